@@ -1,0 +1,157 @@
+#include "base/strings.h"
+
+#include <ctype.h>
+#include <stdio.h>
+
+int strdup_to(char **p, const char *s) {
+        char *copy = NULL;
+
+        if (s) {
+                copy = strdup(s);
+                if (!copy)
+                        return -ENOMEM;
+        }
+        free(*p);
+        *p = copy;
+        return 0;
+}
+
+/* Length of the well-formed sequence at @s, 0 if it is none. RFC 3629 section 4. */
+static size_t utf8_sequence(const uint8_t *s, size_t left) {
+        uint8_t low = 0x80, high = 0xbf;
+        size_t n;
+
+        if (s[0] < 0x80)
+                return 1;
+        if (s[0] >= 0xc2 && s[0] <= 0xdf)
+                n = 2;
+        else if (s[0] >= 0xe0 && s[0] <= 0xef) {
+                n = 3;
+                if (s[0] == 0xe0)
+                        low = 0xa0;
+                else if (s[0] == 0xed)
+                        high = 0x9f;
+        } else if (s[0] >= 0xf0 && s[0] <= 0xf4) {
+                n = 4;
+                if (s[0] == 0xf0)
+                        low = 0x90;
+                else if (s[0] == 0xf4)
+                        high = 0x8f;
+        } else
+                return 0;
+
+        if (left < n || s[1] < low || s[1] > high)
+                return 0;
+        for (size_t i = 2; i < n; i++)
+                if ((s[i] & 0xc0) != 0x80)
+                        return 0;
+        return n;
+}
+
+bool utf8_is_valid(const char *s, size_t size) {
+        if (size == SIZE_MAX)
+                size = strlen(s);
+        while (size > 0) {
+                size_t n = utf8_sequence((const uint8_t *) s, size);
+
+                if (n == 0)
+                        return false;
+                s += n;
+                size -= n;
+        }
+        return true;
+}
+
+size_t utf8_length(const char *s) {
+        size_t n = 0;
+
+        for (; *s; s++)
+                if (((uint8_t) *s & 0xc0) != 0x80)
+                        n++;
+        return n;
+}
+
+bool string_has_control(const char *s) {
+        for (; *s; s++)
+                if ((uint8_t) *s < 0x20 || *s == 0x7f)
+                        return true;
+        return false;
+}
+
+char *string_escape(const char *s, size_t max_bytes) {
+        size_t len = strlen(s), kept = MIN(len, max_bytes);
+        char *out = malloc(kept * 4 + 4), *p = out;
+
+        if (!out)
+                return NULL;
+        for (size_t i = 0; i < kept; i++) {
+                uint8_t c = (uint8_t) s[i];
+
+                if (c >= 0x20 && c < 0x7f)
+                        *p++ = (char) c;
+                else
+                        p += sprintf(p, "\\x%02x", c);
+        }
+        strcpy(p, kept < len ? "..." : "");
+        return out;
+}
+
+int parse_u64(const char *s, uint64_t *ret) {
+        uint64_t value = 0;
+
+        if (!*s)
+                return -EINVAL;
+        for (; *s; s++) {
+                if (*s < '0' || *s > '9')
+                        return -EINVAL;
+                if (__builtin_mul_overflow(value, UINT64_C(10), &value) ||
+                    __builtin_add_overflow(value, (uint64_t)(*s - '0'), &value))
+                        return -ERANGE;
+        }
+        *ret = value;
+        return 0;
+}
+
+static int hex_digit(char c) {
+        if (c >= '0' && c <= '9')
+                return c - '0';
+        if (c >= 'a' && c <= 'f')
+                return c - 'a' + 10;
+        if (c >= 'A' && c <= 'F')
+                return c - 'A' + 10;
+        return -1;
+}
+
+int hex_decode(const char *hex, uint8_t *ret, size_t size) {
+        if (strlen(hex) != size * 2)
+                return -EINVAL;
+        for (size_t i = 0; i < size; i++) {
+                int high = hex_digit(hex[2 * i]), low = hex_digit(hex[2 * i + 1]);
+
+                if (high < 0 || low < 0)
+                        return -EINVAL;
+                ret[i] = (uint8_t)(high << 4 | low);
+        }
+        return 0;
+}
+
+void hex_encode(const uint8_t *bytes, size_t size, char *ret) {
+        for (size_t i = 0; i < size; i++)
+                sprintf(ret + 2 * i, "%02x", bytes[i]);
+        ret[2 * size] = 0;
+}
+
+void base64url_encode(const uint8_t *bytes, size_t size, char *ret) {
+        static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+        uint32_t bits = 0;
+        unsigned n = 0;
+
+        for (size_t i = 0; i < size; i++) {
+                bits = bits << 8 | bytes[i];
+                for (n += 8; n >= 6; n -= 6)
+                        *ret++ = alphabet[bits >> (n - 6) & 63];
+        }
+        if (n > 0)
+                *ret++ = alphabet[bits << (6 - n) & 63];
+        *ret = 0;
+}

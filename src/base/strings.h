@@ -1,0 +1,40 @@
+/* Strings of unknown origin: comparing, copying, judging, printing. UTF-8 throughout; setlocale is never needed. */
+#pragma once
+
+#include <string.h>
+
+#include "base/macros.h"
+
+static inline bool streq(const char *a, const char *b) {
+        return strcmp(a, b) == 0;
+}
+/* NULL equals NULL only. */
+static inline bool streq_ptr(const char *a, const char *b) {
+        return a && b ? streq(a, b) : a == b;
+}
+/* What follows the prefix, or NULL. */
+static inline const char *startswith(const char *s, const char *prefix) {
+        size_t n = strlen(prefix);
+        return strncmp(s, prefix, n) == 0 ? s + n : NULL;
+}
+
+/* Replaces *p by a copy of @s (which may be NULL). -ENOMEM leaves *p as it was. */
+int strdup_to(char **p, const char *s);
+
+/* Valid UTF-8 without surrogates or overlong forms. @size may be SIZE_MAX for NUL-terminated. */
+bool utf8_is_valid(const char *s, size_t size);
+/* Code points in a valid string. */
+size_t utf8_length(const char *s);
+/* Has a byte below 0x20 or 0x7f. */
+bool string_has_control(const char *s);
+
+/* Printable copy for logs and errors: control and non-ASCII bytes as \xNN, cut at @max_bytes with "...". NULL: no memory. */
+char *string_escape(const char *s, size_t max_bytes);
+
+/* Whole-string unsigned decimal. 0, -EINVAL or -ERANGE. */
+int parse_u64(const char *s, uint64_t *ret);
+
+int hex_decode(const char *hex, uint8_t *ret, size_t size); /* exactly 2*size digits, or -EINVAL */
+void hex_encode(const uint8_t *bytes, size_t size, char *ret); /* ret holds 2*size+1 */
+/* URL-safe base64 without padding; ret holds (size*4+2)/3+1. */
+void base64url_encode(const uint8_t *bytes, size_t size, char *ret);

@@ -1,0 +1,22 @@
+/* Every size that comes from outside meets one of these names. Beside each: the reason, or the source of the rule. */
+#pragma once
+
+#define LIMIT_DISPLAY_NAME 256      /* code points; BITS: CreateJob */
+#define LIMIT_DESCRIPTION 1024      /* code points; BITS: SetDescription */
+#define LIMIT_URL_COM 2200          /* code points; BITS: AddFile. The COM face only */
+#define LIMIT_URL 8192              /* bytes; everywhere else and for redirect targets (design decision 12) */
+#define LIMIT_PATH 4095             /* bytes without NUL; PATH_MAX */
+#define LIMIT_NAME 255              /* bytes of one path component; NAME_MAX */
+#define LIMIT_RANGES_PER_FILE 500   /* default of MaxRangesPerFile; BITS policy of that name */
+#define LIMIT_REDIRECTS 5           /* design decision 21 */
+#define LIMIT_RESPONSE_HEADER_BYTES (300 * 1024) /* all headers of one answer; as libcurl >= 8.3 */
+#define LIMIT_RESPONSE_HEADERS 5000
+#define LIMIT_VALIDATOR 1024        /* bytes of an ETag or date that we keep; a longer one is treated as absent */
+#define LIMIT_CUSTOM_HEADERS 16384  /* BITS: SetCustomHeaders */
+#define LIMIT_FILES_PER_CALL 1000   /* files in one AddFiles/CreateJob message; larger jobs take several calls */
+#define LIMIT_PAGE 1000             /* rows in one page of a list */
+#define LIMIT_ERROR_TEXT 512        /* bytes of a detail text that travels with an error */
+#define LIMIT_MESSAGE_BYTES (16 * 1024 * 1024) /* one D-Bus message from a client */
+#define LIMIT_SUBSCRIPTIONS 4096    /* per client */
+#define LIMIT_OUTGOING_MESSAGES 4096 /* queued to a client that does not read; then it is cut off */
+#define LIMIT_FILE_SIZE (UINT64_C(1) << 62) /* no file is larger; sums of these are overflow-checked */
