@@ -1,0 +1,308 @@
+/* What a job is and what may happen to it: the model, the state machine, the command matrix.
+ *
+ * No I/O, no clock, no threads: times come in as parameters, decisions go out as values. It must never know of SQL, D-Bus,
+ * curl or file descriptors.
+ *
+ * 1. job_new() makes a SUSPENDED job; job_add_file() gives it files.
+ * 2. Ask job_command_verdict() whether a call is allowed; then change plain properties with the job_set_*() functions.
+ * 3. job_transition() is the only writer of job->state. The table behind it is job/transitions.def.
+ * 4. Progress: job_file_received() and job_file_durable() keep 64-bit, overflow-checked totals.
+ *
+ * Ownership: a job owns its strings, its files and their interval sets; job_free() frees all. */
+#pragma once
+
+#include <stdio.h>
+#include <sys/types.h>
+
+#include "base/clock.h"
+#include "base/guid.h"
+#include "base/intervals.h"
+#include "protocol/errors.h"
+#include "protocol/limits.h"
+#include "protocol/states.h"
+
+#define SIZE_UNKNOWN UINT64_MAX
+#define TO_EOF UINT64_MAX /* as the length of a range: to the end of the remote file */
+#define TEMP_NAME_MAX 35  /* ".dosvc-" + 22 + ".part" + NUL */
+
+/* A piece of the remote file. */
+struct byte_range {
+        uint64_t offset;
+        uint64_t length; /* or TO_EOF */
+};
+
+/* Who a file on disk is (design decision 22). ino 0: not known. */
+struct file_identity {
+        uint64_t ino;
+        uint64_t dev;
+        uint64_t btime_usec; /* birth time, 0 where the file system has none */
+        uint8_t boot_id[16]; /* dev counts only within this boot */
+};
+
+/* What the origin said about the representation that the temp file holds. Strings may be NULL. */
+struct validators {
+        char *origin;        /* scheme://host:port/path of the URL that answered, without query */
+        char *etag;          /* strong only */
+        char *last_modified; /* as sent, only when strong by RFC 9110 8.8.2.2 */
+        char *encoding;      /* Content-Encoding, NULL for none */
+};
+void validators_done(struct validators *validators);
+int validators_copy(struct validators *to, const struct validators *from); /* replaces *to; -ENOMEM leaves it */
+
+enum file_state {
+        FILE_PENDING = 0,     /* bytes are missing, or the final check was not made */
+        FILE_TRANSFERRED = 1, /* complete, digest-right, on disk under its temp name */
+        FILE_PUBLISHED = 2,   /* at its final name */
+        FILE_DISCARDED = 3,   /* Complete of a partial job: its temp file is removed */
+};
+
+struct job_file {
+        struct job *job;
+        uint32_t index; /* 0, 1, … in the order of addition; never changes */
+        enum file_state state;
+
+        /* What the client asked for */
+        char *url;
+        char *path;    /* absolute, bytes */
+        char *file_id; /* DO content id or NULL */
+        uint64_t stated_size;
+        bool has_sha256;
+        uint8_t sha256[32];
+        struct byte_range *ranges; /* in the caller's order; NULL: whole file */
+        size_t n_ranges;
+        mode_t mode; /* 0666 & ~umask of the client */
+
+        /* What the origin said */
+        uint64_t remote_size; /* of the whole remote file, or SIZE_UNKNOWN */
+        uint64_t size;        /* of the local file: what all ranges make together, or SIZE_UNKNOWN */
+        struct validators validators;
+        uint64_t remote_time_usec; /* Last-Modified, or 0 */
+        bool length_unverified;    /* body ended without a stated length (design decision 8) */
+
+        /* Where the bytes are */
+        char temp_name[TEMP_NAME_MAX]; /* "" : no temp file */
+        struct file_identity temp;
+        struct file_identity directory;
+        struct intervals durable;  /* synced to disk and recorded, in positions of the local file */
+        struct intervals received; /* written, maybe lost by a power cut; a superset of durable; never stored */
+
+        unsigned n_restarts; /* times that the content was thrown away since the last good end; never stored */
+        void *attachment;    /* the manager's running state for this file; never stored */
+};
+
+/* What the scheduler remembers of a job; only src/schedule writes it. Never stored but for retry_delay growth (attempts). */
+struct job_pace {
+        unsigned attempts;            /* failed tries in a row without progress */
+        uint64_t retry_at_boottime;   /* USEC_INFINITY: no retry by time */
+        uint64_t slice_since_boottime;/* when its slice began, USEC_INFINITY: it has none */
+        uint64_t queued_since_boottime;
+        uint64_t try_since_monotonic; /* since when it could try without progress, USEC_INFINITY: clock stands */
+        uint64_t tried_usec;          /* no-progress time that was collected before that */
+        uint64_t order;               /* place in its lane */
+        void *schedule;               /* private */
+};
+
+struct job {
+        struct guid id;
+        uid_t owner;
+        enum job_family family;
+        enum job_type type;
+        char *name;        /* display name, never NULL */
+        char *description; /* never NULL */
+
+        enum job_state state; /* written by job_transition() only */
+        enum job_intent intent;
+        enum job_priority priority;
+        uint32_t notify_flags;
+        uint32_t notify_due; /* JOB_NOTIFY_TRANSFERRED or _ERROR that no callback has taken with S_OK yet; stored */
+        uint32_t minimum_retry_delay_s;
+        uint32_t no_progress_timeout_s;
+        uint64_t life_time_usec;  /* removed when this long without progress or change (BITS) or since creation (DO) */
+        bool complete_when_transferred;
+        bool replace;     /* Complete may replace a regular file */
+        bool remote_time; /* published files get Last-Modified as their time */
+
+        /* Wall-clock times in microseconds; 0: not yet */
+        uint64_t created_usec;
+        uint64_t modified_usec;
+        uint64_t transferred_usec;
+        uint64_t state_since_usec;
+
+        struct job_error error; /* code ERROR_NONE: none */
+        uint64_t error_count;
+
+        enum waiting_reason waiting;
+        uint64_t waiting_since_usec; /* wall clock */
+
+        struct job_file **files;
+        size_t n_files;
+        size_t n_files_allocated;
+        size_t n_files_transferred; /* TRANSFERRED or PUBLISHED */
+        uint64_t bytes_received;    /* sum over files, volatile */
+        uint64_t bytes_durable;     /* sum over files */
+        uint64_t bytes_fetched;     /* all body bytes that ever came from the network for it, discarded ones too; stored */
+
+        struct job_pace pace;
+        void *attachment; /* the manager's running state for this job; never stored */
+};
+
+/* ---- making ---- */
+
+/* Defaults of the family (api.md 1.7). @name is copied. 0, -ENOMEM or -errno. */
+int job_new(const struct guid *id, uid_t owner, enum job_family family, const char *name, uint64_t now_usec,
+            struct job **ret);
+struct job *job_free(struct job *job);
+DEFINE_CLEANUP_FUNC(struct job, job_free)
+
+/* Positive outcomes of this layer's functions are error codes (enum error_code); 0 is success, negative errno fatal. */
+
+struct job_file_spec {
+        const char *url;
+        const char *path;
+        const char *file_id;
+        uint64_t stated_size; /* SIZE_UNKNOWN */
+        const uint8_t *sha256; /* 32 bytes or NULL */
+        const struct byte_range *ranges;
+        size_t n_ranges;
+        mode_t mode;
+};
+/* Judges names and ranges by form alone (URL: scheme, length, control characters; path: absolute, lengths, no "." or "..";
+ * ranges: bounds and overlap as the family documents). */
+int job_file_spec_check(const struct job_file_spec *spec, enum job_family family, size_t max_ranges);
+/* Checks by form, refuses a destination that the job has already, copies everything. Does not ask for the state. */
+int job_add_file(struct job *job, const struct job_file_spec *spec, size_t max_ranges, struct job_file **ret_file);
+/* Takes the newest file off again (a batch that failed half-way). */
+void job_drop_last_file(struct job *job);
+/* For the store: an empty file with the next index, to be filled in. */
+int job_new_file(struct job *job, struct job_file **ret_file);
+/* For the store, after loading: sums up, sets received = durable, and turns TRANSFERRING into QUEUED (service restart). */
+int job_loaded(struct job *job);
+
+/* ---- the state machine ---- */
+
+enum job_event {
+        JOB_EVENT_RESUME,            /* somebody called Resume, files are missing */
+        JOB_EVENT_SUSPEND,
+        JOB_EVENT_START,             /* the scheduler gave it a turn */
+        JOB_EVENT_YIELD,             /* slice over, higher priority, log-off, transfer process lost */
+        JOB_EVENT_TRANSIENT_ERROR,   /* job->error is set before */
+        JOB_EVENT_RETRY,             /* the delay is over, or the cause ended */
+        JOB_EVENT_FATAL_ERROR,       /* job->error is set before */
+        JOB_EVENT_ALL_TRANSFERRED,   /* every file is complete and verified */
+        JOB_EVENT_COMPLETED,         /* Complete was carried out */
+        JOB_EVENT_CANCELLED,         /* Cancel (or the end of its life time) was carried out */
+        JOB_EVENT_RESTARTED,         /* the service came back */
+        _JOB_EVENT_MAX,
+};
+
+/* Carries out one row of job/transitions.def. 0: done (possibly to the same state); ERROR_INVALID_STATE: no such row, nothing
+ * changed. Sets state_since/modified/transferred times, clears or keeps the error and sets notify_due as the row says. */
+int job_transition(struct job *job, enum job_event event, uint64_t now_usec);
+
+bool job_state_is_final(enum job_state state);   /* ACKNOWLEDGED, CANCELLED */
+bool job_state_is_active(enum job_state state);  /* QUEUED, CONNECTING, TRANSFERRING, TRANSIENT_ERROR */
+bool job_state_has_error(enum job_state state);  /* ERROR, TRANSIENT_ERROR: GetError has an object */
+bool job_is_complete(const struct job *job);     /* it has files and all are transferred */
+
+/* ---- which call is allowed when ---- */
+
+enum job_command {
+        JOB_COMMAND_ADD_FILE,
+        JOB_COMMAND_ENUM_FILES,
+        JOB_COMMAND_SUSPEND,
+        JOB_COMMAND_RESUME,
+        JOB_COMMAND_CANCEL,
+        JOB_COMMAND_COMPLETE,
+        JOB_COMMAND_GET,          /* any property but the error */
+        JOB_COMMAND_GET_ERROR,
+        JOB_COMMAND_SET,          /* name, description, priority, flags, time-outs, … */
+        JOB_COMMAND_SET_NOTIFY,   /* SetNotifyInterface */
+        JOB_COMMAND_TAKE_OWNERSHIP,
+        _JOB_COMMAND_MAX,
+};
+
+enum job_verdict {
+        JOB_VERDICT_OK,             /* do it */
+        JOB_VERDICT_NOTHING_TO_DO,  /* S_OK, state unchanged */
+        JOB_VERDICT_INVALID_STATE,
+        JOB_VERDICT_NO_INFORMATION, /* GetError outside the error states */
+};
+/* From one const matrix; an intent in progress makes every changing command INVALID_STATE. */
+enum job_verdict job_command_verdict(const struct job *job, enum job_command command);
+/* The bare matrix, for docs and tests. */
+enum job_verdict job_command_verdict_in_state(enum job_command command, enum job_state state);
+const char *job_command_name(enum job_command command);
+const char *job_event_name(enum job_event event);
+
+/* Writes docs/states.md's tables (transitions and matrix) to @out: the page and its test are made with it. */
+void job_describe_machine(FILE *out);
+
+/* ---- properties: each validates, copies, sets modified time; 0, an error code, or -ENOMEM ---- */
+
+int job_set_name(struct job *job, const char *name, uint64_t now_usec);
+int job_set_description(struct job *job, const char *description, uint64_t now_usec);
+int job_set_priority(struct job *job, uint32_t priority, uint64_t now_usec); /* outside the enum: ERROR_NOT_IMPLEMENTED */
+int job_set_notify_flags(struct job *job, uint32_t flags, uint64_t now_usec); /* bad bits: ERROR_NOT_IMPLEMENTED */
+int job_set_minimum_retry_delay(struct job *job, uint32_t seconds, uint64_t now_usec); /* clamped to at least 5 s */
+int job_set_no_progress_timeout(struct job *job, uint32_t seconds, uint64_t now_usec);
+int job_file_set_url(struct job_file *file, const char *url, uint64_t now_usec);
+
+void job_set_error(struct job *job, enum error_code code, enum error_context context, uint32_t detail,
+                   uint32_t file_index, const char *text);
+void job_clear_error(struct job *job);
+/* The reason changes its "since" only when it changes. */
+void job_set_waiting(struct job *job, enum waiting_reason reason, uint64_t now_usec);
+
+/* ---- progress ---- */
+
+/* The remote size is known now: computes file->size from the ranges. ERROR_INVALID_RANGE when a range lies outside,
+ * ERROR_TOO_LARGE past LIMIT_FILE_SIZE. */
+int job_file_set_remote_size(struct job_file *file, uint64_t remote_size);
+/* Bytes [start, end) of the local file were written. */
+int job_file_received(struct job_file *file, uint64_t start, uint64_t end);
+/* Bytes are on disk (the caller has synced). Adds to received too. */
+int job_file_durable(struct job_file *file, const struct intervals *synced);
+/* Everything that is not durable is forgotten (transfer process lost, fsync failed). */
+int job_file_forget_received(struct job_file *file);
+/* All content is thrown away: changed remote file, lost temp file. Temp name, identity and validators are cleared. */
+void job_file_reset(struct job_file *file);
+void job_file_set_state(struct job_file *file, enum file_state state);
+/* Has every byte of a known size. */
+bool job_file_is_filled(const struct job_file *file);
+
+/* Sum of the sizes; SIZE_UNKNOWN if any is unknown. */
+uint64_t job_bytes_total(const struct job *job);
+
+/* ---- what is still to fetch ---- */
+
+/* A piece to ask for: [offset, offset+length) of the remote file goes to local_offset. length may be TO_EOF. */
+struct file_piece {
+        uint64_t remote_offset;
+        uint64_t length;
+        uint64_t local_offset;
+};
+/* Fills @ret with at most @max pieces that are not received yet, in local order. Return: how many there are in all. */
+size_t job_file_missing(const struct job_file *file, struct file_piece *ret, size_t max);
+
+/* One line of the bounded history (design decision 14). */
+struct history_entry {
+        struct guid id;
+        uid_t owner;
+        enum job_family family;
+        enum job_state state; /* ACKNOWLEDGED or CANCELLED */
+        char *name;
+        char *url;  /* of the first file, user info and query redacted */
+        char *path; /* of the first file */
+        uint64_t n_files;
+        uint64_t n_files_transferred;
+        uint64_t bytes_transferred;
+        uint64_t bytes_total;
+        uint64_t bytes_from_origin;
+        uint64_t created_usec;
+        uint64_t transferred_usec;
+        uint64_t finished_usec;
+        struct job_error error; /* the last one, or none */
+};
+int history_entry_new(const struct job *job, uint64_t now_usec, struct history_entry **ret);
+struct history_entry *history_entry_free(struct history_entry *entry);
+DEFINE_CLEANUP_FUNC(struct history_entry, history_entry_free)

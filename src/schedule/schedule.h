@@ -1,0 +1,70 @@
+/* Which job runs now, which waits and why, when to look again. Pure decisions over jobs and a clock: it changes nothing but
+ * job->pace; the manager carries the decisions out (and calls job_transition()).
+ *
+ * 1. schedule_add() every job that is not final; schedule_remove() before it is freed.
+ * 2. After any change of a job's state, priority or time-outs: schedule_update(job). After bytes: schedule_progressed(job).
+ * 3. When a try failed: schedule_failed(job, …) says how it goes on and sets the retry time (backoff with jitter).
+ * 4. Call schedule_decide() until it returns 0 decisions; arm one timer for schedule_next_deadline().
+ *
+ * Lanes: FOREGROUND jobs never wait for anything. HIGH before NORMAL before LOW share the background slots; in one level jobs
+ * take turns by time slices, a job that arrives goes to the tail, one whose slice ended goes to the tail only if somebody of
+ * its level waits. A higher level preempts a lower one. Cost: O(log n) per change, O(decisions) per decide; 100,000 waiting
+ * jobs cost nothing while nothing changes. */
+#pragma once
+
+#include "base/clock.h"
+#include "job/job.h"
+
+struct schedule_config {
+        unsigned background_slots;
+        uint64_t time_slice_usec;
+        uint64_t retry_max_usec;    /* backoff ceiling: 30 minutes */
+        uint64_t retry_first_do_usec; /* first delay of DO jobs: their family has no MinimumRetryDelay */
+        uint64_t seed;              /* of the jitter */
+};
+
+struct schedule;
+int schedule_new(const struct schedule_config *config, const struct clock *clock, struct schedule **ret);
+struct schedule *schedule_free(struct schedule *schedule); /* asserts that it is empty */
+void schedule_set_config(struct schedule *schedule, const struct schedule_config *config);
+
+int schedule_add(struct schedule *schedule, struct job *job);
+void schedule_remove(struct schedule *schedule, struct job *job);
+void schedule_update(struct schedule *schedule, struct job *job);
+/* Bytes arrived: attempts = 0, the no-progress clock starts again. */
+void schedule_progressed(struct schedule *schedule, struct job *job);
+/* The job could try / could not (network, policy): lets the no-progress clock run or stand (design decision 10). */
+void schedule_set_could_try(struct schedule *schedule, struct job *job, bool could_try);
+
+enum schedule_failure {
+        SCHEDULE_TRANSIENT, /* server or network trouble: counted, retried after the delay */
+        SCHEDULE_BLOCKED,   /* a local cause that ends by itself (space, policy, …): not counted, looked at again after @poll_usec */
+};
+enum schedule_verdict {
+        SCHEDULE_RETRY_LATER, /* pace.retry_at_boottime is set */
+        SCHEDULE_GIVE_UP,     /* no-progress time-out is over (or 0, or shorter than the retry delay): ERROR */
+};
+/* @not_before_usec: from Retry-After, 0 for none; clamped to [1 s, 24 h]. */
+enum schedule_verdict schedule_failed(struct schedule *schedule, struct job *job, enum schedule_failure failure,
+                                      uint64_t not_before_usec);
+/* The cause of every blocked or retrying job may have ended (network back): all TRANSIENT_ERROR jobs are due now. */
+void schedule_retry_all(struct schedule *schedule);
+
+enum schedule_action {
+        SCHEDULE_START,       /* QUEUED → TRANSFERRING */
+        SCHEDULE_YIELD,       /* TRANSFERRING → QUEUED, with @reason */
+        SCHEDULE_RETRY,       /* TRANSIENT_ERROR → QUEUED */
+        SCHEDULE_NO_PROGRESS, /* → ERROR */
+        SCHEDULE_EXPIRE,      /* end of its life time: cancel it */
+        SCHEDULE_WAIT,        /* stays QUEUED; only its waiting reason became @reason */
+};
+struct schedule_decision {
+        struct job *job;
+        enum schedule_action action;
+        enum waiting_reason reason;
+};
+/* Return: number of decisions written. The caller carries each out and reports by schedule_update() before it asks again.
+ * The same decision is not given twice for the same situation. */
+size_t schedule_decide(struct schedule *schedule, struct schedule_decision *ret, size_t max);
+/* CLOCK_BOOTTIME, USEC_INFINITY when nothing is due ever. */
+uint64_t schedule_next_deadline(const struct schedule *schedule);
