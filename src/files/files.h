@@ -1,0 +1,166 @@
+/* The owner role: everything that touches the owner's file system, behind one asynchronous interface: a request goes in, its
+ * completion comes back on the loop. Threads now, a process of the owner's later: so a request is plain data and nothing here
+ * may call back into jobs, know of URLs, or block the caller.
+ *
+ * 1. files_new() makes it; watch files_fd() in the loop, call files_dispatch() when it is readable.
+ * 2. Before a file is accepted: files_check(). To write: files_open() gives a handle and a descriptor for the transfer process.
+ * 3. files_note_written() as bytes are reported; files_checkpoint() makes them durable (fdatasync; the first one also fsyncs
+ *    the directory). Only its success allows the store to record them: sync, then record.
+ * 4. files_finish() checks size and digest on the descriptor, sets mode, syncs. files_publish() renames a whole job's files,
+ *    then syncs each directory once. files_remove() unlinks only what is provably ours.
+ * 5. Requests on one mount run in a lane of their own (found in /proc/self/mountinfo by path, without touching the file system),
+ *    so that a hanging mount stops only its own jobs.
+ *
+ * Results are 0 or a negative errno; the errno of the owner's own system call wherever there is one. Further meanings:
+ * -ESTALE: the path no longer names the directory or temp file that we knew. -EXDEV: the client's directory descriptor and the
+ * path differ. -EBADMSG: digest differs. -EMSGSIZE: size differs. -EEXIST: destination exists. -ELOOP/-EISDIR: it is no regular file.
+ * -ETIMEDOUT is never made up: a request on a hung mount simply does not come back. */
+#pragma once
+
+#include <sys/types.h>
+
+#include "base/clock.h"
+#include "base/intervals.h"
+#include "protocol/limits.h"
+
+#define FILES_TEMP_NAME_MAX 35 /* ".dosvc-" + 22 + ".part" + NUL */
+#define FILES_SIZE_UNKNOWN UINT64_MAX
+
+/* Who an inode is; same shape and meaning as job.h's file_identity (this room may not include job). ino 0: not known. */
+struct files_identity {
+        uint64_t ino;
+        uint64_t dev;
+        uint64_t btime_usec;
+        uint8_t boot_id[16];
+};
+/* The same inode? dev is compared only within one boot; btime only where both have one. */
+bool files_identity_equal(const struct files_identity *a, const struct files_identity *b);
+
+struct files;
+struct files_handle; /* one open temp file: directory descriptor, file descriptor, ledger */
+
+struct files_config {
+        unsigned max_threads;        /* 16 */
+        uint64_t minimum_free_bytes; /* kept free by background jobs */
+};
+int files_new(const struct files_config *config, struct files **ret);
+/* Running requests are abandoned when @abandon (exit with a hung mount). Completions are not called. */
+struct files *files_free(struct files *files, bool abandon);
+int files_fd(const struct files *files);
+size_t files_dispatch(struct files *files);
+size_t files_wait(struct files *files); /* blocks until something finished; tests and start-up */
+size_t files_outstanding(const struct files *files);
+
+/* Judges the last component and the whole path by form: 0, -EINVAL (relative, empty, ".", ".."), -ENAMETOOLONG. Does not block. */
+int files_path_check(const char *path);
+/* A fresh ".dosvc-<22>.part" name. 0 or -errno. */
+int files_temp_name_new(char ret[static FILES_TEMP_NAME_MAX]);
+
+/* ---- check: may this destination be used? Nothing is left behind. ---- */
+struct files_check_request {
+        const char *path;     /* absolute, copied */
+        int directory_fd;     /* O_PATH descriptor from the client, or -1; duplicated */
+        bool replace;         /* a regular file there is fine */
+        bool background;      /* must leave minimum_free_bytes */
+        uint64_t size;        /* stated size or FILES_SIZE_UNKNOWN: checked against free space */
+        const uint8_t *sha256; /* if the destination exists and has this digest: result.already_there; or NULL */
+};
+struct files_check_result {
+        int error;
+        struct files_identity directory;
+        bool already_there;
+};
+typedef void (*files_check_fn)(const struct files_check_result *result, void *userdata);
+/* The directory must exist and be writable for the owner (access by really trying is not possible without leaving something: uses
+ * faccessat with AT_EACCESS, read-only mounts by statvfs). All functions below: 0 (the callback will come once) or -errno. */
+int files_check(struct files *files, const struct files_check_request *request, files_check_fn done, void *userdata);
+
+/* ---- open ---- */
+struct files_open_request {
+        const char *path;            /* final path; its directory is where the temp file lives */
+        const char *temp_name;       /* existing one to go on with, or a fresh one to create */
+        bool create;                 /* O_CREAT|O_EXCL, else it must be there */
+        struct files_identity temp;      /* when !create: what it must be; regular, ours, one link */
+        struct files_identity directory; /* ino 0: whatever the path names now */
+        uint64_t durable_end;        /* when !create: it must be at least this long */
+        uint64_t reserve_bytes;      /* expected size or FILES_SIZE_UNKNOWN */
+        bool background;
+};
+struct files_open_result {
+        int error;
+        struct files_handle *handle; /* OWNED by the receiver: files_close() */
+        int fd;                      /* O_RDWR of the temp file, belongs to the handle; duplicate it to pass it on */
+        struct files_identity temp;
+        struct files_identity directory;
+};
+typedef void (*files_open_fn)(const struct files_open_result *result, void *userdata);
+/* A failed create leaves nothing behind. -ESTALE: lost or replaced; the caller starts afresh under a new name. */
+int files_open(struct files *files, const struct files_open_request *request, files_open_fn done, void *userdata);
+/* Closes in the background; requests on the handle that still run keep it alive. NULL is fine. */
+struct files_handle *files_close(struct files *files, struct files_handle *handle);
+
+typedef void (*files_done_fn)(int error, void *userdata);
+
+/* Size became known: fallocate(KEEP_SIZE). -ENOSPC, -EDQUOT, -EFBIG; a file system that cannot reserve is checked by statvfs. */
+int files_reserve(struct files *files, struct files_handle *handle, uint64_t size, bool background, files_done_fn done,
+                  void *userdata);
+
+/* ---- write and checkpoint ---- */
+/* Bytes [start, end) were written to the handle's descriptor. Only for the ledger; does not block. */
+int files_note_written(struct files_handle *handle, uint64_t start, uint64_t end);
+/* Everything noted before this call is durable when @done says 0. On failure NOTHING since the last good checkpoint counts: the
+ * kernel marks pages clean after a failed sync; close the handle, fetch again. */
+int files_checkpoint(struct files *files, struct files_handle *handle, files_done_fn done, void *userdata);
+/* The order checker (debug builds): aborts unless every byte of @claimed was covered by a successful checkpoint of this handle or
+ * was durable when it was opened (files_ledger_seed()). Call it right before a progress row is handed to the store. */
+void files_ledger_seed(struct files_handle *handle, const struct intervals *durable);
+void files_ledger_assert_durable(const struct files_handle *handle, const struct intervals *claimed);
+
+/* ---- finish ---- */
+struct files_finish_request {
+        uint64_t size;         /* the file must have exactly this; space behind it is given back */
+        const uint8_t *sha256; /* expected, or NULL: no digest is computed */
+        mode_t mode;           /* 0666 & ~umask; a directory's default ACL applies as open(2) would have it */
+        uint64_t mtime_usec;   /* 0: now */
+};
+struct files_finish_result {
+        int error;             /* -EMSGSIZE, -EBADMSG, … */
+        uint8_t sha256[32];    /* what it is, if one was asked for */
+};
+typedef void (*files_finish_fn)(const struct files_finish_result *result, void *userdata);
+/* After success: complete, verified, synced with its metadata; still under the temp name. */
+int files_finish(struct files *files, struct files_handle *handle, const struct files_finish_request *request,
+                 files_finish_fn done, void *userdata);
+
+/* ---- publish and remove: whole lists, idempotent, by identity ---- */
+struct files_item {
+        const char *path;      /* copied */
+        const char *temp_name; /* "" : there is none */
+        struct files_identity temp;
+        struct files_identity directory;
+        bool replace;          /* publish: replace a regular file, keeping its mode and ACL if it is the same owner's */
+        uint64_t mtime_usec;   /* publish: 0 leaves it as finish set it */
+};
+/* @errors has one entry per item: 0 done (also if it was done before: crash recovery), -EEXIST, -ESTALE (neither the temp nor the
+ * final name is our inode), … Valid during the callback. @error: the whole request failed (no memory, directory sync failed). */
+typedef void (*files_list_fn)(int error, const int *errors, size_t n, void *userdata);
+/* renameat2(RENAME_NOREPLACE) per item, link+unlink where that is not supported; then fsync of every distinct directory once. */
+int files_publish(struct files *files, const struct files_item *items, size_t n, files_list_fn done, void *userdata);
+/* The dry run before the intent is recorded: would publish work? */
+int files_publish_check(struct files *files, const struct files_item *items, size_t n, files_list_fn done, void *userdata);
+/* Unlinks temp files whose inode is the one that we know. A missing one is success. */
+int files_remove(struct files *files, const struct files_item *items, size_t n, files_list_fn done, void *userdata);
+
+/* ---- janitor ---- */
+/* Looks through directories for names of our form (".dosvc-*.part") that are not in @known and removes those of ours (uid, regular,
+ * one link) that are older than @min_age_usec by mtime. */
+struct files_sweep_request {
+        const char *const *directories;
+        size_t n_directories;
+        const char *const *known_names;
+        size_t n_known_names;
+        uint64_t min_age_usec;
+        uint64_t now_usec;
+};
+int files_sweep(struct files *files, const struct files_sweep_request *request, void (*done)(size_t n_removed, void *userdata),
+                void *userdata);

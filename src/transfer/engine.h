@@ -1,0 +1,130 @@
+/* Moves bytes for a request; has never heard of a job. The contract between the manager and whatever fetches: today the
+ * dosvc-transfer process (engine_process.c), in tests a fake, later a peer engine.
+ *
+ * 1. engine_start() takes a request: a URL, pieces of the remote file, where each goes in the descriptor, what is known of the
+ *    representation. Everything is copied, the descriptor duplicated.
+ * 2. Events come on the loop, for each request in this order: at most one metadata() before the first progress(); any number of
+ *    progress(); exactly one finished(). After finished() the engine never touches the descriptor again.
+ * 3. engine_stop() asks for an early end: finished() still comes (outcome STOPPED unless it ended by itself meanwhile), after all
+ *    progress() for bytes that were written.
+ * 4. No byte is written before the response was judged (src/transfer/verdict.h): a response that does not fit what is known ends
+ *    the request with outcome RESTART and an untouched descriptor.
+ *
+ * The receiver believes nothing of it without checking: sizes and digests are judged on the descriptor by the owner role. */
+#pragma once
+
+#include "base/clock.h"
+#include "protocol/errors.h"
+#include "protocol/limits.h"
+
+#define ENGINE_SIZE_UNKNOWN UINT64_MAX
+#define ENGINE_TO_EOF UINT64_MAX
+#define ENGINE_PIECES_MAX 500 /* pieces of one request */
+
+struct engine_piece {
+        uint64_t remote_offset;
+        uint64_t length; /* or ENGINE_TO_EOF (last piece only) */
+        uint64_t local_offset;
+};
+
+struct engine_request {
+        uint64_t id;      /* chosen by the caller, never reused while it lives */
+        uint64_t owner;   /* connections, cookies and credentials are never shared between owners */
+        bool foreground;
+        int fd;           /* written with pwrite at absolute offsets */
+        const char *url;
+        const struct engine_piece *pieces;
+        size_t n_pieces;  /* at least 1 */
+        bool whole_file;  /* the pieces, with what is there already, make the whole remote file: a server without ranges is fine
+                             when the only piece starts at 0; else RESTART. false: ranges were asked for and are needed */
+        bool digest_decides;    /* a digest or piece hash will be checked: resume without validators is allowed */
+        uint64_t remote_size;   /* known total of the remote file, or ENGINE_SIZE_UNKNOWN */
+        uint64_t stated_size;   /* said by the client: another total is an error (SIZE_MISMATCH) */
+        uint64_t max_bytes;     /* cap for the remote file, ENGINE_SIZE_UNKNOWN for none */
+        /* of the representation whose bytes are there already; NULL: unknown. Needed whenever a piece does not start a file anew */
+        const char *etag;
+        const char *last_modified;
+        const char *encoding;
+        const char *origin;
+        bool allow_insecure_redirect;
+        const char *headers;    /* custom request headers, CRLF between, NULL for none; dropped across origins */
+        const char *const *proxy_environment; /* "http_proxy=…", NULL-terminated, or NULL: none (design decision 21) */
+        uint64_t connect_timeout_usec;
+        uint64_t stall_timeout_usec;
+};
+
+struct engine_metadata {
+        uint32_t http_status;
+        uint64_t remote_size;        /* ENGINE_SIZE_UNKNOWN: no length was stated */
+        const char *etag;            /* strong only, or NULL */
+        const char *last_modified;   /* only if usable for If-Range (RFC 9110 8.8.2.2), or NULL */
+        const char *encoding;
+        const char *origin;          /* scheme://host:port/path that answered */
+        uint64_t remote_time_usec;   /* Last-Modified whether strong or not, 0: none */
+        const char *address;         /* of the server, printable */
+};
+
+enum engine_outcome {
+        ENGINE_DONE,    /* every piece was written to its end */
+        ENGINE_STOPPED, /* engine_stop() */
+        ENGINE_RESTART, /* the remote file is another one, or cannot be resumed: fetch it anew from 0 into a new temp file */
+        ENGINE_FAILED,  /* see error */
+        ENGINE_LOST,    /* the process died: what was reported was written; try again soon */
+};
+
+struct engine_result {
+        enum engine_outcome outcome;
+        enum error_code code;       /* FAILED and RESTART: why */
+        enum error_context context;
+        bool transient;             /* FAILED: may work later (design decision 5) */
+        uint32_t detail;            /* HTTP status, errno, … */
+        uint64_t retry_after_usec;  /* asked for by the server, 0: not */
+        bool length_unverified;     /* DONE: the body ended in order but no length had been stated */
+        uint64_t local_end;         /* DONE with a piece TO_EOF: where the local file ends */
+        uint64_t bytes_fetched;     /* body bytes that came over the network for this request, kept or not */
+        const char *text;           /* printable detail, never NULL */
+};
+
+struct engine_events {
+        void (*metadata)(void *userdata, uint64_t id, const struct engine_metadata *metadata);
+        /* Bytes [local_start, local_end) were written to the descriptor. Coalesced: at most about ten times a second and once per
+         * MiB for each request. @bytes_fetched: counter as in the result, so far. */
+        void (*progress)(void *userdata, uint64_t id, uint64_t local_start, uint64_t local_end, uint64_t bytes_fetched);
+        void (*finished)(void *userdata, uint64_t id, const struct engine_result *result);
+};
+
+struct engine_limits {
+        unsigned max_connections_per_owner;
+        unsigned max_connections_per_host;
+};
+
+struct engine;
+struct engine_ops {
+        const char *name;
+        struct engine *(*free)(struct engine *engine);
+        void (*set_events)(struct engine *engine, const struct engine_events *events, void *userdata);
+        int (*set_limits)(struct engine *engine, const struct engine_limits *limits);
+        int (*start)(struct engine *engine, const struct engine_request *request);
+        void (*stop)(struct engine *engine, uint64_t id);
+};
+struct engine {
+        const struct engine_ops *ops; /* first member of every engine */
+};
+
+static inline struct engine *engine_free(struct engine *engine) {
+        return engine ? engine->ops->free(engine) : NULL;
+}
+static inline void engine_set_events(struct engine *engine, const struct engine_events *events, void *userdata) {
+        engine->ops->set_events(engine, events, userdata);
+}
+static inline int engine_set_limits(struct engine *engine, const struct engine_limits *limits) {
+        return engine->ops->set_limits(engine, limits);
+}
+/* 0: finished() will come. -errno: nothing was taken. */
+static inline int engine_start(struct engine *engine, const struct engine_request *request) {
+        return engine->ops->start(engine, request);
+}
+/* Unknown or finished ids are ignored. */
+static inline void engine_stop(struct engine *engine, uint64_t id) {
+        engine->ops->stop(engine, id);
+}

@@ -1,0 +1,20 @@
+/* The engine that lives in a process of its own: starts dosvc-transfer and dosvc-resolve on demand (posix_spawn, clean
+ * environment, descriptors by number), speaks the frames of src/ipc to it, starts it again with growing delay when it dies (every
+ * running request then ends with ENGINE_LOST). */
+#pragma once
+
+#include "transfer/engine.h"
+
+struct sd_event;
+
+struct engine_process_config {
+        const char *transfer_program; /* path of dosvc-transfer */
+        const char *resolve_program;  /* path of dosvc-resolve */
+        uint64_t idle_exit_usec;      /* the children leave after this long without a request; USEC_INFINITY: stay */
+        bool verbose;
+};
+/* @event is referenced. */
+int engine_process_new(struct sd_event *event, const struct engine_process_config *config, const struct clock *clock,
+                       struct engine **ret);
+/* Pid of the running transfer process, 0 if there is none (for `dosvc` service information and tests). */
+int engine_process_pid(const struct engine *engine);
