@@ -82,7 +82,7 @@ struct files_open_request {
         bool create;                 /* O_CREAT|O_EXCL, else it must be there */
         struct files_identity temp;      /* when !create: what it must be; regular, ours, one link */
         struct files_identity directory; /* ino 0: whatever the path names now */
-        uint64_t durable_end;        /* when !create: it must be at least this long */
+        uint64_t durable_end;        /* when !create: it must be at least this long; 0: nothing counts, it is truncated to 0 */
         uint64_t reserve_bytes;      /* expected size or FILES_SIZE_UNKNOWN */
         bool background;
 };
@@ -148,7 +148,8 @@ typedef void (*files_list_fn)(int error, const int *errors, size_t n, void *user
 int files_publish(struct files *files, const struct files_item *items, size_t n, files_list_fn done, void *userdata);
 /* The dry run before the intent is recorded: would publish work? */
 int files_publish_check(struct files *files, const struct files_item *items, size_t n, files_list_fn done, void *userdata);
-/* Unlinks temp files whose inode is the one that we know. A missing one is success. */
+/* Unlinks temp files whose inode is the one that we know. A missing one is success. temp.ino 0 (a crash came between creating it and
+ * recording it): the random name decides, if it is a regular file of ours with one link. */
 int files_remove(struct files *files, const struct files_item *items, size_t n, files_list_fn done, void *userdata);
 
 /* ---- janitor ---- */
