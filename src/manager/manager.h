@@ -1,0 +1,167 @@
+/* The use cases: ties job, schedule, store, files and transfer together. What a client asks comes in through here; faces (D-Bus)
+ * translate and decide nothing.
+ *
+ * 1. manager_new() with a store, the owner role, an engine and a clock; manager_start() loads what is there and goes on with it.
+ * 2. Every changing call takes a reply function, which is called exactly once: after the transaction that makes the answer true
+ *    (or at once when the call is refused). Outcome 0: done; > 0: enum error_code; < 0: -errno.
+ * 3. Reading: look at the job, but first ask manager_job_is_dirty(): if it is, wait with manager_when_durable(), else you would
+ *    tell what a power cut may take back.
+ * 4. Events come through struct manager_events, never before the transaction that makes them true.
+ * 5. manager_turn() does what is due; manager_next_deadline() says when it must be called at the latest. manager_loop.h binds both to
+ *    sd-event; component tests call them by hand with a clock that they turn.
+ *
+ * Jobs are found by id each time: a pointer is good until the caller returns to the loop. */
+#pragma once
+
+#include "base/clock.h"
+#include "files/files.h"
+#include "job/job.h"
+#include "schedule/schedule.h"
+#include "store/store.h"
+#include "transfer/engine.h"
+
+struct manager;
+
+struct manager_limits {
+        size_t max_jobs_per_user;
+        size_t max_files_per_job;
+        size_t max_ranges_per_file;
+        size_t history_max_entries;
+        uint64_t history_max_age_usec;
+        uint64_t checkpoint_bytes;
+        uint64_t checkpoint_interval_usec;
+        uint64_t connect_timeout_usec;
+        uint64_t stall_timeout_usec;
+        struct engine_limits engine;
+};
+extern const struct manager_limits manager_limits_default;
+
+struct manager_events {
+        void (*job_added)(void *userdata, const struct job *job);
+        /* Some property changed; @state: its state did (then it is told at once, else coalesced). */
+        void (*job_changed)(void *userdata, const struct job *job, bool state);
+        /* It reached a final state and is enumerated no longer. */
+        void (*job_removed)(void *userdata, const struct job *job);
+        /* The store cannot go on: leave with an error and start anew. */
+        void (*failed)(void *userdata, int error);
+};
+
+struct manager_config {
+        struct store *store;   /* all four are borrowed */
+        struct files *files;
+        struct engine *engine;
+        const struct clock *clock;
+        struct schedule_config schedule;
+        struct manager_limits limits;
+};
+
+int manager_new(const struct manager_config *config, struct manager **ret);
+struct manager *manager_free(struct manager *manager); /* frees all jobs; nothing is written */
+DEFINE_CLEANUP_FUNC(struct manager, manager_free)
+void manager_set_events(struct manager *manager, const struct manager_events *events, void *userdata);
+/* Loads the store, finishes what was promised (Complete, Cancel), queues what was running. Blocks; call it once. */
+int manager_start(struct manager *manager);
+/* Stops all transfers and makes what was received durable. Returns at once; manager_is_quiet() says when it is done. */
+void manager_stop(struct manager *manager);
+bool manager_is_quiet(const struct manager *manager);
+
+/* ---- the loop's side ---- */
+void manager_turn(struct manager *manager);
+uint64_t manager_next_deadline(const struct manager *manager); /* CLOCK_BOOTTIME, USEC_INFINITY: none */
+/* True while manager_turn() should be called before the loop sleeps. */
+bool manager_has_work(const struct manager *manager);
+
+/* ---- finding ---- */
+/* Live or recently finished. NULL if there is none, or it is another owner's. */
+struct job *manager_find_job(struct manager *manager, uid_t caller, const struct guid *id);
+/* Live jobs only; @prefix: at least 4 hex digits, dashes allowed. 0, ERROR_NOT_FOUND (none), ERROR_INVALID_ARGUMENT (ambiguous, or
+ * no hex digits). */
+int manager_find_job_by_prefix(struct manager *manager, uid_t caller, const char *prefix, struct job **ret);
+/* The caller's live jobs in the order of creation: the first one whose sequence number is above @after (0: the first of all). */
+struct job *manager_next_job(struct manager *manager, uid_t caller, uint64_t after, uint64_t *ret_sequence);
+size_t manager_count_jobs(const struct manager *manager, size_t *ret_active);
+/* Newest first; @after: sequence number of the last one seen, UINT64_MAX to begin. */
+const struct history_entry *manager_next_history(struct manager *manager, uid_t caller, uint64_t after, uint64_t *ret_sequence);
+
+/* ---- calls ---- */
+struct manager_reply {
+        int outcome;          /* 0, error_code, -errno */
+        const char *text;     /* what exactly, for a person; "" if the code says it all */
+        struct guid id;       /* of the job */
+        bool attached;        /* create: it was there already */
+        bool partial;         /* complete: something was not complete; cancel: something could not be deleted */
+        uint32_t first_index; /* add_files */
+};
+typedef void (*manager_reply_fn)(const struct manager_reply *reply, void *userdata);
+
+struct manager_file_spec {
+        struct job_file_spec file;
+        int directory_fd; /* O_PATH of the destination's directory as the client sees it, or -1; borrowed */
+};
+struct manager_create_request {
+        uid_t owner;
+        enum job_family family;
+        const char *name;
+        const char *description; /* NULL: "" */
+        int priority;            /* -1: default */
+        bool complete_when_transferred;
+        int replace;             /* -1: the family's default (BITS: yes, DO: no) */
+        int remote_time;         /* -1: the family's default */
+        bool resume;
+        bool attach;
+        int64_t no_progress_timeout_s; /* -1: default */
+        int64_t minimum_retry_delay_s; /* -1 */
+        int64_t notify_flags;          /* -1 */
+        uint64_t life_time_usec;       /* 0: default */
+        const struct manager_file_spec *files;
+        size_t n_files;
+};
+void manager_create_job(struct manager *manager, const struct manager_create_request *request, manager_reply_fn reply, void *userdata);
+void manager_add_files(struct manager *manager, struct job *job, const struct manager_file_spec *files, size_t n_files,
+                       manager_reply_fn reply, void *userdata);
+void manager_suspend_job(struct manager *manager, struct job *job, manager_reply_fn reply, void *userdata);
+void manager_resume_job(struct manager *manager, struct job *job, manager_reply_fn reply, void *userdata);
+void manager_cancel_job(struct manager *manager, struct job *job, manager_reply_fn reply, void *userdata);
+void manager_complete_job(struct manager *manager, struct job *job, manager_reply_fn reply, void *userdata);
+
+struct manager_properties { /* NULL, -1: leave as it is */
+        const char *name;
+        const char *description;
+        int64_t priority;
+        int64_t notify_flags;
+        int64_t minimum_retry_delay_s;
+        int64_t no_progress_timeout_s;
+        int64_t life_time_s;
+        int complete_when_transferred;
+        int replace;
+        int remote_time;
+};
+#define MANAGER_PROPERTIES_NONE                                                                                     \
+        ((struct manager_properties) { .priority = -1, .notify_flags = -1, .minimum_retry_delay_s = -1,             \
+                                       .no_progress_timeout_s = -1, .life_time_s = -1,                              \
+                                       .complete_when_transferred = -1, .replace = -1, .remote_time = -1 })
+/* All or none. */
+void manager_set_properties(struct manager *manager, struct job *job, const struct manager_properties *properties,
+                            manager_reply_fn reply, void *userdata);
+void manager_set_file_url(struct manager *manager, struct job_file *file, const char *url, manager_reply_fn reply, void *userdata);
+
+/* ---- reading without running ahead of the disk ---- */
+bool manager_job_is_dirty(const struct manager *manager, const struct job *job);
+/* Any job of anybody (lists). */
+bool manager_is_dirty(const struct manager *manager);
+/* Calls back when all that was changed so far is durable; at once if it is. outcome < 0: the commit failed. */
+void manager_when_durable(struct manager *manager, manager_reply_fn reply, void *userdata);
+/* When the next try is due (CLOCK_REALTIME), 0: no time is set. */
+uint64_t manager_retry_time(const struct manager *manager, const struct job *job);
+
+/* ---- callbacks to programs (BITS: IBackgroundCopyCallback) ---- */
+struct manager_notifier {
+        /* Hand JOB_NOTIFY_TRANSFERRED, _ERROR or _MODIFICATION over; the answer comes by manager_notified(). */
+        void (*deliver)(void *userdata, const struct job *job, uint32_t event);
+};
+/* @notifier NULL: nobody any more. The last caller wins; @token tells whose it is. What is due is delivered at once. */
+void manager_set_notifier(struct manager *manager, struct job *job, const struct manager_notifier *notifier, void *userdata);
+/* Whose it is now; NULL: nobody's. */
+void *manager_get_notifier(const struct manager *manager, const struct job *job);
+/* The program answered. @ok false (or it vanished): delivered again with growing delay. */
+void manager_notified(struct manager *manager, const struct guid *id, uint32_t event, bool ok);
