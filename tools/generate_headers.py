@@ -14,7 +14,7 @@ what follows; ' // ' behind a member is documentation of that member.
     header NAME                 once, first; its documentation becomes the head comment
     include NAME
     typedef TYPE NAME
-    guids TITLE                 NAME UUID
+    guids TITLE                 NAME UUID                  (CLSID_x gives C++ a class x for __uuidof)
     constants TITLE             NAME = VALUE
     results TITLE               NAME = 0x........          (an HRESULT)
     enum NAME                   NAME = VALUE
@@ -205,6 +205,11 @@ def emit_block(b):
         out = comment([b.head] + b.doc)
         for text, doc in b.members:
             out += member(f"EXTERN_C DOSVC_API const GUID {text.split()[0]};", doc, "")
+        classes = [text.split()[0][6:] for text, _ in b.members if text.startswith("CLSID_")]
+        if classes:
+            # Never defined: names to say __uuidof(BackgroundCopyManager) with.
+            out += ["", "#ifdef __cplusplus"] + [f"class {c};" for c in classes]
+            out += [f"DOSVC_DECLARE_UUIDOF({c}, CLSID_{c})" for c in classes] + ["#endif"]
         return out + [""]
     if b.kind in ("constants", "results"):
         out = comment([b.head] + b.doc)

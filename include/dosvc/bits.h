@@ -63,6 +63,31 @@ EXTERN_C DOSVC_API const GUID CLSID_BackgroundCopyManager10_3;
 /* the service before jobs; cannot be created */
 EXTERN_C DOSVC_API const GUID CLSID_BackgroundCopyQMgr;
 
+#ifdef __cplusplus
+class BackgroundCopyManager;
+class BackgroundCopyManager1_5;
+class BackgroundCopyManager2_0;
+class BackgroundCopyManager2_5;
+class BackgroundCopyManager3_0;
+class BackgroundCopyManager4_0;
+class BackgroundCopyManager5_0;
+class BackgroundCopyManager10_1;
+class BackgroundCopyManager10_2;
+class BackgroundCopyManager10_3;
+class BackgroundCopyQMgr;
+DOSVC_DECLARE_UUIDOF(BackgroundCopyManager, CLSID_BackgroundCopyManager)
+DOSVC_DECLARE_UUIDOF(BackgroundCopyManager1_5, CLSID_BackgroundCopyManager1_5)
+DOSVC_DECLARE_UUIDOF(BackgroundCopyManager2_0, CLSID_BackgroundCopyManager2_0)
+DOSVC_DECLARE_UUIDOF(BackgroundCopyManager2_5, CLSID_BackgroundCopyManager2_5)
+DOSVC_DECLARE_UUIDOF(BackgroundCopyManager3_0, CLSID_BackgroundCopyManager3_0)
+DOSVC_DECLARE_UUIDOF(BackgroundCopyManager4_0, CLSID_BackgroundCopyManager4_0)
+DOSVC_DECLARE_UUIDOF(BackgroundCopyManager5_0, CLSID_BackgroundCopyManager5_0)
+DOSVC_DECLARE_UUIDOF(BackgroundCopyManager10_1, CLSID_BackgroundCopyManager10_1)
+DOSVC_DECLARE_UUIDOF(BackgroundCopyManager10_2, CLSID_BackgroundCopyManager10_2)
+DOSVC_DECLARE_UUIDOF(BackgroundCopyManager10_3, CLSID_BackgroundCopyManager10_3)
+DOSVC_DECLARE_UUIDOF(BackgroundCopyQMgr, CLSID_BackgroundCopyQMgr)
+#endif
+
 /* Type libraries */
 EXTERN_C DOSVC_API const GUID LIBID_BackgroundCopyManager;
 EXTERN_C DOSVC_API const GUID LIBID_BackgroundCopyManager1_5;

@@ -29,6 +29,11 @@ typedef struct IDeliveryOptimizationFile2 IDeliveryOptimizationFile2;
 EXTERN_C DOSVC_API const GUID CLSID_DeliveryOptimization;
 EXTERN_C DOSVC_API const GUID LIBID_DeliveryOptimization;
 
+#ifdef __cplusplus
+class DeliveryOptimization;
+DOSVC_DECLARE_UUIDOF(DeliveryOptimization, CLSID_DeliveryOptimization)
+#endif
+
 /* Sizes that mean something else */
 #define DO_LENGTH_TO_EOF ((UINT64) -1) /* DO_DOWNLOAD_RANGE.Length: up to the end */
 #define DO_UNKNOWN_FILE_SIZE ((UINT64) -1)

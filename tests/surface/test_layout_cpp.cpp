@@ -92,6 +92,9 @@ static void a_type_knows_its_identifier() {
         CHECK(__uuidof(*job) == IID_IBackgroundCopyJob5);
         CHECK(__uuidof(job) == IID_IBackgroundCopyJob5);
         CHECK(__uuidof(*const_job) == IID_IBackgroundCopyJob5);
+        CHECK(__uuidof(BackgroundCopyManager) == CLSID_BackgroundCopyManager);
+        CHECK(__uuidof(BackgroundCopyManager10_3) == CLSID_BackgroundCopyManager10_3);
+        CHECK(__uuidof(DeliveryOptimization) == CLSID_DeliveryOptimization);
 }
 
 /* What IID_PPV_ARGS hands over, seen from the callee. */
