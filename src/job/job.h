@@ -135,6 +135,7 @@ struct job {
         uint64_t waiting_since_usec; /* wall clock */
 
         struct job_file **files;
+        void *paths; /* private: finds a destination among the files */
         size_t n_files;
         size_t n_files_allocated;
         size_t n_files_transferred; /* TRANSFERRED or PUBLISHED */
@@ -148,7 +149,7 @@ struct job {
 
 /* ---- making ---- */
 
-/* Defaults of the family (api.md 1.7). @name is copied. 0, -ENOMEM or -errno. */
+/* Defaults of the family (api.md 1.7). @name is copied. 0, ERROR_INVALID_ARGUMENT for a bad name, or -ENOMEM. */
 int job_new(const struct guid *id, uid_t owner, enum job_family family, const char *name, uint64_t now_usec,
             struct job **ret);
 struct job *job_free(struct job *job);
@@ -175,7 +176,8 @@ int job_add_file(struct job *job, const struct job_file_spec *spec, size_t max_r
 void job_drop_last_file(struct job *job);
 /* For the store: an empty file with the next index, to be filled in. */
 int job_new_file(struct job *job, struct job_file **ret_file);
-/* For the store, after loading: sums up, sets received = durable, and turns TRANSFERRING into QUEUED (service restart). */
+/* For the store, after loading: sums up, sets received = durable, and turns TRANSFERRING into QUEUED (service restart).
+ * -EBADMSG: rows that contradict each other. */
 int job_loaded(struct job *job);
 
 /* ---- the state machine ---- */
@@ -203,6 +205,8 @@ bool job_state_is_final(enum job_state state);   /* ACKNOWLEDGED, CANCELLED */
 bool job_state_is_active(enum job_state state);  /* QUEUED, CONNECTING, TRANSFERRING, TRANSIENT_ERROR */
 bool job_state_has_error(enum job_state state);  /* ERROR, TRANSIENT_ERROR: GetError has an object */
 bool job_is_complete(const struct job *job);     /* it has files and all are transferred */
+/* Causes that end by themselves (design decision 19): not counted as errors, no no-progress clock. */
+bool job_error_is_blocked_cause(enum error_code code);
 
 /* ---- which call is allowed when ---- */
 
@@ -256,15 +260,17 @@ void job_set_waiting(struct job *job, enum waiting_reason reason, uint64_t now_u
 /* ---- progress ---- */
 
 /* The remote size is known now: computes file->size from the ranges. ERROR_INVALID_RANGE when a range lies outside,
- * ERROR_TOO_LARGE past LIMIT_FILE_SIZE. */
+ * ERROR_TOO_LARGE past LIMIT_FILE_SIZE, ERROR_REMOTE_FILE_CHANGED when bytes beyond that size were received before. */
 int job_file_set_remote_size(struct job_file *file, uint64_t remote_size);
-/* Bytes [start, end) of the local file were written. */
+/* Bytes [start, end) of the local file were written. ERROR_INVALID_RESPONSE past a known size, ERROR_TOO_LARGE past
+ * LIMIT_FILE_SIZE. bytes_fetched is the manager's to count: discarded bytes never come by here. */
 int job_file_received(struct job_file *file, uint64_t start, uint64_t end);
 /* Bytes are on disk (the caller has synced). Adds to received too. */
 int job_file_durable(struct job_file *file, const struct intervals *synced);
 /* Everything that is not durable is forgotten (transfer process lost, fsync failed). */
 int job_file_forget_received(struct job_file *file);
-/* All content is thrown away: changed remote file, lost temp file. Temp name, identity and validators are cleared. */
+/* All content is thrown away: changed remote file, lost temp file. Temp name, identity and validators are cleared, n_restarts goes
+ * up. */
 void job_file_reset(struct job_file *file);
 void job_file_set_state(struct job_file *file, enum file_state state);
 /* Has every byte of a known size. */
@@ -303,6 +309,8 @@ struct history_entry {
         uint64_t finished_usec;
         struct job_error error; /* the last one, or none */
 };
+/* Copy of @url for other eyes: user info and query become "***", the fragment goes. NULL: no memory. */
+char *job_url_redact(const char *url);
 int history_entry_new(const struct job *job, uint64_t now_usec, struct history_entry **ret);
 struct history_entry *history_entry_free(struct history_entry *entry);
 DEFINE_CLEANUP_FUNC(struct history_entry, history_entry_free)

@@ -1,0 +1,318 @@
+#include "job/job.h"
+
+#include "base/strings.h"
+#include "job/internal.h"
+
+/* api.md 1.7 */
+#define RETRY_DELAY_DEFAULT_BITS_S 600
+#define RETRY_DELAY_MINIMUM_S 5
+#define NO_PROGRESS_BITS_S (14 * 24 * 3600)
+#define NO_PROGRESS_DO_FOREGROUND_S 3600
+#define NO_PROGRESS_DO_BACKGROUND_S 86400
+#define LIFE_TIME_BITS_USEC (90 * USEC_PER_DAY)
+#define LIFE_TIME_DO_USEC (30 * USEC_PER_DAY)
+
+void validators_done(struct validators *validators) {
+        free(validators->origin);
+        free(validators->etag);
+        free(validators->last_modified);
+        free(validators->encoding);
+        *validators = (struct validators) {};
+}
+
+int validators_copy(struct validators *to, const struct validators *from) {
+        _cleanup_(validators_done) struct validators copy = {};
+
+        if (strdup_to(&copy.origin, from->origin) < 0 || strdup_to(&copy.etag, from->etag) < 0 ||
+            strdup_to(&copy.last_modified, from->last_modified) < 0 || strdup_to(&copy.encoding, from->encoding) < 0)
+                return -ENOMEM;
+        validators_done(to);
+        *to = copy;
+        copy = (struct validators) {};
+        return 0;
+}
+
+/* ---- making ---- */
+
+static uint32_t default_no_progress_timeout(enum job_family family, enum job_priority priority) {
+        if (family == JOB_FAMILY_BITS)
+                return NO_PROGRESS_BITS_S;
+        return priority <= JOB_PRIORITY_HIGH ? NO_PROGRESS_DO_FOREGROUND_S : NO_PROGRESS_DO_BACKGROUND_S;
+}
+
+/* 0, or what is wrong with a text of at most @max code points. */
+static int text_check(const char *text, size_t max) {
+        if (!text || !utf8_is_valid(text, SIZE_MAX))
+                return ERROR_INVALID_ARGUMENT;
+        return utf8_length(text) > max ? ERROR_STRING_TOO_LONG : 0;
+}
+
+int job_new(const struct guid *id, uid_t owner, enum job_family family, const char *name, uint64_t now_usec,
+            struct job **ret) {
+        bool bits = family == JOB_FAMILY_BITS;
+        _cleanup_(job_freep) struct job *job = NULL;
+
+        assert(family < _JOB_FAMILY_MAX);
+        /* BITS: CreateJob has E_INVALIDARG for a long name, other than SetDisplayName. */
+        if (text_check(name, LIMIT_DISPLAY_NAME))
+                return ERROR_INVALID_ARGUMENT;
+        job = malloc(sizeof(*job));
+        if (!job)
+                return -ENOMEM;
+        *job = (struct job) {
+                .id = *id,
+                .owner = owner,
+                .family = family,
+                .type = JOB_TYPE_DOWNLOAD,
+                .state = JOB_SUSPENDED,
+                .priority = JOB_PRIORITY_NORMAL,
+                .notify_flags = JOB_NOTIFY_DEFAULT,
+                /* 0 for DO: the family has no such property, the configured delay holds until somebody sets one. */
+                .minimum_retry_delay_s = bits ? RETRY_DELAY_DEFAULT_BITS_S : 0,
+                .no_progress_timeout_s = default_no_progress_timeout(family, JOB_PRIORITY_NORMAL),
+                .life_time_usec = bits ? LIFE_TIME_BITS_USEC : LIFE_TIME_DO_USEC,
+                .replace = bits,     /* design decision 13 */
+                .remote_time = bits, /* design decision 20 */
+                .created_usec = now_usec,
+                .modified_usec = now_usec,
+                .state_since_usec = now_usec,
+                .error = { .file_index = JOB_ERROR_NO_FILE },
+                .waiting = WAITING_RESUME,
+                .waiting_since_usec = now_usec,
+                .pace = {
+                        .retry_at_boottime = USEC_INFINITY,
+                        .slice_since_boottime = USEC_INFINITY,
+                        .queued_since_boottime = USEC_INFINITY,
+                        .try_since_monotonic = USEC_INFINITY,
+                },
+        };
+        if (strdup_to(&job->name, name) < 0 || strdup_to(&job->description, "") < 0)
+                return -ENOMEM;
+        *ret = TAKE_PTR(job);
+        return 0;
+}
+
+static void job_file_free(struct job_file *file) {
+        if (!file)
+                return;
+        free(file->url);
+        free(file->path);
+        free(file->file_id);
+        free(file->ranges);
+        validators_done(&file->validators);
+        intervals_done(&file->durable);
+        intervals_done(&file->received);
+        free(file);
+}
+
+struct job *job_free(struct job *job) {
+        if (!job)
+                return NULL;
+        job_paths_done(job);
+        for (size_t i = 0; i < job->n_files; i++)
+                job_file_free(job->files[i]);
+        free(job->files);
+        free(job->name);
+        free(job->description);
+        free(job);
+        return NULL;
+}
+
+int job_new_file(struct job *job, struct job_file **ret_file) {
+        struct job_file *file;
+
+        if (job->n_files >= JOB_ERROR_NO_FILE)
+                return -E2BIG;
+        if (job->n_files == job->n_files_allocated) {
+                size_t allocated = MAX((size_t) 4, job->n_files_allocated * 2);
+                struct job_file **files = reallocarray(job->files, allocated, sizeof(*files));
+
+                if (!files)
+                        return -ENOMEM;
+                job->files = files;
+                job->n_files_allocated = allocated;
+        }
+        file = malloc(sizeof(*file));
+        if (!file)
+                return -ENOMEM;
+        *file = (struct job_file) {
+                .job = job,
+                .index = (uint32_t) job->n_files,
+                .stated_size = SIZE_UNKNOWN,
+                .remote_size = SIZE_UNKNOWN,
+                .size = SIZE_UNKNOWN,
+        };
+        job->files[job->n_files++] = file;
+        *ret_file = file;
+        return 0;
+}
+
+static int job_file_fill(struct job_file *file, const struct job_file_spec *spec) {
+        if (strdup_to(&file->url, spec->url) < 0 || strdup_to(&file->path, spec->path) < 0 ||
+            strdup_to(&file->file_id, spec->file_id) < 0)
+                return -ENOMEM;
+        if (spec->n_ranges > 0) {
+                file->ranges = reallocarray(NULL, spec->n_ranges, sizeof(*file->ranges));
+                if (!file->ranges)
+                        return -ENOMEM;
+                memcpy(file->ranges, spec->ranges, spec->n_ranges * sizeof(*file->ranges));
+                file->n_ranges = spec->n_ranges;
+        }
+        if (spec->sha256) {
+                memcpy(file->sha256, spec->sha256, sizeof(file->sha256));
+                file->has_sha256 = true;
+        }
+        file->stated_size = spec->stated_size;
+        file->mode = spec->mode & 0666; /* never set-id, never executable (design decision 20) */
+        file->size = job_file_size_from_ranges(file);
+        return 0;
+}
+
+int job_add_file(struct job *job, const struct job_file_spec *spec, size_t max_ranges, struct job_file **ret_file) {
+        struct job_file *file;
+        int r;
+
+        r = job_file_spec_check(spec, job->family, max_ranges);
+        if (r)
+                return r;
+        r = job_new_file(job, &file);
+        if (r)
+                return r;
+        r = job_file_fill(file, spec);
+        if (r == 0)
+                r = job_paths_add(job, file);
+        if (r) {
+                job_file_free(job->files[--job->n_files]);
+                return r;
+        }
+        if (ret_file)
+                *ret_file = file;
+        return 0;
+}
+
+void job_drop_last_file(struct job *job) {
+        struct job_file *file;
+
+        assert(job->n_files > 0);
+        file = job->files[job->n_files - 1];
+        job_file_set_state(file, FILE_PENDING);
+        job->bytes_received -= intervals_total(&file->received);
+        job->bytes_durable -= intervals_total(&file->durable);
+        job_paths_remove(job, file);
+        job->n_files--;
+        job_file_free(file);
+}
+
+/* ---- properties ---- */
+
+static int set_text(char **property, const char *text, size_t max) {
+        int r = text_check(text, max);
+
+        return r ? r : strdup_to(property, text);
+}
+
+int job_set_name(struct job *job, const char *name, uint64_t now_usec) {
+        int r = set_text(&job->name, name, LIMIT_DISPLAY_NAME);
+
+        if (r == 0)
+                job->modified_usec = now_usec;
+        return r;
+}
+
+int job_set_description(struct job *job, const char *description, uint64_t now_usec) {
+        int r = set_text(&job->description, description, LIMIT_DESCRIPTION);
+
+        if (r == 0)
+                job->modified_usec = now_usec;
+        return r;
+}
+
+int job_set_priority(struct job *job, uint32_t priority, uint64_t now_usec) {
+        if (priority >= _JOB_PRIORITY_MAX)
+                return ERROR_NOT_IMPLEMENTED;
+        /* The DO family's default time-out depends on the priority; a value that somebody chose stays. */
+        if (job->no_progress_timeout_s == default_no_progress_timeout(job->family, job->priority))
+                job->no_progress_timeout_s = default_no_progress_timeout(job->family, priority);
+        job->priority = priority;
+        job->modified_usec = now_usec;
+        return 0;
+}
+
+int job_set_notify_flags(struct job *job, uint32_t flags, uint64_t now_usec) {
+        /* api.md 1.6: these two are not supported by the DO family. */
+        static const uint32_t bits_only = JOB_NOTIFY_DISABLE | JOB_NOTIFY_FILE_RANGES_TRANSFERRED;
+        uint32_t allowed = job->family == JOB_FAMILY_BITS ? JOB_NOTIFY_ALL : JOB_NOTIFY_ALL & ~bits_only;
+
+        if (flags & ~allowed)
+                return ERROR_NOT_IMPLEMENTED;
+        job->notify_flags = flags;
+        job->modified_usec = now_usec;
+        return 0;
+}
+
+int job_set_minimum_retry_delay(struct job *job, uint32_t seconds, uint64_t now_usec) {
+        job->minimum_retry_delay_s = MAX(seconds, (uint32_t) RETRY_DELAY_MINIMUM_S);
+        job->modified_usec = now_usec;
+        return 0;
+}
+
+int job_set_no_progress_timeout(struct job *job, uint32_t seconds, uint64_t now_usec) {
+        job->no_progress_timeout_s = seconds;
+        job->modified_usec = now_usec;
+        return 0;
+}
+
+int job_file_set_url(struct job_file *file, const char *url, uint64_t now_usec) {
+        int r = job_url_check(url);
+
+        if (r)
+                return r;
+        r = strdup_to(&file->url, url);
+        if (r)
+                return r;
+        file->job->modified_usec = now_usec;
+        return 0;
+}
+
+/* Copies what a person may see on a terminal: control characters become "?", and so do all bytes above ASCII unless the text is
+ * UTF-8; never cuts a character in two. */
+static void copy_printable(char *to, size_t size, const char *text) {
+        bool utf8 = utf8_is_valid(text, SIZE_MAX);
+        size_t n = strnlen(text, size);
+
+        if (n == size) {
+                n = size - 1;
+                while (utf8 && n > 0 && ((uint8_t) text[n] & 0xc0) == 0x80)
+                        n--;
+        }
+        for (size_t i = 0; i < n; i++) {
+                uint8_t c = (uint8_t) text[i];
+                bool printable = c >= 0x80 ? utf8 : c >= 0x20 && c != 0x7f;
+
+                to[i] = printable ? text[i] : '?';
+        }
+        to[n] = 0;
+}
+
+void job_set_error(struct job *job, enum error_code code, enum error_context context, uint32_t detail,
+                   uint32_t file_index, const char *text) {
+        assert((size_t) code < _ERROR_CODE_MAX);
+        job->error = (struct job_error) {
+                .code = code,
+                .context = context,
+                .detail = detail,
+                .file_index = file_index,
+        };
+        copy_printable(job->error.text, sizeof(job->error.text), text ?: "");
+}
+
+void job_clear_error(struct job *job) {
+        job->error = (struct job_error) { .file_index = JOB_ERROR_NO_FILE };
+}
+
+void job_set_waiting(struct job *job, enum waiting_reason reason, uint64_t now_usec) {
+        if (job->waiting == reason)
+                return;
+        job->waiting = reason;
+        job->waiting_since_usec = now_usec;
+}

@@ -1,0 +1,72 @@
+#include "job/machine.h"
+
+static const char *verdict_text(enum job_verdict verdict) {
+        static const char *const texts[] = {
+                [JOB_VERDICT_OK] = "yes",
+                [JOB_VERDICT_NOTHING_TO_DO] = "nothing to do",
+                [JOB_VERDICT_INVALID_STATE] = "INVALID_STATE",
+                [JOB_VERDICT_NO_INFORMATION] = "NO_ERROR_INFORMATION",
+        };
+
+        return texts[verdict];
+}
+
+static void describe_transitions(FILE *out) {
+        fprintf(out, "| state | event | next state | error | counted | modified | what happens |\n"
+                     "| --- | --- | --- | --- | --- | --- | --- |\n");
+        for (enum job_state state = 0; state < _JOB_STATE_MAX; state++)
+                for (enum job_event event = 0; event < _JOB_EVENT_MAX; event++) {
+                        const struct transition *row = transition_find(state, event);
+
+                        if (!row)
+                                continue;
+                        fprintf(out, "| %s | %s | %s | %s | %s | %s | %s |\n", job_state_name(state),
+                                job_event_name(event), job_state_name(row->next),
+                                row->actions & TRANSITION_FORGET_ERROR ? "cleared" : "",
+                                row->actions & TRANSITION_COUNT ? "yes" : "",
+                                row->actions & TRANSITION_TOUCH ? "yes" : "", row->sentence);
+                }
+}
+
+static void describe_matrix(FILE *out) {
+        fprintf(out, "| call |");
+        for (enum job_state state = 0; state < _JOB_STATE_MAX; state++)
+                fprintf(out, " %s |", job_state_name(state));
+        fprintf(out, "\n| --- |");
+        for (enum job_state state = 0; state < _JOB_STATE_MAX; state++)
+                fprintf(out, " --- |");
+        fprintf(out, "\n");
+        for (enum job_command command = 0; command < _JOB_COMMAND_MAX; command++) {
+                fprintf(out, "| %s |", job_command_name(command));
+                for (enum job_state state = 0; state < _JOB_STATE_MAX; state++)
+                        fprintf(out, " %s |", verdict_text(job_command_verdict_in_state(command, state)));
+                fprintf(out, "\n");
+        }
+}
+
+void job_describe_machine(FILE *out) {
+        fprintf(out,
+                "# States of a job\n"
+                "\n"
+                "Made by `describe-states` from `src/job/transitions.def` and `src/job/job_matrix.c`; a test fails when this\n"
+                "page differs. Do not edit.\n"
+                "\n"
+                "## What leads from state to state\n"
+                "\n"
+                "An event without a row cannot happen in that state. `counted` goes into the error count unless the cause is\n"
+                "one that ends by itself (network, space, policy, a destination that is not there). The error object stays\n"
+                "until a row clears it. A job in `acknowledged` or `cancelled` never changes again; `connecting` is never\n"
+                "entered. `transferred` and `error` owe the client a notification from the moment that the job enters until\n"
+                "it leaves or a callback took it.\n"
+                "\n");
+        describe_transitions(out);
+        fprintf(out,
+                "\n"
+                "## Which call is allowed when\n"
+                "\n"
+                "While a Complete or Cancel is being carried out, every call that changes something answers INVALID_STATE.\n"
+                "`resume` of a job without files answers JOB_EMPTY. `get_error` also finds the object in `queued` until the\n"
+                "job is transferring again, and in `transferred` after a Complete that failed.\n"
+                "\n");
+        describe_matrix(out);
+}

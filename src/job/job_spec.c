@@ -1,0 +1,179 @@
+#include "job/internal.h"
+
+#include "base/strings.h"
+
+/* ---- URL ---- */
+
+static bool is_alpha(char c) {
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
+static bool is_digit(char c) {
+        return c >= '0' && c <= '9';
+}
+
+static bool is_hex_digit(char c) {
+        return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
+}
+
+/* Length of the scheme before ':', 0 if there is none. RFC 3986 section 3.1. */
+static size_t scheme_length(const char *url) {
+        size_t n = 0;
+
+        if (!is_alpha(*url))
+                return 0;
+        while (is_alpha(url[n]) || is_digit(url[n]) || url[n] == '+' || url[n] == '-' || url[n] == '.')
+                n++;
+        return url[n] == ':' ? n : 0;
+}
+
+/* "", ":" or ":1" … ":65535". */
+static bool port_is_valid(const char *s, size_t n) {
+        unsigned port = 0;
+
+        if (n == 0)
+                return true;
+        if (s[0] != ':' || n > 6)
+                return false;
+        for (size_t i = 1; i < n; i++) {
+                if (!is_digit(s[i]))
+                        return false;
+                port = port * 10 + (unsigned)(s[i] - '0');
+        }
+        return n == 1 || (port > 0 && port <= 65535);
+}
+
+static bool name_char_is_valid(char c) {
+        /* What is above ASCII is an internationalised name: libcurl and the resolver judge it. */
+        return is_alpha(c) || is_digit(c) || strchr("-._~%", c) || (uint8_t) c >= 0x80;
+}
+
+static bool host_is_valid(const char *s, size_t n) {
+        size_t host = 0;
+
+        if (n > 0 && s[0] == '[') {
+                host = 1;
+                while (host < n && (is_hex_digit(s[host]) || s[host] == ':' || s[host] == '.'))
+                        host++;
+                return host > 1 && host < n && s[host] == ']' && port_is_valid(s + host + 1, n - host - 1);
+        }
+        while (host < n && name_char_is_valid(s[host]))
+                host++;
+        return host > 0 && port_is_valid(s + host, n - host);
+}
+
+int job_url_check(const char *url) {
+        size_t n_scheme, n_authority;
+        const char *authority, *at;
+
+        if (!url)
+                return ERROR_INVALID_ARGUMENT;
+        if (strlen(url) > LIMIT_URL || !utf8_is_valid(url, SIZE_MAX) || string_has_control(url) || strchr(url, ' '))
+                return ERROR_INVALID_URL;
+        n_scheme = scheme_length(url);
+        if (n_scheme == 0)
+                return ERROR_INVALID_URL;
+        if (!(n_scheme == 4 && strncasecmp(url, "http", 4) == 0) && !(n_scheme == 5 && strncasecmp(url, "https", 5) == 0))
+                return ERROR_PROTOCOL_NOT_AVAILABLE;
+        authority = startswith(url + n_scheme, "://");
+        if (!authority)
+                return ERROR_INVALID_URL;
+        /* A backslash is a slash to some parsers and part of the name to others: the host would be in doubt. */
+        n_authority = strcspn(authority, "/?#\\");
+        if (authority[n_authority] == '\\')
+                return ERROR_INVALID_URL;
+        at = memrchr(authority, '@', n_authority);
+        if (at) {
+                n_authority -= (size_t)(at + 1 - authority);
+                authority = at + 1;
+        }
+        return host_is_valid(authority, n_authority) ? 0 : ERROR_INVALID_URL;
+}
+
+/* ---- path ---- */
+
+/* ".dosvc-" + 22 characters + ".part": the janitor takes such files away. */
+static bool name_is_temporary(const char *name, size_t n) {
+        return n == TEMP_NAME_MAX - 1 && startswith(name, ".dosvc-") && streq(name + n - strlen(".part"), ".part");
+}
+
+int job_path_check(const char *path) {
+        const char *p = path;
+
+        if (!path || *path != '/')
+                return ERROR_INVALID_ARGUMENT;
+        if (strlen(path) > LIMIT_PATH)
+                return ERROR_NAME_TOO_LONG;
+        while (*p) {
+                size_t n;
+
+                p += strspn(p, "/");
+                n = strcspn(p, "/");
+                if (n == 0) /* ends in a slash: names a directory */
+                        return ERROR_INVALID_NAME;
+                if (n > LIMIT_NAME)
+                        return ERROR_NAME_TOO_LONG;
+                if ((n == 1 && p[0] == '.') || (n == 2 && p[0] == '.' && p[1] == '.'))
+                        return ERROR_INVALID_NAME;
+                if (!p[n] && name_is_temporary(p, n))
+                        return ERROR_INVALID_NAME;
+                p += n;
+        }
+        return 0;
+}
+
+/* ---- ranges ---- */
+
+static int compare_offsets(const void *a, const void *b) {
+        uint64_t x = ((const struct byte_range *) a)->offset, y = ((const struct byte_range *) b)->offset;
+
+        return x < y ? -1 : x > y;
+}
+
+static bool range_is_valid(const struct byte_range *range) {
+        if (range->length == 0 || range->offset >= LIMIT_FILE_SIZE) /* TO_EOF as offset is among these */
+                return false;
+        return range->length == TO_EOF || range->length <= LIMIT_FILE_SIZE - range->offset;
+}
+
+int job_ranges_check(const struct byte_range *ranges, size_t n_ranges, size_t max_ranges) {
+        _cleanup_free_ struct byte_range *sorted = NULL;
+
+        if (n_ranges == 0)
+                return 0;
+        if (!ranges)
+                return ERROR_INVALID_ARGUMENT;
+        if (n_ranges > max_ranges)
+                return ERROR_TOO_MANY_RANGES;
+        for (size_t i = 0; i < n_ranges; i++)
+                if (!range_is_valid(&ranges[i]))
+                        return ERROR_INVALID_RANGE;
+        /* Judged in the order of offsets, kept in the caller's order (design decision 6). Equal offsets always overlap, as no
+         * length is 0; so does a range to the end with anything behind it. */
+        sorted = reallocarray(NULL, n_ranges, sizeof(*sorted));
+        if (!sorted)
+                return -ENOMEM;
+        memcpy(sorted, ranges, n_ranges * sizeof(*sorted));
+        qsort(sorted, n_ranges, sizeof(*sorted), compare_offsets);
+        for (size_t i = 1; i < n_ranges; i++)
+                if (sorted[i - 1].length > sorted[i].offset - sorted[i - 1].offset)
+                        return ERROR_OVERLAPPING_RANGES;
+        return 0;
+}
+
+int job_file_spec_check(const struct job_file_spec *spec, enum job_family family _unused_, size_t max_ranges) {
+        int r;
+
+        r = job_url_check(spec->url);
+        if (r)
+                return r;
+        r = job_path_check(spec->path);
+        if (r)
+                return r;
+        if (spec->file_id && !utf8_is_valid(spec->file_id, SIZE_MAX))
+                return ERROR_INVALID_ARGUMENT;
+        if (spec->stated_size != SIZE_UNKNOWN && spec->stated_size > LIMIT_FILE_SIZE)
+                return ERROR_TOO_LARGE;
+        /* Both families document the same rules; only the codes differ, and those are in idl/errors.txt. */
+        return job_ranges_check(spec->ranges, spec->n_ranges, max_ranges);
+}
