@@ -1,0 +1,24 @@
+/* CURLcode → our error, context, and whether another try may help (design decision 5). The only table of CURLE_* in the tree.
+ * Own aborts (stop, a verdict's end, address policy) are known to the caller and are not to be sent through it. */
+#pragma once
+
+#include <curl/curl.h>
+
+#include "base/macros.h"
+#include "protocol/errors.h"
+
+struct transport_facts {
+        CURLcode code;
+        long ssl_verify_result; /* CURLINFO_SSL_VERIFYRESULT (or the proxy's) */
+        long os_errno;          /* CURLINFO_OS_ERRNO; for CURLE_WRITE_ERROR the errno of our pwrite */
+        long connect_status;    /* CURLINFO_HTTP_CONNECTCODE: a proxy's answer to CONNECT, 0 if there was none */
+};
+
+struct transport_error {
+        enum error_code code;
+        enum error_context context;
+        bool transient;
+        uint32_t detail; /* X509 verify result, HTTP status of a proxy, errno, else the CURLcode */
+};
+
+struct transport_error transport_error_judge(const struct transport_facts *facts);
