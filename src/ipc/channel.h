@@ -1,0 +1,37 @@
+/* One end of a SOCK_SEQPACKET connection between two of our processes: frames in, frames out, descriptors with them.
+ *
+ * 1. ipc_channel_new() on a connected socket; it queues our HELLO. Watch ipc_channel_fd() for reading.
+ * 2. ipc_channel_send() queues (frames share packets: 10,000 small files do not cost 40,000 system calls);
+ *    ipc_channel_flush() writes. If it returns 1, watch for writing and flush again.
+ * 3. ipc_channel_receive() until it returns 0. The message is valid until the next call; its descriptor is the caller's.
+ *
+ * The first frame of the peer must be a HELLO of our version and build, and every later one must be one that this peer may
+ * send: anything else is -EPROTO, after which the connection is to be closed. Non-blocking throughout; knows no event loop. */
+#pragma once
+
+#include "ipc/message.h"
+
+struct ipc_channel;
+
+/* @fd is consumed on success. @hello: what we say of ourselves (version, role, build are filled in). */
+int ipc_channel_new(int fd, enum ipc_role self, enum ipc_role peer, const struct ipc_hello *hello, struct ipc_channel **ret);
+struct ipc_channel *ipc_channel_free(struct ipc_channel *channel);
+DEFINE_CLEANUP_FUNC(struct ipc_channel, ipc_channel_free)
+
+int ipc_channel_fd(const struct ipc_channel *channel);
+/* @fd: duplicated; -1 for messages without one. 0, -ENOBUFS: the queue is full, -EMFILE …, or what ipc_encode() says. */
+int ipc_channel_send(struct ipc_channel *channel, const struct ipc_message *message, int fd);
+/* The same for a frame that ipc_encode() made. @fd is consumed on success. */
+int ipc_channel_send_frame(struct ipc_channel *channel, const uint8_t *frame, size_t size, int fd);
+/* 0: all is written. 1: the peer must read first. -errno: the connection is dead. */
+int ipc_channel_flush(struct ipc_channel *channel);
+/* Bytes that wait to be written. */
+size_t ipc_channel_queued(const struct ipc_channel *channel);
+/* 1: a message; *ret_fd is -EBADF, the caller's new descriptor, or -EMFILE: there was one but we have too many open files.
+ * 0: nothing more now. -ECONNRESET: the peer is gone (everything that it sent was returned before). -EPROTO: it broke the rules. */
+int ipc_channel_receive(struct ipc_channel *channel, struct ipc_message *ret, int *ret_fd);
+/* What the peer said of itself; NULL before its first frame. */
+const struct ipc_hello *ipc_channel_peer(const struct ipc_channel *channel);
+
+/* A connected pair, close-on-exec, with room for the largest frames. */
+int ipc_channel_pair(int ret_fds[static 2]);

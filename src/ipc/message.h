@@ -1,0 +1,185 @@
+/* What our own processes say to each other, as plain structs, and their form as frames.
+ *
+ * 1. Fill a `struct ipc_message`, ipc_encode() it into a buffer of IPC_FRAME_MAX bytes.
+ * 2. ipc_decode() gives the struct back. Strings and pieces then point into the frame: the frame must outlive them.
+ * 3. A frame is taken only whole: every length, count, flag and string is checked, and nothing may be left over. A frame that
+ *    decodes encodes to the very same bytes again (tests/fuzz/fuzz_ipc_frame.c).
+ *
+ * One visitor per message walks its fields for both directions, so the two cannot disagree. Byte order is the machine's: both
+ * ends come from one build (HELLO proves it). Must never know what a job is. */
+#pragma once
+
+#include <sys/types.h>
+
+#include "base/macros.h"
+#include "protocol/errors.h"
+#include "protocol/limits.h"
+
+#define IPC_VERSION 1u
+#define IPC_FRAME_MAX (64u * 1024)  /* one packet; the largest START fits (asserted in message.c) */
+#define IPC_HEADER_SIZE 16u
+#define IPC_PIECES_MAX 500
+#define IPC_PROXIES_MAX 6           /* http_proxy https_proxy all_proxy no_proxy and room for two more */
+#define IPC_PROXY_BYTES 2048        /* one of them */
+#define IPC_HOST_MAX 255            /* RFC 1035 */
+#define IPC_ADDRESSES_MAX 16        /* of one name: more than anybody tries */
+#define IPC_ADDRESS_TEXT_MAX 64     /* printable address */
+#define IPC_ORIGIN_MAX (LIMIT_URL + 64)
+#define IPC_PROGRAM_VERSION_MAX 64
+
+enum ipc_role {
+        IPC_ROLE_CORE,
+        IPC_ROLE_TRANSFER,
+        IPC_ROLE_RESOLVE,
+        _IPC_ROLE_MAX,
+};
+
+enum ipc_type {
+        IPC_HELLO,    /* both ways, the first frame of each side */
+        IPC_LIMITS,   /* core → transfer */
+        IPC_START,    /* core → transfer, with the descriptor to write to */
+        IPC_STOP,     /* core → transfer */
+        IPC_METADATA, /* transfer → core */
+        IPC_PROGRESS, /* transfer → core */
+        IPC_FINISHED, /* transfer → core */
+        IPC_RESOLVE,  /* transfer → resolve */
+        IPC_RESOLVED, /* resolve → transfer */
+        _IPC_TYPE_MAX,
+};
+
+struct ipc_hello {
+        uint32_t version;
+        enum ipc_role role;
+        uint32_t landlock_abi;       /* 0: the kernel has none, seccomp alone holds */
+        bool seccomp;
+        const char *program_version; /* must be the same on both sides */
+};
+
+struct ipc_limits {
+        uint32_t max_connections_per_owner;
+        uint32_t max_connections_per_host;
+};
+
+struct ipc_piece {
+        uint64_t remote_offset;
+        uint64_t length; /* UINT64_MAX: to the end, last piece only */
+        uint64_t local_offset;
+};
+
+/* As struct engine_request, which says what each field means. */
+struct ipc_start {
+        uint64_t id;
+        uint64_t owner;
+        bool foreground;
+        bool whole_file;
+        bool digest_decides;
+        bool allow_insecure_redirect;
+        uint64_t remote_size;
+        uint64_t stated_size;
+        uint64_t max_bytes;
+        uint64_t connect_timeout_usec;
+        uint64_t stall_timeout_usec;
+        const char *url;
+        const char *etag;
+        const char *last_modified;
+        const char *encoding;
+        const char *origin;
+        const char *headers;
+        uint32_t n_proxies;
+        const char *proxies[IPC_PROXIES_MAX];
+        uint32_t n_pieces;
+        const struct ipc_piece *pieces;
+};
+
+struct ipc_stop {
+        uint64_t id;
+};
+
+struct ipc_metadata {
+        uint64_t id;
+        uint32_t http_status;
+        uint64_t remote_size;
+        uint64_t remote_time_usec;
+        const char *etag;
+        const char *last_modified;
+        const char *encoding;
+        const char *origin;
+        const char *address;
+};
+
+struct ipc_progress {
+        uint64_t id;
+        uint64_t local_start;
+        uint64_t local_end;
+        uint64_t bytes_fetched;
+};
+
+#define IPC_OUTCOMES 4 /* of enum engine_outcome that travel: DONE STOPPED RESTART FAILED */
+
+struct ipc_finished {
+        uint64_t id;
+        uint32_t outcome;
+        enum error_code code;
+        enum error_context context;
+        bool transient;
+        bool length_unverified;
+        uint32_t detail;
+        uint64_t retry_after_usec;
+        uint64_t local_end;
+        uint64_t bytes_fetched;
+        const char *text;
+};
+
+struct ipc_resolve {
+        uint64_t id;
+        bool only_public; /* asked for by a redirect from a public address (design decision 21) */
+        const char *host;
+};
+
+enum ipc_resolve_status {
+        IPC_RESOLVE_OK,
+        IPC_RESOLVE_NOT_FOUND, /* the name does not exist or has no address */
+        IPC_RESOLVE_AGAIN,     /* no server answered */
+        IPC_RESOLVE_REFUSED,   /* has an address that is not public */
+        IPC_RESOLVE_FAILED,
+        _IPC_RESOLVE_STATUS_MAX,
+};
+
+struct ipc_address {
+        uint32_t family;   /* 4 or 6 */
+        uint8_t bytes[16]; /* network order; the last 12 are zero for 4 */
+};
+
+struct ipc_resolved {
+        uint64_t id;
+        enum ipc_resolve_status status;
+        const char *text;
+        uint32_t n_addresses; /* > 0 exactly if OK */
+        struct ipc_address addresses[IPC_ADDRESSES_MAX];
+};
+
+struct ipc_message {
+        enum ipc_type type;
+        union {
+                struct ipc_hello hello;
+                struct ipc_limits limits;
+                struct ipc_start start;
+                struct ipc_stop stop;
+                struct ipc_metadata metadata;
+                struct ipc_progress progress;
+                struct ipc_finished finished;
+                struct ipc_resolve resolve;
+                struct ipc_resolved resolved;
+        };
+};
+
+/* Descriptors that travel with a frame of @type: 0 or 1. */
+unsigned ipc_type_fds(enum ipc_type type);
+/* May @from send @type to @to? */
+bool ipc_type_is_allowed(enum ipc_type type, enum ipc_role from, enum ipc_role to);
+const char *ipc_type_name(enum ipc_type type);
+
+/* Return: bytes written to @frame (a multiple of 8), -EINVAL: a field breaks its rule, -EMSGSIZE: too large. */
+ssize_t ipc_encode(const struct ipc_message *message, uint8_t frame[static IPC_FRAME_MAX]);
+/* Takes the first frame at @bytes (aligned to 8) out of @size. Return: its size, or -EPROTO. */
+ssize_t ipc_decode(const uint8_t *bytes, size_t size, struct ipc_message *ret);

@@ -1,0 +1,60 @@
+/* Writes one seed for each message of src/ipc (and a packet of several) into a folder: make_ipc_seeds FOLDER */
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/fds.h"
+#include "ipc/message.h"
+
+static const struct ipc_piece pieces[] = { { 0, 10, 0 }, { 10, 5, 10 }, { 100, UINT64_MAX, 15 } };
+static const struct ipc_message seeds[] = {
+        { .type = IPC_HELLO, .hello = { .version = 1, .role = IPC_ROLE_TRANSFER, .landlock_abi = 7, .seccomp = true,
+                                        .program_version = "0.1.0" } },
+        { .type = IPC_LIMITS, .limits = { 64, 6 } },
+        { .type = IPC_START, .start = { .id = 1, .owner = 1000, .foreground = true, .remote_size = UINT64_MAX,
+                                        .stated_size = 15, .max_bytes = UINT64_MAX, .connect_timeout_usec = 30000000,
+                                        .stall_timeout_usec = 60000000, .url = "https://example.org/a?b=c",
+                                        .etag = "\"e1\"", .last_modified = "Wed, 21 Oct 2015 07:28:00 GMT", .encoding = "gzip",
+                                        .origin = "https://example.org:443/a", .headers = "X-A: b\r\nX-C: d", .n_proxies = 2,
+                                        .proxies = { "http_proxy=http://p:3128", "no_proxy=localhost" }, .n_pieces = 3,
+                                        .pieces = pieces } },
+        { .type = IPC_START, .start = { .id = 2, .whole_file = true, .url = "http://[::1]/", .n_pieces = 1, .pieces = pieces } },
+        { .type = IPC_STOP, .stop = { 1 } },
+        { .type = IPC_METADATA, .metadata = { .id = 1, .http_status = 206, .remote_size = 115, .remote_time_usec = 1445412480000000,
+                                              .etag = "\"e1\"", .origin = "https://example.org:443/a", .address = "192.0.2.1" } },
+        { .type = IPC_PROGRESS, .progress = { 1, 0, 1048576, 1048576 } },
+        { .type = IPC_FINISHED, .finished = { .id = 1, .outcome = 3, .code = ERROR_HTTP_STATUS,
+                                              .context = ERROR_CONTEXT_REMOTE_FILE, .transient = true, .detail = 503,
+                                              .retry_after_usec = 5000000, .text = "503 Service Unavailable" } },
+        { .type = IPC_FINISHED, .finished = { .id = 2, .length_unverified = true, .local_end = 77, .bytes_fetched = 77, .text = "" } },
+        { .type = IPC_RESOLVE, .resolve = { .id = 9, .only_public = true, .host = "example.org" } },
+        { .type = IPC_RESOLVED, .resolved = { .id = 9, .status = IPC_RESOLVE_OK, .text = "", .n_addresses = 2,
+                                              .addresses = { { 4, { 192, 0, 2, 1 } }, { 6, { 0x20, 1, 0xd, 0xb8 } } } } },
+        { .type = IPC_RESOLVED, .resolved = { .id = 9, .status = IPC_RESOLVE_NOT_FOUND, .text = "Name or service not known" } },
+};
+
+static int write_seed(const char *folder, const char *name, unsigned number, const uint8_t *bytes, size_t size) {
+        char path[4096];
+        _cleanup_close_ int fd = -EBADF;
+
+        snprintf(path, sizeof(path), "%s/%s-%02u", folder, name, number);
+        fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+        return fd < 0 ? -errno : fd_write_all(fd, bytes, size);
+}
+
+int main(int argc, char **argv) {
+        static _Alignas(8) uint8_t packet[ELEMENTSOF(seeds) * IPC_FRAME_MAX];
+        size_t at = 0;
+        ssize_t n;
+
+        if (argc != 2)
+                return EXIT_FAILURE;
+        for (unsigned i = 0; i < ELEMENTSOF(seeds); i++) {
+                n = ipc_encode(&seeds[i], packet + at);
+                if (n < 0 || write_seed(argv[1], ipc_type_name(seeds[i].type), i, packet + at, (size_t) n) < 0)
+                        return EXIT_FAILURE;
+                at += (size_t) n;
+        }
+        return write_seed(argv[1], "packet", 0, packet, at) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}

@@ -1,0 +1,190 @@
+#include "ipc/message.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static _Alignas(8) uint8_t frame[IPC_FRAME_MAX];
+static _Alignas(8) uint8_t again[IPC_FRAME_MAX];
+static char url[LIMIT_URL + 2];
+static char headers[LIMIT_CUSTOM_HEADERS + 2];
+static struct ipc_piece pieces[IPC_PIECES_MAX + 1];
+
+static struct ipc_message start_message(void) {
+        struct ipc_message m = { .type = IPC_START };
+
+        for (size_t i = 0; i < ELEMENTSOF(pieces); i++)
+                pieces[i] = (struct ipc_piece) { .remote_offset = i * 10, .length = 5, .local_offset = i * 5 };
+        memset(url, 'u', LIMIT_URL);
+        memset(headers, 'h', LIMIT_CUSTOM_HEADERS);
+        m.start = (struct ipc_start) {
+                .id = 7, .owner = 1000, .foreground = true, .remote_size = UINT64_MAX, .stated_size = 12,
+                .max_bytes = UINT64_MAX, .connect_timeout_usec = 30, .stall_timeout_usec = 40,
+                .url = "http://example.org/a", .etag = "\"x\"", .n_pieces = 1, .pieces = pieces,
+        };
+        return m;
+}
+
+static void assert_round_trip(const struct ipc_message *m, struct ipc_message *ret) {
+        ssize_t n, k;
+
+        n = ipc_encode(m, frame);
+        assert_true(n > 0);
+        assert_int_equal(n % 8, 0);
+        assert_int_equal(ipc_decode(frame, (size_t) n, ret), n);
+        assert_int_equal(ret->type, m->type);
+        k = ipc_encode(ret, again);
+        assert_int_equal(k, n);
+        assert_memory_equal(frame, again, (size_t) n);
+}
+
+static void a_start_comes_back_as_it_was(void **state) {
+        struct ipc_message m = start_message(), r;
+
+        m.start.n_proxies = 2;
+        m.start.proxies[0] = "http_proxy=http://p:3128";
+        m.start.proxies[1] = "no_proxy=*";
+        m.start.n_pieces = 3;
+        pieces[2].length = UINT64_MAX;
+        assert_round_trip(&m, &r);
+        assert_int_equal(r.start.id, 7);
+        assert_int_equal(r.start.owner, 1000);
+        assert_true(r.start.foreground);
+        assert_false(r.start.whole_file);
+        assert_string_equal(r.start.url, "http://example.org/a");
+        assert_string_equal(r.start.etag, "\"x\"");
+        assert_null(r.start.headers);
+        assert_string_equal(r.start.proxies[1], "no_proxy=*");
+        assert_int_equal(r.start.n_pieces, 3);
+        assert_int_equal(r.start.pieces[1].remote_offset, 10);
+        assert_true(r.start.pieces[2].length == UINT64_MAX);
+}
+
+static void every_other_message_comes_back_as_it_was(void **state) {
+        struct ipc_message r, all[] = {
+                { .type = IPC_HELLO, .hello = { .version = 1, .role = IPC_ROLE_RESOLVE, .landlock_abi = 7,
+                                                .seccomp = true, .program_version = "1" } },
+                { .type = IPC_LIMITS, .limits = { .max_connections_per_owner = 64, .max_connections_per_host = 6 } },
+                { .type = IPC_STOP, .stop = { .id = 3 } },
+                { .type = IPC_METADATA, .metadata = { .id = 3, .http_status = 206, .remote_size = 5, .remote_time_usec = 9,
+                                                      .etag = "\"e\"", .origin = "http://h:80/p", .address = "::1" } },
+                { .type = IPC_PROGRESS, .progress = { .id = 3, .local_start = 1, .local_end = 2, .bytes_fetched = 9 } },
+                { .type = IPC_FINISHED, .finished = { .id = 3, .outcome = 3, .code = ERROR_HTTP_STATUS,
+                                                      .context = ERROR_CONTEXT_REMOTE_FILE, .transient = true,
+                                                      .detail = 503, .text = "" } },
+                { .type = IPC_RESOLVE, .resolve = { .id = 4, .only_public = true, .host = "h" } },
+                { .type = IPC_RESOLVED, .resolved = { .id = 4, .status = IPC_RESOLVE_OK, .text = "", .n_addresses = 1,
+                                                      .addresses = { { .family = 4, .bytes = { 127, 0, 0, 1 } } } } },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(all); i++)
+                assert_round_trip(&all[i], &r);
+        assert_int_equal(r.resolved.addresses[0].bytes[0], 127);
+}
+
+static void the_largest_start_fits_one_frame(void **state) {
+        static char validator[LIMIT_VALIDATOR + 1], origin[IPC_ORIGIN_MAX + 1], proxy[IPC_PROXY_BYTES + 1];
+        struct ipc_message m = start_message(), r;
+
+        memset(validator, 'v', LIMIT_VALIDATOR);
+        memset(origin, 'o', IPC_ORIGIN_MAX);
+        memset(proxy, 'p', IPC_PROXY_BYTES);
+        m.start.url = url;
+        m.start.headers = headers;
+        m.start.etag = m.start.last_modified = m.start.encoding = validator;
+        m.start.origin = origin;
+        m.start.n_pieces = IPC_PIECES_MAX;
+        m.start.n_proxies = IPC_PROXIES_MAX;
+        for (size_t i = 0; i < IPC_PROXIES_MAX; i++)
+                m.start.proxies[i] = proxy;
+        assert_round_trip(&m, &r);
+        assert_int_equal(strlen(r.start.headers), LIMIT_CUSTOM_HEADERS);
+        assert_int_equal(r.start.pieces[499].local_offset, 2495);
+}
+
+static void what_is_over_a_limit_is_not_encoded(void **state) {
+        struct ipc_message m = start_message();
+
+        url[LIMIT_URL] = 'u';
+        m.start.url = url;
+        assert_int_equal(ipc_encode(&m, frame), -EINVAL);
+        url[LIMIT_URL] = 0;
+        m = start_message();
+        m.start.n_pieces = IPC_PIECES_MAX + 1;
+        assert_int_equal(ipc_encode(&m, frame), -EINVAL);
+        m.start.n_pieces = 0;
+        assert_int_equal(ipc_encode(&m, frame), -EINVAL);
+        m.start.n_pieces = 2;
+        pieces[0].length = UINT64_MAX; /* only the last may be open */
+        assert_int_equal(ipc_encode(&m, frame), -EINVAL);
+        pieces[0].length = 0;
+        assert_int_equal(ipc_encode(&m, frame), -EINVAL);
+        m = start_message();
+        m.start.url = NULL;
+        assert_int_equal(ipc_encode(&m, frame), -EINVAL);
+        m.start.url = "http://h/\r\nX: y";
+        assert_int_equal(ipc_encode(&m, frame), -EINVAL);
+}
+
+static void a_cut_frame_is_refused_at_every_length(void **state) {
+        struct ipc_message m = start_message(), r;
+        ssize_t n = ipc_encode(&m, frame);
+
+        for (ssize_t i = 0; i < n; i++)
+                assert_int_equal(ipc_decode(frame, (size_t) i, &r), -EPROTO);
+}
+
+static void a_wrong_header_is_refused(void **state) {
+        struct ipc_message m = { .type = IPC_STOP, .stop.id = 1 }, r;
+        static const size_t positions[] = { 0, 4, 6, 8, 12 }; /* magic, type, descriptors, size, reserved */
+        ssize_t n = ipc_encode(&m, frame);
+
+        for (size_t i = 0; i < ELEMENTSOF(positions); i++) {
+                frame[positions[i]] ^= 0x40;
+                assert_int_equal(ipc_decode(frame, (size_t) n, &r), -EPROTO);
+                frame[positions[i]] ^= 0x40;
+        }
+        assert_int_equal(ipc_decode(frame, (size_t) n, &r), n);
+}
+
+static void a_string_with_a_nul_inside_is_refused(void **state) {
+        struct ipc_message m = { .type = IPC_RESOLVE, .resolve = { .id = 1, .host = "abcdef" } }, r;
+        ssize_t n = ipc_encode(&m, frame);
+        uint8_t *host = memmem(frame, (size_t) n, "abcdef", 6);
+
+        assert_non_null(host);
+        host[3] = 0;
+        assert_int_equal(ipc_decode(frame, (size_t) n, &r), -EPROTO);
+        host[3] = '\n';
+        assert_int_equal(ipc_decode(frame, (size_t) n, &r), -EPROTO);
+        host[3] = 'd';
+        host[6] = 'g'; /* no NUL at the end */
+        assert_int_equal(ipc_decode(frame, (size_t) n, &r), -EPROTO);
+}
+
+static void each_message_has_one_direction(void **state) {
+        assert_true(ipc_type_is_allowed(IPC_START, IPC_ROLE_CORE, IPC_ROLE_TRANSFER));
+        assert_false(ipc_type_is_allowed(IPC_START, IPC_ROLE_TRANSFER, IPC_ROLE_CORE));
+        assert_false(ipc_type_is_allowed(IPC_RESOLVED, IPC_ROLE_RESOLVE, IPC_ROLE_CORE));
+        assert_true(ipc_type_is_allowed(IPC_RESOLVED, IPC_ROLE_RESOLVE, IPC_ROLE_TRANSFER));
+        for (enum ipc_type t = 0; t < _IPC_TYPE_MAX; t++) {
+                assert_non_null(ipc_type_name(t));
+                assert_int_equal(ipc_type_fds(t), t == IPC_START);
+        }
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(a_start_comes_back_as_it_was),
+                cmocka_unit_test(every_other_message_comes_back_as_it_was),
+                cmocka_unit_test(the_largest_start_fits_one_frame),
+                cmocka_unit_test(what_is_over_a_limit_is_not_encoded),
+                cmocka_unit_test(a_cut_frame_is_refused_at_every_length),
+                cmocka_unit_test(a_wrong_header_is_refused),
+                cmocka_unit_test(a_string_with_a_nul_inside_is_refused),
+                cmocka_unit_test(each_message_has_one_direction),
+        };
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
