@@ -56,6 +56,13 @@
                 _a_ > _b_ ? _a_ : _b_; \
         })
 
+#define CLAMP(x, low, high)                                      \
+        ({                                                       \
+                __typeof__(x) _x_ = (x);                         \
+                __typeof__(x) _low_ = (low), _high_ = (high);    \
+                _x_ < _low_ ? _low_ : _x_ > _high_ ? _high_ : _x_; \
+        })
+
 static inline void freep(void *p) {
         free(*(void **)p);
 }

@@ -1,6 +1,5 @@
 #include "job/internal.h"
 
-#include "base/strings.h"
 #include "job/machine.h"
 
 #define TOUCH TRANSITION_TOUCH

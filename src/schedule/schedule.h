@@ -33,18 +33,21 @@ void schedule_remove(struct schedule *schedule, struct job *job);
 void schedule_update(struct schedule *schedule, struct job *job);
 /* Bytes arrived: attempts = 0, the no-progress clock starts again. */
 void schedule_progressed(struct schedule *schedule, struct job *job);
-/* The job could try / could not (network, policy): lets the no-progress clock run or stand (design decision 10). */
+/* The job could try / could not (network, policy): lets the no-progress clock run or stand (design decision 10). It runs from the
+ * first counted error since the last byte, while the job is TRANSFERRING or TRANSIENT_ERROR; whether a job gets a turn does not
+ * depend on it. */
 void schedule_set_could_try(struct schedule *schedule, struct job *job, bool could_try);
 
 enum schedule_failure {
         SCHEDULE_TRANSIENT, /* server or network trouble: counted, retried after the delay */
-        SCHEDULE_BLOCKED,   /* a local cause that ends by itself (space, policy, …): not counted, looked at again after @poll_usec */
+        SCHEDULE_BLOCKED,   /* a local cause that ends by itself (space, policy, …): not counted, clock stands */
 };
 enum schedule_verdict {
         SCHEDULE_RETRY_LATER, /* pace.retry_at_boottime is set */
         SCHEDULE_GIVE_UP,     /* no-progress time-out is over (or 0, or shorter than the retry delay): ERROR */
 };
-/* @not_before_usec: from Retry-After, 0 for none; clamped to [1 s, 24 h]. */
+/* @not_before_usec: for SCHEDULE_TRANSIENT from Retry-After, 0 for none, clamped to [1 s, 24 h]: the delay is not shorter.
+ * For SCHEDULE_BLOCKED when to look again: 0 for a minute, USEC_INFINITY for never (schedule_retry_all() will do). */
 enum schedule_verdict schedule_failed(struct schedule *schedule, struct job *job, enum schedule_failure failure,
                                       uint64_t not_before_usec);
 /* The cause of every blocked or retrying job may have ended (network back): all TRANSIENT_ERROR jobs are due now. */
@@ -68,3 +71,6 @@ struct schedule_decision {
 size_t schedule_decide(struct schedule *schedule, struct schedule_decision *ret, size_t max);
 /* CLOCK_BOOTTIME, USEC_INFINITY when nothing is due ever. */
 uint64_t schedule_next_deadline(const struct schedule *schedule);
+
+/* For tests: jobs looked at by all schedule_decide() calls so far. What waits and does not change must not be among them. */
+uint64_t schedule_steps(const struct schedule *schedule);
