@@ -1,0 +1,12 @@
+/* SHA-256 of what a descriptor reads. May take minutes: threads only. */
+#pragma once
+
+#include <stdatomic.h>
+
+#include "files/files.h"
+
+#define DIGEST_SIZE 32
+
+/* Of the first @size bytes. -EMSGSIZE: there are fewer; -ECANCELED: one of the flags became true (either may be NULL). */
+int digest_descriptor(int fd, uint64_t size, const atomic_bool *stop, const atomic_bool *closed,
+                      uint8_t ret[static DIGEST_SIZE]);

@@ -1,0 +1,127 @@
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "files/access.h"
+#include "files/digest.h"
+#include "files/sync.h"
+
+/* Larger ones are read in a lane of their own, so that nobody's checkpoint waits for a DVD. */
+#define DIGEST_IN_BATCH_BYTES (1024 * 1024)
+
+struct finish_request {
+        struct sync_request sync; /* first member */
+        files_finish_fn done;
+        void *userdata;
+        uint64_t size;
+        mode_t mode;
+        uint64_t mtime_usec;
+        bool has_sha256;
+        uint8_t expected[DIGEST_SIZE];
+        struct files_finish_result result;
+};
+
+static struct finish_request *to_finish(struct request *request) {
+        return CONTAINER_OF(request, struct finish_request, sync.request);
+}
+
+static int judge_size(int fd, uint64_t size) {
+        struct file_facts facts;
+        int r = path_facts(fd, "", &facts);
+
+        if (r < 0)
+                return r;
+        if (facts.n_links != 1)
+                return -ESTALE; /* removed, or known to somebody under another name */
+        if (facts.size != size)
+                return -EMSGSIZE;
+        /* Blocks that were reserved behind the end: truncating to the same length frees them (ext4, xfs, btrfs, tmpfs). */
+        if (facts.allocated_bytes > size + MAX(facts.block_size, UINT64_C(4096)) && ftruncate(fd, (off_t) size) < 0)
+                return -errno;
+        return 0;
+}
+
+static int judge_digest(struct finish_request *self) {
+        struct files_handle *handle = self->sync.handle;
+        int r;
+
+        if (!self->has_sha256)
+                return 0;
+        r = digest_descriptor(handle->fd, self->size, &self->sync.request.files->stop, &handle->closed, self->result.sha256);
+        if (r < 0)
+                return r;
+        return memcmp(self->result.sha256, self->expected, DIGEST_SIZE) == 0 ? 0 : -EBADMSG;
+}
+
+/* What the inode is to look like at its final name. The sync that follows makes it durable with the content. */
+static int set_metadata(const struct finish_request *self) {
+        const struct files_handle *handle = self->sync.handle;
+        struct timespec times[2] = { { .tv_nsec = UTIME_OMIT }, { .tv_nsec = UTIME_NOW } };
+        mode_t mode = access_mode_for_new(directory_fd(handle->directory), handle->fd, self->mode);
+
+        if (fchmod(handle->fd, mode) < 0)
+                return -errno;
+        if (self->mtime_usec > 0) {
+                times[1].tv_sec = (time_t) (self->mtime_usec / USEC_PER_SEC);
+                times[1].tv_nsec = (long) (self->mtime_usec % USEC_PER_SEC) * 1000;
+        }
+        return futimens(handle->fd, times) < 0 ? -errno : 0;
+}
+
+static int finish_prepare(struct sync_request *sync) {
+        struct finish_request *self = CONTAINER_OF(sync, struct finish_request, sync);
+        int r;
+
+        r = judge_size(sync->handle->fd, self->size);
+        if (r < 0)
+                return r;
+        r = judge_digest(self);
+        if (r < 0)
+                return r;
+        return set_metadata(self);
+}
+
+static void finish_complete(struct request *request) {
+        struct finish_request *self = to_finish(request);
+
+        self->result.error = sync_request_settle(&self->sync);
+        self->done(&self->result, self->userdata);
+}
+
+static void finish_destroy(struct request *request) {
+        struct finish_request *self = to_finish(request);
+
+        sync_request_done(&self->sync);
+        free(self);
+}
+
+int files_finish(struct files *files, struct files_handle *handle, const struct files_finish_request *request,
+                 files_finish_fn done, void *userdata) {
+        struct finish_request *self = calloc(1, sizeof(*self));
+        bool digest_is_long = request->sha256 && request->size > DIGEST_IN_BATCH_BYTES;
+        int r;
+
+        if (!self)
+                return -ENOMEM;
+        r = sync_request_init(&self->sync, handle);
+        if (r < 0) {
+                free(self);
+                return r;
+        }
+        self->sync.request.complete = finish_complete;
+        self->sync.request.destroy = finish_destroy;
+        self->sync.prepare = finish_prepare;
+        self->sync.whole_inode = true;
+        self->done = done;
+        self->userdata = userdata;
+        self->size = request->size;
+        self->mode = request->mode;
+        self->mtime_usec = request->mtime_usec;
+        if (request->sha256) {
+                self->has_sha256 = true;
+                memcpy(self->expected, request->sha256, DIGEST_SIZE);
+        }
+        sync_request_submit(files, &self->sync, digest_is_long ? LANE_DIGEST : LANE_SYNC);
+        return 0;
+}

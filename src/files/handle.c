@@ -1,0 +1,295 @@
+#include "files/handle.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/strings.h"
+#include "files/space.h"
+
+/* ---- life ---- */
+
+struct files_handle *handle_ref(struct files_handle *handle) {
+        assert(handle->n_refs > 0);
+        handle->n_refs++;
+        return handle;
+}
+
+struct files_handle *handle_destroy(struct files_handle *handle) {
+        if (!handle)
+                return NULL;
+        fd_close(handle->fd);
+        directory_unref(handle->directory);
+        intervals_done(&handle->written);
+        intervals_done(&handle->durable);
+        pthread_mutex_destroy(&handle->sync_lock);
+        free(handle);
+        return NULL;
+}
+
+static struct files_handle *handle_new(void) {
+        struct files_handle *handle = calloc(1, sizeof(*handle));
+
+        if (!handle)
+                return NULL;
+        handle->n_refs = 1;
+        handle->fd = -EBADF;
+        atomic_init(&handle->closed, false);
+        pthread_mutex_init(&handle->sync_lock, NULL);
+        return handle;
+}
+
+static void close_run(struct request *request) {
+        struct files_handle *handle = CONTAINER_OF(request, struct files_handle, close_request);
+
+        /* close(2) may write back on network file systems; what it could tell, the last sync told. */
+        handle->fd = fd_close(handle->fd);
+        handle->directory = directory_unref(handle->directory);
+}
+
+static void close_destroy(struct request *request) {
+        handle_destroy(CONTAINER_OF(request, struct files_handle, close_request));
+}
+
+struct files_handle *handle_unref(struct files *files, struct files_handle *handle) {
+        if (!handle)
+                return NULL;
+        assert(handle->n_refs > 0);
+        if (--handle->n_refs > 0)
+                return NULL;
+        if (!files->workers) /* files_free() */
+                return handle_destroy(handle);
+        handle->close_request = (struct request) { .run = close_run, .destroy = close_destroy };
+        request_submit(files, &handle->close_request, mount_lane(handle->mount, LANE_NAMES));
+        return NULL;
+}
+
+struct files_handle *files_close(struct files *files, struct files_handle *handle) {
+        if (!handle)
+                return NULL;
+        atomic_store(&handle->closed, true);
+        return handle_unref(files, handle);
+}
+
+/* ---- open ---- */
+
+struct open_request {
+        struct request request;
+        files_open_fn done;
+        void *userdata;
+        char *directory_path;
+        char temp_name[FILES_TEMP_NAME_MAX];
+        bool create;
+        struct files_identity temp;
+        struct files_identity directory;
+        uint64_t durable_end;
+        uint64_t reserve_bytes;
+        uint64_t keep_free;
+        struct mount *mount; /* by its letters */
+
+        int error;
+        struct files_handle *handle;
+};
+
+/* Is what stands under the temp name the file that we knew? Asked twice: before the opening, as opening a device does things,
+ * and of the descriptor. */
+static int temp_is_known(const struct open_request *self, const struct file_facts *facts) {
+        if (!facts_are_ours(facts, geteuid()) || facts->n_links != 1 ||
+            !files_identity_equal(&facts->identity, &self->temp) || facts->size < self->durable_end)
+                return -ESTALE;
+        return 0;
+}
+
+static int temp_open_existing(struct open_request *self, struct files_handle *handle) {
+        int r, dirfd = directory_fd(handle->directory);
+
+        r = path_facts(dirfd, self->temp_name, &handle->facts);
+        if (r < 0)
+                return r == -ENOENT ? -ESTALE : r;
+        r = temp_is_known(self, &handle->facts);
+        if (r < 0)
+                return r;
+        handle->fd = path_open_beneath(dirfd, self->temp_name, O_RDWR | O_NONBLOCK, 0);
+        if (handle->fd < 0)
+                return handle->fd == -ENOENT || handle->fd == -ELOOP ? -ESTALE : handle->fd;
+        r = path_facts(handle->fd, "", &handle->facts);
+        if (r < 0)
+                return r;
+        r = temp_is_known(self, &handle->facts);
+        if (r < 0)
+                return r;
+        return space_reserve(handle->fd, self->reserve_bytes, self->keep_free);
+}
+
+static int temp_create(struct open_request *self, struct files_handle *handle) {
+        int r, dirfd = directory_fd(handle->directory);
+
+        handle->fd = path_open_beneath(dirfd, self->temp_name, O_RDWR | O_CREAT | O_EXCL, 0600);
+        if (handle->fd < 0)
+                return handle->fd;
+        r = path_facts(handle->fd, "", &handle->facts);
+        if (r == 0)
+                r = space_reserve(handle->fd, self->reserve_bytes, self->keep_free);
+        if (r < 0)
+                (void) unlinkat(dirfd, self->temp_name, 0);
+        return r;
+}
+
+static int open_now(struct open_request *self) {
+        _cleanup_(handle_destroyp) struct files_handle *handle = handle_new();
+        int r;
+
+        if (!handle)
+                return -ENOMEM;
+        r = directory_open(self->request.files->directories, self->directory_path, &handle->directory);
+        if (r < 0)
+                return r;
+        if (self->directory.ino != 0 &&
+            !files_identity_equal(&self->directory, &directory_facts(handle->directory)->identity))
+                return -ESTALE;
+        r = self->create ? temp_create(self, handle) : temp_open_existing(self, handle);
+        if (r < 0)
+                return r;
+        memcpy(handle->temp_name, self->temp_name, sizeof(handle->temp_name));
+        /* Also for a file that was there: its name may never have reached the disk. */
+        handle->name_number = directory_name_made(handle->directory);
+        handle->mount = self->mount;
+        self->handle = TAKE_PTR(handle);
+        return 0;
+}
+
+static void open_run(struct request *request) {
+        struct open_request *self = CONTAINER_OF(request, struct open_request, request);
+
+        self->error = open_now(self);
+}
+
+static void open_complete(struct request *request) {
+        struct open_request *self = CONTAINER_OF(request, struct open_request, request);
+        struct files_open_result result = { .error = self->error, .fd = -EBADF };
+        struct files_handle *handle = TAKE_PTR(self->handle);
+
+        if (handle) {
+                uint64_t mount_id = directory_facts(handle->directory)->mount_id;
+
+                /* From here on the real mount is known, whatever links the path leads through. */
+                if (mount_id != 0 && mounts_find_id(request->files->mounts, mount_id, &handle->mount) == 0)
+                        mounts_learn(request->files->mounts, self->directory_path, mount_id);
+                result.handle = handle;
+                result.fd = handle->fd;
+                result.temp = handle->facts.identity;
+                result.directory = directory_facts(handle->directory)->identity;
+        }
+        self->done(&result, self->userdata);
+}
+
+static void open_destroy(struct request *request) {
+        struct open_request *self = CONTAINER_OF(request, struct open_request, request);
+
+        handle_destroy(self->handle);
+        free(self->directory_path);
+        free(self);
+}
+
+int files_open(struct files *files, const struct files_open_request *request, files_open_fn done, void *userdata) {
+        struct open_request *self;
+        int r;
+
+        r = files_path_check(request->path);
+        if (r < 0)
+                return r;
+        if (!temp_name_is_valid(request->temp_name))
+                return -EINVAL;
+        self = calloc(1, sizeof(*self));
+        if (!self)
+                return -ENOMEM;
+        *self = (struct open_request) {
+                .request = { .run = open_run, .complete = open_complete, .destroy = open_destroy },
+                .done = done,
+                .userdata = userdata,
+                .directory_path = path_directory(request->path),
+                .create = request->create,
+                .temp = request->temp,
+                .directory = request->directory,
+                .durable_end = request->durable_end,
+                .reserve_bytes = request->reserve_bytes,
+                .keep_free = files_keep_free(files, request->background),
+        };
+        memcpy(self->temp_name, request->temp_name, sizeof(self->temp_name));
+        r = self->directory_path ? mounts_find(files->mounts, request->path, &self->mount) : -ENOMEM;
+        if (r < 0) {
+                open_destroy(&self->request);
+                return r;
+        }
+        request_submit(files, &self->request, mount_lane(self->mount, LANE_NAMES));
+        return 0;
+}
+
+/* ---- reserve ---- */
+
+struct reserve_request {
+        struct request request;
+        files_done_fn done;
+        void *userdata;
+        struct files_handle *handle;
+        uint64_t size;
+        uint64_t keep_free;
+        int error;
+};
+
+static void reserve_run(struct request *request) {
+        struct reserve_request *self = CONTAINER_OF(request, struct reserve_request, request);
+
+        self->error = space_reserve(self->handle->fd, self->size, self->keep_free);
+}
+
+static void reserve_complete(struct request *request) {
+        struct reserve_request *self = CONTAINER_OF(request, struct reserve_request, request);
+
+        self->done(self->error, self->userdata);
+}
+
+static void reserve_destroy(struct request *request) {
+        struct reserve_request *self = CONTAINER_OF(request, struct reserve_request, request);
+
+        handle_unref(request->files, self->handle);
+        free(self);
+}
+
+int files_reserve(struct files *files, struct files_handle *handle, uint64_t size, bool background, files_done_fn done,
+                  void *userdata) {
+        struct reserve_request *self = calloc(1, sizeof(*self));
+
+        if (!self)
+                return -ENOMEM;
+        *self = (struct reserve_request) {
+                .request = { .run = reserve_run, .complete = reserve_complete, .destroy = reserve_destroy },
+                .done = done,
+                .userdata = userdata,
+                .handle = handle_ref(handle),
+                .size = size,
+                .keep_free = files_keep_free(files, background),
+        };
+        request_submit(files, &self->request, mount_lane(handle->mount, LANE_NAMES));
+        return 0;
+}
+
+/* ---- the ledger ---- */
+
+int files_note_written(struct files_handle *handle, uint64_t start, uint64_t end) {
+        return intervals_add(&handle->written, start, end);
+}
+
+void files_ledger_seed(struct files_handle *handle, const struct intervals *durable) {
+        if (intervals_copy(&handle->durable, durable) < 0)
+                abort(); /* without its seed the checker would call an honest claim a lie later */
+}
+
+void files_ledger_assert_durable(const struct files_handle *handle, const struct intervals *claimed) {
+        if (!DOSVC_DEBUG)
+                return;
+        for (size_t i = 0; i < claimed->n_items; i++)
+                if (!intervals_contain(&handle->durable, claimed->items[i].start, claimed->items[i].end))
+                        abort(); /* a progress row covers bytes that no sync has covered */
+}

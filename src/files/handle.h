@@ -1,0 +1,32 @@
+/* One open temp file. The loop's thread counts references and keeps the ledger; threads use the descriptors. */
+#pragma once
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "files/request.h"
+
+struct files_handle {
+        struct request close_request; /* embedded, so that closing cannot fail */
+        unsigned n_refs; /* the receiver's, and one per request under way */
+        struct mount *mount;
+        struct directory *directory;
+        int fd;
+        char temp_name[FILES_TEMP_NAME_MAX];
+        struct file_facts facts;  /* when it was opened */
+        uint64_t name_number;     /* directory_name_made() */
+        atomic_bool closed;       /* the receiver has no more interest: a digest may stop */
+
+        pthread_mutex_t sync_lock; /* one sync at a time: the kernel tells an error to one caller only */
+        int sync_error;            /* guarded by it; the first failure, for ever */
+
+        /* The ledger. Loop thread only. */
+        struct intervals written;
+        struct intervals durable; /* seeded, or written before a checkpoint that succeeded */
+};
+
+struct files_handle *handle_ref(struct files_handle *handle);
+struct files_handle *handle_unref(struct files *files, struct files_handle *handle);
+/* Closes and frees at once. Threads and files_free() only. */
+struct files_handle *handle_destroy(struct files_handle *handle);
+DEFINE_CLEANUP_FUNC(struct files_handle, handle_destroy)

@@ -1,0 +1,437 @@
+/* Requests over whole lists: publish, its dry run, remove. The list is sorted by mount and directory; each mount gets a part that
+ * runs in its own lane, opens each directory once and syncs it once; the last part to end tells the caller. */
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/strings.h"
+#include "files/access.h"
+#include "files/paths.h"
+#include "files/request.h"
+
+struct list_item {
+        struct files_item item;
+        char *path;
+        char *directory;
+        const char *name; /* within path */
+        char temp_name[FILES_TEMP_NAME_MAX];
+        struct mount *mount;
+        size_t index; /* in the caller's order */
+};
+
+/* The directory of the items that are being worked on. */
+struct open_directory {
+        const char *path; /* NULL: none */
+        int fd;
+        int error;
+        struct file_facts facts;
+        bool changed;
+        int any_fd; /* a file in it, for path_sync_directory(); opened only where that is needed */
+};
+
+/* @directory->error was judged already where it matters. */
+typedef int (*list_step_fn)(const struct list_item *item, struct open_directory *directory);
+
+struct list_request {
+        unsigned n_refs; /* one per part */
+        unsigned n_running;
+        list_step_fn step;
+        bool syncs;
+        files_list_fn done;
+        void *userdata;
+        struct list_item *items;
+        int *errors;
+        size_t n;
+        int error;
+};
+
+struct list_part {
+        struct request request;
+        struct list_request *list;
+        size_t first, last; /* items [first, last) */
+        int error;
+};
+
+/* ---- steps ---- */
+
+static int open_directory_close(struct open_directory *directory, bool sync) {
+        int r = 0;
+
+        if (directory->path && directory->fd >= 0 && directory->changed && sync)
+                r = path_sync_directory(directory->fd, directory->any_fd);
+        directory->fd = fd_close(directory->fd);
+        directory->any_fd = fd_close(directory->any_fd);
+        *directory = (struct open_directory) { .fd = -EBADF, .any_fd = -EBADF };
+        return r;
+}
+
+static void open_directory_open(struct open_directory *directory, const char *path) {
+        *directory = (struct open_directory) { .path = path, .fd = path_open_directory(path), .any_fd = -EBADF };
+        if (directory->fd < 0)
+                directory->error = directory->fd;
+        else
+                directory->error = path_facts(directory->fd, "", &directory->facts);
+}
+
+static int judge_directory(const struct list_item *item, const struct open_directory *directory) {
+        if (directory->error < 0)
+                return directory->error;
+        if (item->item.directory.ino != 0 &&
+            !files_identity_equal(&item->item.directory, &directory->facts.identity))
+                return -ESTALE;
+        return 0;
+}
+
+enum place {
+        PLACE_TEMP,      /* our inode is at the temp name: to be renamed */
+        PLACE_FINAL,     /* it is at the final name already */
+        PLACE_BOTH,      /* between link(2) and unlink(2) */
+};
+
+/* Where is our inode, and is the final name free for it? @ret_replaced is filled in when there is a file to be replaced
+ * (identity.ino != 0). */
+static int find_item(const struct list_item *item, const struct open_directory *directory, enum place *ret,
+                     struct file_facts *ret_temp, struct file_facts *ret_replaced) {
+        bool temp_ours = false, final_ours, final_there;
+        struct file_facts final;
+        int r;
+
+        *ret_replaced = (struct file_facts) {};
+        if (*item->temp_name) {
+                r = path_facts(directory->fd, item->temp_name, ret_temp);
+                if (r < 0 && r != -ENOENT)
+                        return r;
+                temp_ours = r == 0 && facts_are_ours(ret_temp, geteuid()) &&
+                        files_identity_equal(&ret_temp->identity, &item->item.temp);
+        }
+        r = path_facts(directory->fd, item->name, &final);
+        if (r < 0 && r != -ENOENT)
+                return r;
+        final_there = r == 0;
+        final_ours = final_there && (final.mode & S_IFMT) == S_IFREG &&
+                files_identity_equal(&final.identity, &item->item.temp);
+        if (final_ours) {
+                *ret = temp_ours ? PLACE_BOTH : PLACE_FINAL;
+                return 0;
+        }
+        if (!temp_ours || ret_temp->n_links != 1)
+                return -ESTALE;
+        *ret = PLACE_TEMP;
+        if (!final_there)
+                return 0;
+        r = facts_in_the_way(&final);
+        if (r != -EEXIST || !item->item.replace)
+                return r;
+        *ret_replaced = final;
+        return 0;
+}
+
+static int rename_no_replace(int dirfd, const char *from, const char *to) {
+        struct file_facts facts;
+
+        if (renameat2(dirfd, from, dirfd, to, RENAME_NOREPLACE) == 0)
+                return 0;
+        if (errno != EINVAL && errno != ENOSYS && errno != EOPNOTSUPP)
+                return -errno;
+        if (linkat(dirfd, from, dirfd, to, 0) == 0)
+                return unlinkat(dirfd, from, 0) < 0 ? -errno : 0;
+        if (errno == EEXIST)
+                return -EEXIST;
+        /* Neither (some FUSE file systems without hard links): a look before it is the best that is left. */
+        if (path_facts(dirfd, to, &facts) == 0)
+                return facts_in_the_way(&facts);
+        return renameat(dirfd, from, dirfd, to) < 0 ? -errno : 0;
+}
+
+/* Of the temp file, for reading; whoever asked for a mode that locks himself out gets it opened nevertheless. */
+static int open_temp(int dirfd, const char *name) {
+        int fd = path_open_beneath(dirfd, name, O_RDONLY | O_NONBLOCK, 0);
+
+        if (fd != -EACCES)
+                return fd;
+        if (fchmodat(dirfd, name, 0600, 0) < 0)
+                return -errno;
+        return path_open_beneath(dirfd, name, O_RDONLY | O_NONBLOCK, 0);
+}
+
+static int rename_over(const struct list_item *item, const struct open_directory *directory,
+                       const struct file_facts *replaced) {
+        /* In the family that replaces, mode and ACL of the old file stay if it is the same owner's (decision 13). */
+        if (replaced->uid == geteuid()) {
+                _cleanup_close_ int fd = open_temp(directory->fd, item->temp_name);
+                int r;
+
+                if (fd < 0)
+                        return fd;
+                r = access_copy(fd, directory->fd, item->name, replaced);
+                if (r < 0)
+                        return r;
+                if (fsync(fd) < 0)
+                        return -errno;
+        }
+        return renameat(directory->fd, item->temp_name, directory->fd, item->name) < 0 ? -errno : 0;
+}
+
+/* For directories that cannot be read: see path_sync_directory(). */
+static void remember_file(struct open_directory *directory, const char *name) {
+        if (directory->any_fd < 0 && faccessat(directory->fd, ".", R_OK, AT_EACCESS) < 0)
+                directory->any_fd = path_open_beneath(directory->fd, name, O_RDONLY | O_NONBLOCK, 0);
+}
+
+static int publish_item(const struct list_item *item, struct open_directory *directory, enum place place,
+                        const struct file_facts *replaced) {
+        struct timespec times[2] = {
+                { .tv_nsec = UTIME_OMIT },
+                { .tv_sec = (time_t) (item->item.mtime_usec / USEC_PER_SEC),
+                  .tv_nsec = (long) (item->item.mtime_usec % USEC_PER_SEC) * 1000 },
+        };
+
+        if (place == PLACE_FINAL)
+                return 0;
+        if (place == PLACE_BOTH)
+                return unlinkat(directory->fd, item->temp_name, 0) < 0 ? -errno : 0;
+        if (item->item.mtime_usec > 0 &&
+            utimensat(directory->fd, item->temp_name, times, AT_SYMLINK_NOFOLLOW) < 0)
+                return -errno;
+        if (replaced->identity.ino != 0)
+                return rename_over(item, directory, replaced);
+        return rename_no_replace(directory->fd, item->temp_name, item->name);
+}
+
+static int step_publish(const struct list_item *item, struct open_directory *directory) {
+        struct file_facts temp, replaced;
+        enum place place;
+        int r;
+
+        r = judge_directory(item, directory);
+        if (r < 0)
+                return r;
+        r = find_item(item, directory, &place, &temp, &replaced);
+        if (r < 0)
+                return r;
+        r = publish_item(item, directory, place, &replaced);
+        if (r < 0)
+                return r;
+        /* Also for what was there: the crash may have come between rename and sync. */
+        directory->changed = true;
+        remember_file(directory, item->name);
+        return 0;
+}
+
+static int step_publish_check(const struct list_item *item, struct open_directory *directory) {
+        struct file_facts temp, replaced;
+        enum place place;
+        int r;
+
+        r = judge_directory(item, directory);
+        if (r < 0)
+                return r;
+        r = find_item(item, directory, &place, &temp, &replaced);
+        if (r < 0 || place == PLACE_FINAL)
+                return r;
+        return faccessat(directory->fd, ".", W_OK | X_OK, AT_EACCESS) < 0 ? -errno : 0;
+}
+
+static int step_remove(const struct list_item *item, struct open_directory *directory) {
+        int r;
+
+        if (!*item->temp_name)
+                return 0;
+        if (directory->error == -ENOENT || directory->error == -ENOTDIR)
+                return 0; /* gone with its directory */
+        if (directory->error < 0)
+                return directory->error;
+        /* The directory's identity does not matter here, only the file's. */
+        r = path_unlink_if(directory->fd, item->temp_name, &item->item.temp);
+        if (r == 0)
+                directory->changed = true;
+        return r;
+}
+
+/* ---- parts ---- */
+
+static struct list_part *to_part(struct request *request) {
+        return CONTAINER_OF(request, struct list_part, request);
+}
+
+static void part_run(struct request *request) {
+        struct open_directory directory = { .fd = -EBADF, .any_fd = -EBADF };
+        struct list_part *self = to_part(request);
+        struct list_request *list = self->list;
+        int r;
+
+        for (size_t i = self->first; i < self->last; i++) {
+                const struct list_item *item = &list->items[i];
+
+                if (!directory.path || !streq(directory.path, item->directory)) {
+                        r = open_directory_close(&directory, list->syncs);
+                        if (r < 0)
+                                self->error = r;
+                        open_directory_open(&directory, item->directory);
+                }
+                list->errors[item->index] = list->step(item, &directory);
+        }
+        r = open_directory_close(&directory, list->syncs);
+        if (r < 0)
+                self->error = r;
+}
+
+static void part_complete(struct request *request) {
+        struct list_part *self = to_part(request);
+        struct list_request *list = self->list;
+
+        if (list->error == 0)
+                list->error = self->error;
+        if (--list->n_running == 0)
+                list->done(list->error, list->errors, list->n, list->userdata);
+}
+
+static struct list_request *list_unref(struct list_request *list) {
+        if (!list || --list->n_refs > 0)
+                return NULL;
+        for (size_t i = 0; list->items && i < list->n; i++) {
+                free(list->items[i].path);
+                free(list->items[i].directory);
+        }
+        free(list->items);
+        free(list->errors);
+        free(list);
+        return NULL;
+}
+DEFINE_CLEANUP_FUNC(struct list_request, list_unref)
+
+static void part_destroy(struct request *request) {
+        struct list_part *self = to_part(request);
+
+        list_unref(self->list);
+        free(self);
+}
+
+static int compare_items(const void *a, const void *b) {
+        const struct list_item *x = a, *y = b;
+        int r;
+
+        if (x->mount != y->mount)
+                return (uintptr_t) x->mount < (uintptr_t) y->mount ? -1 : 1;
+        r = strcmp(x->directory, y->directory);
+        if (r != 0)
+                return r;
+        return x->index < y->index ? -1 : x->index > y->index;
+}
+
+static int item_copy(struct files *files, struct list_item *to, const struct files_item *from, size_t index) {
+        int r = files_path_check(from->path);
+
+        if (r < 0)
+                return r;
+        if (*from->temp_name && !temp_name_is_valid(from->temp_name))
+                return -EINVAL;
+        to->item = *from;
+        to->item.path = to->item.temp_name = NULL; /* the caller's */
+        to->index = index;
+        (void) snprintf(to->temp_name, sizeof(to->temp_name), "%s", from->temp_name);
+        to->path = strdup(from->path);
+        to->directory = path_directory(from->path);
+        if (!to->path || !to->directory)
+                return -ENOMEM;
+        to->name = path_name(to->path);
+        return mounts_find(files->mounts, to->path, &to->mount);
+}
+
+static int list_new(struct files *files, const struct files_item *items, size_t n, struct list_request **ret) {
+        _cleanup_(list_unrefp) struct list_request *list = calloc(1, sizeof(*list));
+        int r;
+
+        if (!list)
+                return -ENOMEM;
+        list->n_refs = 1;
+        list->n = n;
+        list->items = calloc(MAX(n, (size_t) 1), sizeof(*list->items));
+        list->errors = calloc(MAX(n, (size_t) 1), sizeof(*list->errors));
+        if (!list->items || !list->errors)
+                return -ENOMEM;
+        for (size_t i = 0; i < n; i++) {
+                r = item_copy(files, &list->items[i], &items[i], i);
+                if (r < 0)
+                        return r;
+        }
+        qsort(list->items, n, sizeof(*list->items), compare_items);
+        *ret = TAKE_PTR(list);
+        return 0;
+}
+
+static int part_new(struct list_request *list, size_t first, size_t last, struct list_part **ret) {
+        struct list_part *part = calloc(1, sizeof(*part));
+
+        if (!part)
+                return -ENOMEM;
+        *part = (struct list_part) {
+                .request = { .run = part_run, .complete = part_complete, .destroy = part_destroy },
+                .list = list,
+                .first = first,
+                .last = last,
+        };
+        list->n_refs++;
+        *ret = part;
+        return 0;
+}
+
+static int list_submit(struct files *files, struct list_request *list) {
+        _cleanup_free_ struct list_part **parts = calloc(list->n + 1, sizeof(*parts));
+        size_t n_parts = 0, first = 0;
+        int r = parts ? 0 : -ENOMEM;
+
+        do {
+                size_t last = first;
+
+                while (last < list->n && list->items[last].mount == list->items[first].mount)
+                        last++;
+                if (r == 0)
+                        r = part_new(list, first, last, &parts[n_parts]);
+                if (r == 0)
+                        n_parts++;
+                first = last;
+        } while (r == 0 && first < list->n);
+        if (r < 0) {
+                for (size_t i = 0; i < n_parts; i++)
+                        part_destroy(&parts[i]->request);
+                return r;
+        }
+        list->n_running = (unsigned) n_parts;
+        for (size_t i = 0; i < n_parts; i++) {
+                const struct mount *mount = list->n > 0 ? list->items[parts[i]->first].mount : NULL;
+
+                request_submit(files, &parts[i]->request, mount ? mount_lane(mount, LANE_NAMES) : NULL);
+        }
+        return 0;
+}
+
+static int list_start(struct files *files, const struct files_item *items, size_t n, list_step_fn step, bool syncs,
+                      files_list_fn done, void *userdata) {
+        _cleanup_(list_unrefp) struct list_request *list = NULL;
+        int r;
+
+        r = list_new(files, items, n, &list);
+        if (r < 0)
+                return r;
+        list->step = step;
+        list->syncs = syncs;
+        list->done = done;
+        list->userdata = userdata;
+        return list_submit(files, list); /* the parts keep the list */
+}
+
+int files_publish(struct files *files, const struct files_item *items, size_t n, files_list_fn done, void *userdata) {
+        return list_start(files, items, n, step_publish, true, done, userdata);
+}
+
+int files_publish_check(struct files *files, const struct files_item *items, size_t n, files_list_fn done, void *userdata) {
+        return list_start(files, items, n, step_publish_check, false, done, userdata);
+}
+
+int files_remove(struct files *files, const struct files_item *items, size_t n, files_list_fn done, void *userdata) {
+        return list_start(files, items, n, step_remove, true, done, userdata);
+}

@@ -1,0 +1,146 @@
+#include "files/sync.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+#include <utlist.h>
+
+/* So that the first of many does not wait for the last of them. */
+#define BATCH_MAX 256
+
+/* A failed sync is final for the handle: the kernel has marked the pages clean, and the next call would say 0 (ATC 2020, "Can
+ * Applications Recover from fsync Failures?"). */
+static int handle_sync(struct files_handle *handle, bool whole_inode) {
+        int r;
+
+        pthread_mutex_lock(&handle->sync_lock);
+        if (handle->sync_error == 0) {
+                do
+                        r = (whole_inode ? fsync(handle->fd) : fdatasync(handle->fd)) < 0 ? -errno : 0;
+                while (r == -EINTR);
+                handle->sync_error = r;
+        }
+        r = handle->sync_error;
+        pthread_mutex_unlock(&handle->sync_lock);
+        return r;
+}
+
+static void sync_list(struct sync_request *list) {
+        struct sync_request *sync;
+
+        DL_FOREACH(list, sync) {
+                if (sync->prepare)
+                        sync->error = sync->prepare(sync);
+                /* Only a push, not a promise. Alone it would be a waste. */
+                if (sync->error == 0 && list->next)
+                        (void) sync_file_range(sync->handle->fd, 0, 0, SYNC_FILE_RANGE_WRITE);
+        }
+        DL_FOREACH(list, sync)
+                if (sync->error == 0)
+                        sync->error = handle_sync(sync->handle, sync->whole_inode);
+        DL_FOREACH(list, sync)
+                if (sync->error == 0)
+                        sync->error = directory_make_durable(sync->handle->directory, sync->handle->name_number,
+                                                             sync->handle->fd);
+}
+
+static void sync_run_batch(struct request *request) {
+        struct sync_request *self = CONTAINER_OF(request, struct sync_request, request), *batch = NULL, *sync, *tmp;
+        struct mount *mount = self->handle->mount;
+        unsigned n = 0;
+
+        pthread_mutex_lock(&mount->lock);
+        if (!self->taken)
+                DL_FOREACH_SAFE(mount->waiting, sync, tmp) {
+                        if (n++ == BATCH_MAX)
+                                break;
+                        DL_DELETE(mount->waiting, sync);
+                        sync->taken = true;
+                        DL_APPEND(batch, sync);
+                }
+        pthread_mutex_unlock(&mount->lock);
+        /* Those that are taken along are finished when their own turn comes: one lane, one after the other. */
+        sync_list(batch);
+}
+
+static void sync_run_alone(struct request *request) {
+        struct sync_request *self = CONTAINER_OF(request, struct sync_request, request), *list = NULL;
+
+        DL_APPEND(list, self);
+        sync_list(list);
+}
+
+int sync_request_init(struct sync_request *sync, struct files_handle *handle) {
+        int r = intervals_copy(&sync->written, &handle->written);
+
+        if (r < 0)
+                return r;
+        sync->handle = handle_ref(handle);
+        return 0;
+}
+
+void sync_request_done(struct sync_request *sync) {
+        intervals_done(&sync->written);
+        handle_unref(sync->request.files, sync->handle);
+}
+
+void sync_request_submit(struct files *files, struct sync_request *sync, enum lane lane) {
+        struct mount *mount = sync->handle->mount;
+
+        sync->request.run = lane == LANE_SYNC ? sync_run_batch : sync_run_alone;
+        if (lane == LANE_SYNC) {
+                pthread_mutex_lock(&mount->lock);
+                DL_APPEND(mount->waiting, sync);
+                pthread_mutex_unlock(&mount->lock);
+        }
+        request_submit(files, &sync->request, mount_lane(mount, lane));
+}
+
+int sync_request_settle(struct sync_request *sync) {
+        if (sync->error == 0)
+                sync->error = intervals_add_all(&sync->handle->durable, &sync->written);
+        return sync->error;
+}
+
+/* ---- checkpoint ---- */
+
+struct checkpoint_request {
+        struct sync_request sync; /* first member */
+        files_done_fn done;
+        void *userdata;
+};
+
+static struct checkpoint_request *to_checkpoint(struct request *request) {
+        return CONTAINER_OF(request, struct checkpoint_request, sync.request);
+}
+
+static void checkpoint_complete(struct request *request) {
+        struct checkpoint_request *self = to_checkpoint(request);
+
+        self->done(sync_request_settle(&self->sync), self->userdata);
+}
+
+static void checkpoint_destroy(struct request *request) {
+        struct checkpoint_request *self = to_checkpoint(request);
+
+        sync_request_done(&self->sync);
+        free(self);
+}
+
+int files_checkpoint(struct files *files, struct files_handle *handle, files_done_fn done, void *userdata) {
+        struct checkpoint_request *self = calloc(1, sizeof(*self));
+        int r;
+
+        if (!self)
+                return -ENOMEM;
+        r = sync_request_init(&self->sync, handle);
+        if (r < 0) {
+                free(self);
+                return r;
+        }
+        self->sync.request.complete = checkpoint_complete;
+        self->sync.request.destroy = checkpoint_destroy;
+        self->done = done;
+        self->userdata = userdata;
+        sync_request_submit(files, &self->sync, LANE_SYNC);
+        return 0;
+}

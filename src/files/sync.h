@@ -1,0 +1,27 @@
+/* Making bytes durable, in batches.
+ *
+ * Checkpoints and ends of files wait in a list of their mount; the thread that comes first takes all of them: write-back is begun
+ * for every file, then each is synced (the first sync commits the journal for all, the others find their work done), then
+ * each directory once. A directory's sync never stands for its files, nor one file's for another's. */
+#pragma once
+
+#include "files/handle.h"
+
+struct sync_request {
+        struct request request;
+        struct files_handle *handle;
+        struct intervals written;  /* of the ledger, when it was submitted */
+        /* What is to be done before the sync, on a thread; NULL: nothing. */
+        int (*prepare)(struct sync_request *sync);
+        bool whole_inode;          /* fsync(2), else fdatasync(2) */
+        bool taken;                /* guarded by the mount's lock */
+        int error;
+        struct sync_request *prev, *next;
+};
+
+/* Fills in what is common; 0 or -ENOMEM. */
+int sync_request_init(struct sync_request *sync, struct files_handle *handle);
+void sync_request_done(struct sync_request *sync); /* @sync->request.files is set */
+void sync_request_submit(struct files *files, struct sync_request *sync, enum lane lane);
+/* On the loop, when it was run: enters a success in the ledger. Return: the outcome of all. */
+int sync_request_settle(struct sync_request *sync);
