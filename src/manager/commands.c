@@ -1,0 +1,150 @@
+/* Calls on a job that change a word of it: judged by the command × state matrix, then one transition or setter, one record, one answer. */
+#include "base/strings.h"
+#include "manager/private.h"
+
+/* True: go on. Else the call is answered. */
+static bool command_allowed(struct manager *m, struct job *job, enum job_command command, struct reply reply) {
+        switch (job_command_verdict(job, command)) {
+        case JOB_VERDICT_OK:
+                return true;
+        case JOB_VERDICT_NOTHING_TO_DO:
+                manager_reply_durably(m, &job->id, reply, &(struct manager_reply) {});
+                return false;
+        default:
+                manager_refuse(reply, &job->id, ERROR_INVALID_STATE, job->intent != JOB_INTENT_NONE
+                                       ? "The job is being completed or cancelled."
+                                       : "");
+                return false;
+        }
+}
+
+void manager_suspend_job(struct manager *m, struct job *job, manager_reply_fn fn, void *userdata) {
+        struct reply reply = { fn, userdata };
+
+        if (!command_allowed(m, job, JOB_COMMAND_SUSPEND, reply))
+                return;
+        (void) manager_transition(m, job, JOB_EVENT_SUSPEND);
+        manager_stop_runs(m, job);
+        manager_reply_durably(m, &job->id, reply, &(struct manager_reply) {});
+}
+
+void manager_resume_job(struct manager *m, struct job *job, manager_reply_fn fn, void *userdata) {
+        struct reply reply = { fn, userdata };
+        struct job_run *run = job_run(job);
+
+        if (job->n_files == 0 && !job_state_is_final(job->state) && job->intent == JOB_INTENT_NONE) {
+                manager_refuse(reply, &job->id, ERROR_JOB_EMPTY, "");
+                return;
+        }
+        /* A Complete that the job carries in itself failed: Resume is how a person says "the cause is mended". */
+        if (job->state == JOB_TRANSFERRED && job->intent == JOB_INTENT_NONE && job_is_complete(job) &&
+            job->complete_when_transferred && job->error.code != ERROR_NONE && !run->op) {
+                job_clear_error(job);
+                manager_save_job(m, job);
+                manager_start_op(m, job, JOB_INTENT_COMPLETE, false, (struct reply) {});
+                manager_reply_durably(m, &job->id, reply, &(struct manager_reply) {});
+                return;
+        }
+        if (!command_allowed(m, job, JOB_COMMAND_RESUME, reply))
+                return;
+        for (size_t i = 0; i < job->n_files; i++)
+                job->files[i]->n_restarts = 0;
+        job->pace.attempts = 0;
+        if (job_is_complete(job))
+                manager_job_all_transferred(m, job);
+        else
+                (void) manager_transition(m, job, JOB_EVENT_RESUME);
+        manager_reply_durably(m, &job->id, reply, &(struct manager_reply) {});
+}
+
+void manager_cancel_job(struct manager *m, struct job *job, manager_reply_fn fn, void *userdata) {
+        struct reply reply = { fn, userdata };
+
+        if (command_allowed(m, job, JOB_COMMAND_CANCEL, reply))
+                manager_start_op(m, job, JOB_INTENT_CANCEL, false, reply);
+}
+
+void manager_complete_job(struct manager *m, struct job *job, manager_reply_fn fn, void *userdata) {
+        struct reply reply = { fn, userdata };
+
+        if (command_allowed(m, job, JOB_COMMAND_COMPLETE, reply))
+                manager_start_op(m, job, JOB_INTENT_COMPLETE, false, reply);
+}
+
+/* All or none is had by trying it on a scratch job first. */
+static int apply_properties(struct job *job, const struct manager_properties *p, uint64_t now) {
+        int r = 0;
+
+        if (p->name)
+                r = job_set_name(job, p->name, now);
+        if (r == 0 && p->description)
+                r = job_set_description(job, p->description, now);
+        if (r == 0 && p->priority >= 0)
+                r = job_set_priority(job, (uint32_t) p->priority, now);
+        if (r == 0 && p->notify_flags >= 0)
+                r = job_set_notify_flags(job, (uint32_t) p->notify_flags, now);
+        if (r == 0 && p->minimum_retry_delay_s >= 0)
+                r = job_set_minimum_retry_delay(job, (uint32_t) p->minimum_retry_delay_s, now);
+        if (r == 0 && p->no_progress_timeout_s >= 0)
+                r = job_set_no_progress_timeout(job, (uint32_t) p->no_progress_timeout_s, now);
+        if (r != 0)
+                return r;
+        if (p->life_time_s >= 0)
+                job->life_time_usec = (uint64_t) p->life_time_s > UINT64_MAX / USEC_PER_SEC
+                                              ? USEC_INFINITY : (uint64_t) p->life_time_s * USEC_PER_SEC;
+        if (p->complete_when_transferred >= 0)
+                job->complete_when_transferred = p->complete_when_transferred != 0;
+        if (p->replace >= 0)
+                job->replace = p->replace != 0;
+        if (p->remote_time >= 0)
+                job->remote_time = p->remote_time != 0;
+        job->modified_usec = now;
+        return 0;
+}
+
+void manager_set_properties(struct manager *m, struct job *job, const struct manager_properties *properties, manager_reply_fn fn,
+                            void *userdata) {
+        struct reply reply = { fn, userdata };
+        _cleanup_(job_freep) struct job *scratch = NULL;
+        uint64_t now = manager_realtime(m);
+        int r;
+
+        if (!command_allowed(m, job, JOB_COMMAND_SET, reply))
+                return;
+        r = job_new(&job->id, job->owner, job->family, "", now, &scratch);
+        if (r == 0)
+                r = apply_properties(scratch, properties, now);
+        if (r == 0)
+                r = apply_properties(job, properties, now);
+        if (r != 0) {
+                manager_refuse(reply, &job->id, r, "");
+                return;
+        }
+        manager_save_job(m, job);
+        manager_job_changed(m, job, true);
+        manager_reschedule(m, job);
+        if (job->state == JOB_TRANSFERRED && properties->complete_when_transferred > 0 && job_is_complete(job))
+                manager_start_op(m, job, JOB_INTENT_COMPLETE, false, (struct reply) {});
+        manager_reply_durably(m, &job->id, reply, &(struct manager_reply) {});
+}
+
+void manager_set_file_url(struct manager *m, struct job_file *file, const char *url, manager_reply_fn fn, void *userdata) {
+        struct reply reply = { fn, userdata };
+        struct job *job = file->job;
+        struct file_run *run = file->attachment;
+        int r;
+
+        if (!command_allowed(m, job, JOB_COMMAND_SET, reply))
+                return;
+        r = job_file_set_url(file, url, manager_realtime(m));
+        if (r != 0) {
+                manager_refuse(reply, &job->id, r, "");
+                return;
+        }
+        /* The running request goes to the old name: end it, the pump asks the new one (validators are bound to the origin). */
+        if (run && run->request_id != 0)
+                engine_stop(m->engine, run->request_id);
+        manager_save_file(m, file);
+        manager_job_changed(m, job, false);
+        manager_reply_durably(m, &job->id, reply, &(struct manager_reply) {});
+}

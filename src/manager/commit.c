@@ -1,0 +1,201 @@
+/* Commit, then answer: collects the changes of one turn of the loop into one batch, and what may be said only after it.
+ *
+ * Replies, events and steps that rely on a record (making a temp file whose name must be known, publishing under an intent) all wait in
+ * the group of the batch that holds the record. When a commit fails, memory runs ahead of the disk: everybody who waits is told, all
+ * memory is dropped and loaded again. There is no second way to undo. */
+#include "base/log.h"
+#include "manager/private.h"
+
+static int open_group(struct manager *m) {
+        if (m->group)
+                return 0;
+        m->group = calloc(1, sizeof(*m->group));
+        if (!m->group)
+                return -ENOMEM;
+        *m->group = (struct commit_group) { .manager = m, .seq = ++m->group_seq };
+        return 0;
+}
+
+/* A change that cannot be recorded must not stay in memory alone: the whole turn fails like a failed commit. */
+static void collecting_failed(struct manager *m, int error) {
+        log_error("cannot collect a change for the store: %s", strerror(-error));
+        abort(); /* no memory for a few hundred bytes: starting anew loads the truth */
+}
+
+static void collect(struct manager *m, struct job *job) {
+        int r = open_group(m);
+
+        if (r == 0 && !m->batch)
+                r = store_batch_new(&m->batch);
+        if (r < 0)
+                collecting_failed(m, r);
+        if (job)
+                job_run(job)->saved_in = m->group->seq;
+}
+
+void manager_save_job(struct manager *m, struct job *job) {
+        int r;
+
+        collect(m, job);
+        r = store_batch_save_job(m->batch, job);
+        if (r < 0)
+                collecting_failed(m, r);
+}
+
+void manager_save_file(struct manager *m, struct job_file *file) {
+        int r;
+
+        manager_save_job(m, file->job);
+        r = store_batch_save_file(m->batch, file);
+        if (r < 0)
+                collecting_failed(m, r);
+}
+
+void manager_forget_job(struct manager *m, struct job *job, const struct history_entry *entry) {
+        int r;
+
+        collect(m, job);
+        r = store_batch_remove_job(m->batch, &job->id);
+        if (r == 0)
+                r = store_batch_add_history(m->batch, entry, m->limits.history_max_entries);
+        if (r < 0)
+                collecting_failed(m, r);
+}
+
+int manager_after_commit(struct manager *m, void (*fn)(int error, void *userdata), void *userdata) {
+        struct after *after;
+        int r = open_group(m);
+
+        if (r < 0)
+                return r;
+        after = malloc(sizeof(*after));
+        if (!after)
+                return -ENOMEM;
+        *after = (struct after) { .fn = fn, .userdata = userdata };
+        DL_APPEND(m->group->after, after);
+        return 0;
+}
+
+static void group_finish(struct commit_group *group, int error) {
+        struct after *after, *tmp;
+
+        DL_FOREACH_SAFE(group->after, after, tmp) {
+                DL_DELETE(group->after, after);
+                after->fn(error, after->userdata);
+                free(after);
+        }
+        free(group);
+}
+
+static void reload(struct manager *m, int error) {
+        int r;
+
+        log_error("the store could not write: %s; going back to what it holds", strerror(-error));
+        m->held_until_boottime = u64_add_saturated(manager_boottime(m), STORE_RETRY_USEC);
+        if (m->group)
+                group_finish(TAKE_PTR(m->group), error);
+        m->batch = store_batch_free(m->batch);
+        manager_drop_all(m);
+        r = store_recover(m->store);
+        if (r == 0)
+                r = manager_load(m);
+        m->durable_seq = m->group_seq;
+        if (r < 0 && m->events && m->events->failed)
+                m->events->failed(m->events_userdata, r);
+}
+
+static void commit_done(int error, void *userdata) {
+        struct commit_group *group = userdata;
+        struct manager *m = group->manager;
+
+        m->n_commits--;
+        if (error == 0)
+                m->durable_seq = MAX(m->durable_seq, group->seq);
+        group_finish(group, error);
+        /* Those that were submitted behind a failed one come back with -ECANCELED; load again once, after the last. */
+        if (error < 0 && m->n_commits == 0)
+                reload(m, error);
+}
+
+void manager_flush(struct manager *m) {
+        struct commit_group *group = TAKE_PTR(m->group);
+        struct store_batch *batch = TAKE_PTR(m->batch);
+        int r;
+
+        if (!group)
+                return;
+        if (!batch && m->n_commits == 0) {
+                /* Nothing was changed and nothing is on its way: what waits may go on. */
+                m->durable_seq = group->seq;
+                group_finish(group, 0);
+                return;
+        }
+        if (!batch) {
+                r = store_batch_new(&batch);
+                if (r < 0)
+                        collecting_failed(m, r);
+        }
+        m->n_commits++;
+        r = store_commit(m->store, batch, commit_done, group);
+        if (r < 0)
+                commit_done(r, group);
+}
+
+bool manager_job_is_dirty(const struct manager *m, const struct job *job) {
+        return job_run(job)->saved_in > m->durable_seq;
+}
+
+bool manager_is_dirty(const struct manager *m) {
+        return m->batch || m->n_commits > 0;
+}
+
+struct parked_reply {
+        struct guid id;
+        struct reply reply;
+        struct manager_reply answer;
+};
+
+static void parked_reply_send(int error, void *userdata) {
+        _cleanup_free_ struct parked_reply *parked = userdata;
+
+        if (error < 0) {
+                parked->answer.outcome = ERROR_STORE_FAILED;
+                parked->answer.text = strerror(-error);
+        }
+        parked->reply.fn(&parked->answer, parked->reply.userdata);
+}
+
+void manager_reply_durably(struct manager *m, const struct guid *id, struct reply reply, const struct manager_reply *answer) {
+        struct parked_reply *parked;
+
+        if (!reply.fn)
+                return;
+        parked = malloc(sizeof(*parked));
+        if (!parked)
+                collecting_failed(m, -ENOMEM);
+        *parked = (struct parked_reply) { .reply = reply, .answer = *answer };
+        if (id)
+                parked->answer.id = *id;
+        if (!parked->answer.text)
+                parked->answer.text = "";
+        if (manager_after_commit(m, parked_reply_send, parked) < 0)
+                collecting_failed(m, -ENOMEM);
+}
+
+void manager_refuse(struct reply reply, const struct guid *id, int outcome, const char *text) {
+        struct manager_reply answer = { .outcome = outcome, .text = text ?: "" };
+
+        if (id)
+                answer.id = *id;
+        if (reply.fn)
+                reply.fn(&answer, reply.userdata);
+}
+
+void manager_when_durable(struct manager *m, manager_reply_fn reply, void *userdata) {
+        struct manager_reply answer = { .text = "" };
+
+        if (!manager_is_dirty(m))
+                reply(&answer, userdata);
+        else
+                manager_reply_durably(m, NULL, (struct reply) { reply, userdata }, &answer);
+}

@@ -1,0 +1,406 @@
+/* New jobs and new files: judged by form, then at the destination, then recorded in one transaction; a refusal leaves nothing behind.
+ *
+ * The files are put into a draft (a job that nobody knows) first. The owner role looks at every destination; when all answers are in, the
+ * draft becomes the job, or its files move to the job that they are for. */
+#include <limits.h>
+
+#include "base/strings.h"
+#include "manager/private.h"
+
+struct check {
+        struct manager *manager; /* NULL: orphaned by a store failure; only waits for its answers */
+        struct job *draft;
+        bool add;                /* to @target; else the draft becomes a job */
+        struct guid target;
+        uid_t owner;
+        bool resume;
+        struct reply reply;
+        unsigned n_pending;
+        int error;               /* first refusal in file order: error code or -errno */
+        uint32_t error_file;
+        struct check *prev, *next;
+};
+
+struct check_one {
+        struct check *check;
+        uint32_t index;
+};
+
+static struct check *check_free(struct check *check) {
+        if (!check)
+                return NULL;
+        job_free(check->draft);
+        free(check);
+        return NULL;
+}
+
+void manager_orphan_checks(struct manager *m) {
+        struct check *check, *tmp;
+
+        DL_FOREACH_SAFE(m->checks, check, tmp) {
+                DL_DELETE(m->checks, check);
+                check->manager = NULL;
+                manager_refuse(check->reply, NULL, ERROR_STORE_FAILED, "");
+                if (check->n_pending == 0)
+                        check_free(check);
+        }
+}
+
+static void refuse_file(struct reply reply, const struct job *draft, int outcome, uint32_t index) {
+        const struct job_file *file = index < draft->n_files ? draft->files[index] : NULL;
+        char text[PATH_MAX + 256];
+
+        if (outcome > 0 && file)
+                snprintf(text, sizeof(text), "%s: %s", file->path, error_code_text(outcome));
+        else
+                text[0] = 0;
+        manager_refuse(reply, NULL, outcome, text);
+}
+
+struct added_event {
+        struct manager *manager;
+        struct guid id;
+};
+
+static void tell_added(int error, void *userdata) {
+        _cleanup_free_ struct added_event *event = userdata;
+        struct manager *m = event->manager;
+        struct job_run *run;
+
+        HASH_FIND(hh, m->by_id, &event->id, sizeof(event->id), run);
+        if (error == 0 && run && m->events && m->events->job_added)
+                m->events->job_added(m->events_userdata, run->job);
+}
+
+static void announce(struct manager *m, const struct job *job) {
+        struct added_event *event = malloc(sizeof(*event));
+
+        if (!event)
+                return;
+        *event = (struct added_event) { .manager = m, .id = job->id };
+        if (manager_after_commit(m, tell_added, event) < 0)
+                free(event);
+}
+
+static int give_temp_names(struct job *job, size_t first) {
+        for (size_t i = first; i < job->n_files; i++) {
+                char name[FILES_TEMP_NAME_MAX];
+                int r = files_temp_name_new(name);
+
+                if (r < 0)
+                        return r;
+                memcpy(job->files[i]->temp_name, name, sizeof(job->files[i]->temp_name));
+        }
+        return 0;
+}
+
+static void save_files_from(struct manager *m, struct job *job, size_t first) {
+        for (size_t i = first; i < job->n_files; i++)
+                manager_save_file(m, job->files[i]);
+}
+
+static void become_job(struct manager *m, struct check *check) {
+        struct job *job = check->draft;
+        int r;
+
+        r = give_temp_names(job, 0);
+        if (r == 0)
+                r = manager_adopt_job(m, job);
+        if (r < 0) {
+                manager_refuse(check->reply, NULL, r, "");
+                return;
+        }
+        check->draft = NULL;
+        manager_save_job(m, job);
+        save_files_from(m, job, 0);
+        announce(m, job);
+        if (check->resume && job->n_files > 0)
+                (void) manager_transition(m, job, JOB_EVENT_RESUME);
+        manager_reply_durably(m, &job->id, check->reply, &(struct manager_reply) {});
+}
+
+static struct job_file_spec spec_of(const struct job_file *file) {
+        return (struct job_file_spec) {
+                .url = file->url,
+                .path = file->path,
+                .file_id = file->file_id,
+                .stated_size = file->stated_size,
+                .sha256 = file->has_sha256 ? file->sha256 : NULL,
+                .ranges = file->ranges,
+                .n_ranges = file->n_ranges,
+                .mode = file->mode,
+        };
+}
+
+static void join_job(struct manager *m, struct check *check) {
+        struct job *job = manager_find_job(m, check->owner, &check->target);
+        size_t first;
+        int r = 0;
+
+        /* It may have ended, or begun to, while the destinations were looked at. */
+        if (!job || job_command_verdict(job, JOB_COMMAND_ADD_FILE) != JOB_VERDICT_OK) {
+                manager_refuse(check->reply, &check->target, job ? ERROR_INVALID_STATE : ERROR_NOT_FOUND, "");
+                return;
+        }
+        first = job->n_files;
+        for (size_t i = 0; i < check->draft->n_files && r == 0; i++) {
+                struct job_file_spec spec = spec_of(check->draft->files[i]);
+                struct job_file *file;
+
+                if (job->n_files >= m->limits.max_files_per_job)
+                        r = ERROR_TOO_MANY_FILES;
+                else
+                        r = job_add_file(job, &spec, m->limits.max_ranges_per_file, &file);
+                if (r == 0)
+                        file->directory = check->draft->files[i]->directory;
+                else
+                        check->error_file = (uint32_t) i;
+        }
+        if (r == 0)
+                r = give_temp_names(job, first);
+        if (r != 0) {
+                while (job->n_files > first)
+                        job_drop_last_file(job);
+                refuse_file(check->reply, check->draft, r, check->error_file);
+                return;
+        }
+        job->modified_usec = manager_realtime(m);
+        save_files_from(m, job, first);
+        manager_job_changed(m, job, true);
+        manager_reschedule(m, job);
+        manager_reply_durably(m, &job->id, check->reply, &(struct manager_reply) { .first_index = (uint32_t) first });
+        manager_pump_job(m, job);
+}
+
+static void check_conclude(struct check *check) {
+        struct manager *m = check->manager;
+
+        DL_DELETE(m->checks, check);
+        if (check->error != 0)
+                refuse_file(check->reply, check->draft, check->error, check->error_file);
+        else if (check->add)
+                join_job(m, check);
+        else
+                become_job(m, check);
+        check_free(check);
+}
+
+static void checked_one(const struct files_check_result *result, void *userdata) {
+        _cleanup_free_ struct check_one *one = userdata;
+        struct check *check = one->check;
+
+        check->n_pending--;
+        if (!check->manager) {
+                if (check->n_pending == 0)
+                        check_free(check);
+                return;
+        }
+        memcpy(&check->draft->files[one->index]->directory, &result->directory, sizeof(result->directory));
+        if (result->error < 0 && (check->error == 0 || one->index < check->error_file)) {
+                check->error = (int) error_code_from_errno(result->error);
+                check->error_file = one->index;
+        }
+        if (check->n_pending == 0)
+                check_conclude(check);
+}
+
+static int check_start(struct check *check, const struct manager_file_spec *files, size_t n_files, const struct job *rules) {
+        struct manager *m = check->manager;
+
+        DL_APPEND(m->checks, check);
+        for (size_t i = 0; i < n_files; i++) {
+                struct check_one *one = malloc(sizeof(*one));
+                int r;
+
+                if (!one)
+                        return -ENOMEM;
+                *one = (struct check_one) { .check = check, .index = (uint32_t) i };
+                r = files_check(m->files, &(struct files_check_request) {
+                                .path = check->draft->files[i]->path,
+                                .directory_fd = files[i].directory_fd,
+                                .replace = rules->replace,
+                                .background = rules->priority != JOB_PRIORITY_FOREGROUND,
+                                .size = check->draft->files[i]->stated_size,
+                        }, checked_one, one);
+                if (r < 0) {
+                        free(one);
+                        return r;
+                }
+                check->n_pending++;
+        }
+        return 0;
+}
+
+/* Takes over @check: answers it sooner or later. @rules: the job whose replace and priority count. */
+static void check_run(struct check *check, const struct manager_file_spec *files, size_t n_files, const struct job *rules) {
+        int r = check_start(check, files, n_files, rules);
+
+        if (r < 0 && check->error == 0) {
+                check->error = r;
+                check->error_file = UINT32_MAX;
+        }
+        if (check->n_pending == 0)
+                check_conclude(check);
+}
+
+static int draft_files(struct manager *m, struct job *draft, const struct manager_file_spec *files, size_t n_files) {
+        for (size_t i = 0; i < n_files; i++) {
+                struct job_file *file;
+                int r;
+
+                if (i >= m->limits.max_files_per_job)
+                        return ERROR_TOO_MANY_FILES;
+                r = job_add_file(draft, &files[i].file, m->limits.max_ranges_per_file, &file);
+                if (r != 0)
+                        return r;
+        }
+        return 0;
+}
+
+/* @draft has those files that were good; the next one is the culprit. */
+static void refuse_draft(struct reply reply, const struct job *draft, int outcome, const struct manager_file_spec *files, size_t n_files) {
+        char text[LIMIT_URL + 512];
+
+        text[0] = 0;
+        if (outcome > 0 && draft && draft->n_files < n_files) {
+                _cleanup_free_ char *name = string_escape(
+                        outcome == ERROR_INVALID_URL || outcome == ERROR_PROTOCOL_NOT_AVAILABLE
+                                ? files[draft->n_files].file.url : files[draft->n_files].file.path, 200);
+
+                snprintf(text, sizeof(text), "%s: %s", name ?: "", error_code_text(outcome));
+        }
+        manager_refuse(reply, NULL, outcome, text);
+}
+
+/* ---- create ---- */
+
+static bool same_files(const struct job *a, const struct job *b) {
+        if (a->n_files != b->n_files)
+                return false;
+        for (size_t i = 0; i < a->n_files; i++) {
+                const struct job_file *x = a->files[i], *y = b->files[i];
+
+                if (!streq(x->path, y->path) || !streq(x->url, y->url) || x->has_sha256 != y->has_sha256 ||
+                    (x->has_sha256 && memcmp(x->sha256, y->sha256, sizeof(x->sha256)) != 0))
+                        return false;
+        }
+        return true;
+}
+
+static struct job *find_same(struct manager *m, const struct job *draft) {
+        struct job_run *run;
+
+        DL_FOREACH(m->jobs, run)
+                if (run->job->owner == draft->owner && run->job->family == draft->family && run->job->intent == JOB_INTENT_NONE &&
+                    same_files(run->job, draft))
+                        return run->job;
+        return NULL;
+}
+
+static void attach(struct manager *m, struct job *job, bool resume, struct reply reply) {
+        struct manager_reply answer = { .attached = true };
+
+        if (resume && !job_state_is_active(job->state))
+                manager_resume_job(m, job, NULL, NULL);
+        manager_reply_durably(m, &job->id, reply, &answer);
+}
+
+static bool owner_is_full(const struct manager *m, uid_t owner) {
+        const struct job_run *run;
+        size_t n = 0;
+
+        if (m->n_jobs < m->limits.max_jobs_per_user)
+                return false;
+        DL_FOREACH(m->jobs, run)
+                n += run->job->owner == owner;
+        return n >= m->limits.max_jobs_per_user;
+}
+
+static int draft_job(struct manager *m, const struct manager_create_request *request, struct job **ret) {
+        struct guid id;
+        uint64_t now = manager_realtime(m);
+        int r;
+
+        if (owner_is_full(m, request->owner))
+                return ERROR_TOO_MANY_JOBS;
+        r = guid_new(&id);
+        if (r == 0)
+                r = job_new(&id, request->owner, request->family, request->name, now, ret);
+        if (r == 0 && request->description)
+                r = job_set_description(*ret, request->description, now);
+        if (r == 0 && request->priority >= 0)
+                r = job_set_priority(*ret, (uint32_t) request->priority, now);
+        if (r == 0 && request->no_progress_timeout_s >= 0)
+                r = job_set_no_progress_timeout(*ret, (uint32_t) request->no_progress_timeout_s, now);
+        if (r == 0 && request->minimum_retry_delay_s >= 0)
+                r = job_set_minimum_retry_delay(*ret, (uint32_t) request->minimum_retry_delay_s, now);
+        if (r == 0 && request->notify_flags >= 0)
+                r = job_set_notify_flags(*ret, (uint32_t) request->notify_flags, now);
+        if (r != 0)
+                return r;
+        if (request->life_time_usec > 0)
+                (*ret)->life_time_usec = request->life_time_usec;
+        if (request->replace >= 0)
+                (*ret)->replace = request->replace != 0;
+        if (request->remote_time >= 0)
+                (*ret)->remote_time = request->remote_time != 0;
+        (*ret)->complete_when_transferred = request->complete_when_transferred;
+        return draft_files(m, *ret, request->files, request->n_files);
+}
+
+void manager_create_job(struct manager *m, const struct manager_create_request *request, manager_reply_fn fn, void *userdata) {
+        struct reply reply = { fn, userdata };
+        _cleanup_(job_freep) struct job *draft = NULL;
+        struct check *check;
+        int r;
+
+        r = draft_job(m, request, &draft);
+        if (r != 0) {
+                refuse_draft(reply, draft, r, request->files, request->n_files);
+                return;
+        }
+        if (request->attach && request->n_files > 0) {
+                struct job *same = find_same(m, draft);
+
+                if (same) {
+                        attach(m, same, request->resume, reply);
+                        return;
+                }
+        }
+        check = malloc(sizeof(*check));
+        if (!check) {
+                manager_refuse(reply, NULL, -ENOMEM, "");
+                return;
+        }
+        *check = (struct check) { .manager = m, .owner = request->owner, .resume = request->resume, .reply = reply };
+        check->draft = TAKE_PTR(draft);
+        check_run(check, request->files, request->n_files, check->draft);
+}
+
+void manager_add_files(struct manager *m, struct job *job, const struct manager_file_spec *files, size_t n_files, manager_reply_fn fn,
+                       void *userdata) {
+        struct reply reply = { fn, userdata };
+        _cleanup_(job_freep) struct job *draft = NULL;
+        struct check *check;
+        int r;
+
+        if (job_command_verdict(job, JOB_COMMAND_ADD_FILE) != JOB_VERDICT_OK) {
+                manager_refuse(reply, &job->id, ERROR_INVALID_STATE, "");
+                return;
+        }
+        r = job_new(&job->id, job->owner, job->family, "", manager_realtime(m), &draft);
+        if (r == 0)
+                r = draft_files(m, draft, files, n_files);
+        if (r != 0) {
+                refuse_draft(reply, draft, r, files, n_files);
+                return;
+        }
+        check = malloc(sizeof(*check));
+        if (!check) {
+                manager_refuse(reply, &job->id, -ENOMEM, "");
+                return;
+        }
+        *check = (struct check) { .manager = m, .add = true, .target = job->id, .owner = job->owner, .reply = reply };
+        check->draft = TAKE_PTR(draft);
+        check_run(check, files, n_files, job);
+}

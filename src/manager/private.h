@@ -1,0 +1,234 @@
+/* What the files of this folder share. Nobody else includes it.
+ *
+ * Three kinds of running state hang off the model: struct job_run (one per job, always), struct file_run (one per file that is being
+ * moved right now) and struct job_op (a Complete or Cancel that is being carried out). The model itself stays plain data. */
+#pragma once
+
+#include <uthash.h>
+#include <utlist.h>
+
+#include "manager/manager.h"
+
+#define FILES_IN_FLIGHT_PER_JOB 64
+#define RESTARTS_MAX 3            /* times that a file may begin anew before the job fails */
+#define DISK_ERRORS_MAX 2         /* reliability.md 5.3: two failed syncs on one file are a disk error */
+#define RESERVE_FROM_BYTES (UINT64_C(1) << 20) /* smaller files are not preallocated */
+#define BLOCKED_POLL_USEC (15 * USEC_PER_SEC)
+#define CHANGE_COALESCE_USEC (100 * USEC_PER_MSEC)
+#define MODIFICATION_COALESCE_USEC (500 * USEC_PER_MSEC) /* BITS: minimum notification interval */
+#define NOTIFY_RETRY_FIRST_USEC (1 * USEC_PER_SEC)
+#define NOTIFY_RETRY_MAX_USEC (10 * USEC_PER_MINUTE)
+#define CHECKPOINT_MIN_GAP_USEC (200 * USEC_PER_MSEC)
+#define STORE_RETRY_USEC (5 * USEC_PER_SEC)
+#define FINISHED_JOBS_KEPT 256    /* for getters on pointers that programs still hold */
+#define FINISHED_FILES_KEPT 20000
+
+struct reply {
+        manager_reply_fn fn;
+        void *userdata;
+};
+
+/* What waits for one transaction. */
+struct after {
+        void (*fn)(int error, void *userdata);
+        void *userdata;
+        struct after *prev, *next;
+};
+
+struct commit_group {
+        struct manager *manager;
+        uint64_t seq;
+        struct after *after;
+};
+
+enum op_phase {
+        OP_WAIT_RUNS, /* transfers wind down */
+        OP_CHECK,     /* dry run */
+        OP_INTENT,    /* the intent is being committed */
+        OP_PUBLISH,
+        OP_REMOVE,
+        OP_RESULT,    /* the end is being committed */
+};
+
+struct job_op {
+        struct manager *manager;
+        struct job *job; /* NULL: the job's memory was dropped (store failure) */
+        enum job_intent intent;
+        enum op_phase phase;
+        bool waits;   /* a files request or commit is out */
+        bool partial;
+        bool recovered; /* the intent came from the store: nobody waits for the answer */
+        bool expired;
+        int first_error;
+        uint32_t first_error_file;
+        struct reply reply;
+        uint32_t *indices; /* of the items of the request that is out */
+        size_t n_indices;
+};
+
+struct notify_state {
+        const struct manager_notifier *notifier;
+        void *userdata;
+        uint32_t in_flight;       /* event that was handed over and not answered */
+        unsigned failures;
+        uint64_t retry_at;        /* CLOCK_BOOTTIME */
+        bool modified;            /* a JobModification is due */
+        uint64_t modified_at;     /* when it may go out, CLOCK_BOOTTIME */
+};
+
+struct job_run {
+        struct manager *manager;
+        struct job *job;
+        struct guid id;        /* the hash key */
+        UT_hash_handle hh;
+        struct job_run *prev, *next; /* manager->jobs, in order of sequence */
+        uint64_t sequence;
+        uint64_t saved_in;     /* newest group that holds a change of it */
+        bool scheduled;        /* known to the scheduler */
+        bool finished;         /* final, kept for getters */
+        bool changed;          /* on manager->changed */
+        bool state_changed;
+        struct job_run *changed_prev, *changed_next;
+        size_t n_file_runs;
+        uint32_t next_file;    /* where the pump looks next */
+        bool pumping;
+        bool pump_again;       /* something became startable while the pump ran */
+        struct job_op *op;
+        struct notify_state notify;
+        bool complete_failed;  /* complete_when_transferred was tried; Resume tries again */
+};
+
+enum file_step {
+        STEP_COMMIT,    /* its temp name is being recorded */
+        STEP_CLEAR,     /* a temp file of unknown content is being removed */
+        STEP_OPEN,
+        STEP_TRANSFER,
+        STEP_SYNC,      /* last checkpoint */
+        STEP_FINISH,
+};
+
+struct file_run {
+        struct manager *manager;
+        struct job_file *file; /* NULL: orphaned; it only waits for its requests to come back */
+        enum file_step step;
+        struct files_handle *handle;
+        int fd;                /* belongs to the handle */
+        bool stop;             /* somebody wants it to end */
+        bool cleared;          /* STEP_CLEAR was done once */
+        unsigned n_pending;    /* requests to files and store that are out */
+
+        uint64_t request_id;   /* 0: no request at the engine */
+        UT_hash_handle hh;
+        uint64_t fetched;      /* of the running request, already added to the job */
+        uint64_t received_at_start;
+
+        bool checkpoint_running;
+        struct intervals snapshot; /* what the running checkpoint covers */
+        uint64_t since_checkpoint_bytes;
+        uint64_t last_checkpoint_monotonic;
+        unsigned disk_errors;
+
+        struct engine_result result;
+        char result_text[256];
+        struct file_run *prev, *next; /* manager->file_runs */
+};
+
+struct manager {
+        struct store *store;
+        struct files *files;
+        struct engine *engine;
+        const struct clock *clock;
+        struct schedule *schedule;
+        struct manager_limits limits;
+        const struct manager_events *events;
+        void *events_userdata;
+
+        struct job_run *by_id;
+        struct job_run *jobs;      /* live, by sequence */
+        struct job_run *finished;  /* kept for getters, oldest first */
+        size_t n_jobs;
+        size_t n_finished;
+        size_t n_finished_files;
+        uint64_t next_sequence;
+
+        struct file_run *file_runs;
+        struct file_run *by_request;
+        uint64_t next_request;
+
+        struct history_entry **history; /* oldest first */
+        size_t n_history;
+        uint64_t history_first;   /* sequence number of history[0] */
+
+        struct store_batch *batch;      /* what this turn changed */
+        struct commit_group *group;     /* what waits for it */
+        uint64_t group_seq;             /* of the open group */
+        uint64_t durable_seq;
+        unsigned n_commits;             /* submitted, not back */
+        uint64_t held_until_boottime;   /* after a store failure: nothing is started before */
+
+        struct job_run *changed;
+        uint64_t changed_at;            /* when the coalesced ones go out, CLOCK_BOOTTIME */
+        uint64_t notify_at;             /* earliest retry or modification */
+        bool schedule_dirty;
+        bool stopping;
+        unsigned n_checks;              /* creates and adds that wait for files_check */
+        struct check *checks;
+        struct job_run *page_hint;      /* where the last page of a list ended; never freed while it points here */
+};
+
+static inline struct job_run *job_run(const struct job *job) {
+        return ASSERT_PTR(job->attachment);
+}
+static inline uint64_t manager_realtime(const struct manager *m) {
+        return clock_now(m->clock, CLOCK_ID_REALTIME);
+}
+static inline uint64_t manager_boottime(const struct manager *m) {
+        return clock_now(m->clock, CLOCK_ID_BOOTTIME);
+}
+
+/* commit.c: every change of the model ends in one of these two; nothing else talks to the store. */
+void manager_save_job(struct manager *m, struct job *job);
+void manager_save_file(struct manager *m, struct job_file *file); /* and its job's row */
+void manager_forget_job(struct manager *m, struct job *job, const struct history_entry *entry); /* rows away, history in */
+/* Calls @fn when everything changed so far is durable (error 0) or was lost (< 0). -ENOMEM: it will not be called. */
+int manager_after_commit(struct manager *m, void (*fn)(int error, void *userdata), void *userdata);
+void manager_flush(struct manager *m);
+/* Answers after the commit; the text is for errors only and static. */
+void manager_reply_durably(struct manager *m, const struct guid *id, struct reply reply, const struct manager_reply *answer);
+void manager_refuse(struct reply reply, const struct guid *id, int outcome, const char *text);
+
+/* manager.c */
+int manager_adopt_job(struct manager *m, struct job *job); /* @job is OWNED from now on if 0 */
+void manager_retire_job(struct manager *m, struct job *job); /* final: off the lists, kept for getters for a while */
+void manager_drop_all(struct manager *m);
+int manager_load(struct manager *m);
+void manager_add_history(struct manager *m, struct history_entry *entry);
+void manager_job_changed(struct manager *m, struct job *job, bool state);
+void manager_reschedule(struct manager *m, struct job *job);
+int manager_transition(struct manager *m, struct job *job, enum job_event event);
+
+/* run.c */
+void manager_pump_job(struct manager *m, struct job *job);   /* starts files while it may */
+void manager_stop_runs(struct manager *m, struct job *job);
+void manager_run_schedule(struct manager *m);
+void manager_job_all_transferred(struct manager *m, struct job *job);
+void manager_fail_job(struct manager *m, struct job *job, enum error_code code, enum error_context context, uint32_t detail,
+                      uint32_t file_index, bool transient, uint64_t retry_after_usec, const char *text);
+void manager_orphan_runs(struct manager *m);
+void manager_checkpoints(struct manager *m);                 /* starts those that are due */
+uint64_t manager_next_checkpoint(const struct manager *m);   /* CLOCK_BOOTTIME */
+extern const struct engine_events manager_engine_events;
+
+/* publish.c */
+void manager_start_op(struct manager *m, struct job *job, enum job_intent intent, bool expired, struct reply reply);
+void manager_resume_op(struct manager *m, struct job *job);  /* found in the store */
+void manager_op_continue(struct manager *m, struct job *job);
+void manager_orphan_op(struct job_run *run);
+
+/* notify.c */
+void manager_notify(struct manager *m, struct job *job);     /* hands over what is due and may go now */
+void manager_notify_modified(struct manager *m, struct job *job);
+void manager_notify_turn(struct manager *m);
+
+/* create.c */
+void manager_orphan_checks(struct manager *m);

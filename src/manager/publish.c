@@ -1,0 +1,367 @@
+/* Complete and Cancel as intent records (reliability.md 5.6): wind down → dry run → commit the intent → rename or unlink → commit the end
+ * → answer. What was committed as an intent is finished by the next start if this one dies. The state changes once, at the end. */
+#include "base/log.h"
+#include "base/strings.h"
+#include "manager/private.h"
+
+static void op_finish(struct job_op *op);
+static void op_publish(struct job_op *op);
+static void op_remove(struct job_op *op);
+
+static struct job_op *op_free(struct job_op *op) {
+        if (!op)
+                return NULL;
+        free(op->indices);
+        free(op);
+        return NULL;
+}
+
+/* False: the job's memory is gone (store failure); the op is freed. */
+static bool op_returned(struct job_op *op) {
+        op->waits = false;
+        if (op->job)
+                return true;
+        op_free(op);
+        return false;
+}
+
+void manager_orphan_op(struct job_run *run) {
+        struct job_op *op = TAKE_PTR(run->op);
+
+        if (!op)
+                return;
+        manager_refuse(op->reply, &run->id, ERROR_STORE_FAILED, "");
+        op->reply = (struct reply) {};
+        op->job = NULL;
+        if (!op->waits)
+                op_free(op);
+}
+
+/* Ends an op whose intent never became, or no longer is, a promise: the job goes on as it was. */
+static void op_abandon(struct job_op *op, enum error_code code, uint32_t file_index, const char *text) {
+        struct manager *m = op->manager;
+        struct job *job = op->job;
+        struct job_run *run = job_run(job);
+        struct manager_reply answer = { .outcome = (int) code, .text = error_code_text(code) };
+        int r;
+
+        job->intent = JOB_INTENT_NONE;
+        run->op = NULL;
+        run->complete_failed = true;
+        job_set_error(job, code, ERROR_CONTEXT_LOCAL_FILE, 0, file_index, text);
+        if (job->state == JOB_TRANSFERRING)
+                (void) job_transition(job, JOB_EVENT_YIELD, manager_realtime(m));
+        job_set_waiting(job, job->state == JOB_TRANSFERRED ? WAITING_COMPLETE : job->waiting, manager_realtime(m));
+        r = schedule_add(m->schedule, job);
+        if (r < 0)
+                log_error("cannot schedule a job: %s", strerror(-r));
+        run->scheduled = r == 0;
+        m->schedule_dirty = true;
+        manager_save_job(m, job);
+        manager_job_changed(m, job, true);
+        manager_reply_durably(m, &job->id, op->reply, &answer);
+        op_free(op);
+}
+
+/* ---- items of the job's files ---- */
+
+static struct files_item *op_items(struct job_op *op, bool wanted(const struct job_file *file)) {
+        struct job *job = op->job;
+        struct files_item *items = calloc(MAX(job->n_files, (size_t) 1), sizeof(*items));
+
+        op->indices = reallocarray(op->indices, MAX(job->n_files, (size_t) 1), sizeof(*op->indices));
+        op->n_indices = 0;
+        if (!items || !op->indices) {
+                free(items);
+                return NULL;
+        }
+        for (size_t i = 0; i < job->n_files; i++) {
+                const struct job_file *file = job->files[i];
+                struct files_item *item = &items[op->n_indices];
+
+                if (!wanted(file))
+                        continue;
+                *item = (struct files_item) {
+                        .path = file->path,
+                        .temp_name = file->temp_name,
+                        .replace = job->replace,
+                };
+                memcpy(&item->temp, &file->temp, sizeof(item->temp));
+                memcpy(&item->directory, &file->directory, sizeof(item->directory));
+                op->indices[op->n_indices++] = file->index;
+        }
+        return items;
+}
+
+static bool file_is_ready(const struct job_file *file) {
+        return file->state == FILE_TRANSFERRED;
+}
+
+static bool file_is_unfinished(const struct job_file *file) {
+        return file->state == FILE_PENDING && file->temp_name[0] != 0;
+}
+
+static bool file_has_temp(const struct job_file *file) {
+        return (file->state == FILE_PENDING || file->state == FILE_TRANSFERRED) && file->temp_name[0] != 0;
+}
+
+/* First failed item of a list, or the failure of the whole. 0: none. */
+static int list_error(const struct job_op *op, int error, const int *errors, size_t n, uint32_t *ret_file) {
+        *ret_file = JOB_ERROR_NO_FILE;
+        for (size_t i = 0; i < n && errors; i++)
+                if (errors[i] < 0) {
+                        *ret_file = op->indices[i];
+                        return errors[i];
+                }
+        return error;
+}
+
+static void op_local_failure(struct job_op *op, int error, uint32_t file_index) {
+        const struct job_file *file = file_index == JOB_ERROR_NO_FILE ? NULL : op->job->files[file_index];
+        enum error_code code = error_code_from_errno(error);
+        char text[256];
+
+        snprintf(text, sizeof(text), "%s: %s", file ? file->path : "cannot publish", error_code_text(code));
+        op_abandon(op, code, file_index, text);
+}
+
+/* ---- the end ---- */
+
+static void op_told(int error, void *userdata) {
+        struct job_op *op = userdata;
+        struct manager *m = op->manager;
+        struct job *job;
+
+        if (!op_returned(op) || error < 0)
+                return;
+        job = op->job;
+        job_run(job)->op = NULL;
+        manager_retire_job(m, job);
+        if (op->reply.fn)
+                op->reply.fn(&(struct manager_reply) { .text = "", .id = job->id, .partial = op->partial }, op->reply.userdata);
+        if (m->events && m->events->job_removed)
+                m->events->job_removed(m->events_userdata, job);
+        op_free(op);
+}
+
+static void op_finish(struct job_op *op) {
+        struct manager *m = op->manager;
+        struct job *job = op->job;
+        struct history_entry *entry = NULL;
+        enum job_event event = op->intent == JOB_INTENT_COMPLETE ? JOB_EVENT_COMPLETED : JOB_EVENT_CANCELLED;
+        int r;
+
+        op->phase = OP_RESULT;
+        if (op->expired)
+                job_set_error(job, ERROR_JOB_TOO_OLD, ERROR_CONTEXT_GENERAL_QUEUE_MANAGER, 0, JOB_ERROR_NO_FILE, "");
+        else if (op->intent == JOB_INTENT_COMPLETE)
+                job_clear_error(job);
+        job->intent = JOB_INTENT_NONE;
+        r = job_transition(job, event, manager_realtime(m));
+        assert(r == 0);
+        r = history_entry_new(job, manager_realtime(m), &entry);
+        if (r == 0) {
+                manager_forget_job(m, job, entry);
+                r = manager_after_commit(m, op_told, op);
+        }
+        if (r < 0) {
+                log_error("cannot end a job: %s", strerror(-r));
+                abort(); /* the intent is on disk: the next start ends it */
+        }
+        op->waits = true;
+        manager_add_history(m, entry);
+}
+
+static void op_removed(int error, const int *errors, size_t n, void *userdata) {
+        struct job_op *op = userdata;
+        uint32_t file_index;
+        int r;
+
+        if (!op_returned(op))
+                return;
+        r = list_error(op, error, errors, n, &file_index);
+        if (r < 0) {
+                log_warning("a temporary file could not be removed: %s", strerror(-r));
+                op->partial = true; /* BG_S_UNABLE_TO_DELETE_FILES */
+        }
+        for (size_t i = 0; i < op->n_indices; i++) {
+                struct job_file *file = op->job->files[op->indices[i]];
+
+                if (op->intent == JOB_INTENT_COMPLETE)
+                        job_file_set_state(file, FILE_DISCARDED);
+        }
+        op_finish(op);
+}
+
+static void op_remove(struct job_op *op) {
+        struct manager *m = op->manager;
+        _cleanup_free_ struct files_item *items =
+                op_items(op, op->intent == JOB_INTENT_COMPLETE ? file_is_unfinished : file_has_temp);
+        int r = 0;
+
+        op->phase = OP_REMOVE;
+        if (items && op->n_indices == 0) {
+                op_finish(op);
+                return;
+        }
+        r = items ? files_remove(m->files, items, op->n_indices, op_removed, op) : -ENOMEM;
+        op->waits = r == 0;
+        if (r < 0)
+                op_removed(r, NULL, 0, op); /* the sweep finds them in a week */
+}
+
+static void op_published(int error, const int *errors, size_t n, void *userdata) {
+        struct job_op *op = userdata;
+        struct manager *m = op->manager;
+        struct job *job;
+        uint32_t failed;
+        int r;
+
+        if (!op_returned(op))
+                return;
+        job = op->job;
+        for (size_t i = 0; i < n && errors; i++) {
+                struct job_file *file = job->files[op->indices[i]];
+
+                /* A name that is there but not synced is published all the same after a crash: recovery tries again. */
+                if (errors[i] < 0 || error < 0)
+                        continue;
+                job_file_set_state(file, FILE_PUBLISHED);
+                manager_save_file(m, file);
+        }
+        r = list_error(op, error, errors, n, &failed);
+        if (r < 0) {
+                /* BITS: Complete: the renamed ones stay, the job stays, the caller may try again. */
+                op_local_failure(op, r, failed);
+                return;
+        }
+        op_remove(op);
+}
+
+static void op_publish(struct job_op *op) {
+        struct manager *m = op->manager;
+        _cleanup_free_ struct files_item *items = op_items(op, file_is_ready);
+        int r;
+
+        op->phase = OP_PUBLISH;
+        if (items && op->n_indices == 0) {
+                op_remove(op);
+                return;
+        }
+        r = items ? files_publish(m->files, items, op->n_indices, op_published, op) : -ENOMEM;
+        op->waits = r == 0;
+        if (r < 0)
+                op_local_failure(op, r, JOB_ERROR_NO_FILE);
+}
+
+static void op_carry_out(struct job_op *op) {
+        if (op->intent == JOB_INTENT_COMPLETE)
+                op_publish(op);
+        else
+                op_remove(op);
+}
+
+static void op_promised(int error, void *userdata) {
+        struct job_op *op = userdata;
+
+        if (!op_returned(op) || error < 0)
+                return;
+        op_carry_out(op);
+}
+
+static void op_promise(struct job_op *op) {
+        struct manager *m = op->manager;
+
+        op->phase = OP_INTENT;
+        op->job->intent = op->intent;
+        manager_save_job(m, op->job);
+        if (manager_after_commit(m, op_promised, op) < 0)
+                abort(); /* as commit.c: no memory for a few bytes; nothing was promised yet */
+        op->waits = true;
+}
+
+static void op_checked(int error, const int *errors, size_t n, void *userdata) {
+        struct job_op *op = userdata;
+        uint32_t failed;
+        int r;
+
+        if (!op_returned(op))
+                return;
+        r = list_error(op, error, errors, n, &failed);
+        if (r < 0)
+                op_local_failure(op, r, failed);
+        else
+                op_promise(op);
+}
+
+static void op_check(struct job_op *op) {
+        struct manager *m = op->manager;
+        _cleanup_free_ struct files_item *items = NULL;
+        int r;
+
+        op->phase = OP_CHECK;
+        for (size_t i = 0; i < op->job->n_files; i++)
+                op->partial |= op->job->files[i]->state == FILE_PENDING;
+        items = op_items(op, file_is_ready);
+        if (items && op->n_indices == 0) {
+                op_promise(op);
+                return;
+        }
+        r = items ? files_publish_check(m->files, items, op->n_indices, op_checked, op) : -ENOMEM;
+        op->waits = r == 0;
+        if (r < 0)
+                op_local_failure(op, r, JOB_ERROR_NO_FILE);
+}
+
+/* A transfer of the job ended while an op waits for all of them. */
+void manager_op_continue(struct manager *m, struct job *job) {
+        struct job_op *op = job_run(job)->op;
+
+        if (!op || op->phase != OP_WAIT_RUNS || job_run(job)->n_file_runs > 0 || m->stopping)
+                return;
+        if (op->intent == JOB_INTENT_COMPLETE)
+                op_check(op);
+        else
+                op_promise(op);
+}
+
+static struct job_op *op_new(struct manager *m, struct job *job, enum job_intent intent) {
+        struct job_op *op = calloc(1, sizeof(*op));
+
+        if (!op)
+                return NULL;
+        *op = (struct job_op) { .manager = m, .job = job, .intent = intent };
+        job_run(job)->op = op;
+        return op;
+}
+
+void manager_start_op(struct manager *m, struct job *job, enum job_intent intent, bool expired, struct reply reply) {
+        struct job_run *run = job_run(job);
+        struct job_op *op = op_new(m, job, intent);
+
+        if (!op) {
+                manager_refuse(reply, &job->id, -ENOMEM, "");
+                return;
+        }
+        op->reply = reply;
+        op->expired = expired;
+        job->intent = intent; /* from now on every other changing call is refused; on disk it comes with op_promise() */
+        if (run->scheduled)
+                schedule_remove(m->schedule, job);
+        run->scheduled = false;
+        job_set_waiting(job, WAITING_PUBLISH, manager_realtime(m));
+        manager_job_changed(m, job, true);
+        manager_stop_runs(m, job);
+        manager_op_continue(m, job);
+}
+
+void manager_resume_op(struct manager *m, struct job *job) {
+        struct job_op *op = op_new(m, job, job->intent);
+
+        if (!op)
+                return; /* the next start tries again */
+        op->recovered = true;
+        for (size_t i = 0; i < job->n_files; i++)
+                op->partial |= job->files[i]->state == FILE_PENDING;
+        op_carry_out(op);
+}
