@@ -51,9 +51,9 @@
         })
 #define MAX(a, b)                      \
         ({                             \
-                __typeof__(a) _a_ = (a); \
-                __typeof__(b) _b_ = (b); \
-                _a_ > _b_ ? _a_ : _b_; \
+                __typeof__(a) _c_ = (a); \
+                __typeof__(b) _d_ = (b); \
+                _c_ > _d_ ? _c_ : _d_; \
         })
 
 #define CLAMP(x, low, high)                                      \
