@@ -1,0 +1,245 @@
+#include "../unit.h"
+
+#include <poll.h>
+#include <pthread.h>
+#include <semaphore.h>
+#include <signal.h>
+#include <stdatomic.h>
+
+#include "base/workers.h"
+
+struct item {
+        struct work work;
+        int number;
+        sem_t *started; /* posted when it runs */
+        sem_t *gate;    /* it hangs until this is posted */
+        pthread_t ran_on;
+        bool done;
+};
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static int ran[256], finished[256];
+static size_t n_ran, n_finished;
+static atomic_int running, most_running;
+
+static void item_run(struct work *work) {
+        struct item *item = CONTAINER_OF(work, struct item, work);
+        int now = atomic_fetch_add(&running, 1) + 1, most = atomic_load(&most_running);
+
+        while (now > most && !atomic_compare_exchange_weak(&most_running, &most, now))
+                ;
+        pthread_mutex_lock(&lock);
+        ran[n_ran++] = item->number;
+        pthread_mutex_unlock(&lock);
+        item->ran_on = pthread_self();
+        if (item->started)
+                sem_post(item->started);
+        if (item->gate)
+                sem_wait(item->gate);
+        atomic_fetch_sub(&running, 1);
+}
+
+static void item_done(struct work *work) {
+        struct item *item = CONTAINER_OF(work, struct item, work);
+
+        item->done = true;
+        finished[n_finished++] = item->number;
+}
+
+static int reset(void **state _unused_) {
+        n_ran = n_finished = 0;
+        atomic_store(&running, 0);
+        atomic_store(&most_running, 0);
+        return 0;
+}
+
+static struct item make(int number, const void *lane) {
+        return (struct item) { .work = { .run = item_run, .done = item_done, .lane = lane }, .number = number };
+}
+
+static void wait_for(struct workers *workers, const bool *done) {
+        while (!*done)
+                assert_true(workers_wait(workers) > 0);
+}
+
+static void work_runs_on_a_thread_and_is_done_on_the_loop(void **state _unused_) {
+        struct item item = make(1, NULL);
+        struct workers *workers;
+        struct pollfd pollfd;
+
+        assert_int_equal(workers_new(2, &workers), 0);
+        assert_int_equal(workers_dispatch(workers), 0);
+        workers_submit(workers, &item.work);
+        assert_int_equal(workers_outstanding(workers), 1);
+        pollfd = (struct pollfd) { .fd = workers_fd(workers), .events = POLLIN };
+        assert_int_equal(poll(&pollfd, 1, 10000), 1);
+        assert_false(item.done); /* not before somebody dispatches */
+        assert_int_equal(workers_dispatch(workers), 1);
+        assert_true(item.done);
+        assert_false(pthread_equal(item.ran_on, pthread_self()));
+        assert_int_equal(workers_outstanding(workers), 0);
+        assert_int_equal(poll(&pollfd, 1, 0), 0); /* the event was taken */
+        assert_int_equal(workers_wait(workers), 0);
+        assert_null(workers_free(workers, false));
+}
+
+static void one_lane_keeps_its_order_and_runs_one_at_a_time(void **state _unused_) {
+        struct workers *workers;
+        struct item items[100];
+
+        assert_int_equal(workers_new(8, &workers), 0);
+        for (int i = 0; i < 100; i++) {
+                items[i] = make(i, "lane");
+                workers_submit(workers, &items[i].work);
+        }
+        wait_for(workers, &items[99].done);
+        assert_int_equal(n_finished, 100);
+        for (int i = 0; i < 100; i++) {
+                assert_int_equal(ran[i], i);
+                assert_int_equal(finished[i], i);
+        }
+        assert_int_equal(atomic_load(&most_running), 1);
+        workers_free(workers, false);
+}
+
+static void a_stuck_lane_does_not_hold_up_others(void **state _unused_) {
+        sem_t started, gate;
+        struct item stuck = make(-1, "stuck"), behind[50], others[50];
+        struct workers *workers;
+
+        sem_init(&started, 0, 0);
+        sem_init(&gate, 0, 0);
+        stuck.started = &started;
+        stuck.gate = &gate;
+        assert_int_equal(workers_new(2, &workers), 0); /* one may hang, one is left */
+        workers_submit(workers, &stuck.work);
+        sem_wait(&started);
+        for (int i = 0; i < 50; i++) {
+                behind[i] = make(100 + i, "stuck");
+                others[i] = make(i, i % 2 ? "other" : NULL);
+                workers_submit(workers, &behind[i].work);
+                workers_submit(workers, &others[i].work);
+        }
+        for (int i = 0; i < 50; i++)
+                wait_for(workers, &others[i].done);
+        assert_false(stuck.done);
+        for (int i = 0; i < 50; i++)
+                assert_false(behind[i].done);
+        assert_int_equal(workers_outstanding(workers), 51);
+
+        sem_post(&gate); /* the file system is back */
+        wait_for(workers, &behind[49].done);
+        assert_true(stuck.done);
+        assert_int_equal(workers_outstanding(workers), 0);
+        workers_free(workers, false);
+        sem_destroy(&started);
+        sem_destroy(&gate);
+}
+
+static void as_many_run_at_once_as_there_are_threads(void **state _unused_) {
+        sem_t started, gate;
+        struct workers *workers;
+        struct item items[6];
+
+        sem_init(&started, 0, 0);
+        sem_init(&gate, 0, 0);
+        assert_int_equal(workers_new(3, &workers), 0);
+        for (int i = 0; i < 6; i++) {
+                items[i] = make(i, &items[i]); /* each its own lane */
+                items[i].started = &started;
+                items[i].gate = &gate;
+                workers_submit(workers, &items[i].work);
+        }
+        for (int i = 0; i < 3; i++)
+                sem_wait(&started);
+        assert_int_equal(sem_trywait(&started), -1); /* the fourth waits for a thread */
+        for (int i = 0; i < 6; i++)
+                sem_post(&gate);
+        for (int i = 0; i < 6; i++)
+                wait_for(workers, &items[i].done);
+        assert_int_equal(atomic_load(&most_running), 3);
+        workers_free(workers, false);
+        sem_destroy(&started);
+        sem_destroy(&gate);
+}
+
+static struct workers *again_workers;
+static int again_left;
+
+static void submit_again(struct work *work) {
+        item_done(work);
+        if (again_left-- > 0)
+                workers_submit(again_workers, work);
+}
+
+static void done_may_submit_the_same_work_again(void **state _unused_) {
+        struct item item = make(5, "lane");
+
+        item.work.done = submit_again;
+        again_left = 3;
+        assert_int_equal(workers_new(2, &again_workers), 0);
+        workers_submit(again_workers, &item.work);
+        while (workers_wait(again_workers) > 0)
+                ;
+        assert_int_equal(n_finished, 4);
+        workers_free(again_workers, false);
+}
+
+static void freeing_calls_done_for_nothing(void **state _unused_) {
+        sem_t started, gate;
+        struct item running_one = make(1, "lane"), waiting_one = make(2, "lane");
+        struct workers *workers;
+
+        sem_init(&started, 0, 0);
+        sem_init(&gate, 0, 0);
+        running_one.started = &started;
+        running_one.gate = &gate;
+        assert_int_equal(workers_new(1, &workers), 0);
+        workers_submit(workers, &running_one.work);
+        workers_submit(workers, &waiting_one.work);
+        sem_wait(&started);
+        sem_post(&gate);
+        workers_free(workers, false);
+        assert_int_equal(n_finished, 0);
+        assert_true(n_ran >= 1);
+        sem_destroy(&started);
+        sem_destroy(&gate);
+        assert_null(workers_free(NULL, false));
+}
+
+static sigset_t thread_mask;
+
+static void note_mask(struct work *work) {
+        pthread_sigmask(SIG_SETMASK, NULL, &thread_mask);
+        item_run(work);
+}
+
+static void threads_take_no_signals(void **state _unused_) {
+        struct item item = make(1, NULL);
+        struct workers *workers;
+        sigset_t own;
+
+        item.work.run = note_mask;
+        assert_int_equal(workers_new(1, &workers), 0);
+        workers_submit(workers, &item.work);
+        wait_for(workers, &item.done);
+        assert_true(sigismember(&thread_mask, SIGTERM));
+        assert_true(sigismember(&thread_mask, SIGCHLD));
+        pthread_sigmask(SIG_SETMASK, NULL, &own);
+        assert_false(sigismember(&own, SIGTERM));
+        workers_free(workers, false);
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test_setup(work_runs_on_a_thread_and_is_done_on_the_loop, reset),
+                cmocka_unit_test_setup(one_lane_keeps_its_order_and_runs_one_at_a_time, reset),
+                cmocka_unit_test_setup(a_stuck_lane_does_not_hold_up_others, reset),
+                cmocka_unit_test_setup(as_many_run_at_once_as_there_are_threads, reset),
+                cmocka_unit_test_setup(done_may_submit_the_same_work_again, reset),
+                cmocka_unit_test_setup(freeing_calls_done_for_nothing, reset),
+                cmocka_unit_test_setup(threads_take_no_signals, reset),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
