@@ -20,6 +20,7 @@ struct workers {
         pthread_cond_t wake;     /* work came in, or a lane became free, or stop */
         pthread_cond_t finished; /* something was put on the done list */
         struct work *waiting;    /* in order of submission */
+        size_t n_waiting;
         struct work *done;
         size_t n_outstanding;
         size_t n_idle;
@@ -46,6 +47,7 @@ static struct work *next_work(struct workers *pool) {
         DL_FOREACH(pool->waiting, work)
                 if (!lane_is_busy(pool, work->lane)) {
                         DL_DELETE(pool->waiting, work);
+                        pool->n_waiting--;
                         return work;
                 }
         return NULL;
@@ -126,14 +128,11 @@ struct workers *workers_free(struct workers *pool, bool abandon) {
 /* Starts one more thread if the waiting work could use it. Lock held. */
 static void grow(struct workers *pool) {
         struct worker *worker = &pool->threads[pool->n_threads];
-        struct work *work;
-        size_t n_waiting;
         sigset_t all, old;
 
         /* An idle thread that was signalled already still counts as idle until it runs: compare with all that waits, or the
          * second of two quick works would sit behind a first one that hangs. */
-        DL_COUNT(pool->waiting, work, n_waiting);
-        if (pool->n_idle >= n_waiting || pool->n_threads == pool->n_max)
+        if (pool->n_idle >= pool->n_waiting || pool->n_threads == pool->n_max)
                 return;
         *worker = (struct worker) { .pool = pool };
         /* Signals belong to the loop's thread. */
@@ -149,6 +148,7 @@ static void grow(struct workers *pool) {
 void workers_submit(struct workers *pool, struct work *work) {
         pthread_mutex_lock(&pool->lock);
         DL_APPEND(pool->waiting, work);
+        pool->n_waiting++;
         pool->n_outstanding++;
         grow(pool);
         pthread_cond_signal(&pool->wake);
