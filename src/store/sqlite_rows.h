@@ -1,0 +1,47 @@
+/* Jobs, files, ranges and history as rows. What is read may be damaged in any way that a valid database file allows: the answer
+ * to nonsense is -EUCLEAN. Internal to src/store. */
+#pragma once
+
+#include <sqlite3.h>
+
+#include "store/batch.h"
+
+enum rows_statement {
+        ROWS_BEGIN,
+        ROWS_COMMIT,
+        ROWS_ROLLBACK,
+        ROWS_FIND_JOB,
+        ROWS_SAVE_JOB,
+        ROWS_REMOVE_JOB,
+        ROWS_SAVE_FILE,
+        ROWS_REMOVE_REQUESTED,
+        ROWS_ADD_REQUESTED,
+        ROWS_REMOVE_DURABLE,
+        ROWS_ADD_DURABLE,
+        ROWS_ADD_HISTORY,
+        ROWS_TRIM_HISTORY,
+        ROWS_LOAD_JOBS,
+        ROWS_LOAD_FILES,
+        ROWS_LOAD_REQUESTED,
+        ROWS_LOAD_DURABLE,
+        ROWS_LOAD_HISTORY,
+        _ROWS_STATEMENT_MAX,
+};
+
+struct rows {
+        sqlite3 *db; /* NOT owned */
+        sqlite3_stmt *statements[_ROWS_STATEMENT_MAX];
+        int rc; /* of the last failing SQLite call: whether it is final */
+};
+
+int rows_init(struct rows *rows, sqlite3 *db);
+void rows_done(struct rows *rows); /* before the database is closed */
+
+int rows_begin(struct rows *rows);
+int rows_commit(struct rows *rows);
+/* 0 also when SQLite has rolled back already. */
+int rows_rollback(struct rows *rows);
+/* Between begin and commit. -ENOENT: a file of a job that is not there. */
+int rows_write_batch(struct rows *rows, const struct store_batch *batch);
+
+int rows_load(struct rows *rows, const struct store_visitor *visitor, void *userdata);
