@@ -59,7 +59,7 @@ static void *worker_main(void *arg) {
 
         pthread_mutex_lock(&pool->lock);
         for (;;) {
-                struct work *work;
+                struct work *work = NULL;
 
                 while (!pool->stop && !(work = next_work(pool))) {
                         pool->n_idle++;
