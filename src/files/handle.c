@@ -119,6 +119,9 @@ static int temp_open_existing(struct open_request *self, struct files_handle *ha
         r = temp_is_known(self, &handle->facts);
         if (r < 0)
                 return r;
+        /* Nothing in it counts (the caller has forgotten it on disk): of a longer old content no byte may stay behind a new end. */
+        if (self->durable_end == 0 && ftruncate(handle->fd, 0) < 0)
+                return -errno;
         return space_reserve(handle->fd, self->reserve_bytes, self->keep_free);
 }
 

@@ -244,8 +244,19 @@ static int step_remove(const struct list_item *item, struct open_directory *dire
                 return 0; /* gone with its directory */
         if (directory->error < 0)
                 return directory->error;
-        /* The directory's identity does not matter here, only the file's. */
-        r = path_unlink_if(directory->fd, item->temp_name, &item->item.temp);
+        /* The directory's identity does not matter here, only the file's. One that nobody recorded (a crash right after it was made)
+         * is known by its random name alone. */
+        if (item->item.temp.ino == 0) {
+                struct file_facts facts;
+
+                r = path_facts(directory->fd, item->temp_name, &facts);
+                if (r < 0)
+                        return r == -ENOENT ? 0 : r;
+                if (!facts_are_ours(&facts, geteuid()) || facts.n_links != 1)
+                        return -ESTALE;
+                r = path_unlink_if(directory->fd, item->temp_name, &facts.identity);
+        } else
+                r = path_unlink_if(directory->fd, item->temp_name, &item->item.temp);
         if (r == 0)
                 directory->changed = true;
         return r;
