@@ -350,7 +350,7 @@ void manager_start_op(struct manager *m, struct job *job, enum job_intent intent
                 schedule_remove(m->schedule, job);
         run->scheduled = false;
         job_set_waiting(job, WAITING_PUBLISH, manager_realtime(m));
-        manager_job_changed(m, job, true);
+        manager_job_changed(m, job, false);
         manager_stop_runs(m, job);
         manager_op_continue(m, job);
 }

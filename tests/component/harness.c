@@ -1,0 +1,399 @@
+#include "harness.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/fds.h"
+
+static void log_line(struct harness *h, const char *format, ...) _printf_(2, 3);
+static void log_line(struct harness *h, const char *format, ...) {
+        va_list ap;
+
+        va_start(ap, format);
+        h->log_size += (size_t) vsnprintf(h->log + h->log_size, sizeof(h->log) - h->log_size, format, ap);
+        va_end(ap);
+        assert_true(h->log_size < sizeof(h->log) - 2);
+        h->log[h->log_size++] = '\n';
+        h->log[h->log_size] = 0;
+}
+
+static uint8_t content_byte(uint64_t position) {
+        return (uint8_t)(position * 31 + (position >> 8));
+}
+
+/* ---- the engine ---- */
+
+static void fake_set_events(struct engine *engine, const struct engine_events *events, void *userdata) {
+        struct harness *h = CONTAINER_OF(engine, struct harness, engine);
+
+        h->events = events;
+        h->events_userdata = userdata;
+}
+
+static int fake_set_limits(struct engine *engine _unused_, const struct engine_limits *limits _unused_) {
+        return 0;
+}
+
+static int fake_start(struct engine *engine, const struct engine_request *request) {
+        struct harness *h = CONTAINER_OF(engine, struct harness, engine);
+        struct fake_request *r;
+        struct stat st;
+
+        if (h->engine_refuses)
+                return -EMFILE;
+        assert_return_code(fstat(request->fd, &st), errno);
+        assert_true(S_ISREG(st.st_mode));
+        assert_true(request->n_pieces >= 1 && request->n_pieces <= ELEMENTSOF(r->pieces));
+        r = calloc(1, sizeof(*r));
+        assert_non_null(r);
+        r->id = request->id;
+        r->fd = fd_dup(request->fd);
+        r->url = strdup(request->url);
+        r->etag = request->etag ? strdup(request->etag) : NULL;
+        r->whole_file = request->whole_file;
+        r->n_pieces = request->n_pieces;
+        memcpy(r->pieces, request->pieces, request->n_pieces * sizeof(r->pieces[0]));
+        r->next = h->requests;
+        h->requests = r;
+        h->n_requests++;
+        log_line(h, "engine: start %s from %" PRIu64 "%s%s", r->url, r->pieces[0].remote_offset, r->etag ? " if " : "",
+                 r->etag ?: "");
+        return 0;
+}
+
+static void fake_stop(struct engine *engine, uint64_t id) {
+        struct harness *h = CONTAINER_OF(engine, struct harness, engine);
+
+        for (struct fake_request *r = h->requests; r; r = r->next)
+                if (r->id == id && !r->finished && !r->stop_asked) {
+                        r->stop_asked = true;
+                        log_line(h, "engine: stop");
+                }
+}
+
+static struct engine *fake_free(struct engine *engine _unused_) {
+        return NULL;
+}
+
+static const struct engine_ops fake_ops = {
+        .name = "fake",
+        .free = fake_free,
+        .set_events = fake_set_events,
+        .set_limits = fake_set_limits,
+        .start = fake_start,
+        .stop = fake_stop,
+};
+
+struct fake_request *harness_request(struct harness *h, size_t newest) {
+        for (struct fake_request *r = h->requests; r; r = r->next)
+                if (!r->finished && newest-- == 0)
+                        return r;
+        fail_msg("the engine has no such request");
+        return NULL;
+}
+
+size_t harness_running(struct harness *h) {
+        size_t n = 0;
+
+        for (struct fake_request *r = h->requests; r; r = r->next)
+                n += !r->finished;
+        return n;
+}
+
+void harness_metadata(struct harness *h, struct fake_request *r, uint64_t size, const char *etag) {
+        h->events->metadata(h->events_userdata, r->id, &(struct engine_metadata) {
+                        .http_status = 200,
+                        .remote_size = size,
+                        .etag = etag,
+                        .origin = "http://origin:80/file",
+                        .address = "127.0.0.1",
+                });
+}
+
+void harness_write(struct harness *h, struct fake_request *r, uint64_t start, uint64_t end) {
+        uint8_t *bytes = malloc(end - start);
+
+        assert_non_null(bytes);
+        for (uint64_t i = start; i < end; i++)
+                bytes[i - start] = content_byte(i);
+        assert_int_equal(fd_pwrite_all(r->fd, bytes, end - start, start), 0);
+        free(bytes);
+        r->fetched += end - start;
+        if (h->events)
+                h->events->progress(h->events_userdata, r->id, start, end, r->fetched);
+}
+
+void harness_finish(struct harness *h, struct fake_request *r, enum engine_outcome outcome, enum error_code code, bool transient) {
+        assert_false(r->finished);
+        r->finished = true;
+        r->fd = fd_close(r->fd);
+        if (!h->events)
+                return;
+        h->events->finished(h->events_userdata, r->id, &(struct engine_result) {
+                        .outcome = outcome,
+                        .code = code,
+                        .context = code == ERROR_NONE ? ERROR_CONTEXT_NONE : ERROR_CONTEXT_REMOTE_FILE,
+                        .transient = transient,
+                        .detail = code == ERROR_HTTP_STATUS ? (transient ? 503 : 404) : 0,
+                        .bytes_fetched = r->fetched,
+                        .text = "as the test said",
+                });
+}
+
+void harness_serve(struct harness *h, struct fake_request *r, uint64_t size) {
+        harness_metadata(h, r, size, "\"v1\"");
+        harness_write(h, r, r->pieces[0].local_offset, size);
+        harness_finish(h, r, ENGINE_DONE, ERROR_NONE, false);
+        harness_pump(h);
+}
+
+/* ---- events ---- */
+
+static void on_added(void *userdata, const struct job *job) {
+        log_line(userdata, "added %s", job->name);
+}
+
+static void on_changed(void *userdata, const struct job *job, bool state) {
+        struct harness *h = userdata;
+
+        if (state || h->log_changes)
+                log_line(h, "%s %s %s", state ? "state" : "change", job->name, job_state_name(job->state));
+}
+
+static void on_removed(void *userdata, const struct job *job) {
+        log_line(userdata, "removed %s %s", job->name, job_state_name(job->state));
+}
+
+static void on_failed(void *userdata, int error) {
+        struct harness *h = userdata;
+
+        h->failed = error;
+        log_line(h, "failed");
+}
+
+static const struct manager_events events = {
+        .job_added = on_added,
+        .job_changed = on_changed,
+        .job_removed = on_removed,
+        .failed = on_failed,
+};
+
+/* ---- life ---- */
+
+static void start(struct harness *h) {
+        assert_int_equal(manager_new(&(struct manager_config) {
+                        .store = h->store,
+                        .files = h->files,
+                        .engine = &h->engine,
+                        .clock = &h->clock.clock,
+                        .schedule = h->schedule,
+                        .limits = h->limits,
+                }, &h->manager), 0);
+        manager_set_events(h->manager, &events, h);
+        assert_int_equal(manager_start(h->manager), 0);
+}
+
+struct harness *harness_new(void) {
+        struct harness *h = calloc(1, sizeof(*h));
+
+        assert_non_null(h);
+        strcpy(h->directory, "/tmp/dosvc-component-XXXXXX");
+        assert_non_null(mkdtemp(h->directory));
+        clock_fake_init(&h->clock, UINT64_C(1800000000) * USEC_PER_SEC);
+        h->engine.ops = &fake_ops;
+        h->limits = manager_limits_default;
+        h->schedule = (struct schedule_config) {
+                .background_slots = 4,
+                .time_slice_usec = 300 * USEC_PER_SEC,
+                .retry_max_usec = 30 * USEC_PER_MINUTE,
+                .retry_first_do_usec = 60 * USEC_PER_SEC,
+                .seed = 1,
+        };
+        assert_int_equal(store_open_memory(&h->memory), 0);
+        assert_int_equal(store_open_faulty(h->memory, &h->store), 0);
+        assert_int_equal(files_new(&(struct files_config) { .max_threads = 4 }, &h->files), 0);
+        start(h);
+        return h;
+}
+
+static void drop_requests(struct harness *h) {
+        struct fake_request *next;
+
+        for (struct fake_request *r = h->requests; r; r = next) {
+                next = r->next;
+                fd_close(r->fd);
+                free(r->url);
+                free(r->etag);
+                free(r);
+        }
+        h->requests = NULL;
+}
+
+/* What is out when the service dies comes back to nobody. */
+static void die(struct harness *h) {
+        h->manager = manager_free(h->manager);
+        while (files_outstanding(h->files) > 0)
+                (void) files_wait(h->files);
+        drop_requests(h);
+}
+
+void harness_restart(struct harness *h) {
+        while (store_wait(h->store) > 0)
+                ;
+        die(h);
+        start(h);
+}
+
+void harness_crash(struct harness *h) {
+        store_memory_crash(h->memory);
+        die(h);
+        start(h);
+}
+
+void harness_free(struct harness *h) {
+        char command[128];
+
+        while (store_wait(h->store) > 0)
+                ;
+        die(h);
+        files_free(h->files, false);
+        store_free(h->store);
+        snprintf(command, sizeof(command), "rm -rf %s", h->directory);
+        assert_int_equal(system(command), 0);
+        free(h);
+}
+
+void harness_pump(struct harness *h) {
+        for (unsigned idle = 0; idle < 2;) {
+                bool moved = false;
+
+                for (struct fake_request *r = h->requests; r; r = r->next)
+                        if (r->stop_asked && !r->finished) {
+                                harness_finish(h, r, ENGINE_STOPPED, ERROR_NONE, false);
+                                moved = true;
+                        }
+                manager_turn(h->manager);
+                moved |= store_dispatch(h->store) > 0;
+                if (files_outstanding(h->files) > 0)
+                        moved |= files_wait(h->files) > 0;
+                idle = moved ? 0 : idle + 1;
+        }
+}
+
+void harness_advance(struct harness *h, uint64_t usec) {
+        clock_fake_advance(&h->clock, usec);
+        harness_pump(h);
+}
+
+/* ---- calls ---- */
+
+static void on_reply(const struct manager_reply *reply, void *userdata) {
+        struct harness *h = userdata;
+
+        h->last = *reply;
+        h->last.text = NULL;
+        h->n_replies++;
+        log_line(h, "reply %s%s", reply->outcome < 0 ? strerror(-reply->outcome) : error_code_name((enum error_code) reply->outcome),
+                 reply->partial ? " partial" : "");
+}
+
+int harness_create_with(struct harness *h, struct manager_create_request *request) {
+        unsigned before = h->n_replies;
+
+        request->owner = getuid();
+        manager_create_job(h->manager, request, on_reply, h);
+        harness_pump(h);
+        assert_int_equal(h->n_replies, before + 1);
+        if (h->last.outcome == 0)
+                h->id = h->last.id;
+        return h->last.outcome;
+}
+
+const char *harness_path(struct harness *h, const char *name) {
+        static char path[256];
+
+        snprintf(path, sizeof(path), "%s/%s", h->directory, name);
+        return path;
+}
+
+int harness_create(struct harness *h, const char *name, bool resume, bool complete) {
+        char path[256];
+        struct manager_file_spec file = {
+                .file = { .url = FILE_URL, .path = path, .stated_size = SIZE_UNKNOWN, .mode = 0644 },
+                .directory_fd = -1,
+        };
+
+        strcpy(path, harness_path(h, name));
+        return harness_create_with(h, &(struct manager_create_request) {
+                        .family = JOB_FAMILY_DO,
+                        .name = name,
+                        .priority = JOB_PRIORITY_FOREGROUND,
+                        .complete_when_transferred = complete,
+                        .replace = -1,
+                        .remote_time = -1,
+                        .resume = resume,
+                        .no_progress_timeout_s = -1,
+                        .minimum_retry_delay_s = -1,
+                        .notify_flags = -1,
+                        .files = &file,
+                        .n_files = 1,
+                });
+}
+
+struct job *harness_job(struct harness *h) {
+        struct job *job = manager_find_job(h->manager, getuid(), &h->id);
+
+        assert_non_null(job);
+        return job;
+}
+
+int harness_call(struct harness *h, void call(struct manager *, struct job *, manager_reply_fn, void *)) {
+        unsigned before = h->n_replies;
+
+        call(h->manager, harness_job(h), on_reply, h);
+        harness_pump(h);
+        assert_int_equal(h->n_replies, before + 1);
+        return h->last.outcome;
+}
+
+/* ---- looking ---- */
+
+void harness_forget(struct harness *h) {
+        h->log_size = 0;
+        h->log[0] = 0;
+}
+
+void harness_expect(struct harness *h, const char *lines) {
+        assert_string_equal(h->log, lines);
+        harness_forget(h);
+}
+
+bool harness_exists(struct harness *h, const char *name) {
+        return access(harness_path(h, name), F_OK) == 0;
+}
+
+size_t harness_count_temp(struct harness *h) {
+        DIR *d = opendir(h->directory);
+        struct dirent *entry;
+        size_t n = 0;
+
+        assert_non_null(d);
+        while ((entry = readdir(d)))
+                n += strncmp(entry->d_name, ".dosvc-", 7) == 0;
+        closedir(d);
+        return n;
+}
+
+void harness_assert_content(struct harness *h, const char *name, uint64_t size) {
+        int fd = open(harness_path(h, name), O_RDONLY | O_CLOEXEC);
+        uint8_t *bytes = malloc(size + 1);
+
+        assert_return_code(fd, errno);
+        assert_int_equal(fd_read_all(fd, bytes, size + 1), size);
+        for (uint64_t i = 0; i < size; i++)
+                assert_int_equal(bytes[i], content_byte(i));
+        free(bytes);
+        close(fd);
+}

@@ -1,0 +1,92 @@
+/* A whole service without a network and without time: real manager, job, schedule and owner role, a store in memory (or SQLite), an
+ * engine that does what the test says and a clock that the test turns. Everything that leaves the service is written into one log, so
+ * that a test can assert the exact order. */
+#pragma once
+
+#include <inttypes.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "manager/manager.h"
+
+struct fake_request {
+        uint64_t id;
+        int fd;
+        char *url;
+        struct engine_piece pieces[8];
+        size_t n_pieces;
+        char *etag;
+        bool whole_file;
+        bool stop_asked;
+        bool finished;
+        uint64_t fetched;
+        struct fake_request *next;
+};
+
+struct harness {
+        char directory[64];       /* destinations */
+        char state[64];           /* sqlite, if it is used */
+        struct clock_fake clock;
+        struct store *store;
+        struct store *memory;     /* behind a faulty one */
+        struct files *files;
+        struct engine engine;     /* first use: CONTAINER_OF in harness.c */
+        const struct engine_events *events;
+        void *events_userdata;
+        struct fake_request *requests;
+        size_t n_requests;
+        bool engine_refuses;      /* engine_start() fails with -EMFILE */
+        struct manager *manager;
+        char log[16384];
+        size_t log_size;
+        bool log_changes;         /* also progress-only changes */
+        struct manager_limits limits;
+        struct schedule_config schedule;
+        struct manager_reply last;
+        unsigned n_replies;
+        struct guid id;           /* of the last created job */
+        int failed;
+};
+
+struct harness *harness_new(void);
+void harness_free(struct harness *h);
+/* The service's memory goes, what was durable stays, a new one starts. */
+void harness_restart(struct harness *h);
+/* As a power cut: what was not durable in the store goes too. */
+void harness_crash(struct harness *h);
+
+/* Turns until nothing moves any more. */
+void harness_pump(struct harness *h);
+void harness_advance(struct harness *h, uint64_t usec); /* turns the clock, then pumps */
+
+/* ---- calls; each waits for its reply and returns the outcome ---- */
+#define FILE_URL "http://origin/file"
+int harness_create(struct harness *h, const char *name, bool resume, bool complete);
+int harness_create_with(struct harness *h, struct manager_create_request *request);
+int harness_call(struct harness *h, void call(struct manager *, struct job *, manager_reply_fn, void *));
+struct job *harness_job(struct harness *h);
+const char *harness_path(struct harness *h, const char *name); /* static buffer */
+
+/* ---- the engine ---- */
+struct fake_request *harness_request(struct harness *h, size_t newest); /* 0: the newest that is not finished */
+size_t harness_running(struct harness *h);
+void harness_metadata(struct harness *h, struct fake_request *r, uint64_t size, const char *etag);
+/* Writes the right bytes [start, end) and reports them. */
+void harness_write(struct harness *h, struct fake_request *r, uint64_t start, uint64_t end);
+void harness_finish(struct harness *h, struct fake_request *r, enum engine_outcome outcome, enum error_code code, bool transient);
+/* metadata + all bytes + DONE */
+void harness_serve(struct harness *h, struct fake_request *r, uint64_t size);
+
+/* ---- looking ---- */
+/* The log must be exactly these lines; it is emptied. */
+void harness_expect(struct harness *h, const char *lines);
+void harness_forget(struct harness *h);
+bool harness_exists(struct harness *h, const char *name);
+size_t harness_count_temp(struct harness *h);
+/* The file has the content of harness_write() and this size. */
+void harness_assert_content(struct harness *h, const char *name, uint64_t size);

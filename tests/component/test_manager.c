@@ -1,0 +1,433 @@
+/* The life of a job, with the exact order of what leaves the service. */
+#include "harness.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define MIB (UINT64_C(1) << 20)
+
+static int setup(void **state) {
+        *state = harness_new();
+        return 0;
+}
+
+static int teardown(void **state) {
+        harness_free(*state);
+        return 0;
+}
+
+static void a_job_goes_from_create_to_complete(void **state) {
+        struct harness *h = *state;
+
+        assert_int_equal(harness_create(h, "file", false, false), 0);
+        harness_expect(h, "added file\nreply NONE\n");
+        assert_int_equal(harness_job(h)->state, JOB_SUSPENDED);
+        assert_int_equal(harness_count_temp(h), 0);
+
+        assert_int_equal(harness_call(h, manager_resume_job), 0);
+        harness_expect(h, "reply NONE\nstate file transferring\nengine: start http://origin/file from 0\n");
+        assert_false(harness_exists(h, "file"));
+        assert_int_equal(harness_count_temp(h), 1);
+
+        harness_serve(h, harness_request(h, 0), 3 * MIB);
+        harness_expect(h, "state file transferred\n");
+        assert_int_equal(harness_job(h)->bytes_durable, 3 * MIB);
+        assert_false(harness_exists(h, "file"));
+
+        assert_int_equal(harness_call(h, manager_complete_job), 0);
+        harness_expect(h, "reply NONE\nremoved file acknowledged\n");
+        harness_assert_content(h, "file", 3 * MIB);
+        assert_int_equal(harness_count_temp(h), 0);
+        /* A pointer that somebody still holds answers; nobody can change it. */
+        assert_int_equal(harness_job(h)->state, JOB_ACKNOWLEDGED);
+        assert_int_equal(harness_call(h, manager_cancel_job), ERROR_INVALID_STATE);
+}
+
+static void complete_when_transferred_needs_nobody(void **state) {
+        struct harness *h = *state;
+
+        assert_int_equal(harness_create(h, "file", true, true), 0);
+        harness_forget(h);
+        harness_serve(h, harness_request(h, 0), 100000);
+        harness_expect(h, "state file transferred\nremoved file acknowledged\n");
+        harness_assert_content(h, "file", 100000);
+}
+
+static void progress_becomes_durable_by_checkpoints_only(void **state) {
+        struct harness *h = *state;
+        struct fake_request *r;
+
+        assert_int_equal(harness_create(h, "file", true, false), 0);
+        r = harness_request(h, 0);
+        harness_metadata(h, r, 100 * MIB, "\"v1\"");
+        harness_write(h, r, 0, MIB);
+        harness_pump(h);
+        assert_int_equal(harness_job(h)->bytes_received, MIB);
+        assert_int_equal(harness_job(h)->bytes_durable, 0);
+        harness_advance(h, 4 * USEC_PER_SEC);
+        assert_int_equal(harness_job(h)->bytes_durable, 0);
+        harness_advance(h, 1 * USEC_PER_SEC);
+        assert_int_equal(harness_job(h)->bytes_durable, MIB);
+        /* 16 MiB make one due, but never sooner than 200 ms after the last. */
+        harness_write(h, r, MIB, 18 * MIB);
+        harness_pump(h);
+        assert_int_equal(harness_job(h)->bytes_durable, MIB);
+        harness_advance(h, 200 * USEC_PER_MSEC);
+        assert_int_equal(harness_job(h)->bytes_durable, 18 * MIB);
+}
+
+static void suspend_keeps_what_came_and_resume_goes_on_there(void **state) {
+        struct harness *h = *state;
+        struct fake_request *r;
+
+        assert_int_equal(harness_create(h, "file", true, false), 0);
+        r = harness_request(h, 0);
+        harness_metadata(h, r, 4 * MIB, "\"v1\"");
+        harness_write(h, r, 0, MIB);
+        harness_pump(h);
+        harness_forget(h);
+        assert_int_equal(harness_call(h, manager_suspend_job), 0);
+        harness_expect(h, "engine: stop\nreply NONE\nstate file suspended\n");
+        assert_int_equal(harness_job(h)->bytes_durable, MIB);
+        assert_int_equal(harness_running(h), 0);
+
+        assert_int_equal(harness_call(h, manager_resume_job), 0);
+        harness_expect(h, "reply NONE\nstate file transferring\nengine: start http://origin/file from 1048576 if \"v1\"\n");
+        r = harness_request(h, 0);
+        harness_write(h, r, MIB, 4 * MIB);
+        harness_finish(h, r, ENGINE_DONE, ERROR_NONE, false);
+        harness_pump(h);
+        assert_int_equal(harness_job(h)->state, JOB_TRANSFERRED);
+        assert_int_equal(harness_call(h, manager_complete_job), 0);
+        harness_assert_content(h, "file", 4 * MIB);
+}
+
+static void a_restart_goes_on_from_the_last_checkpoint(void **state) {
+        struct harness *h = *state;
+        struct fake_request *r;
+
+        assert_int_equal(harness_create(h, "file", true, true), 0);
+        r = harness_request(h, 0);
+        harness_metadata(h, r, 4 * MIB, "\"v1\"");
+        harness_write(h, r, 0, MIB);
+        harness_advance(h, 5 * USEC_PER_SEC);
+        harness_write(h, r, MIB, 2 * MIB);
+        harness_pump(h);
+        harness_forget(h);
+        harness_crash(h);
+        harness_pump(h);
+        assert_int_equal(harness_job(h)->bytes_durable, MIB);
+        r = harness_request(h, 0);
+        assert_int_equal(r->pieces[0].remote_offset, MIB);
+        assert_string_equal(r->etag, "\"v1\"");
+        harness_write(h, r, MIB, 4 * MIB);
+        harness_finish(h, r, ENGINE_DONE, ERROR_NONE, false);
+        harness_pump(h);
+        harness_assert_content(h, "file", 4 * MIB);
+        assert_int_equal(harness_count_temp(h), 0);
+}
+
+static void a_crash_right_after_the_temp_file_was_made_leaves_none_behind(void **state) {
+        struct harness *h = *state;
+
+        assert_int_equal(harness_create(h, "file", true, true), 0);
+        assert_int_equal(harness_count_temp(h), 1); /* made, not yet recorded who it is */
+        harness_crash(h);
+        harness_pump(h);
+        assert_int_equal(harness_count_temp(h), 1);
+        harness_serve(h, harness_request(h, 0), 1000);
+        harness_assert_content(h, "file", 1000);
+        assert_int_equal(harness_count_temp(h), 0);
+}
+
+static void cancel_removes_the_temp_file(void **state) {
+        struct harness *h = *state;
+        struct fake_request *r;
+
+        assert_int_equal(harness_create(h, "file", true, false), 0);
+        r = harness_request(h, 0);
+        harness_metadata(h, r, 4 * MIB, NULL);
+        harness_write(h, r, 0, MIB);
+        harness_pump(h);
+        harness_forget(h);
+        assert_int_equal(harness_call(h, manager_cancel_job), 0);
+        harness_expect(h, "engine: stop\nreply NONE\nremoved file cancelled\n");
+        assert_int_equal(harness_count_temp(h), 0);
+        assert_false(harness_exists(h, "file"));
+}
+
+static void complete_of_a_partial_job_keeps_finished_files_and_drops_the_rest(void **state) {
+        struct harness *h = *state;
+        char a[256], b[256];
+        struct manager_file_spec files[] = {
+                { .file = { .url = "http://origin/a", .path = a, .stated_size = SIZE_UNKNOWN, .mode = 0644 }, .directory_fd = -1 },
+                { .file = { .url = "http://origin/b", .path = b, .stated_size = SIZE_UNKNOWN, .mode = 0600 }, .directory_fd = -1 },
+        };
+        struct fake_request *r;
+        struct stat st;
+
+        strcpy(a, harness_path(h, "a"));
+        strcpy(b, harness_path(h, "b"));
+        assert_int_equal(harness_create_with(h, &(struct manager_create_request) {
+                        .name = "two", .priority = -1, .replace = -1, .remote_time = -1, .resume = true, .no_progress_timeout_s = -1,
+                        .minimum_retry_delay_s = -1, .notify_flags = -1, .files = files, .n_files = 2 }), 0);
+        assert_int_equal(harness_running(h), 2);
+        r = harness_request(h, 0);
+        assert_string_equal(r->url, "http://origin/b");
+        harness_serve(h, r, 5000);
+        r = harness_request(h, 0);
+        harness_metadata(h, r, 9000, NULL);
+        harness_write(h, r, 0, 100);
+        harness_pump(h);
+        harness_forget(h);
+        assert_int_equal(harness_call(h, manager_complete_job), 0);
+        assert_true(h->last.partial);
+        assert_false(harness_exists(h, "a"));
+        harness_assert_content(h, "b", 5000);
+        assert_int_equal(harness_count_temp(h), 0);
+        assert_return_code(stat(b, &st), errno);
+        assert_int_equal(st.st_mode & 07777, 0600);
+}
+
+static void a_conflict_at_publish_leaves_the_job_transferred(void **state) {
+        struct harness *h = *state;
+        int fd;
+
+        assert_int_equal(harness_create(h, "file", true, true), 0);
+        fd = open(harness_path(h, "file"), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0644);
+        assert_return_code(fd, errno);
+        assert_int_equal(write(fd, "mine", 4), 4);
+        close(fd);
+        harness_serve(h, harness_request(h, 0), 1000);
+        assert_int_equal(harness_job(h)->state, JOB_TRANSFERRED);
+        assert_int_equal(harness_job(h)->error.code, ERROR_FILE_EXISTS);
+        assert_int_equal(harness_job(h)->error.context, ERROR_CONTEXT_LOCAL_FILE);
+        assert_int_equal(harness_call(h, manager_complete_job), ERROR_FILE_EXISTS);
+        assert_return_code(unlink(harness_path(h, "file")), errno);
+        /* Resume says that the cause is mended. */
+        assert_int_equal(harness_call(h, manager_resume_job), 0);
+        harness_assert_content(h, "file", 1000);
+        assert_int_equal(harness_job(h)->state, JOB_ACKNOWLEDGED);
+}
+
+static void a_transient_error_is_retried_after_its_delay(void **state) {
+        struct harness *h = *state;
+        uint64_t delay;
+
+        assert_int_equal(harness_create(h, "file", true, false), 0);
+        harness_forget(h);
+        harness_finish(h, harness_request(h, 0), ENGINE_FAILED, ERROR_HTTP_STATUS, true);
+        harness_pump(h);
+        harness_expect(h, "state file transient_error\n");
+        assert_int_equal(harness_job(h)->error_count, 1);
+        assert_int_equal(harness_job(h)->waiting, WAITING_RETRY);
+        assert_true(manager_retry_time(h->manager, harness_job(h)) > 0);
+        delay = manager_next_deadline(h->manager) - clock_now(&h->clock.clock, CLOCK_ID_BOOTTIME);
+        assert_in_range(delay, 48 * USEC_PER_SEC, 72 * USEC_PER_SEC);
+        harness_advance(h, delay);
+        assert_int_equal(harness_job(h)->state, JOB_TRANSFERRING);
+        assert_int_equal(harness_running(h), 1);
+}
+
+static void a_fatal_error_stops_the_job_and_resume_tries_again(void **state) {
+        struct harness *h = *state;
+
+        assert_int_equal(harness_create(h, "file", true, false), 0);
+        harness_forget(h);
+        harness_finish(h, harness_request(h, 0), ENGINE_FAILED, ERROR_HTTP_STATUS, false);
+        harness_pump(h);
+        harness_expect(h, "state file error\n");
+        assert_int_equal(error_code_hresult(harness_job(h)->error.code, JOB_FAMILY_DO, harness_job(h)->error.detail), 0x80190194);
+        assert_int_equal(manager_next_deadline(h->manager) == USEC_INFINITY ||
+                         manager_next_deadline(h->manager) > clock_now(&h->clock.clock, CLOCK_ID_BOOTTIME) + USEC_PER_DAY, 1);
+        assert_int_equal(harness_call(h, manager_resume_job), 0);
+        assert_int_equal(harness_running(h), 1);
+}
+
+static void a_changed_remote_file_begins_anew_and_ends_right(void **state) {
+        struct harness *h = *state;
+        struct fake_request *r;
+
+        assert_int_equal(harness_create(h, "file", true, true), 0);
+        r = harness_request(h, 0);
+        harness_metadata(h, r, 4 * MIB, "\"v1\"");
+        harness_write(h, r, 0, 2 * MIB);
+        harness_advance(h, 5 * USEC_PER_SEC);
+        harness_finish(h, r, ENGINE_LOST, ERROR_NONE, true);
+        harness_pump(h);
+        r = harness_request(h, 0);
+        assert_int_equal(r->pieces[0].remote_offset, 2 * MIB);
+        harness_finish(h, r, ENGINE_RESTART, ERROR_REMOTE_FILE_CHANGED, false);
+        harness_pump(h);
+        assert_int_equal(harness_job(h)->bytes_durable, 0);
+        r = harness_request(h, 0);
+        assert_int_equal(r->pieces[0].remote_offset, 0);
+        assert_null(r->etag);
+        harness_serve(h, r, 1 * MIB); /* shorter than before: nothing of the old one may stay behind its end */
+        harness_assert_content(h, "file", 1 * MIB);
+        assert_int_equal(harness_count_temp(h), 0);
+}
+
+static void a_file_that_changes_for_ever_is_an_error(void **state) {
+        struct harness *h = *state;
+
+        assert_int_equal(harness_create(h, "file", true, true), 0);
+        for (unsigned i = 0; harness_job(h)->state == JOB_TRANSFERRING; i++) {
+                assert_true(i < 10);
+                harness_finish(h, harness_request(h, 0), ENGINE_RESTART, ERROR_REMOTE_FILE_CHANGED, false);
+                harness_pump(h);
+        }
+        assert_int_equal(harness_job(h)->state, JOB_ERROR);
+        assert_int_equal(harness_job(h)->error.code, ERROR_REMOTE_FILE_CHANGED);
+}
+
+static void a_wrong_digest_is_never_published(void **state) {
+        struct harness *h = *state;
+        static const uint8_t wrong[32] = { 1, 2, 3 };
+        char path[256];
+        struct manager_file_spec file = {
+                .file = { .url = FILE_URL, .path = path, .stated_size = SIZE_UNKNOWN, .mode = 0644, .sha256 = wrong },
+                .directory_fd = -1,
+        };
+
+        strcpy(path, harness_path(h, "file"));
+        assert_int_equal(harness_create_with(h, &(struct manager_create_request) {
+                        .name = "file", .priority = 0, .replace = -1, .remote_time = -1, .resume = true, .no_progress_timeout_s = -1,
+                        .complete_when_transferred = true,
+                        .minimum_retry_delay_s = -1, .notify_flags = -1, .files = &file, .n_files = 1 }), 0);
+        harness_serve(h, harness_request(h, 0), 5000);
+        /* Once anew, then it gives up. */
+        assert_int_equal(harness_job(h)->state, JOB_TRANSFERRING);
+        harness_serve(h, harness_request(h, 0), 5000);
+        assert_int_equal(harness_job(h)->state, JOB_ERROR);
+        assert_int_equal(harness_job(h)->error.code, ERROR_DIGEST_MISMATCH);
+        assert_false(harness_exists(h, "file"));
+}
+
+static void a_failed_commit_is_answered_and_nothing_of_it_stays(void **state) {
+        struct harness *h = *state;
+
+        assert_int_equal(harness_create(h, "one", false, false), 0);
+        store_faulty_plan(h->store, 0, -ENOSPC, false);
+        harness_forget(h);
+        assert_int_equal(harness_call(h, manager_resume_job), ERROR_STORE_FAILED);
+        harness_expect(h, "reply STORE_FAILED\n");
+        assert_int_equal(harness_job(h)->state, JOB_SUSPENDED);
+        assert_int_equal(harness_running(h), 0);
+        harness_advance(h, 6 * USEC_PER_SEC);
+        assert_int_equal(harness_call(h, manager_resume_job), 0);
+        assert_int_equal(harness_running(h), 1);
+}
+
+static void a_destination_that_exists_is_refused_when_it_is_said(void **state) {
+        struct harness *h = *state;
+        int fd = open(harness_path(h, "file"), O_CREAT | O_WRONLY | O_CLOEXEC, 0644);
+
+        assert_return_code(fd, errno);
+        close(fd);
+        assert_int_equal(harness_create(h, "file", true, true), ERROR_FILE_EXISTS);
+        assert_int_equal(harness_create(h, "no/such/directory", true, true), ERROR_DIRECTORY_NOT_FOUND);
+        harness_expect(h, "reply FILE_EXISTS\nreply DIRECTORY_NOT_FOUND\n");
+        assert_int_equal(harness_count_temp(h), 0);
+}
+
+static void an_intent_in_progress_refuses_every_other_change(void **state) {
+        struct harness *h = *state;
+        unsigned before;
+
+        assert_int_equal(harness_create(h, "file", true, false), 0);
+        harness_serve(h, harness_request(h, 0), 1000);
+        before = h->n_replies;
+        harness_forget(h);
+        manager_complete_job(h->manager, harness_job(h), NULL, NULL);
+        assert_int_equal(job_command_verdict(harness_job(h), JOB_COMMAND_CANCEL), JOB_VERDICT_INVALID_STATE);
+        assert_int_equal(harness_call(h, manager_cancel_job), ERROR_INVALID_STATE);
+        harness_expect(h, "reply INVALID_STATE\nremoved file acknowledged\n");
+        assert_int_equal(h->n_replies, before + 1);
+        harness_assert_content(h, "file", 1000);
+}
+
+/* ---- callbacks ---- */
+
+struct program {
+        struct harness *h;
+        uint32_t events[16];
+        size_t n_events;
+};
+
+static void on_deliver(void *userdata, const struct job *job, uint32_t event) {
+        struct program *program = userdata;
+
+        assert_true(guid_equal(&job->id, &program->h->id));
+        program->events[program->n_events++] = event;
+}
+
+static const struct manager_notifier notifier = { .deliver = on_deliver };
+
+static void a_callback_comes_again_until_it_is_taken(void **state) {
+        struct harness *h = *state;
+        struct program first = { .h = h }, second = { .h = h };
+
+        assert_int_equal(harness_create(h, "file", true, false), 0);
+        manager_set_notifier(h->manager, harness_job(h), &notifier, &first);
+        harness_serve(h, harness_request(h, 0), 1000);
+        assert_int_equal(first.n_events, 1);
+        assert_int_equal(first.events[0], JOB_NOTIFY_TRANSFERRED);
+        manager_notified(h->manager, &h->id, JOB_NOTIFY_TRANSFERRED, false);
+        harness_pump(h);
+        assert_int_equal(first.n_events, 1);
+        harness_advance(h, 1 * USEC_PER_SEC);
+        assert_int_equal(first.n_events, 2);
+        /* It dies without an answer; the service too; the next program gets what is due. */
+        harness_restart(h);
+        harness_pump(h);
+        manager_set_notifier(h->manager, harness_job(h), &notifier, &second);
+        assert_int_equal(second.n_events, 1);
+        assert_int_equal(second.events[0], JOB_NOTIFY_TRANSFERRED);
+        manager_notified(h->manager, &h->id, JOB_NOTIFY_TRANSFERRED, true);
+        harness_pump(h);
+        harness_restart(h);
+        harness_pump(h);
+        manager_set_notifier(h->manager, harness_job(h), &notifier, &second);
+        harness_advance(h, USEC_PER_HOUR);
+        assert_int_equal(second.n_events, 1);
+}
+
+static void an_idle_service_has_no_deadline(void **state) {
+        struct harness *h = *state;
+
+        assert_true(manager_next_deadline(h->manager) == USEC_INFINITY);
+        assert_int_equal(harness_create(h, "file", true, true), 0);
+        harness_serve(h, harness_request(h, 0), 1000);
+        harness_advance(h, USEC_PER_SEC);
+        assert_true(manager_next_deadline(h->manager) == USEC_INFINITY);
+        assert_false(manager_has_work(h->manager));
+}
+
+int main(void) {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+        const struct CMUnitTest tests[] = {
+                TEST(a_job_goes_from_create_to_complete),
+                TEST(complete_when_transferred_needs_nobody),
+                TEST(progress_becomes_durable_by_checkpoints_only),
+                TEST(suspend_keeps_what_came_and_resume_goes_on_there),
+                TEST(a_restart_goes_on_from_the_last_checkpoint),
+                TEST(a_crash_right_after_the_temp_file_was_made_leaves_none_behind),
+                TEST(cancel_removes_the_temp_file),
+                TEST(complete_of_a_partial_job_keeps_finished_files_and_drops_the_rest),
+                TEST(a_conflict_at_publish_leaves_the_job_transferred),
+                TEST(a_transient_error_is_retried_after_its_delay),
+                TEST(a_fatal_error_stops_the_job_and_resume_tries_again),
+                TEST(a_changed_remote_file_begins_anew_and_ends_right),
+                TEST(a_file_that_changes_for_ever_is_an_error),
+                TEST(a_wrong_digest_is_never_published),
+                TEST(a_failed_commit_is_answered_and_nothing_of_it_stays),
+                TEST(a_destination_that_exists_is_refused_when_it_is_said),
+                TEST(an_intent_in_progress_refuses_every_other_change),
+                TEST(a_callback_comes_again_until_it_is_taken),
+                TEST(an_idle_service_has_no_deadline),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
