@@ -71,6 +71,7 @@ struct response_facts {
         char location[LIMIT_URL + 1];
 
         /* private */
+        bool in_fields; /* between a status line and the empty line */
         size_t n_bytes, n_headers;
         unsigned n_informational;
         int last_field;

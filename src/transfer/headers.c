@@ -1,0 +1,468 @@
+#include "transfer/headers.h"
+
+#include <curl/curl.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/clock.h"
+#include "base/strings.h"
+
+static bool is_blank(char c) {
+        return c == ' ' || c == '\t';
+}
+
+static bool is_digit(char c) {
+        return c >= '0' && c <= '9';
+}
+
+/* RFC 9110 5.6.2 */
+static bool is_token_char(char c) {
+        return is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c && strchr("!#$%&'*+-.^_`|~", c));
+}
+
+static bool starts_with_no_case(const char *s, size_t len, const char *prefix) {
+        size_t n = strlen(prefix);
+
+        return len >= n && strncasecmp(s, prefix, n) == 0;
+}
+
+/* Digits at *p up to @end, at least one. Moves *p behind them. */
+static int read_number(const char **p, const char *end, uint64_t *ret) {
+        uint64_t value = 0;
+        const char *s = *p;
+
+        if (s == end || !is_digit(*s))
+                return -EINVAL;
+        for (; s < end && is_digit(*s); s++)
+                if (__builtin_mul_overflow(value, UINT64_C(10), &value) ||
+                    __builtin_add_overflow(value, (uint64_t) (*s - '0'), &value))
+                        return -ERANGE;
+        *p = s;
+        *ret = value;
+        return 0;
+}
+
+int header_parse_length(const char *value, size_t len, uint64_t *ret) {
+        const char *p = value, *end = value + len;
+        uint64_t number;
+        int r;
+
+        r = read_number(&p, end, &number);
+        if (r < 0)
+                return r;
+        /* A list ("5, 5") is refused even when its members agree: RFC 9110 8.6 leaves the choice. */
+        if (p != end)
+                return -EINVAL;
+        if (number == RESPONSE_SIZE_UNKNOWN)
+                return -ERANGE;
+        *ret = number;
+        return 0;
+}
+
+int header_parse_content_range(const char *value, size_t len, struct content_range *ret) {
+        struct content_range range = { .total = RESPONSE_SIZE_UNKNOWN };
+        const char *p = value, *end = value + len;
+        int r;
+
+        if (!starts_with_no_case(p, len, "bytes") || len == 5 || !is_blank(p[5]))
+                return -EINVAL;
+        for (p += 5; p < end && is_blank(*p); p++)
+                ;
+        if (p < end && *p == '*') {
+                range.unsatisfied = true;
+                p++;
+        } else {
+                r = read_number(&p, end, &range.first);
+                if (r < 0)
+                        return r;
+                if (p == end || *p++ != '-')
+                        return -EINVAL;
+                r = read_number(&p, end, &range.last);
+                if (r < 0)
+                        return r;
+        }
+        if (p == end || *p++ != '/')
+                return -EINVAL;
+        if (p < end && *p == '*' && !range.unsatisfied)
+                p++;
+        else {
+                r = read_number(&p, end, &range.total);
+                if (r < 0)
+                        return r;
+                if (range.total == RESPONSE_SIZE_UNKNOWN)
+                        return -ERANGE;
+        }
+        if (p != end)
+                return -EINVAL;
+        /* RFC 9110 14.4: last below first, or a length that is not above last, makes it invalid. */
+        if (!range.unsatisfied && (range.last < range.first || range.last >= range.total))
+                return -EINVAL;
+        *ret = range;
+        return 0;
+}
+
+int header_parse_etag(const char *value, size_t len, bool *ret_weak) {
+        bool weak = false;
+
+        if (len >= 2 && value[0] == 'W' && value[1] == '/') {
+                weak = true;
+                value += 2;
+                len -= 2;
+        }
+        if (len < 2 || value[0] != '"' || value[len - 1] != '"')
+                return -EINVAL;
+        /* RFC 9110 8.8.3 allows bytes from 0x80 too; they are refused because validators are stored and sent on as text. */
+        for (size_t i = 1; i < len - 1; i++)
+                if (value[i] <= 0x20 || value[i] == '"' || value[i] >= 0x7f)
+                        return -EINVAL;
+        *ret_weak = weak;
+        return 0;
+}
+
+int header_parse_date(const char *value, size_t len, int64_t *ret) {
+        char copy[RESPONSE_DATE_MAX + 1];
+        bool has_letter = false;
+        time_t t;
+
+        if (len == 0 || len > RESPONSE_DATE_MAX)
+                return -EINVAL;
+        for (size_t i = 0; i < len; i++) {
+                if (value[i] < 0x20 || value[i] >= 0x7f)
+                        return -EINVAL;
+                has_letter |= (value[i] | 0x20) >= 'a' && (value[i] | 0x20) <= 'z';
+        }
+        /* curl_getdate() takes bare numbers for dates; HTTP has none without a month's name. */
+        if (!has_letter)
+                return -EINVAL;
+        memcpy(copy, value, len);
+        copy[len] = 0;
+        t = curl_getdate(copy, NULL);
+        if (t < 0)
+                return -EINVAL;
+        *ret = t;
+        return 0;
+}
+
+bool header_is_fixdate(const char *value, size_t len) {
+        static const char shape[] = "Aaa, 00 Aaa 0000 00:00:00 GMT";
+
+        if (len != sizeof(shape) - 1)
+                return false;
+        for (size_t i = 0; i < len; i++) {
+                char c = value[i];
+
+                if (i < 25 && shape[i] == '0' ? !is_digit(c)
+                    : i < 25 && shape[i] == 'A' ? !(c >= 'A' && c <= 'Z')
+                    : i < 25 && shape[i] == 'a' ? !(c >= 'a' && c <= 'z')
+                    : c != shape[i])
+                        return false;
+        }
+        return true;
+}
+
+bool header_is_sendable_validator(const char *value) {
+        size_t len = strnlen(value, LIMIT_VALIDATOR + 1);
+        bool weak;
+
+        if (len > LIMIT_VALIDATOR)
+                return false;
+        return header_is_fixdate(value, len) || (header_parse_etag(value, len, &weak) == 0 && !weak);
+}
+
+static void set_content_length(struct response_facts *facts, const char *value, size_t len) {
+        uint64_t length;
+
+        if (header_parse_length(value, len, &length) < 0 ||
+            (facts->content_length_state == HEADER_VALID && facts->content_length != length))
+                facts->content_length_state = HEADER_INVALID;
+        if (facts->content_length_state == HEADER_INVALID)
+                return;
+        facts->content_length_state = HEADER_VALID;
+        facts->content_length = length;
+}
+
+static void set_content_range(struct response_facts *facts, const char *value, size_t len) {
+        struct content_range range;
+
+        if (header_parse_content_range(value, len, &range) < 0 ||
+            (facts->content_range_state == HEADER_VALID &&
+             (facts->content_range.first != range.first || facts->content_range.last != range.last ||
+              facts->content_range.total != range.total || facts->content_range.unsatisfied != range.unsatisfied)))
+                facts->content_range_state = HEADER_INVALID;
+        if (facts->content_range_state == HEADER_INVALID)
+                return;
+        facts->content_range_state = HEADER_VALID;
+        facts->content_range = range;
+}
+
+/* Keeps a text of at most @max bytes: the first one, and only if a second one says the same. */
+static enum header_state keep_text(enum header_state state, char *kept, size_t max, const char *value, size_t len) {
+        if (len > max || state == HEADER_INVALID)
+                return HEADER_INVALID;
+        if (state == HEADER_VALID)
+                return strlen(kept) == len && memcmp(kept, value, len) == 0 ? HEADER_VALID : HEADER_INVALID;
+        memcpy(kept, value, len);
+        kept[len] = 0;
+        return HEADER_VALID;
+}
+
+static void set_etag(struct response_facts *facts, const char *value, size_t len) {
+        bool weak;
+
+        if (header_parse_etag(value, len, &weak) < 0) {
+                facts->etag_state = HEADER_INVALID;
+                return;
+        }
+        facts->etag_state = keep_text(facts->etag_state, facts->etag, LIMIT_VALIDATOR, value, len);
+        facts->etag_weak = weak;
+}
+
+static void set_last_modified(struct response_facts *facts, const char *value, size_t len) {
+        if (header_parse_date(value, len, &facts->last_modified) < 0)
+                facts->last_modified_state = HEADER_INVALID;
+        else
+                facts->last_modified_state = keep_text(facts->last_modified_state, facts->last_modified_text,
+                                                       RESPONSE_DATE_MAX, value, len);
+}
+
+static void set_date(struct response_facts *facts, const char *value, size_t len) {
+        int64_t date;
+
+        if (header_parse_date(value, len, &date) < 0 || (facts->date_state == HEADER_VALID && facts->date != date))
+                facts->date_state = HEADER_INVALID;
+        if (facts->date_state == HEADER_INVALID)
+                return;
+        facts->date_state = HEADER_VALID;
+        facts->date = date;
+}
+
+static void set_encoding(struct response_facts *facts, const char *value, size_t len) {
+        size_t have = strlen(facts->encoding), more = have > 0 ? 2 : 0;
+
+        if (facts->encoding_state == HEADER_INVALID)
+                return;
+        facts->encoding_state = HEADER_VALID;
+        if (len == 0 || (len == 8 && strncasecmp(value, "identity", 8) == 0))
+                return;
+        for (size_t i = 0; i < len; i++)
+                if (!is_token_char(value[i]) && value[i] != ',' && !is_blank(value[i]))
+                        facts->encoding_state = HEADER_INVALID;
+        if (have + more + len > RESPONSE_ENCODING_MAX)
+                facts->encoding_state = HEADER_INVALID;
+        if (facts->encoding_state == HEADER_INVALID)
+                return;
+        if (more > 0)
+                memcpy(facts->encoding + have, ", ", more);
+        for (size_t i = 0; i < len; i++) {
+                char c = value[i] == '\t' ? ' ' : value[i];
+
+                facts->encoding[have + more + i] = c >= 'A' && c <= 'Z' ? (char) (c | 0x20) : c;
+        }
+        facts->encoding[have + more + len] = 0;
+}
+
+/* Anything but one "chunked" is refused: chains of codings are how decoders were attacked (curl's CVE-2023-23916), and RFC 9112
+ * takes "chunked, chunked" for an error. */
+static void set_transfer_encoding(struct response_facts *facts, const char *value, size_t len) {
+        if (facts->transfer_encoding == TRANSFER_ENCODING_NONE && len == 7 && strncasecmp(value, "chunked", 7) == 0)
+                facts->transfer_encoding = TRANSFER_ENCODING_CHUNKED;
+        else
+                facts->transfer_encoding = TRANSFER_ENCODING_OTHER;
+}
+
+static void set_content_type(struct response_facts *facts, const char *value, size_t len) {
+        static const size_t n = sizeof("multipart/byteranges") - 1;
+
+        if (starts_with_no_case(value, len, "multipart/byteranges") && (len == n || !is_token_char(value[n])))
+                facts->multipart = true;
+}
+
+static void set_retry_after(struct response_facts *facts, const char *value, size_t len) {
+        const char *p = value;
+        uint64_t seconds;
+        int r;
+
+        if (facts->retry_after_state != HEADER_ABSENT) {
+                facts->retry_after_state = HEADER_INVALID;
+                return;
+        }
+        facts->retry_after_state = HEADER_VALID;
+        r = read_number(&p, value + len, &seconds);
+        if (r == 0 && p != value + len)
+                r = -EINVAL;
+        if (r == 0)
+                facts->retry_after = (int64_t) MIN(seconds, (uint64_t) RESPONSE_RETRY_AFTER_MAX);
+        else if (r == -ERANGE)
+                facts->retry_after = RESPONSE_RETRY_AFTER_MAX;
+        else if (header_parse_date(value, len, &facts->retry_after) == 0)
+                facts->retry_after_is_date = true;
+        else
+                facts->retry_after_state = HEADER_INVALID;
+}
+
+static void set_location(struct response_facts *facts, const char *value, size_t len) {
+        facts->location_state = keep_text(facts->location_state, facts->location, LIMIT_URL, value, len);
+}
+
+static const struct field {
+        const char *name;
+        void (*set)(struct response_facts *facts, const char *value, size_t len);
+        size_t state; /* of its enum header_state, 0: has none */
+} fields[] = {
+        { "content-length", set_content_length, offsetof(struct response_facts, content_length_state) },
+        { "content-range", set_content_range, offsetof(struct response_facts, content_range_state) },
+        { "etag", set_etag, offsetof(struct response_facts, etag_state) },
+        { "last-modified", set_last_modified, offsetof(struct response_facts, last_modified_state) },
+        { "date", set_date, offsetof(struct response_facts, date_state) },
+        { "content-encoding", set_encoding, offsetof(struct response_facts, encoding_state) },
+        { "transfer-encoding", set_transfer_encoding, 0 },
+        { "content-type", set_content_type, 0 },
+        { "retry-after", set_retry_after, offsetof(struct response_facts, retry_after_state) },
+        { "location", set_location, offsetof(struct response_facts, location_state) },
+};
+
+enum { FIELD_NONE = -1, FIELD_OTHER = -2 };
+
+void response_facts_init(struct response_facts *facts) {
+        memset(facts, 0, sizeof(*facts));
+        facts->last_field = FIELD_NONE;
+}
+
+/* "HTTP/1.1 200 OK", "HTTP/2 200 " */
+static int start_answer(struct response_facts *facts, const char *line, size_t len) {
+        struct response_facts fresh;
+        unsigned status;
+        size_t i = 5;
+
+        if (len < i + 1 || !is_digit(line[i]))
+                return -EBADMSG;
+        response_facts_init(&fresh);
+        fresh.version_major = (unsigned) (line[i++] - '0');
+        if (i + 1 < len && line[i] == '.' && is_digit(line[i + 1]))
+                i += 2;
+        if (len < i + 4 || line[i] != ' ' || !is_digit(line[i + 1]) || !is_digit(line[i + 2]) || !is_digit(line[i + 3]) ||
+            (len > i + 4 && line[i + 4] != ' '))
+                return -EBADMSG;
+        status = (unsigned) ((line[i + 1] - '0') * 100 + (line[i + 2] - '0') * 10 + (line[i + 3] - '0'));
+        if (status < 100)
+                return -EBADMSG;
+        fresh.status = status;
+        fresh.n_bytes = facts->n_bytes;
+        fresh.n_headers = facts->n_headers;
+        fresh.n_informational = facts->n_informational + (status < 200);
+        if (fresh.n_informational > RESPONSE_INFORMATIONAL_MAX)
+                return -E2BIG;
+        *facts = fresh;
+        facts->in_fields = true;
+        return 0;
+}
+
+/* A continuation line (obsolete folding): a field that we would judge is no longer what its first line said. */
+static void invalidate_last(struct response_facts *facts) {
+        if (facts->last_field == FIELD_NONE)
+                facts->malformed = true;
+        if (facts->last_field < 0)
+                return;
+        if (fields[facts->last_field].state > 0)
+                *(enum header_state *) ((char *) facts + fields[facts->last_field].state) = HEADER_INVALID;
+        else if (fields[facts->last_field].set == set_transfer_encoding)
+                facts->transfer_encoding = TRANSFER_ENCODING_OTHER;
+}
+
+static void add_field(struct response_facts *facts, const char *line, size_t len) {
+        const char *colon = memchr(line, ':', len), *value, *end = line + len;
+        size_t n_name = colon ? (size_t) (colon - line) : 0;
+
+        facts->last_field = FIELD_OTHER;
+        if (n_name == 0) {
+                facts->malformed = true;
+                return;
+        }
+        for (size_t i = 0; i < n_name; i++)
+                if (!is_token_char(line[i])) {
+                        facts->malformed = true;
+                        return;
+                }
+        for (value = colon + 1; value < end && is_blank(*value); value++)
+                ;
+        while (end > value && is_blank(end[-1]))
+                end--;
+        for (size_t i = 0; i < ELEMENTSOF(fields); i++)
+                if (strlen(fields[i].name) == n_name && strncasecmp(fields[i].name, line, n_name) == 0) {
+                        facts->last_field = (int) i;
+                        fields[i].set(facts, value, (size_t) (end - value));
+                        return;
+                }
+}
+
+int response_facts_add_header(struct response_facts *facts, const char *line, size_t len) {
+        if (len > LIMIT_RESPONSE_HEADER_BYTES - facts->n_bytes || facts->n_headers >= LIMIT_RESPONSE_HEADERS)
+                return -E2BIG;
+        facts->n_bytes += len;
+        facts->n_headers++;
+        if (facts->sealed)
+                return 0;
+
+        if (len > 0 && line[len - 1] == '\n')
+                len--;
+        if (len > 0 && line[len - 1] == '\r')
+                len--;
+        if (memchr(line, 0, len) || memchr(line, '\r', len) || memchr(line, '\n', len))
+                return -EBADMSG;
+
+        if (!facts->in_fields) {
+                if (len >= 5 && memcmp(line, "HTTP/", 5) == 0)
+                        return start_answer(facts, line, len);
+                return facts->complete ? 0 : -EBADMSG; /* a trailer, or no HTTP at all */
+        }
+        if (len == 0) {
+                facts->in_fields = false;
+                /* 101 was never asked for; it is judged like a final answer, because none will follow. */
+                facts->complete = facts->status >= 200 || facts->status == 101;
+        } else if (is_blank(line[0]))
+                invalidate_last(facts);
+        else
+                add_field(facts, line, len);
+        return 0;
+}
+
+bool response_facts_is_complete(const struct response_facts *facts) {
+        return facts->complete;
+}
+
+void response_facts_seal(struct response_facts *facts) {
+        facts->sealed = true;
+}
+
+const char *response_facts_strong_etag(const struct response_facts *facts) {
+        return facts->etag_state == HEADER_VALID && !facts->etag_weak ? facts->etag : NULL;
+}
+
+const char *response_facts_strong_date(const struct response_facts *facts) {
+        /* RFC 9110 13.1.5: never a date when there is an entity tag, be it weak or broken. */
+        if (facts->etag_state != HEADER_ABSENT || facts->last_modified_state != HEADER_VALID ||
+            facts->date_state != HEADER_VALID)
+                return NULL;
+        if (facts->date - facts->last_modified < RESPONSE_VALIDATOR_DISTANCE)
+                return NULL;
+        return header_is_fixdate(facts->last_modified_text, strlen(facts->last_modified_text)) ? facts->last_modified_text
+                                                                                               : NULL;
+}
+
+uint64_t response_facts_retry_after_usec(const struct response_facts *facts, uint64_t now_usec) {
+        int64_t seconds = facts->retry_after;
+
+        if (facts->retry_after_state != HEADER_VALID)
+                return 0;
+        /* The server's own clock, where it says it: then a difference between the clocks does not matter. */
+        if (facts->retry_after_is_date)
+                seconds -= facts->date_state == HEADER_VALID ? facts->date : (int64_t) (now_usec / USEC_PER_SEC);
+        seconds = MAX(seconds, (int64_t) RESPONSE_RETRY_AFTER_MIN);
+        seconds = MIN(seconds, (int64_t) RESPONSE_RETRY_AFTER_MAX);
+        return (uint64_t) seconds * USEC_PER_SEC;
+}
+
+bool response_facts_is_delimited(const struct response_facts *facts) {
+        return facts->version_major >= 2 || facts->transfer_encoding == TRANSFER_ENCODING_CHUNKED ||
+               facts->content_length_state == HEADER_VALID;
+}

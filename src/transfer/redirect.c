@@ -1,0 +1,314 @@
+#include "transfer/redirect.h"
+
+#include <arpa/inet.h>
+#include <curl/curl.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/strings.h"
+
+struct url {
+        CURLU *handle;
+        char *scheme, *host, *port, *path, *user, *password, *zone;
+};
+
+static void url_done(struct url *url) {
+        curl_url_cleanup(url->handle);
+        curl_free(url->scheme);
+        curl_free(url->host);
+        curl_free(url->port);
+        curl_free(url->path);
+        curl_free(url->user);
+        curl_free(url->password);
+        curl_free(url->zone);
+        *url = (struct url) {};
+}
+
+static int url_error(CURLUcode code) {
+        switch (code) {
+        case CURLUE_OUT_OF_MEMORY:
+                return -ENOMEM;
+        case CURLUE_UNSUPPORTED_SCHEME:
+                return -EPROTONOSUPPORT;
+        default:
+                return -EINVAL;
+        }
+}
+
+/* 1: found, 0: not there. */
+static int get_part(CURLU *handle, CURLUPart part, unsigned flags, char **ret) {
+        CURLUcode code = curl_url_get(handle, part, ret, flags);
+
+        if (code == CURLUE_OK)
+                return 1;
+        return code == CURLUE_OUT_OF_MEMORY ? -ENOMEM : 0;
+}
+
+/* libcurl takes one slash or three after the scheme; "http:///etc" would then name a host. */
+static bool has_two_slashes(const char *s) {
+        return startswith(s, "//") && s[2] != '/';
+}
+
+/* What a host may consist of once percent signs are decoded. Names beyond ASCII are libcurl's to convert (IDN). */
+static bool host_is_sane(const char *host) {
+        if (!*host || strlen(host) > URL_HOST_MAX + 2)
+                return false;
+        for (const char *p = host; *p; p++)
+                if ((unsigned char) *p <= 0x20 || strchr("%\\/?#@<>^`{|}\"'\x7f", *p))
+                        return false;
+        return true;
+}
+
+/* Takes apart what stands in url->handle. */
+static int url_split(struct url *url) {
+        const struct {
+                CURLUPart part;
+                unsigned flags;
+                char **to;
+        } parts[] = {
+                { CURLUPART_SCHEME, 0, &url->scheme },
+                { CURLUPART_HOST, 0, &url->host },
+                { CURLUPART_PORT, CURLU_DEFAULT_PORT, &url->port },
+                { CURLUPART_PATH, 0, &url->path },
+                { CURLUPART_USER, 0, &url->user },
+                { CURLUPART_PASSWORD, 0, &url->password },
+                { CURLUPART_ZONEID, 0, &url->zone },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(parts); i++) {
+                int r = get_part(url->handle, parts[i].part, parts[i].flags, parts[i].to);
+
+                if (r < 0)
+                        return r;
+        }
+        if (!url->scheme || (!streq(url->scheme, "http") && !streq(url->scheme, "https")))
+                return -EPROTONOSUPPORT;
+        if (!url->host || !host_is_sane(url->host) || !url->port || streq(url->port, "0") || !url->path)
+                return -EINVAL;
+        for (char *p = url->host; *p; p++)
+                if (*p >= 'A' && *p <= 'Z')
+                        *p |= 0x20;
+        return 0;
+}
+
+static int url_open(const char *text, struct url *ret) {
+        const char *colon;
+        CURLUcode code;
+        int r;
+
+        *ret = (struct url) {};
+        if (strnlen(text, LIMIT_URL + 1) > LIMIT_URL || string_has_control(text) || strchr(text, ' '))
+                return -EINVAL;
+        colon = strchr(text, ':');
+        if (colon && (strncasecmp(text, "http:", 5) == 0 || strncasecmp(text, "https:", 6) == 0) &&
+            !has_two_slashes(colon + 1))
+                return -EINVAL;
+        ret->handle = curl_url();
+        if (!ret->handle)
+                return -ENOMEM;
+        code = curl_url_set(ret->handle, CURLUPART_URL, text, 0);
+        r = code == CURLUE_OK ? url_split(ret) : url_error(code);
+        if (r < 0)
+                url_done(ret);
+        return r;
+}
+
+/* The normal form: lower-case host, no fragment. */
+static int url_print(struct url *url, char **ret) {
+        char *text = NULL;
+        CURLUcode code;
+        int r;
+
+        code = curl_url_set(url->handle, CURLUPART_FRAGMENT, NULL, 0);
+        if (code == CURLUE_OK)
+                code = curl_url_set(url->handle, CURLUPART_HOST, url->host, 0);
+        if (code == CURLUE_OK)
+                code = curl_url_get(url->handle, CURLUPART_URL, &text, 0);
+        if (code != CURLUE_OK)
+                return url_error(code);
+        r = strlen(text) > LIMIT_URL ? -EINVAL : strdup_to(ret, text);
+        curl_free(text);
+        return r;
+}
+
+static bool same_origin(const struct url *a, const struct url *b) {
+        return streq(a->scheme, b->scheme) && streq(a->host, b->host) && streq(a->port, b->port) &&
+               streq_ptr(a->zone, b->zone);
+}
+
+bool redirect_is_status(unsigned status) {
+        return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
+}
+
+/* What no Location may hold, before anything parses it. */
+static bool location_is_sane(const char *location) {
+        const char *query, *backslash, *colon;
+
+        /* An empty reference and a bare fragment name the same document: a loop. */
+        if (!*location || *location == '#' || strnlen(location, LIMIT_URL + 1) > LIMIT_URL || string_has_control(location))
+                return false;
+        /* Browsers read a backslash as a slash, libcurl does not: nobody shall profit from the difference. */
+        query = strpbrk(location, "?#");
+        backslash = strchr(location, '\\');
+        if (backslash && (!query || backslash < query))
+                return false;
+        if (startswith(location, "//"))
+                return has_two_slashes(location);
+        colon = strchr(location, ':');
+        if (colon && (strncasecmp(location, "http:", 5) == 0 || strncasecmp(location, "https:", 6) == 0))
+                return has_two_slashes(colon + 1);
+        return true;
+}
+
+/* A host that a server names has to be plain ASCII: no IDN, no zone of one of our links. */
+static bool target_is_sane(const struct url *url) {
+        for (const char *p = url->host; *p; p++)
+                if ((unsigned char) *p >= 0x80)
+                        return false;
+        return !url->zone && !url->user && !url->password;
+}
+
+static int forget_credentials(CURLU *handle) {
+        if (curl_url_set(handle, CURLUPART_USER, NULL, 0) || curl_url_set(handle, CURLUPART_PASSWORD, NULL, 0) ||
+            curl_url_set(handle, CURLUPART_OPTIONS, NULL, 0))
+                return -ENOMEM;
+        return 0;
+}
+
+static int keep_credentials(struct url *target, const struct url *base) {
+        if (base->user && curl_url_set(target->handle, CURLUPART_USER, base->user, 0))
+                return -ENOMEM;
+        if (base->password && curl_url_set(target->handle, CURLUPART_PASSWORD, base->password, 0))
+                return -ENOMEM;
+        return 0;
+}
+
+int redirect_resolve(const char *base, const char *location, unsigned n_followed, bool allow_insecure, char **ret) {
+        _cleanup_(url_done) struct url from = {}, to = {};
+        _cleanup_free_ char *text = NULL;
+        CURLUcode code;
+        int r;
+
+        if (n_followed >= LIMIT_REDIRECTS)
+                return ERROR_TOO_MANY_REDIRECTS;
+        if (!location_is_sane(location))
+                return ERROR_INVALID_REDIRECT;
+        r = url_open(base, &from);
+        if (r < 0)
+                return r == -ENOMEM ? r : ERROR_INVALID_REDIRECT;
+
+        /* Without the base's user info, so that whatever user info there is afterwards came with the Location. */
+        to.handle = curl_url_dup(from.handle);
+        if (!to.handle)
+                return -ENOMEM;
+        r = forget_credentials(to.handle);
+        if (r < 0)
+                return r;
+        code = curl_url_set(to.handle, CURLUPART_URL, location, CURLU_URLENCODE);
+        r = code == CURLUE_OK ? url_split(&to) : url_error(code);
+        if (r < 0)
+                return r == -ENOMEM ? r : ERROR_INVALID_REDIRECT;
+        if (from.zone && to.zone && same_origin(&from, &to)) {
+                curl_free(to.zone); /* our own link-local first URL, led to another path of itself */
+                to.zone = NULL;
+        }
+        if (!target_is_sane(&to))
+                return ERROR_INVALID_REDIRECT;
+        if (!allow_insecure && streq(from.scheme, "https") && streq(to.scheme, "http"))
+                return ERROR_INSECURE_REDIRECT;
+        if (same_origin(&from, &to)) {
+                r = keep_credentials(&to, &from);
+                if (r < 0)
+                        return r;
+        }
+        r = url_print(&to, &text);
+        if (r < 0)
+                return r == -ENOMEM ? r : ERROR_INVALID_REDIRECT;
+        *ret = TAKE_PTR(text);
+        return 0;
+}
+
+bool url_is_same_origin(const char *a, const char *b) {
+        _cleanup_(url_done) struct url left = {}, right = {};
+
+        return url_open(a, &left) == 0 && url_open(b, &right) == 0 && same_origin(&left, &right);
+}
+
+int url_normalize(const char *url, char **ret) {
+        _cleanup_(url_done) struct url parts = {};
+        int r;
+
+        r = url_open(url, &parts);
+        if (r < 0)
+                return r;
+        return url_print(&parts, ret);
+}
+
+int url_parse(const char *url, struct url_parts *ret) {
+        _cleanup_(url_done) struct url parts = {};
+        const char *host;
+        uint64_t port;
+        size_t len;
+        int r;
+
+        r = url_open(url, &parts);
+        if (r < 0)
+                return r;
+        host = parts.host;
+        len = strlen(host);
+        if (len >= 2 && host[0] == '[' && host[len - 1] == ']') {
+                host++;
+                len -= 2;
+        }
+        r = parse_u64(parts.port, &port);
+        if (r < 0 || port == 0 || port > UINT16_MAX || len > URL_HOST_MAX)
+                return -EINVAL;
+        *ret = (struct url_parts) {
+                .https = streq(parts.scheme, "https"),
+                .port = (uint16_t) port,
+                .has_credentials = parts.user || parts.password,
+        };
+        memcpy(ret->host, host, len);
+        return 0;
+}
+
+int url_origin(const char *url, char **ret) {
+        _cleanup_(url_done) struct url parts = {};
+        char *text;
+        int r;
+
+        r = url_open(url, &parts);
+        if (r < 0)
+                return r;
+        if (asprintf(&text, "%s://%s:%s%s", parts.scheme, parts.host, parts.port, parts.path) < 0)
+                return -ENOMEM;
+        free(*ret);
+        *ret = text;
+        return 0;
+}
+
+char *url_redact(const char *url) {
+        _cleanup_free_ char *text = NULL;
+        const char *slashes = strstr(url, "://"), *authority = url, *end, *at = NULL;
+        size_t n_scheme = 0;
+
+        if (slashes && slashes < url + strcspn(url, "/?#")) {
+                authority = slashes + 3;
+                n_scheme = (size_t) (authority - url);
+        }
+        /* A backslash ends the host for some readers: no user info may hide behind it either. */
+        for (end = authority; *end && !strchr("/?#", *end); end++)
+                if (*end == '@')
+                        at = end;
+        end = authority + strcspn(authority, "?#");
+        if (at)
+                authority = at + 1;
+        if (end < authority)
+                end = authority;
+        if (asprintf(&text, "%.*s%.*s%s", (int) MIN(n_scheme, (size_t) 64), url,
+                     (int) MIN((size_t) (end - authority), (size_t) LIMIT_URL), authority, *end ? "?..." : "") < 0) {
+                text = NULL;
+                return NULL;
+        }
+        return string_escape(text, LIMIT_URL);
+}
