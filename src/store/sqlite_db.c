@@ -44,22 +44,21 @@ static const struct {
         { SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1 }, /* until we know that the file is ours to change */
 };
 
-static int errno_of_system(sqlite3 *db, int fallback) {
+/* SQLite keeps the errno of IOERR and CANTOPEN only, and it may be stale: just those that fit are believed. */
+static int errno_of_write(sqlite3 *db) {
         int error = db ? sqlite3_system_errno(db) : 0;
 
-        switch (error) {
-        case EDQUOT:
-        case ENOSPC:
-        case EROFS:
-        case EACCES:
-        case EMFILE:
-        case ENFILE:
-        case ELOOP:
-        case ENOENT:
-                return -error;
-        default:
-                return fallback;
-        }
+        return error == EDQUOT || error == ENOSPC || error == EROFS ? -error : -EIO;
+}
+
+static int errno_of_open(sqlite3 *db) {
+        static const int known[] = { ENOENT, EACCES, ELOOP, EMFILE, ENFILE, ENOSPC, EDQUOT, EROFS };
+        int error = db ? sqlite3_system_errno(db) : 0;
+
+        for (size_t i = 0; i < ELEMENTSOF(known); i++)
+                if (known[i] == error)
+                        return -error;
+        return -EIO;
 }
 
 int database_errno(sqlite3 *db, int rc) {
@@ -69,7 +68,7 @@ int database_errno(sqlite3 *db, int rc) {
         case SQLITE_DONE:
                 return 0;
         case SQLITE_FULL:
-                return errno_of_system(db, -ENOSPC);
+                return -ENOSPC;
         case SQLITE_NOMEM:
                 return -ENOMEM;
         case SQLITE_CORRUPT:
@@ -96,9 +95,9 @@ int database_errno(sqlite3 *db, int rc) {
                         return -ENOMEM;
                 if (rc == SQLITE_IOERR_CORRUPTFS || rc == SQLITE_IOERR_DATA)
                         return -EUCLEAN;
-                return errno_of_system(db, -EIO);
+                return errno_of_write(db);
         case SQLITE_CANTOPEN:
-                return errno_of_system(db, -EIO);
+                return errno_of_open(db);
         default:
                 return -EIO;
         }

@@ -1,0 +1,544 @@
+/* What every backend promises. The same tests run for each: the SQLite one (in both journal modes), the memory twin, and the
+ * fault-injecting twin without a fault. "Again" means what a new process would find. */
+#include "fixture.h"
+
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct backend {
+        const char *name;
+        bool is_sqlite;
+        bool network_fs;
+        bool is_wrapped;
+};
+static const struct backend *backend;
+static char *folder;
+static struct store *store;
+
+static struct store *open_backend(void) {
+        struct store_options options = { .state_dir = folder, .network_fs = backend->network_fs };
+        struct store *opened, *wrapped;
+
+        if (backend->is_sqlite)
+                assert_int_equal(store_open_sqlite(&options, &opened), 0);
+        else
+                assert_int_equal(store_open_memory(&opened), 0);
+        if (!backend->is_wrapped)
+                return opened;
+        assert_int_equal(store_open_faulty(opened, &wrapped), 0);
+        return wrapped;
+}
+
+static int set_up(void **state _unused_) {
+        folder = folder_new();
+        store = open_backend();
+        return 0;
+}
+
+static int tear_down(void **state _unused_) {
+        store = store_free(store);
+        folder_remove(folder);
+        return 0;
+}
+
+/* The memory twin has no second process: a power cut is the nearest. */
+static void start_again(void) {
+        if (backend->is_sqlite) {
+                store_free(store);
+                store = open_backend();
+        } else if (!backend->is_wrapped)
+                store_memory_crash(store);
+}
+
+static void load_again(struct content *content) {
+        start_again();
+        assert_int_equal(content_load(store, content), 0);
+}
+
+static void assert_is_there(const struct job *expected) {
+        struct content content;
+        struct job *found;
+
+        load_again(&content);
+        found = content_find(&content, &expected->id);
+        assert_non_null(found);
+        assert_jobs_equal(found, expected);
+        content_done(&content);
+}
+
+static void a_new_store_is_empty(void **state _unused_) {
+        struct content content;
+
+        load_again(&content);
+        assert_int_equal(content.n_jobs, 0);
+        assert_int_equal(content.n_history, 0);
+        content_done(&content);
+}
+
+static void every_field_comes_back(void **state _unused_) {
+        struct job *jobs[_SAMPLE_MAX];
+        struct content content;
+
+        for (enum sample sample = 0; sample < _SAMPLE_MAX; sample++) {
+                jobs[sample] = sample_job(sample, sample, 3);
+                assert_int_equal(save_now(store, jobs[sample]), 0);
+        }
+        load_again(&content);
+        assert_int_equal(content.n_jobs, _SAMPLE_MAX);
+        for (enum sample sample = 0; sample < _SAMPLE_MAX; sample++) {
+                assert_jobs_equal(content.jobs[sample], jobs[sample]); /* in the order of creation */
+                job_free(jobs[sample]);
+        }
+        content_done(&content);
+}
+
+static void sums_are_made_again_at_loading(void **state _unused_) {
+        struct job *job = sample_job(1, SAMPLE_DISTINCT, 2);
+        struct content content;
+
+        assert_int_equal(save_now(store, job), 0);
+        load_again(&content);
+        assert_int_equal(content.jobs[0]->n_files_transferred, 2);
+        assert_int_equal(content.jobs[0]->bytes_durable, 2 * 11000);
+        assert_int_equal(content.jobs[0]->bytes_received, 2 * 11000);
+        assert_true(intervals_equal(&content.jobs[0]->files[1]->received, &job->files[1]->durable));
+        content_done(&content);
+        job_free(job);
+}
+
+static void every_state_comes_back_but_transferring_is_queued(void **state _unused_) {
+        for (enum job_state s = 0; s < _JOB_STATE_MAX; s++) {
+                struct job *job = sample_job(s, SAMPLE_NEW, 1);
+                struct content content;
+
+                if (s == JOB_CONNECTING) { /* never entered */
+                        job_free(job);
+                        continue;
+                }
+                job->state = s;
+                assert_int_equal(save_now(store, job), 0);
+                load_again(&content);
+                assert_int_equal(content_find(&content, &job->id)->state, s == JOB_TRANSFERRING ? JOB_QUEUED : s);
+                content_done(&content);
+                job_free(job);
+        }
+}
+
+static void every_error_code_and_waiting_reason_comes_back(void **state _unused_) {
+        struct content content;
+        struct store_batch *batch;
+        unsigned i;
+
+        assert_int_equal(store_batch_new(&batch), 0);
+        for (i = 0; i < _ERROR_CODE_MAX; i++) {
+                struct job *job = sample_job(i, SAMPLE_NEW, 0);
+
+                job->error.code = (enum error_code) i;
+                job->waiting = (enum waiting_reason)(1 + i % (_WAITING_REASON_MAX - 1));
+                assert_int_equal(store_batch_save_job(batch, job), 0);
+                job_free(job);
+        }
+        assert_int_equal(commit_now(store, batch), 0);
+        load_again(&content);
+        assert_int_equal(content.n_jobs, _ERROR_CODE_MAX);
+        for (i = 0; i < _ERROR_CODE_MAX; i++) {
+                assert_int_equal(content.jobs[i]->error.code, i);
+                assert_int_equal(content.jobs[i]->waiting, 1 + i % (_WAITING_REASON_MAX - 1));
+        }
+        content_done(&content);
+}
+
+static void a_later_save_replaces_everything(void **state _unused_) {
+        struct job *before = sample_job(1, SAMPLE_GREATEST, 2), *after = sample_job(1, SAMPLE_DISTINCT, 2);
+
+        assert_int_equal(save_now(store, before), 0);
+        assert_int_equal(save_now(store, after), 0);
+        assert_is_there(after);
+        job_free(before);
+        job_free(after);
+}
+
+static void a_replaced_job_keeps_its_place(void **state _unused_) {
+        struct job *first = sample_job(9, SAMPLE_NEW, 1), *second = sample_job(8, SAMPLE_NEW, 1);
+        struct content content;
+
+        assert_int_equal(save_now(store, first), 0);
+        assert_int_equal(save_now(store, second), 0);
+        assert_int_equal(save_now(store, first), 0);
+        load_again(&content);
+        assert_int_equal(content.n_jobs, 2);
+        assert_true(guid_equal(&content.jobs[0]->id, &first->id));
+        content_done(&content);
+        job_free(first);
+        job_free(second);
+}
+
+static void the_row_of_a_job_can_be_saved_without_its_files(void **state _unused_) {
+        struct job *job = sample_job(1, SAMPLE_DISTINCT, 3);
+        struct store_batch *batch;
+
+        assert_int_equal(save_now(store, job), 0);
+        job->error_count = 99;
+        assert_int_equal(store_batch_new(&batch), 0);
+        assert_int_equal(store_batch_save_job(batch, job), 0);
+        assert_int_equal(commit_now(store, batch), 0);
+        assert_is_there(job);
+        job_free(job);
+}
+
+static void a_file_can_be_saved_without_its_job(void **state _unused_) {
+        struct job *job = sample_job(1, SAMPLE_DISTINCT, 3);
+        struct store_batch *batch;
+
+        assert_int_equal(save_now(store, job), 0);
+        intervals_clear(&job->files[1]->durable);
+        assert_int_equal(intervals_add(&job->files[1]->durable, 5, 6), 0);
+        assert_int_equal(store_batch_new(&batch), 0);
+        assert_int_equal(store_batch_save_file(batch, job->files[1]), 0);
+        assert_int_equal(commit_now(store, batch), 0);
+        assert_is_there(job);
+        job_free(job);
+}
+
+static void a_batch_copies_what_it_needs(void **state _unused_) {
+        struct job *job = sample_job(1, SAMPLE_DISTINCT, 2), *same = sample_job(1, SAMPLE_DISTINCT, 2);
+        struct store_batch *batch = batch_of(job);
+
+        job_free(job);
+        assert_int_equal(commit_now(store, batch), 0);
+        assert_is_there(same);
+        job_free(same);
+}
+
+static void the_last_save_in_a_batch_counts(void **state _unused_) {
+        struct job *before = sample_job(1, SAMPLE_GREATEST, 3), *after = sample_job(1, SAMPLE_DISTINCT, 3);
+        struct store_batch *batch = batch_of(before);
+
+        assert_int_equal(store_batch_save_job(batch, after), 0);
+        for (size_t i = 0; i < after->n_files; i++)
+                assert_int_equal(store_batch_save_file(batch, after->files[i]), 0);
+        assert_int_equal(commit_now(store, batch), 0);
+        assert_is_there(after);
+        job_free(before);
+        job_free(after);
+}
+
+static void a_removed_job_is_gone_with_its_files(void **state _unused_) {
+        struct job *job = sample_job(1, SAMPLE_DISTINCT, 3), *other = sample_job(2, SAMPLE_DISTINCT, 3);
+        struct job *smaller = sample_job(1, SAMPLE_NEW, 1);
+        struct store_batch *batch;
+        struct content content;
+
+        assert_int_equal(save_now(store, job), 0);
+        assert_int_equal(save_now(store, other), 0);
+        assert_int_equal(store_batch_new(&batch), 0);
+        assert_int_equal(store_batch_remove_job(batch, &job->id), 0);
+        assert_int_equal(commit_now(store, batch), 0);
+        load_again(&content);
+        assert_int_equal(content.n_jobs, 1);
+        content_done(&content);
+        assert_is_there(other);
+        /* No old file and no old range shows up under the same name. */
+        assert_int_equal(save_now(store, smaller), 0);
+        assert_is_there(smaller);
+        job_free(job);
+        job_free(other);
+        job_free(smaller);
+}
+
+static void saving_removing_and_saving_again_in_one_batch(void **state _unused_) {
+        struct job *before = sample_job(1, SAMPLE_DISTINCT, 5), *after = sample_job(1, SAMPLE_GREATEST, 2);
+        struct store_batch *batch;
+
+        assert_int_equal(save_now(store, before), 0);
+        batch = batch_of(before);
+        assert_int_equal(store_batch_remove_job(batch, &before->id), 0);
+        assert_int_equal(store_batch_save_job(batch, after), 0);
+        for (size_t i = 0; i < after->n_files; i++)
+                assert_int_equal(store_batch_save_file(batch, after->files[i]), 0);
+        assert_int_equal(commit_now(store, batch), 0);
+        assert_is_there(after);
+        job_free(before);
+        job_free(after);
+}
+
+static void saving_and_removing_in_one_batch_leaves_nothing(void **state _unused_) {
+        struct job *job = sample_job(1, SAMPLE_DISTINCT, 2);
+        struct store_batch *batch = batch_of(job);
+        struct content content;
+
+        assert_int_equal(store_batch_remove_job(batch, &job->id), 0);
+        assert_int_equal(commit_now(store, batch), 0);
+        load_again(&content);
+        assert_int_equal(content.n_jobs, 0);
+        content_done(&content);
+        job_free(job);
+}
+
+static void removing_what_is_not_there_is_fine(void **state _unused_) {
+        struct guid id = sample_id(77);
+        struct store_batch *batch;
+
+        assert_int_equal(store_batch_new(&batch), 0);
+        assert_int_equal(store_batch_remove_job(batch, &id), 0);
+        assert_int_equal(commit_now(store, batch), 0);
+}
+
+static void a_file_of_an_unknown_job_fails_and_changes_nothing(void **state _unused_) {
+        struct job *known = sample_job(1, SAMPLE_NEW, 1), *unknown = sample_job(2, SAMPLE_NEW, 1);
+        struct store_batch *batch = batch_of(known);
+        struct content content;
+
+        assert_int_equal(store_batch_save_file(batch, unknown->files[0]), 0);
+        assert_int_equal(commit_now(store, batch), -ENOENT);
+        assert_int_equal(save_now(store, known), -ECANCELED);
+        load_again(&content);
+        assert_int_equal(content.n_jobs, 0);
+        content_done(&content);
+        assert_int_equal(store_recover(store), 0);
+        assert_int_equal(save_now(store, known), 0);
+        assert_is_there(known);
+        job_free(known);
+        job_free(unknown);
+}
+
+static void history_keeps_the_newest(void **state _unused_) {
+        struct store_batch *batch;
+        struct content content;
+
+        assert_int_equal(store_batch_new(&batch), 0);
+        for (unsigned i = 0; i < 10; i++) {
+                struct history_entry *entry = sample_history(i, (enum sample)(i % _SAMPLE_MAX));
+
+                assert_int_equal(store_batch_add_history(batch, entry, 4), 0);
+                history_entry_free(entry);
+        }
+        assert_int_equal(commit_now(store, batch), 0);
+        load_again(&content);
+        assert_int_equal(content.n_history, 4);
+        for (unsigned i = 0; i < 4; i++) {
+                struct history_entry *expected = sample_history(6 + i, (enum sample)((6 + i) % _SAMPLE_MAX));
+
+                assert_history_equal(content.history[i], expected);
+                history_entry_free(expected);
+        }
+        content_done(&content);
+}
+
+static void history_of_zero_entries_stays_empty_and_a_larger_bound_lets_it_grow(void **state _unused_) {
+        static const struct {
+                size_t max;
+                size_t expected;
+        } rows[] = { { 0, 0 }, { 5, 1 }, { 5, 2 }, { SIZE_MAX, 3 }, { 1, 1 }, { 0, 0 }, { 2, 1 } };
+
+        for (unsigned i = 0; i < ELEMENTSOF(rows); i++) {
+                struct history_entry *entry = sample_history(i, SAMPLE_DISTINCT);
+                struct store_batch *batch;
+                struct content content;
+
+                assert_int_equal(store_batch_new(&batch), 0);
+                assert_int_equal(store_batch_add_history(batch, entry, rows[i].max), 0);
+                assert_int_equal(commit_now(store, batch), 0);
+                load_again(&content);
+                assert_int_equal(content.n_history, rows[i].expected);
+                content_done(&content);
+                history_entry_free(entry);
+        }
+}
+
+static void answers_come_in_the_order_of_submission(void **state _unused_) {
+        struct answers answers = {};
+
+        for (unsigned i = 0; i < 50; i++) {
+                struct job *job = sample_job(i, SAMPLE_NEW, 1);
+
+                submit(store, batch_of(job), &answers, i);
+                job_free(job);
+        }
+        wait_for_all(store, &answers, 50);
+        for (unsigned i = 0; i < 50; i++) {
+                assert_int_equal(answers.tag[i], i);
+                assert_int_equal(answers.error[i], 0);
+        }
+        assert_int_equal(store_dispatch(store), 0);
+}
+
+static void the_descriptor_is_readable_when_an_answer_waits(void **state _unused_) {
+        struct pollfd fd = { .fd = store_fd(store), .events = POLLIN };
+        struct job *job = sample_job(1, SAMPLE_NEW, 1);
+        struct answers answers = {};
+
+        assert_int_equal(poll(&fd, 1, 0), 0);
+        submit(store, batch_of(job), &answers, 0);
+        assert_int_equal(answers.n, 0);
+        assert_int_equal(poll(&fd, 1, -1), 1);
+        assert_int_equal(store_dispatch(store), 1);
+        assert_int_equal(answers.n, 1);
+        assert_int_equal(poll(&fd, 1, 0), 0);
+        job_free(job);
+}
+
+static void an_empty_batch_is_answered_too(void **state _unused_) {
+        struct store_batch *batch;
+
+        assert_int_equal(store_batch_new(&batch), 0);
+        assert_true(store_batch_is_empty(batch));
+        assert_int_equal(commit_now(store, batch), 0);
+}
+
+static void a_batch_with_anything_in_it_is_not_empty(void **state _unused_) {
+        struct history_entry *entry = sample_history(1, SAMPLE_NEW);
+        struct guid id = sample_id(1);
+        struct store_batch *batch;
+
+        assert_int_equal(store_batch_new(&batch), 0);
+        assert_int_equal(store_batch_remove_job(batch, &id), 0);
+        assert_false(store_batch_is_empty(batch));
+        store_batch_free(batch);
+        assert_int_equal(store_batch_new(&batch), 0);
+        assert_int_equal(store_batch_add_history(batch, entry, 1), 0);
+        assert_false(store_batch_is_empty(batch));
+        store_batch_free(batch);
+        history_entry_free(entry);
+}
+
+struct chain {
+        unsigned n;
+        int error;
+};
+
+static void submit_next(int error, void *userdata) {
+        struct chain *chain = userdata;
+
+        assert_int_equal(error, 0);
+        if (++chain->n < 5) {
+                struct job *job = sample_job(chain->n, SAMPLE_NEW, 0);
+
+                assert_int_equal(store_commit(store, batch_of(job), submit_next, chain), 0);
+                job_free(job);
+        }
+}
+
+static void a_callback_may_submit(void **state _unused_) {
+        struct chain chain = {};
+        struct store_batch *batch;
+
+        assert_int_equal(store_batch_new(&batch), 0);
+        assert_int_equal(store_commit(store, batch, submit_next, &chain), 0);
+        while (chain.n < 5)
+                assert_true(store_wait(store) > 0);
+        assert_int_equal(store_wait(store), 0);
+}
+
+static int stop_at_the_second(struct job *job, void *userdata) {
+        unsigned *n = userdata;
+
+        job_free(job);
+        return ++*n == 2 ? -EINTR : 0;
+}
+
+static int no_history(struct history_entry *entry, void *userdata _unused_) {
+        history_entry_free(entry);
+        fail();
+        return 0;
+}
+
+static void a_visitor_can_stop_loading(void **state _unused_) {
+        struct store_visitor visitor = { stop_at_the_second, no_history };
+        struct content content;
+        unsigned n = 0;
+
+        for (unsigned i = 0; i < 4; i++) {
+                struct job *job = sample_job(i, SAMPLE_DISTINCT, 2);
+
+                assert_int_equal(save_now(store, job), 0);
+                job_free(job);
+        }
+        assert_int_equal(store_load(store, &visitor, &n), -EINTR);
+        assert_int_equal(n, 2);
+        assert_int_equal(content_load(store, &content), 0);
+        assert_int_equal(content.n_jobs, 4);
+        content_done(&content);
+}
+
+static void nonsense_is_refused_before_it_is_written(void **state _unused_) {
+        struct job *job = sample_job(1, SAMPLE_DISTINCT, 1);
+        struct job_file *file = job->files[0];
+        struct store_batch *batch;
+
+        assert_int_equal(store_batch_new(&batch), 0);
+        job->state = _JOB_STATE_MAX;
+        assert_int_equal(store_batch_save_job(batch, job), -EINVAL);
+        job->state = JOB_QUEUED;
+        job->created_usec = UINT64_MAX - 1;
+        assert_int_equal(store_batch_save_job(batch, job), -EINVAL);
+        file->size = 10; /* less than what is durable */
+        assert_int_equal(store_batch_save_file(batch, file), -EINVAL);
+        file->size = SIZE_UNKNOWN;
+        strcpy(file->temp_name, "../x");
+        assert_int_equal(store_batch_save_file(batch, file), -EINVAL);
+        file->temp_name[0] = 0;
+        file->path[0] = 'r';
+        assert_int_equal(store_batch_save_file(batch, file), -EINVAL);
+        assert_true(store_batch_is_empty(batch));
+        store_batch_free(batch);
+        job_free(job);
+}
+
+static void an_error_never_names_a_file_that_is_not_there(void **state _unused_) {
+        struct job *job = sample_job(1, SAMPLE_DISTINCT, 2);
+
+        job->error.file_index = 2;
+        assert_int_equal(save_now(store, job), 0);
+        job->error.file_index = JOB_ERROR_NO_FILE;
+        assert_is_there(job);
+        job_free(job);
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+
+int main(void) {
+        static const struct backend backends[] = {
+                { "sqlite", .is_sqlite = true },
+                { "sqlite on a network file system", .is_sqlite = true, .network_fs = true },
+                { "memory" },
+                { "faulty, without a plan, over memory", .is_wrapped = true },
+                { "faulty, without a plan, over sqlite", .is_sqlite = true, .is_wrapped = true },
+        };
+        static const struct CMUnitTest tests[] = {
+                TEST(a_new_store_is_empty),
+                TEST(every_field_comes_back),
+                TEST(sums_are_made_again_at_loading),
+                TEST(every_state_comes_back_but_transferring_is_queued),
+                TEST(every_error_code_and_waiting_reason_comes_back),
+                TEST(a_later_save_replaces_everything),
+                TEST(a_replaced_job_keeps_its_place),
+                TEST(the_row_of_a_job_can_be_saved_without_its_files),
+                TEST(a_file_can_be_saved_without_its_job),
+                TEST(a_batch_copies_what_it_needs),
+                TEST(the_last_save_in_a_batch_counts),
+                TEST(a_removed_job_is_gone_with_its_files),
+                TEST(saving_removing_and_saving_again_in_one_batch),
+                TEST(saving_and_removing_in_one_batch_leaves_nothing),
+                TEST(removing_what_is_not_there_is_fine),
+                TEST(a_file_of_an_unknown_job_fails_and_changes_nothing),
+                TEST(history_keeps_the_newest),
+                TEST(history_of_zero_entries_stays_empty_and_a_larger_bound_lets_it_grow),
+                TEST(answers_come_in_the_order_of_submission),
+                TEST(the_descriptor_is_readable_when_an_answer_waits),
+                TEST(an_empty_batch_is_answered_too),
+                TEST(a_batch_with_anything_in_it_is_not_empty),
+                TEST(a_callback_may_submit),
+                TEST(a_visitor_can_stop_loading),
+                TEST(nonsense_is_refused_before_it_is_written),
+                TEST(an_error_never_names_a_file_that_is_not_there),
+        };
+        int failed = 0;
+
+        for (size_t i = 0; i < ELEMENTSOF(backends); i++) {
+                backend = &backends[i];
+                failed += cmocka_run_group_tests_name(backends[i].name, tests, NULL, NULL);
+        }
+        return failed;
+}
