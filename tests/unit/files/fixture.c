@@ -1,0 +1,300 @@
+#include "fixture.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <unistd.h>
+
+#include "base/strings.h"
+
+int fixture_setup(void **state) {
+        const struct files_config config = { .max_threads = 16, .minimum_free_bytes = 1024 * 1024 };
+        struct fixture *f = calloc(1, sizeof(*f));
+        const char *tmp = getenv("TMPDIR");
+
+        assert_non_null(f);
+        signal(SIGXFSZ, SIG_IGN); /* as the service does */
+        umask(0077);              /* the result must not depend on the service's own */
+        (void) snprintf(f->root, sizeof(f->root), "%.100s/dosvc-files-XXXXXX", tmp ? tmp : "/tmp");
+        assert_non_null(mkdtemp(f->root));
+        assert_int_equal(files_new(&config, &f->files), 0);
+        *state = f;
+        return 0;
+}
+
+static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw) {
+        if (type == FTW_DP)
+                (void) umount2(path, MNT_DETACH);
+        return remove(path);
+}
+
+int fixture_teardown(void **state) {
+        struct fixture *f = *state;
+        DIR *dir = opendir(f->root);
+        struct dirent *entry;
+
+        f->files = files_free(f->files, false);
+        while (dir && (entry = readdir(dir)))
+                if (*entry->d_name != '.')
+                        (void) umount2(fixture_path(f, entry->d_name), MNT_DETACH);
+        if (dir)
+                closedir(dir);
+        (void) nftw(f->root, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+        free(f);
+        return 0;
+}
+
+const char *fixture_path(struct fixture *f, const char *name) {
+        (void) snprintf(f->path, sizeof(f->path), "%s/%s", f->root, name);
+        return f->path;
+}
+
+const char *fixture_path2(struct fixture *f, const char *name) {
+        static char ring[8][TEST_PATH_MAX];
+        static unsigned next;
+        char *path = ring[next++ % ELEMENTSOF(ring)];
+
+        (void) snprintf(path, TEST_PATH_MAX, "%s/%s", f->root, name);
+        return path;
+}
+
+void fixture_mkdir(struct fixture *f, const char *name) {
+        assert_int_equal(mkdir(fixture_path(f, name), 0755), 0);
+}
+
+void fixture_write(struct fixture *f, const char *name, const char *content) {
+        int fd = open(fixture_path(f, name), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+
+        assert_true(fd >= 0);
+        assert_int_equal(fd_write_all(fd, content, strlen(content)), 0);
+        fd_close(fd);
+}
+
+void assert_content(struct fixture *f, const char *name, const char *content) {
+        _cleanup_free_ char *text = NULL;
+
+        assert_int_equal(fd_read_file(fixture_path(f, name), 1024 * 1024, &text, NULL), 0);
+        assert_string_equal(text, content);
+}
+
+bool fixture_exists(struct fixture *f, const char *name) {
+        struct stat st;
+
+        return lstat(fixture_path(f, name), &st) == 0;
+}
+
+static size_t count_entries(const char *path) {
+        DIR *dir = opendir(path);
+        size_t n = 0;
+
+        assert_non_null(dir);
+        for (struct dirent *entry; (entry = readdir(dir));)
+                n += !streq(entry->d_name, ".") && !streq(entry->d_name, "..");
+        closedir(dir);
+        return n;
+}
+
+size_t fixture_count(struct fixture *f, const char *name) {
+        return count_entries(fixture_path(f, name));
+}
+
+size_t count_open_fds(void) {
+        return count_entries("/proc/self/fd");
+}
+
+void fixture_mount(struct fixture *f, const char *name, const char *source, const char *type, unsigned long flags,
+                   const char *options) {
+        fixture_mkdir(f, name);
+        if (mount(source, fixture_path(f, name), type, flags, options) == 0)
+                return;
+        print_message("skipped: cannot mount %s here: %s\n", type, strerror(errno));
+        skip();
+}
+
+void fixture_mount_ext4(struct fixture *f, const char *name, const char *size) {
+        char command[4 * TEST_PATH_MAX];
+
+        fixture_mkdir(f, name);
+        (void) snprintf(command, sizeof(command),
+                        "PATH=$PATH:/usr/sbin:/sbin; truncate -s %s %s/image && mkfs.ext4 -q %s/image && "
+                        "mount -o loop %s/image %s/%s && chmod 755 %s/%s", size, f->root, f->root, f->root, f->root, name,
+                        f->root, name);
+        if (geteuid() == 0 && system(command) == 0)
+                return;
+        print_message("skipped: no loop-mounted ext4 here\n");
+        skip();
+}
+
+/* ---- requests ---- */
+
+void wait_for(struct fixture *f, const bool *flag) {
+        while (!*flag) {
+                assert_true(files_outstanding(f->files) > 0);
+                (void) files_wait(f->files);
+        }
+}
+
+void wait_for_all(struct fixture *f) {
+        while (files_outstanding(f->files) > 0)
+                (void) files_wait(f->files);
+}
+
+#define RESULT_TYPE(name, type)                                             \
+        struct name##_waiter {                                              \
+                bool done;                                                  \
+                struct type result;                                         \
+        };                                                                  \
+        static void name##_done(const struct type *result, void *userdata) { \
+                struct name##_waiter *waiter = userdata;                    \
+                waiter->result = *result;                                   \
+                waiter->done = true;                                        \
+        }
+
+RESULT_TYPE(check, files_check_result)
+RESULT_TYPE(open, files_open_result)
+RESULT_TYPE(finish, files_finish_result)
+
+struct files_check_result check_now(struct fixture *f, const struct files_check_request *request) {
+        struct check_waiter waiter = {};
+        int r = files_check(f->files, request, check_done, &waiter);
+
+        if (r < 0)
+                return (struct files_check_result) { .error = r };
+        wait_for(f, &waiter.done);
+        return waiter.result;
+}
+
+struct files_open_result open_now(struct fixture *f, const struct files_open_request *request) {
+        struct open_waiter waiter = {};
+        int r = files_open(f->files, request, open_done, &waiter);
+
+        if (r < 0)
+                return (struct files_open_result) { .error = r };
+        wait_for(f, &waiter.done);
+        return waiter.result;
+}
+
+struct files_open_result create_now(struct fixture *f, const char *name, char ret_temp_name[static FILES_TEMP_NAME_MAX]) {
+        struct files_open_request request = {
+                .path = fixture_path2(f, name),
+                .temp_name = ret_temp_name,
+                .create = true,
+                .reserve_bytes = FILES_SIZE_UNKNOWN,
+        };
+
+        assert_int_equal(files_temp_name_new(ret_temp_name), 0);
+        return open_now(f, &request);
+}
+
+struct error_waiter {
+        bool done;
+        int error;
+};
+
+static void error_done(int error, void *userdata) {
+        struct error_waiter *waiter = userdata;
+
+        waiter->error = error;
+        waiter->done = true;
+}
+
+int checkpoint_now(struct fixture *f, struct files_handle *handle) {
+        struct error_waiter waiter = {};
+
+        assert_int_equal(files_checkpoint(f->files, handle, error_done, &waiter), 0);
+        wait_for(f, &waiter.done);
+        return waiter.error;
+}
+
+int reserve_now(struct fixture *f, struct files_handle *handle, uint64_t size, bool background) {
+        struct error_waiter waiter = {};
+
+        assert_int_equal(files_reserve(f->files, handle, size, background, error_done, &waiter), 0);
+        wait_for(f, &waiter.done);
+        return waiter.error;
+}
+
+struct files_finish_result finish_now(struct fixture *f, struct files_handle *handle,
+                                      const struct files_finish_request *request) {
+        struct finish_waiter waiter = {};
+
+        assert_int_equal(files_finish(f->files, handle, request, finish_done, &waiter), 0);
+        wait_for(f, &waiter.done);
+        return waiter.result;
+}
+
+struct list_waiter {
+        bool done;
+        int error;
+        int *errors;
+        size_t n;
+};
+
+static void list_done(int error, const int *errors, size_t n, void *userdata) {
+        struct list_waiter *waiter = userdata;
+
+        assert_int_equal(n, waiter->n);
+        if (waiter->errors)
+                memcpy(waiter->errors, errors, n * sizeof(*errors));
+        waiter->error = error;
+        waiter->done = true;
+}
+
+int list_now(struct fixture *f, list_call call, const struct files_item *items, size_t n, int *errors) {
+        struct list_waiter waiter = { .errors = errors, .n = n };
+        int r = call(f->files, items, n, list_done, &waiter);
+
+        if (r < 0)
+                return r;
+        wait_for(f, &waiter.done);
+        return waiter.error;
+}
+
+int item_now(struct fixture *f, list_call call, const struct files_item *item) {
+        int error = 1, r = list_now(f, call, item, 1, &error);
+
+        return r < 0 ? r : error;
+}
+
+struct sweep_waiter {
+        bool done;
+        size_t n;
+};
+
+static void sweep_done(size_t n_removed, void *userdata) {
+        struct sweep_waiter *waiter = userdata;
+
+        waiter->n = n_removed;
+        waiter->done = true;
+}
+
+size_t sweep_now(struct fixture *f, const struct files_sweep_request *request) {
+        struct sweep_waiter waiter = {};
+
+        assert_int_equal(files_sweep(f->files, request, sweep_done, &waiter), 0);
+        wait_for(f, &waiter.done);
+        return waiter.n;
+}
+
+struct files_item finished_item(struct fixture *f, const char *name, const char *content, mode_t mode,
+                                char ret_temp_name[static FILES_TEMP_NAME_MAX]) {
+        struct files_finish_request request = { .size = strlen(content), .mode = mode };
+        struct files_open_result open = create_now(f, name, ret_temp_name);
+        struct files_item item = {
+                .path = fixture_path2(f, name),
+                .temp_name = ret_temp_name,
+                .temp = open.temp,
+                .directory = open.directory,
+        };
+
+        assert_int_equal(open.error, 0);
+        assert_int_equal(fd_pwrite_all(open.fd, content, strlen(content), 0), 0);
+        assert_int_equal(files_note_written(open.handle, 0, strlen(content)), 0);
+        assert_int_equal(finish_now(f, open.handle, &request).error, 0);
+        files_close(f->files, open.handle);
+        return item;
+}
