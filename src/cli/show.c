@@ -1,0 +1,494 @@
+#include "cli/cli.h"
+
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+/* The verbs that look. */
+
+#define SHORT_ID 8 /* digits of an id that are shown at least */
+#define HISTORY_LINES 100
+#define WATCH_ENDED 1000
+
+static int finish_output(void) {
+        if (fflush(stdout) == 0 && !ferror(stdout))
+                return EXIT_DONE;
+        report("cannot write to stdout: %m");
+        return EXIT_OTHER;
+}
+
+/* ---- tables ---- */
+
+#define TABLE_COLUMNS 8
+
+/* Cells are kept until the end, so that each column gets the width that it needs; the last one is cut at the terminal's edge. */
+struct table {
+        size_t n_columns;
+        char *(*rows)[TABLE_COLUMNS];
+        size_t n_rows, room;
+        uint64_t right_aligned; /* bit n: column n */
+};
+
+static void table_done(struct table *table) {
+        for (size_t r = 0; r < table->n_rows; r++)
+                for (size_t c = 0; c < table->n_columns; c++)
+                        free(table->rows[r][c]);
+        free(table->rows);
+}
+
+/* Takes the strings. */
+static void table_add(struct table *table, char *const cells[]) {
+        if (table->n_rows == table->room) {
+                table->room = table->room ? table->room * 2 : 32;
+                table->rows = must(reallocarray(table->rows, table->room, sizeof(*table->rows)));
+        }
+        for (size_t c = 0; c < table->n_columns; c++) {
+                table->rows[table->n_rows][c] = format_printable(cells[c]);
+                free(cells[c]);
+        }
+        table->n_rows++;
+}
+
+static size_t output_columns(void) {
+        struct winsize size;
+
+        if (!isatty(STDOUT_FILENO) || ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) < 0 || size.ws_col == 0)
+                return 0;
+        return size.ws_col;
+}
+
+static void table_print_row(const struct table *table, size_t row, const size_t widths[], size_t limit) {
+        size_t used = 0;
+
+        for (size_t c = 0; c < table->n_columns; c++) {
+                const char *cell = table->rows[row][c];
+                size_t width = format_width(cell), pad = widths[c] > width ? widths[c] - width : 0;
+                _cleanup_(freep) char *cut = NULL;
+
+                if (c + 1 == table->n_columns) {
+                        cut = limit > used + SHORT_ID ? format_cut(cell, limit - used) : format_printable(cell);
+                        printf("%s\n", cut);
+                } else if (table->right_aligned & UINT64_C(1) << c)
+                        printf("%*s%s  ", (int) pad, "", cell);
+                else
+                        printf("%s%*s  ", cell, (int) pad, "");
+                used += widths[c] + 2;
+        }
+}
+
+static void table_print(const struct table *table) {
+        size_t widths[TABLE_COLUMNS] = { 0 }, limit = output_columns();
+
+        for (size_t r = 0; r < table->n_rows; r++)
+                for (size_t c = 0; c < table->n_columns; c++) {
+                        size_t width = format_width(table->rows[r][c]);
+
+                        widths[c] = width > widths[c] ? width : widths[c];
+                }
+        for (size_t r = 0; r < table->n_rows; r++)
+                table_print_row(table, r, widths, limit);
+}
+
+static char *text(const char *s) {
+        return must_printf("%s", s ? s : "");
+}
+
+/* ---- list ---- */
+
+struct list {
+        const struct arguments *arguments;
+        json_t *array; /* --json */
+        struct table table;
+};
+
+/* Why it does not move and since when, or what is wrong with it. */
+static char *note_of(const dosvc_job_info *job) {
+        bool waits = job->waiting_reason && *job->waiting_reason && strcmp(job->waiting_reason, "none") != 0;
+        uint64_t now = now_realtime_usec();
+        char since[FORMAT_SHORT];
+        _cleanup_(freep) char *waiting = NULL, *failure = NULL;
+
+        waiting = waits ? must_printf("%s since %s", job->waiting_text,
+                                      format_duration(now > job->waiting_since ? (now - job->waiting_since) / 1000000 : 0, since))
+                        : text("");
+        failure = job->error.hresult ? failure_sentence(&job->error) : text("");
+        return must_printf("%s%s%s", waiting, *waiting && *failure ? "; " : "", failure);
+}
+
+static int list_add(const dosvc_job_info *job, void *userdata) {
+        struct list *list = userdata;
+        char percent[FORMAT_SHORT], size[FORMAT_SHORT];
+
+        if (list->array) {
+                json_array_append_new(list->array, json_of_job(job));
+                return 0;
+        }
+        table_add(&list->table, (char *[]) { text(job->id), text(job->state), text(format_percent(job->bytes_transferred, job->bytes_total, percent)),
+                                             text(format_size(job->bytes_total, size)), must_printf("%" PRIu64 "/%" PRIu64, job->files_transferred, job->files_total),
+                                             text(job->name), note_of(job) });
+        return 0;
+}
+
+static int list_one_service(dosvc *connection, void *userdata) {
+        struct list *list = userdata;
+
+        return dosvc_list_jobs(connection, list->arguments->values[OPTION_FAMILY], list_add, list);
+}
+
+/* So many digits that all are different. */
+static void shorten_ids(struct table *table) {
+        size_t digits = SHORT_ID;
+
+        for (size_t a = 1; a < table->n_rows; a++)
+                for (size_t b = a + 1; b < table->n_rows && table->n_rows <= 1000; b++)
+                        while (digits < DOSVC_ID_SIZE - 1 && strncmp(table->rows[a][0], table->rows[b][0], digits) == 0)
+                                digits++;
+        if (table->n_rows > 1000)
+                return;
+        for (size_t r = 1; r < table->n_rows; r++)
+                if (strlen(table->rows[r][0]) > digits)
+                        table->rows[r][0][digits] = 0;
+}
+
+int command_list(const struct arguments *arguments) {
+        struct list list = { .arguments = arguments, .table = { .n_columns = 7, .right_aligned = 1 << 2 | 1 << 3 | 1 << 4 } };
+        int code;
+
+        if (option_given(arguments, OPTION_JSON))
+                list.array = must(json_array());
+        else
+                table_add(&list.table, (char *[]) { text("ID"), text("STATE"), text("DONE"), text("SIZE"), text("FILES"), text("NAME"), text("") });
+        code = connect_each(arguments, list_one_service, &list);
+        if (list.array) {
+                if (code == EXIT_DONE)
+                        return json_print(list.array, false);
+                json_decref(list.array);
+                return code;
+        }
+        if (code == EXIT_DONE) {
+                shorten_ids(&list.table);
+                table_print(&list.table);
+                code = finish_output();
+        }
+        table_done(&list.table);
+        return code;
+}
+
+/* ---- show ---- */
+
+static void print_field(const char *name, const char *value) {
+        _cleanup_(freep) char *shown = format_printable(value);
+
+        printf("%14s: %s\n", name, shown);
+}
+
+static void print_time(const char *name, uint64_t usec) {
+        char buffer[FORMAT_SHORT];
+
+        if (usec)
+                print_field(name, format_local_time(usec, buffer));
+}
+
+static void print_bytes(const dosvc_job_info *job) {
+        char done[FORMAT_SHORT], durable[FORMAT_SHORT], total[FORMAT_SHORT], percent[FORMAT_SHORT];
+        _cleanup_(freep) char *line = NULL;
+
+        line = must_printf("%s of %s (%s), %s of it safe on disk", format_size(job->bytes_transferred, done), format_size(job->bytes_total, total),
+                           format_percent(job->bytes_transferred, job->bytes_total, percent), format_size(job->bytes_durable, durable));
+        print_field("bytes", line);
+}
+
+static int show_job(const dosvc_job_info *job, void *userdata) {
+        _cleanup_(freep) char *failure = NULL, *files = NULL, *switches = NULL;
+        bool waits = job->waiting_reason && *job->waiting_reason && strcmp(job->waiting_reason, "none") != 0;
+
+        if (userdata) {
+                json_array_append_new(userdata, json_of_job(job));
+                return 0;
+        }
+        print_field("id", job->id);
+        print_field("name", job->name);
+        if (job->description && *job->description)
+                print_field("description", job->description);
+        print_field("state", job->state);
+        print_time("since", job->state_since);
+        if (waits) {
+                print_field("waits", job->waiting_text);
+                print_time("since", job->waiting_since);
+        }
+        print_time("next try", job->retry_time);
+        if (job->error.hresult) {
+                failure = failure_sentence(&job->error);
+                print_field("error", failure);
+        }
+        print_bytes(job);
+        files = must_printf("%" PRIu64 " of %" PRIu64, job->files_transferred, job->files_total);
+        print_field("files", files);
+        print_field("priority", job->priority);
+        print_field("family", job->family);
+        print_field("instance", job->instance);
+        switches = must_printf("%s%s%s", job->complete_when_transferred ? "complete_when_transferred " : "", job->replace ? "replace " : "",
+                               job->remote_time ? "remote_time " : "");
+        if (*switches)
+                print_field("switches", switches);
+        print_time("created", job->created);
+        print_time("transferred", job->transferred);
+        return 0;
+}
+
+static int show_file(const dosvc_file_info *file, void *userdata) {
+        _cleanup_(freep) char *url = NULL, *path = NULL;
+        char done[FORMAT_SHORT], total[FORMAT_SHORT];
+
+        if (userdata) {
+                json_array_append_new(userdata, json_of_file(file));
+                return 0;
+        }
+        url = format_printable(file->url);
+        path = format_printable(file->path);
+        printf("\n%14" PRIu32 ": %s\n%14s: %s\n%14s: %s, %s of %s%s\n", file->index, path, "from", url, "state", file->state,
+               format_size(file->bytes_transferred, done), format_size(file->bytes_total, total),
+               file->length_unverified ? ", length unverified" : "");
+        return 0;
+}
+
+static int show_one(const struct arguments *arguments, const char *given, json_t *results) {
+        _cleanup_(dosvc_closep) dosvc *connection = NULL;
+        _cleanup_(freep) char *what = must_printf("show %s", given);
+        json_t *files = NULL;
+        char id[DOSVC_ID_SIZE];
+        int32_t r;
+        int code;
+
+        code = connect_job(arguments, given, what, &connection, id);
+        if (code)
+                return code;
+        r = dosvc_get_job(connection, id, show_job, results);
+        if (r < 0)
+                return report_failure(connection, r, what);
+        if (results) {
+                files = must(json_array());
+                json_object_set_new(json_array_get(results, json_array_size(results) - 1), "files", files);
+        }
+        r = dosvc_list_files(connection, id, show_file, files);
+        return r < 0 ? report_failure(connection, r, what) : EXIT_DONE;
+}
+
+int command_show(const struct arguments *arguments) {
+        json_t *results = option_given(arguments, OPTION_JSON) ? must(json_array()) : NULL;
+        int code, first = EXIT_DONE;
+
+        for (int i = 0; i < arguments->n_operands; i++) {
+                if (i > 0 && !results)
+                        putchar('\n');
+                code = show_one(arguments, arguments->operands[i], results);
+                if (first == EXIT_DONE)
+                        first = code;
+        }
+        code = results ? json_print(results, false) : finish_output();
+        return first ? first : code;
+}
+
+/* ---- watch ---- */
+
+struct watch {
+        bool json;
+        bool all;
+        int exit_code;
+        struct meter *meter;
+        char *failure;
+};
+
+static void watch_judge(struct watch *watch, const dosvc_job_info *job, bool *ret_ended) {
+        *ret_ended = true;
+        if (strcmp(job->state, "acknowledged") == 0)
+                watch->exit_code = EXIT_DONE;
+        else if (strcmp(job->state, "cancelled") == 0)
+                watch->exit_code = EXIT_OTHER;
+        else if (strcmp(job->state, "error") == 0 || (strcmp(job->state, "transferred") == 0 && job->error.hresult)) {
+                watch->exit_code = exit_code_of(&job->error);
+                watch->failure = failure_sentence(&job->error);
+        } else if (strcmp(job->state, "transferred") == 0 && !job->complete_when_transferred)
+                watch->exit_code = EXIT_DONE;
+        else
+                *ret_ended = false;
+}
+
+static int on_watch(const dosvc_job_info *job, void *userdata) {
+        struct watch *watch = userdata;
+        bool ended = false;
+
+        if (!watch->all)
+                watch_judge(watch, job, &ended);
+        if (watch->json) {
+                watch->exit_code = json_print(json_of_job(job), true) ? EXIT_OTHER : watch->exit_code;
+                ended = ended || ferror(stdout);
+        } else if (watch->all || ended) {
+                _cleanup_(freep) char *label = must_printf("%.8s %s %s", job->id, job->state, job->name), *line = meter_line(label, job, 0, 0);
+
+                meter_clear(watch->meter);
+                printf("%s\n", line);
+                ended = ended || fflush(stdout) != 0;
+        } else
+                meter_show(watch->meter, job, now_monotonic_usec());
+        return ended ? WATCH_ENDED : 0;
+}
+
+int command_watch(const struct arguments *arguments) {
+        _cleanup_(dosvc_closep) dosvc *connection = NULL;
+        struct watch watch = { .json = option_given(arguments, OPTION_JSON), .all = arguments->n_operands == 0 };
+        char id[DOSVC_ID_SIZE];
+        int32_t r;
+        int code;
+
+        code = watch.all ? connect_service(arguments, &connection)
+                         : connect_job(arguments, arguments->operands[0], "watch", &connection, id);
+        if (code)
+                return code;
+        watch.meter = meter_new(watch.all ? "" : id);
+        r = dosvc_watch(connection, watch.all ? NULL : id, -1, on_watch, &watch);
+        watch.meter = meter_free(watch.meter);
+        if (r < 0)
+                return report_failure(connection, r, "watch");
+        if (watch.failure)
+                report("watch: %s", watch.failure);
+        free(watch.failure);
+        return watch.exit_code;
+}
+
+/* ---- history, config, service ---- */
+
+struct history {
+        const struct arguments *arguments;
+        size_t max;
+        json_t *array;
+        struct table table;
+};
+
+static int history_add(const dosvc_history_info *entry, void *userdata) {
+        struct history *history = userdata;
+        char time[FORMAT_SHORT], size[FORMAT_SHORT];
+
+        if (history->array) {
+                json_array_append_new(history->array, json_of_history(entry));
+                return 0;
+        }
+        table_add(&history->table, (char *[]) { must_printf("%.8s", entry->id), text(entry->state), text(format_local_time(entry->finished, time)),
+                                                text(format_size(entry->bytes_transferred, size)), text(entry->name),
+                                                entry->error.hresult ? failure_sentence(&entry->error) : text(entry->path) });
+        return 0;
+}
+
+static int history_of_one_service(dosvc *connection, void *userdata) {
+        struct history *history = userdata;
+
+        return dosvc_list_history(connection, history->max, history_add, history);
+}
+
+int command_history(const struct arguments *arguments) {
+        struct history history = { .arguments = arguments, .max = HISTORY_LINES, .table = { .n_columns = 6, .right_aligned = 1 << 3 } };
+        uint64_t lines;
+        int code;
+
+        if (option_given(arguments, OPTION_LINES)) {
+                if (option_number(arguments, OPTION_LINES, &lines) < 0)
+                        return EXIT_USAGE;
+                history.max = lines;
+        }
+        if (option_given(arguments, OPTION_JSON))
+                history.array = must(json_array());
+        else
+                table_add(&history.table, (char *[]) { text("ID"), text("END"), text("FINISHED"), text("SIZE"), text("NAME"), text("") });
+        code = connect_each(arguments, history_of_one_service, &history);
+        if (history.array) {
+                if (code == EXIT_DONE)
+                        return json_print(history.array, false);
+                json_decref(history.array);
+                return code;
+        }
+        if (code == EXIT_DONE) {
+                table_print(&history.table);
+                code = finish_output();
+        }
+        table_done(&history.table);
+        return code;
+}
+
+struct config {
+        json_t *array;
+        struct table table;
+};
+
+static int config_add(const dosvc_config_info *entry, void *userdata) {
+        struct config *config = userdata;
+
+        if (config->array)
+                json_array_append_new(config->array, json_of_config(entry));
+        else
+                table_add(&config->table, (char *[]) { must_printf("%s=%s", entry->key, entry->value), text(entry->unit), text(entry->source), text(entry->text) });
+        return 0;
+}
+
+int command_config(const struct arguments *arguments) {
+        _cleanup_(dosvc_closep) dosvc *connection = NULL;
+        struct config config = { .table = { .n_columns = 4 } };
+        int32_t r;
+        int code;
+
+        code = connect_service(arguments, &connection);
+        if (code)
+                return code;
+        config.array = option_given(arguments, OPTION_JSON) ? must(json_array()) : NULL;
+        r = dosvc_list_config(connection, config_add, &config);
+        if (r < 0) {
+                json_decref(config.array);
+                code = report_failure(connection, r, "config");
+        } else if (config.array)
+                code = json_print(config.array, false);
+        else {
+                table_print(&config.table);
+                code = finish_output();
+        }
+        table_done(&config.table);
+        return code;
+}
+
+static int show_service(const dosvc_service_info *info, void *userdata) {
+        char size[FORMAT_SHORT];
+        _cleanup_(freep) char *jobs = NULL, *pids = NULL;
+
+        if (userdata) {
+                *(json_t **) userdata = json_of_service(info);
+                return 0;
+        }
+        jobs = must_printf("%" PRIu64 ", %" PRIu64 " of them active", info->jobs, info->jobs_active);
+        pids = must_printf("%" PRIu32 ", transfer process %" PRIu32, info->pid, info->transfer_pid);
+        print_field("version", info->version);
+        print_field("address", info->address);
+        print_field("state", info->state_directory);
+        print_field("sandbox", info->sandbox);
+        print_field("pid", pids);
+        print_field("jobs", jobs);
+        print_time("started", info->started);
+        print_field("memory", format_size(info->memory_bytes, size));
+        return 0;
+}
+
+int command_service(const struct arguments *arguments) {
+        _cleanup_(dosvc_closep) dosvc *connection = NULL;
+        json_t *object = NULL;
+        bool json = option_given(arguments, OPTION_JSON);
+        int32_t r;
+        int code;
+
+        code = connect_service(arguments, &connection);
+        if (code)
+                return code;
+        r = dosvc_get_service(connection, show_service, json ? &object : NULL);
+        if (r < 0)
+                return report_failure(connection, r, "service");
+        return json ? json_print(object, false) : finish_output();
+}
