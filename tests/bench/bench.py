@@ -1,0 +1,336 @@
+#!/usr/bin/env python3
+"""Measures dosvc beside curl, wget2 and aria2 in one run, as ratios, and writes docs/benchmarks.md.
+
+    bench.py --build build [--rounds 5] [--size-mib 2048] [--files 10000] [--output docs/benchmarks.md]
+
+Our "done" means "on disk": on disk every tool is timed until its bytes are durable (theirs: the command, then sync -d of the file or
+sync -f of the file system), with the unsynced time beside it. CPU counts every process of a tool; for dosvc that is the command, the
+service and its children. The server is nginx with one worker and its files in memory, on the same machine: it takes part of the two
+cores from everybody alike. Figures are medians; rounds of the tools are interleaved.
+"""
+import argparse
+import hashlib
+import os
+import platform
+import resource
+import shutil
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.dirname(os.path.dirname(HERE))
+sys.path.insert(0, os.path.join(os.path.dirname(HERE), "lib"))
+CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
+
+
+def cpu_of(pid):
+    """User and system seconds of one live process."""
+    with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as f:
+        fields = f.read().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / CLOCK_TICKS
+
+
+def children_of(pid):
+    found = []
+    for entry in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{entry}/stat", encoding="ascii", errors="replace") as f:
+                if int(f.read().rpartition(")")[2].split()[1]) == pid:
+                    found.append(int(entry))
+        except OSError:
+            pass
+    return found
+
+
+class Server:
+    """nginx on loopback: http (HTTP/1.1) and https (HTTP/1.1 and HTTP/2)."""
+
+    def __init__(self, root):
+        self.root = root
+        self.http, self.https = 18480, 18443
+        key, cert = os.path.join(root, "key.pem"), os.path.join(root, "cert.pem")
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", cert, "-days", "30",
+                        "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"],
+                       check=True, stderr=subprocess.DEVNULL)
+        self.ca = cert
+        conf = os.path.join(root, "nginx.conf")
+        with open(conf, "w", encoding="utf-8") as f:
+            f.write(f"""worker_processes 1; daemon off; pid {root}/nginx.pid; error_log {root}/error.log;
+events {{ worker_connections 4096; }}
+http {{ access_log off; sendfile on; tcp_nopush on; keepalive_requests 100000; types {{ }} default_type application/octet-stream;
+  client_body_temp_path {root}/t1; proxy_temp_path {root}/t2; fastcgi_temp_path {root}/t3; uwsgi_temp_path {root}/t4; scgi_temp_path {root}/t5;
+  http2_max_concurrent_streams 256;
+  server {{ listen 127.0.0.1:{self.http}; listen 127.0.0.1:{self.https} ssl http2; ssl_certificate {cert}; ssl_certificate_key {key};
+    root {root}/www; }} }}
+""")
+        os.mkdir(os.path.join(root, "www"))
+        self.process = subprocess.Popen(["nginx", "-c", conf], stderr=subprocess.DEVNULL)
+        end = time.monotonic() + 10
+        while subprocess.run(["curl", "-so", "/dev/null", f"http://127.0.0.1:{self.http}/"], check=False).returncode != 0:
+            if time.monotonic() > end:
+                raise RuntimeError("nginx does not start")
+            time.sleep(0.02)
+
+    def url(self, scheme, name):
+        return f"http://127.0.0.1:{self.http}/{name}" if scheme == "http" else f"https://localhost:{self.https}/{name}"
+
+    def close(self):
+        self.process.send_signal(signal.SIGQUIT)
+        self.process.wait()
+
+
+class Run:
+    def __init__(self, wall, durable, cpu):
+        self.wall, self.durable, self.cpu = wall, durable, cpu
+
+
+def timed(command, sync, cwd=None, environment=None, services=()):
+    """Runs a command: wall time, wall time until durable, CPU of it and of the given live processes."""
+    before_services = {p: cpu_of(p) for p in services}
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    began = time.monotonic()
+    r = subprocess.run(command, cwd=cwd, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, check=False)
+    wall = time.monotonic() - began
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    if r.returncode != 0:
+        raise RuntimeError(f"{command[:4]}… exit {r.returncode}: {r.stderr.decode(errors='replace')[-400:]}")
+    if sync:
+        sync()
+    durable = time.monotonic() - began
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return Run(wall, durable, cpu), before_services
+
+
+class Tool:
+    name = ""
+    syncs_itself = False
+
+    def __init__(self, server, work):
+        self.server, self.work = server, work
+
+    def begin(self):
+        pass
+
+    def end(self):
+        pass
+
+    def one(self, url, path, sync):
+        run, _ = timed(self.one_command(url, path), sync)
+        return run
+
+    def many(self, urls, folder, sync):
+        listing = os.path.join(self.work, "list-" + self.name.split()[0])
+        with open(listing, "w", encoding="utf-8") as f:
+            f.write(self.listing(urls))
+        run, _ = timed(self.many_command(listing, folder), sync, cwd=folder)
+        return run
+
+    def listing(self, urls):
+        return "\n".join(urls) + "\n"
+
+
+class Curl(Tool):
+    name = "curl"
+
+    def one_command(self, url, path):
+        return ["curl", "-s", "--fail", "--cacert", self.server.ca, "-o", path, url]
+
+    def listing(self, urls):
+        return "\n".join(f'url = "{u}"\nremote-name' for u in urls) + "\n"
+
+    def many_command(self, listing, folder):
+        return ["curl", "-s", "--fail", "--cacert", self.server.ca, "-Z", "--parallel-max", "50", "-K", listing]
+
+
+class Wget2(Tool):
+    name = "wget2"
+
+    def one_command(self, url, path):
+        return ["wget2", "-q", "--no-check-certificate", "--no-config", "-O", path, url]
+
+    def many_command(self, listing, folder):
+        return ["wget2", "-q", "--no-check-certificate", "--no-config", "--max-threads=16", "-i", listing]
+
+
+class Aria2(Tool):
+    name = "aria2"
+
+    def one_command(self, url, path):
+        return ["aria2c", "-q", "--no-conf", "--check-certificate=false", "-x1", "-d", os.path.dirname(path), "-o", os.path.basename(path),
+                "--allow-overwrite=true", "--auto-file-renaming=false", url]
+
+    def many_command(self, listing, folder):
+        return ["aria2c", "-q", "--no-conf", "--check-certificate=false", "-j16", "-i", listing, "-d", folder]
+
+
+class Dosvc(Tool):
+    name = "dosvc"
+    syncs_itself = True
+
+    def __init__(self, server, work, build):
+        super().__init__(server, work)
+        self.build = os.path.abspath(build)
+        self.process = None
+        self.state = os.path.join(work, "state")
+        self.environment = dict(os.environ, DOSVC_ADDRESS=f"unix:path={self.state}/bus", SSL_CERT_FILE=server.ca)
+
+    def begin(self):
+        os.makedirs(self.state, exist_ok=True)
+        self.process = subprocess.Popen([os.path.join(self.build, "src/daemon/dosvcd"), "--user", "--socket", f"{self.state}/bus",
+                                         "--state-dir", self.state, "--config", "/dev/null"], env=self.environment)
+        end = time.monotonic() + 10
+        while subprocess.run([self.cli(), "list"], env=self.environment, capture_output=True, check=False).returncode != 0:
+            if time.monotonic() > end:
+                raise RuntimeError("dosvcd does not start")
+
+    def end(self):
+        self.process.terminate()
+        self.process.wait()
+
+    def cli(self):
+        return os.path.join(self.build, "src/cli/dosvc")
+
+    def run(self, arguments, cwd):
+        services = [self.process.pid] + children_of(self.process.pid)
+        run, before = timed([self.cli()] + arguments, None, cwd=cwd, environment=self.environment, services=services)
+        for pid in [self.process.pid] + children_of(self.process.pid):
+            run.cpu += cpu_of(pid) - before.get(pid, 0)
+        return run
+
+    def one(self, url, path, sync):
+        return self.run(["get", "-q", "-o", path, url], os.path.dirname(path))
+
+    def many(self, urls, folder, sync):
+        listing = os.path.join(self.work, "list-dosvc")
+        with open(listing, "w", encoding="utf-8") as f:
+            f.write(self.listing(urls))
+        return self.run(["get", "-q", "-d", folder, "-i", listing], folder)
+
+
+def clean(folder):
+    shutil.rmtree(folder, ignore_errors=True)
+    os.makedirs(folder)
+    os.sync()
+
+
+def median(values):
+    return statistics.median(values)
+
+
+def measure(tools, rounds, folder, on_disk, job, check):
+    """Interleaved rounds. Returns {tool: [Run]}."""
+    results = {t.name: [] for t in tools}
+    for number in range(rounds):
+        for t in tools[number % len(tools):] + tools[:number % len(tools)]:
+            clean(folder)
+            results[t.name].append(job(t, on_disk))
+            check(t.name)
+        print(f"  round {number + 1}/{rounds}: " + ", ".join(f"{n} {r[-1].durable:.2f} s" for n, r in results.items()), flush=True)
+    clean(folder)
+    return results
+
+
+def table(title, results, gib, on_disk):
+    others = [n for n in results if n != "dosvc"]
+    durable = {n: median(x.durable for x in r) for n, r in results.items()}
+    wall = {n: median(x.wall for x in r) for n, r in results.items()}
+    cpu = {n: median(x.cpu for x in r) for n, r in results.items()}
+    best, best_cpu = min(durable[n] for n in others), min(cpu[n] for n in others)
+    unit = "CPU s/GiB" if gib else "CPU s"
+    lines = [f"### {title}", "", f"| tool | {'durable ' if on_disk else ''}wall s | ratio to the best of the others | "
+             + ("unsynced wall s | " if on_disk else "") + f"{unit} | ratio |",
+             "| --- | --- | --- | --- | --- |" + (" --- |" if on_disk else "")]
+    for n in results:
+        lines.append(f"| {n} | {durable[n]:.2f} | {durable[n] / best:.2f} | " + (f"{wall[n]:.2f} | " if on_disk else "")
+                     + f"{cpu[n] / (gib or 1):.2f} | {cpu[n] / best_cpu:.2f} |")
+    return lines + [""]
+
+
+def raw_disk_floor(folder, size):
+    path = os.path.join(folder, "raw")
+    began = time.monotonic()
+    subprocess.run(["dd", "if=/dev/zero", f"of={path}", "bs=4M", f"count={size >> 22}", "conv=fdatasync", "status=none"], check=True)
+    took = time.monotonic() - began
+    os.unlink(path)
+    return took
+
+
+def main():
+    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("--build", default="build")
+    p.add_argument("--rounds", type=int, default=5)
+    p.add_argument("--size-mib", type=int, default=2048)
+    p.add_argument("--files", type=int, default=10000)
+    p.add_argument("--disk", default="/var/tmp", help="a folder on a real disk")
+    p.add_argument("--output", default=os.path.join(ROOT, "docs", "benchmarks.md"))
+    args = p.parse_args()
+
+    memory = tempfile.mkdtemp(prefix="dosvc-bench-", dir="/dev/shm")
+    disk = tempfile.mkdtemp(prefix="dosvc-bench-", dir=args.disk)
+    server = Server(memory)
+    lines = ["# Benchmarks", "", "Written by `make bench` (tests/bench/bench.py); do not edit. Each table is one run: compare inside a table only.",
+             "", f"{platform.platform()}, {os.cpu_count()} cores, {args.rounds} rounds, medians. " + " ".join(__doc__.split("\n\n")[2].split()), ""]
+    try:
+        size = args.size_mib << 20
+        digest = hashlib.sha256()
+        with open(os.path.join(memory, "www", "big"), "wb") as f:
+            for _ in range(args.size_mib):
+                block = os.urandom(1 << 20)
+                digest.update(block)
+                f.write(block)
+        os.mkdir(os.path.join(memory, "www", "small"))
+        for i in range(args.files):
+            with open(os.path.join(memory, "www", "small", f"f{i:05d}"), "wb") as f:
+                f.write(os.urandom(4096))
+
+        for where, base in (("tmpfs", memory), ("disk", disk)):
+            on_disk = where == "disk"
+            work = os.path.join(base, "work")
+            os.mkdir(work)
+            folder = os.path.join(base, "out")
+            tools = [Curl(server, work), Wget2(server, work), Aria2(server, work), Dosvc(server, work, args.build)]
+            for t in tools:
+                t.begin()
+            if on_disk:
+                clean(folder)
+                floors = [raw_disk_floor(folder, size) for _ in range(3)]
+                lines += [f"Raw disk floor: `dd` with fdatasync of {args.size_mib} MiB took {median(floors):.2f} s here.", ""]
+            path = os.path.join(folder, "big")
+
+            def check_big(name):
+                if os.path.getsize(path) != size:
+                    raise RuntimeError(f"{name}: wrong size")
+
+            def check_small(name):
+                if len([e for e in os.listdir(folder) if not e.startswith(".")]) != args.files:
+                    raise RuntimeError(f"{name}: {len(os.listdir(folder))} files")
+
+            for scheme in ("http", "https"):
+                print(f"{args.size_mib} MiB over {scheme} on {where}", flush=True)
+                url = server.url(scheme, "big")
+                results = measure(tools, args.rounds, folder, on_disk, lambda t, d, u=url: t.one(
+                    u, path, (lambda: subprocess.run(["sync", "-d", path], check=True)) if d else None), check_big)
+                lines += table(f"{args.size_mib} MiB over {scheme}, {where}", results, size / (1 << 30), on_disk)
+            for scheme in ("http", "https"):
+                print(f"{args.files} files of 4 KiB over {scheme} on {where}", flush=True)
+                urls = [server.url(scheme, f"small/f{i:05d}") for i in range(args.files)]
+                results = measure(tools, args.rounds, folder, on_disk, lambda t, d, u=urls: t.many(
+                    u, folder, (lambda: subprocess.run(["sync", "-f", folder], check=True)) if d else None), check_small)
+                lines += table(f"{args.files} files of 4 KiB over {scheme}, {where}", results, None, on_disk)
+            for t in tools:
+                t.end()
+        with open(args.output, "w", encoding="utf-8") as f:
+            f.write("\n".join(lines).rstrip() + "\n")
+        print(f"wrote {args.output}")
+    finally:
+        server.close()
+        shutil.rmtree(memory, ignore_errors=True)
+        shutil.rmtree(disk, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main()

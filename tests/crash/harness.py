@@ -1,0 +1,104 @@
+"""What the two crash harnesses share: arguments, one round's work, the settling at the end."""
+import argparse
+import os
+import random
+import sys
+import threading
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [HERE, os.path.join(os.path.dirname(HERE), "lib")]
+
+import invariants  # noqa: E402
+from origin import Origin  # noqa: E402
+from service import Service, ServiceError  # noqa: E402
+from workload import Workload  # noqa: E402
+
+CONFIG = "CheckpointBytes=65536\nCheckpointInterval=1\nMinimumFreeSpace=0\n"
+
+
+def arguments(description, rounds):
+    p = argparse.ArgumentParser(description=description)
+    p.add_argument("--build", default="build", help="build folder")
+    p.add_argument("--rounds", type=int, default=rounds)
+    p.add_argument("--seed", type=int, default=int.from_bytes(os.urandom(4), "little"))
+    p.add_argument("--control", choices=["row-before-data", "lazy-commits"], help="a service that is made to break the protocol")
+    p.add_argument("--verbose", action="store_true")
+    return p
+
+
+class Crash:
+    """A state that lives through many services."""
+
+    def __init__(self, args, state, destination):
+        self.args = args
+        self.random = random.Random(args.seed)
+        self.origin = Origin()
+        self.ledger = invariants.Ledger()
+        self.state, self.destination = state, destination
+        environment = {}
+        if args.control:
+            environment = {"LD_PRELOAD": os.path.join(os.path.abspath(args.build), "tests/crash/liblies.so"), "DOSVC_LIE": args.control}
+        self.service = Service(args.build, state, CONFIG, environment=environment)
+        self.violations = []
+
+    def work_until_killed(self, kill, seconds):
+        """Random calls; kill() strikes in their middle after that time. A broken connection is what a kill looks like."""
+        workload = Workload(self.service, self.origin, self.destination, self.ledger, self.random)
+        dead = threading.Event()
+
+        def strike():
+            kill()
+            dead.set()
+        timer = threading.Timer(seconds, strike)
+        timer.start()
+        try:
+            while not dead.is_set():
+                workload.step()
+        except ConnectionError:
+            pass
+        finally:
+            timer.join()
+
+    def report(self, where, found):
+        for text in found:
+            self.violations.append(text)
+            if self.args.verbose or len(self.violations) < 20:
+                print(f"{where}: {text}", flush=True)
+
+    def forget_finished(self, keep=200):
+        """Ended jobs were checked many times: their files and ledger rows may go, so that rounds stay quick."""
+        ended = [i for i, job in self.ledger.jobs.items() if job.acknowledged]
+        for job_id in ended[:-keep] if keep else ended:
+            for path in self.ledger.jobs.pop(job_id).files:
+                if os.path.exists(path):
+                    os.unlink(path)
+
+    def settle(self):
+        """Everything that is left ends right, and leaves nothing behind."""
+        self.origin.rate = None
+        for job_id, row in self.service.list_jobs().items():
+            job = self.ledger.jobs.get(job_id)
+            try:
+                if row["State"] in ("suspended", "error", "transient_error") or (row["State"] == "transferred" and job.complete):
+                    self.service.job_call(job_id, "Resume")
+                if not job.complete:
+                    self.service.wait_state(job_id, ("transferred",))
+                    self.service.job_call(job_id, "Complete")
+            except ServiceError as e:
+                if e.name not in ("NotFound", "InvalidState"):
+                    raise
+        end = time.monotonic() + 120
+        while self.service.list_jobs() and time.monotonic() < end:
+            time.sleep(0.01)
+        left = {i: (r["State"], r["Error"]) for i, r in self.service.list_jobs().items()}
+        if left:
+            self.report("end", [f"jobs do not end: {left}"])
+        self.report("end", invariants.check_finals(self.destination, dict(self.ledger.all_files()), 0o022))
+        self.report("end", invariants.check_temps(self.service, self.destination))
+
+    def finish(self, rounds, began):
+        n = len(self.violations)
+        print(f"seed {self.args.seed}: {rounds} rounds in {time.monotonic() - began:.0f} s, {len(self.ledger.jobs)} jobs in the ledger, "
+              f"{n} violations")
+        return n
