@@ -1,0 +1,66 @@
+/* What the service tells of jobs, files and finished jobs, read from its dictionaries into the plain structures of <dosvc.h>. A record
+ * owns the strings that its structure points to. Unknown keys and unexpected types are passed over: an older library works with a
+ * newer service. */
+#pragma once
+
+#include <systemd/sd-bus.h>
+
+#include "base/macros.h"
+#include "client/public.h"
+#include "protocol/errors.h"
+
+struct record_strings {
+        char **items;
+        size_t n;
+};
+
+struct job_record {
+        dosvc_job_info info;
+        enum job_family family;
+        enum job_state state;
+        enum job_priority priority;
+        enum error_context error_context;
+        uint32_t error_file; /* index, or JOB_ERROR_NO_FILE */
+        struct record_strings strings;
+};
+
+struct record_range {
+        uint64_t offset;
+        uint64_t length;
+};
+
+struct file_record {
+        dosvc_file_info info;
+        uint8_t sha256[32]; /* if has_sha256; info.sha256 is set by file_record_info(), as records move in memory */
+        bool has_sha256;
+        struct record_range *ranges;
+        size_t n_ranges;
+        struct record_strings strings;
+};
+
+struct history_record {
+        dosvc_history_info info;
+        struct record_strings strings;
+};
+
+struct service_record {
+        dosvc_service_info info;
+        struct record_strings strings;
+};
+
+/* Each reads one a{sv} at the message's position. 0 or -errno; on failure the record is empty. */
+int job_record_read(struct job_record *record, sd_bus_message *m, bool is_system);
+int file_record_read(struct file_record *record, sd_bus_message *m);
+int history_record_read(struct history_record *record, sd_bus_message *m, bool is_system);
+int service_record_read(struct service_record *record, sd_bus_message *m);
+
+/* The record's structure, complete as long as the record stays where it is. */
+const dosvc_file_info *file_record_info(struct file_record *record);
+
+void job_record_done(struct job_record *record);
+void file_record_done(struct file_record *record);
+void history_record_done(struct history_record *record);
+void service_record_done(struct service_record *record);
+
+/* A job as it was when it ended, out of its line in the history, which is empty afterwards. */
+void job_record_from_history(struct job_record *ret, struct history_record *record);
