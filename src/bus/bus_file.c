@@ -1,0 +1,54 @@
+/* org.dosvc.File1 at /org/dosvc/job/<id>/file/<n>. */
+#include "bus/private.h"
+
+static int method_set_url(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        struct peer *peer = ASSERT_PTR(userdata);
+        struct bus_call *call;
+        struct job_file *file;
+        const char *url;
+        int r;
+
+        if (!bus_find_job(peer, sd_bus_message_get_path(m), &file) || !file)
+                return bus_set_error(error, ERROR_NOT_FOUND, "");
+        r = sd_bus_message_read_basic(m, 's', &url);
+        if (r < 0)
+                return r;
+        r = bus_call_new(peer, m, NULL, error, &call);
+        if (r < 0)
+                return r;
+        manager_set_file_url(peer->server->manager, file, url, bus_call_answer, call);
+        return 1;
+}
+
+static int get_property(sd_bus *bus _unused_, const char *path, const char *interface _unused_, const char *property,
+                        sd_bus_message *reply, void *userdata, sd_bus_error *error) {
+        struct job_file *file;
+
+        if (!bus_find_job(userdata, path, &file) || !file)
+                return bus_set_error(error, ERROR_NOT_FOUND, "");
+        return bus_append_file_property(reply, file, property);
+}
+
+/* Files send no signals: ask again when the job's counters move. */
+static const sd_bus_vtable file_vtable[] = {
+        SD_BUS_VTABLE_START(0),
+        SD_BUS_METHOD_WITH_ARGS("SetUrl", SD_BUS_ARGS("s", url), SD_BUS_NO_RESULT, method_set_url, SD_BUS_VTABLE_UNPRIVILEGED),
+#define FILE_PROPERTY(name, signature, expression) SD_BUS_PROPERTY(#name, signature, get_property, 0, 0),
+#include "bus/file_properties.def"
+#undef FILE_PROPERTY
+        SD_BUS_VTABLE_END,
+};
+
+static int find_object(sd_bus *bus _unused_, const char *path, const char *interface _unused_, void *userdata, void **ret_found,
+                       sd_bus_error *error _unused_) {
+        struct job_file *file;
+
+        if (!bus_find_job(userdata, path, &file) || !file)
+                return 0;
+        *ret_found = userdata;
+        return 1;
+}
+
+int bus_file_add(struct peer *peer) {
+        return sd_bus_add_fallback_vtable(peer->bus, NULL, BUS_JOBS_PATH, BUS_FILE_INTERFACE, file_vtable, find_object, peer);
+}

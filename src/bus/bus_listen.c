@@ -1,0 +1,280 @@
+/* The sockets that we listen at, and that they stay there: folders below $XDG_RUNTIME_DIR are swept by some. */
+#include <stddef.h>
+#include <stdio.h>
+#include <sys/inotify.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/fds.h"
+#include "base/log.h"
+#include "base/strings.h"
+#include "bus/private.h"
+
+struct listener {
+        struct bus_server *server;
+        char *path; /* NULL: was handed to us */
+        dev_t dev;  /* of the socket's inode, as long as it is ours */
+        ino_t ino;
+        int fd;
+        sd_event_source *source;
+        sd_event_source *watch;
+        struct listener *prev, *next;
+};
+
+/* ---- accept ---- */
+
+void listener_set_enabled_all(struct bus_server *server, bool enabled) {
+        struct listener *listener;
+
+        DL_FOREACH(server->listeners, listener)
+                if (listener->source)
+                        (void) sd_event_source_set_enabled(listener->source, enabled ? SD_EVENT_ON : SD_EVENT_OFF);
+}
+
+static int on_accept_again(sd_event_source *source _unused_, uint64_t usec _unused_, void *userdata) {
+        listener_set_enabled_all(userdata, true);
+        return 0;
+}
+
+/* No descriptor is left: the backlog would wake us without end. */
+static void pause_accepting(struct bus_server *server) {
+        uint64_t now;
+
+        log_warning("no descriptors left: new clients wait");
+        listener_set_enabled_all(server, false);
+        if (sd_event_now(server->event, CLOCK_MONOTONIC, &now) < 0)
+                return;
+        if (!server->accept_source) {
+                (void) sd_event_add_time(server->event, &server->accept_source, CLOCK_MONOTONIC, now + ACCEPT_RETRY_USEC, 0,
+                                         on_accept_again, server);
+                return;
+        }
+        (void) sd_event_source_set_time(server->accept_source, now + ACCEPT_RETRY_USEC);
+        (void) sd_event_source_set_enabled(server->accept_source, SD_EVENT_ONESHOT);
+}
+
+static int on_connect(sd_event_source *source _unused_, int fd, uint32_t events _unused_, void *userdata) {
+        struct listener *listener = ASSERT_PTR(userdata);
+        int client = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK), r;
+
+        if (client < 0) {
+                if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS)
+                        pause_accepting(listener->server);
+                return 0;
+        }
+        r = bus_server_add_client(listener->server, client);
+        if (r < 0)
+                log_debug("a client was not taken: %s", strerror(-r));
+        return 0;
+}
+
+static int listener_watch_socket(struct listener *listener) {
+        int r;
+
+        r = sd_event_add_io(listener->server->event, &listener->source, listener->fd, EPOLLIN, on_connect, listener);
+        if (r < 0)
+                return r;
+        (void) sd_event_source_set_description(listener->source, "bus-listen");
+        return 0;
+}
+
+/* ---- bind ---- */
+
+static int make_address(const char *path, struct sockaddr_un *ret, socklen_t *ret_size) {
+        size_t n = strlen(path);
+
+        *ret = (struct sockaddr_un) { .sun_family = AF_UNIX };
+        if (n >= sizeof(ret->sun_path))
+                return -ENAMETOOLONG;
+        memcpy(ret->sun_path, path, n + 1);
+        *ret_size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n + 1);
+        return 0;
+}
+
+/* Takes a socket away that nobody serves. The caller holds the lock of the state folder, so it cannot be a starting twin's. */
+static int remove_stale(const char *path, const struct sockaddr_un *address, socklen_t size) {
+        _cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        struct stat st;
+
+        if (fd < 0)
+                return -errno;
+        if (lstat(path, &st) < 0)
+                return errno == ENOENT ? 0 : -errno;
+        if (!S_ISSOCK(st.st_mode))
+                return -EEXIST;
+        if (connect(fd, (const struct sockaddr *) address, size) == 0 || errno == EAGAIN)
+                return -EADDRINUSE;
+        if (errno != ECONNREFUSED)
+                return -errno;
+        if (unlink(path) < 0 && errno != ENOENT)
+                return -errno;
+        return 0;
+}
+
+static int make_directory_of(const char *path) {
+        const char *slash = strrchr(path, '/');
+        _cleanup_free_ char *directory = NULL;
+
+        if (!slash || slash == path)
+                return 0;
+        directory = strndup(path, (size_t)(slash - path));
+        if (!directory)
+                return -ENOMEM;
+        if (mkdir(directory, 0700) < 0 && errno != EEXIST)
+                return -errno;
+        return 0;
+}
+
+static int listener_bind(struct listener *listener) {
+        _cleanup_close_ int fd = -EBADF;
+        struct sockaddr_un address;
+        socklen_t size;
+        struct stat st;
+        int r;
+
+        r = make_address(listener->path, &address, &size);
+        if (r >= 0)
+                r = make_directory_of(listener->path);
+        if (r >= 0)
+                r = remove_stale(listener->path, &address, size);
+        if (r < 0)
+                return r;
+        fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        if (fd < 0)
+                return -errno;
+        /* Before bind(): the inode gets this mode from its first moment. */
+        if (fchmod(fd, 0600) < 0 || bind(fd, (const struct sockaddr *) &address, size) < 0)
+                return -errno;
+        if (listen(fd, LISTEN_BACKLOG) < 0 || lstat(listener->path, &st) < 0)
+                return -errno;
+        listener->source = sd_event_source_disable_unref(listener->source);
+        fd_close(listener->fd);
+        listener->fd = TAKE_FD(fd);
+        listener->dev = st.st_dev;
+        listener->ino = st.st_ino;
+        return listener_watch_socket(listener);
+}
+
+static bool listener_path_is_ours(const struct listener *listener) {
+        struct stat st;
+
+        return listener->fd >= 0 && lstat(listener->path, &st) == 0 && st.st_dev == listener->dev && st.st_ino == listener->ino;
+}
+
+/* ---- being there again when it vanishes ---- */
+
+static int listener_watch_path(struct listener *listener);
+
+static int on_path_event(sd_event_source *source _unused_, const struct inotify_event *event, void *userdata) {
+        struct listener *listener = ASSERT_PTR(userdata);
+        struct stat st;
+        int r;
+
+        if (listener_path_is_ours(listener) && !(event->mask & (IN_DELETE_SELF | IN_MOVE_SELF | IN_IGNORED | IN_UNMOUNT)))
+                return 0;
+        /* Only what is not there is made: a socket of somebody else's stays his. */
+        if (lstat(listener->path, &st) < 0 && errno == ENOENT) {
+                r = listener_bind(listener);
+                if (r < 0)
+                        log_debug("%s cannot be made now: %s", listener->path, strerror(-r));
+                else
+                        log_notice("%s had vanished and is there again", listener->path);
+        }
+        r = listener_watch_path(listener);
+        if (r < 0)
+                log_warning("%s is watched no longer: %s", listener->path, strerror(-r));
+        return 0;
+}
+
+/* The nearest directory above the socket that exists: in whatever order things vanish and come back, something there changes. */
+static int listener_watch_path(struct listener *listener) {
+        _cleanup_free_ char *directory = strdup(listener->path);
+        sd_event_source *watch = NULL;
+        int r = -ENOENT;
+
+        if (!directory)
+                return -ENOMEM;
+        for (char *slash = strrchr(directory, '/'); slash && r == -ENOENT; slash = strrchr(directory, '/')) {
+                slash[slash == directory ? 1 : 0] = 0;
+                r = sd_event_add_inotify(listener->server->event, &watch, directory,
+                                         IN_CREATE | IN_MOVED_TO | IN_DELETE | IN_MOVED_FROM | IN_DELETE_SELF | IN_MOVE_SELF |
+                                                 IN_ONLYDIR,
+                                         on_path_event, listener);
+                if (slash == directory)
+                        break;
+        }
+        if (r < 0)
+                return r;
+        (void) sd_event_source_set_description(watch, "bus-path");
+        sd_event_source_disable_unref(listener->watch);
+        listener->watch = watch;
+        return 0;
+}
+
+/* ---- lists of them ---- */
+
+static struct listener *listener_free(struct listener *listener) {
+        if (!listener)
+                return NULL;
+        sd_event_source_disable_unref(listener->watch);
+        sd_event_source_disable_unref(listener->source);
+        if (listener->path && listener_path_is_ours(listener))
+                (void) unlink(listener->path);
+        fd_close(listener->fd);
+        free(listener->path);
+        free(listener);
+        return NULL;
+}
+DEFINE_CLEANUP_FUNC(struct listener, listener_free)
+
+void listener_free_all(struct bus_server *server) {
+        struct listener *listener, *tmp;
+
+        DL_FOREACH_SAFE(server->listeners, listener, tmp) {
+                DL_DELETE(server->listeners, listener);
+                listener_free(listener);
+        }
+}
+
+int bus_server_listen(struct bus_server *server, const char *path) {
+        _cleanup_(listener_freep) struct listener *listener = malloc(sizeof(*listener));
+        int r;
+
+        if (!listener)
+                return -ENOMEM;
+        *listener = (struct listener) { .server = server, .path = strdup(path), .fd = -EBADF };
+        if (!listener->path)
+                return -ENOMEM;
+        r = listener_bind(listener);
+        if (r < 0)
+                return r;
+        r = listener_watch_path(listener);
+        if (r < 0)
+                return r;
+        DL_APPEND(server->listeners, listener);
+        (void) TAKE_PTR(listener);
+        return 0;
+}
+
+int bus_server_adopt_listener(struct bus_server *server, int fd) {
+        _cleanup_(listener_freep) struct listener *listener = malloc(sizeof(*listener));
+        int r;
+
+        if (!listener)
+                return -ENOMEM;
+        *listener = (struct listener) { .server = server, .fd = -EBADF };
+        r = fd_set_nonblocking(fd, true);
+        if (r < 0)
+                return r;
+        listener->fd = fd;
+        r = listener_watch_socket(listener);
+        if (r < 0) {
+                listener->fd = -EBADF; /* stays the caller's */
+                return r;
+        }
+        DL_APPEND(server->listeners, listener);
+        (void) TAKE_PTR(listener);
+        return 0;
+}

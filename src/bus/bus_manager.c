@@ -1,0 +1,352 @@
+/* org.dosvc.Manager1 at /org/dosvc. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "base/strings.h"
+#include "bus/options.h"
+#include "bus/private.h"
+
+/* ---- CreateJob ---- */
+
+static int append_created(sd_bus_message *reply, const struct manager_reply *answer) {
+        char id[GUID_STRING_MAX];
+
+        guid_to_string(&answer->id, id);
+        return sd_bus_message_append(reply, "sb", id, (int) answer->attached);
+}
+
+static struct manager_create_request make_request(const struct peer *peer, const char *name, const struct create_options *options,
+                                                  const struct file_list *files) {
+        uint64_t life = options->life_time_s < 0 ? 0 : (uint64_t) options->life_time_s;
+
+        return (struct manager_create_request) {
+                .owner = peer->uid,
+                .family = (enum job_family) options->family,
+                .name = name,
+                .description = options->description,
+                .priority = (int) options->priority,
+                .complete_when_transferred = options->complete_when_transferred,
+                .replace = options->replace,
+                .remote_time = options->remote_time,
+                .resume = options->resume,
+                .attach = options->attach,
+                .no_progress_timeout_s = options->no_progress_timeout_s,
+                .minimum_retry_delay_s = options->minimum_retry_delay_s,
+                .notify_flags = options->notify_flags,
+                .life_time_usec = life > USEC_INFINITY / USEC_PER_SEC ? USEC_INFINITY : life * USEC_PER_SEC,
+                .files = files->items,
+                .n_files = files->n_items,
+        };
+}
+
+static int method_create_job(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        struct peer *peer = ASSERT_PTR(userdata);
+        _cleanup_(file_list_done) struct file_list files = {};
+        struct manager_create_request request;
+        struct create_options options;
+        struct options_text text;
+        struct bus_call *call;
+        const char *name;
+        int r;
+
+        r = sd_bus_message_read_basic(m, 's', &name);
+        if (r < 0)
+                return r;
+        r = options_read_create(m, &options, &text);
+        if (r == 0)
+                r = options_read_files(m, (uint32_t) options.umask, &files, &text);
+        if (r != 0)
+                return bus_set_error(error, r, text.text);
+        r = bus_call_new(peer, m, append_created, error, &call);
+        if (r < 0)
+                return r;
+        request = make_request(peer, name, &options, &files);
+        manager_create_job(peer->server->manager, &request, bus_call_answer, call);
+        return 1;
+}
+
+/* ---- finding and listing ---- */
+
+/* -1: any. */
+static int read_family(sd_bus_message *m, int *ret, sd_bus_error *error) {
+        const char *family;
+        int r;
+
+        r = sd_bus_message_read_basic(m, 's', &family);
+        if (r < 0)
+                return r;
+        *ret = *family ? job_family_from_name(family) : -1;
+        if (*family && *ret < 0)
+                return bus_set_error(error, ERROR_INVALID_ARGUMENT, "The family is \"do\", \"bits\" or empty.");
+        return 0;
+}
+
+static int find_by_words(struct peer *peer, const char *id, struct job **ret) {
+        struct manager *manager = peer->server->manager;
+        struct guid guid;
+
+        if (guid_from_string(id, &guid) < 0)
+                return manager_find_job_by_prefix(manager, peer->uid, id, ret);
+        *ret = manager_find_job(manager, peer->uid, &guid);
+        return *ret ? 0 : ERROR_NOT_FOUND;
+}
+
+static bool is_prefix(const char *s) {
+        size_t n_digits = 0;
+
+        for (; *s; s++) {
+                if (*s == '-')
+                        continue;
+                if (!strchr("0123456789abcdefABCDEF", *s))
+                        return false;
+                n_digits++;
+        }
+        return n_digits >= 4 && n_digits <= 32;
+}
+
+static int method_get_job(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        struct peer *peer = ASSERT_PTR(userdata);
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        char path[BUS_PATH_MAX];
+        struct job *job = NULL;
+        int family, r;
+        const char *id;
+
+        r = sd_bus_message_read_basic(m, 's', &id);
+        if (r >= 0)
+                r = read_family(m, &family, error);
+        if (r < 0)
+                return r;
+        if (!is_prefix(id))
+                return bus_set_error(error, ERROR_NOT_FOUND, "An id has 32 hexadecimal digits; at least 4 of them are needed.");
+        r = find_by_words(peer, id, &job);
+        if (r == ERROR_INVALID_ARGUMENT)
+                return bus_set_error(error, ERROR_NOT_FOUND, "More than one job's id begins like that.");
+        if (r != 0 || (family >= 0 && job->family != (enum job_family) family))
+                return bus_set_error(error, r < 0 ? r : ERROR_NOT_FOUND, "");
+        bus_path_of_job(&job->id, path);
+        r = sd_bus_message_new_method_return(m, &reply);
+        if (r >= 0)
+                r = sd_bus_message_append_basic(reply, 'o', path);
+        if (r < 0)
+                return r;
+        return bus_reply(peer, m, TAKE_PTR(reply), manager_job_is_dirty(peer->server->manager, job), error);
+}
+
+struct page {
+        uint64_t after;
+        uint32_t limit;
+};
+
+static int read_page(sd_bus_message *m, uint64_t begin, struct page *ret, sd_bus_error *error) {
+        const char *cursor;
+        int r;
+
+        r = sd_bus_message_read(m, "su", &cursor, &ret->limit);
+        if (r < 0)
+                return r;
+        ret->after = begin;
+        if (*cursor && parse_u64(cursor, &ret->after) < 0)
+                return bus_set_error(error, ERROR_INVALID_ARGUMENT, "The cursor is none of ours.");
+        if (ret->limit < 1 || ret->limit > LIMIT_PAGE)
+                return bus_set_error(error, ERROR_INVALID_ARGUMENT, "A page has 1 to 1000 entries.");
+        return 0;
+}
+
+static int close_page(sd_bus_message *reply, uint64_t next, bool more) {
+        char cursor[24];
+        int r = sd_bus_message_close_container(reply);
+
+        (void) snprintf(cursor, sizeof(cursor), "%" PRIu64, next);
+        return r < 0 ? r : sd_bus_message_append_basic(reply, 's', more ? cursor : "");
+}
+
+static struct job *next_of_family(struct peer *peer, int family, uint64_t after, uint64_t *ret_sequence) {
+        struct job *job;
+
+        while ((job = manager_next_job(peer->server->manager, peer->uid, after, ret_sequence))) {
+                if (family < 0 || job->family == (enum job_family) family)
+                        return job;
+                after = *ret_sequence;
+        }
+        return NULL;
+}
+
+static int method_list_jobs(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        struct peer *peer = ASSERT_PTR(userdata);
+        struct manager *manager = peer->server->manager;
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        bool dirty = false;
+        uint64_t sequence;
+        struct page page;
+        struct job *job;
+        int family, r;
+
+        r = read_family(m, &family, error);
+        if (r >= 0)
+                r = read_page(m, 0, &page, error);
+        if (r >= 0)
+                r = sd_bus_message_new_method_return(m, &reply);
+        if (r >= 0)
+                r = sd_bus_message_open_container(reply, 'a', "a{sv}");
+        for (uint32_t i = 0; r >= 0 && i < page.limit && (job = next_of_family(peer, family, page.after, &sequence)); i++) {
+                page.after = sequence;
+                dirty |= manager_job_is_dirty(manager, job);
+                r = bus_append_job(reply, manager, job, PROPERTY_ALL);
+        }
+        if (r >= 0)
+                r = close_page(reply, page.after, next_of_family(peer, family, page.after, &sequence) != NULL);
+        if (r < 0)
+                return r;
+        return bus_reply(peer, m, TAKE_PTR(reply), dirty, error);
+}
+
+static int method_list_history(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        struct peer *peer = ASSERT_PTR(userdata);
+        struct manager *manager = peer->server->manager;
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        const struct history_entry *entry;
+        uint64_t sequence;
+        struct page page;
+        int r;
+
+        r = read_page(m, UINT64_MAX, &page, error);
+        if (r >= 0)
+                r = sd_bus_message_new_method_return(m, &reply);
+        if (r >= 0)
+                r = sd_bus_message_open_container(reply, 'a', "a{sv}");
+        for (uint32_t i = 0; r >= 0 && i < page.limit && (entry = manager_next_history(manager, peer->uid, page.after, &sequence)); i++) {
+                page.after = sequence;
+                r = bus_append_history(reply, entry);
+        }
+        if (r >= 0)
+                r = close_page(reply, page.after, manager_next_history(manager, peer->uid, page.after, &sequence) != NULL);
+        if (r < 0)
+                return r;
+        return bus_reply(peer, m, TAKE_PTR(reply), manager_is_dirty(manager), error);
+}
+
+/* ---- signals ---- */
+
+static int method_subscribe(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        struct peer *peer = ASSERT_PTR(userdata);
+        struct guid id;
+        const char *s;
+        int r;
+
+        r = sd_bus_message_read_basic(m, 's', &s);
+        if (r < 0)
+                return r;
+        if (*s && (guid_from_string(s, &id) < 0 || !manager_find_job(peer->server->manager, peer->uid, &id)))
+                return bus_set_error(error, ERROR_NOT_FOUND, "");
+        r = peer_subscribe(peer, *s ? &id : NULL);
+        if (r != 0)
+                return bus_set_error(error, r, "");
+        return sd_bus_reply_method_return(m, NULL);
+}
+
+static int method_unsubscribe(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        struct peer *peer = ASSERT_PTR(userdata);
+        struct guid id;
+        const char *s;
+        int r;
+
+        r = sd_bus_message_read_basic(m, 's', &s);
+        if (r < 0)
+                return r;
+        if (*s && guid_from_string(s, &id) < 0)
+                return bus_set_error(error, ERROR_INVALID_ARGUMENT, "That is no id.");
+        peer_unsubscribe(peer, *s ? &id : NULL);
+        return sd_bus_reply_method_return(m, NULL);
+}
+
+/* ---- about the service ---- */
+
+static int append_service_info(sd_bus_message *reply, struct bus_server *server) {
+        struct bus_service_info info = { .version = "", .state_directory = "", .sandbox = "", .pid = (uint32_t) getpid() };
+        size_t n_active, n_jobs = manager_count_jobs(server->manager, &n_active);
+        int r;
+
+        if (server->config.host && server->config.host->info)
+                server->config.host->info(server->config.host_userdata, &info);
+        r = sd_bus_message_open_container(reply, 'a', "{sv}");
+        if (r >= 0)
+                r = sd_bus_message_append(reply, "{sv}{sv}{sv}{sv}", "Version", "s", info.version, "Pid", "u", info.pid,
+                                          "Jobs", "t", (uint64_t) n_jobs, "JobsActive", "t", (uint64_t) n_active);
+        if (r >= 0)
+                r = sd_bus_message_append(reply, "{sv}{sv}{sv}{sv}{sv}", "TransferPid", "u", info.transfer_pid,
+                                          "Sandbox", "s", info.sandbox, "Started", "t", info.started_usec,
+                                          "Clients", "u", (uint32_t) server->n_peers, "MemoryBytes", "t", info.memory_bytes);
+        if (r >= 0)
+                r = sd_bus_message_open_container(reply, 'e', "sv");
+        if (r >= 0)
+                r = sd_bus_message_append_basic(reply, 's', "StateDirectory");
+        if (r >= 0)
+                r = sd_bus_message_open_container(reply, 'v', "ay");
+        if (r >= 0)
+                r = sd_bus_message_append_array(reply, 'y', info.state_directory, strlen(info.state_directory));
+        for (int i = 0; r >= 0 && i < 3; i++) /* variant, entry, array */
+                r = sd_bus_message_close_container(reply);
+        return r;
+}
+
+static int method_get_service_info(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        struct peer *peer = ASSERT_PTR(userdata);
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        int r;
+
+        r = sd_bus_message_new_method_return(m, &reply);
+        if (r >= 0)
+                r = append_service_info(reply, peer->server);
+        if (r < 0)
+                return r;
+        return bus_reply(peer, m, TAKE_PTR(reply), false, error);
+}
+
+static int method_list_configuration(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        struct peer *peer = ASSERT_PTR(userdata);
+        const struct bus_server_config *config = &peer->server->config;
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        int r;
+
+        r = sd_bus_message_new_method_return(m, &reply);
+        if (r >= 0)
+                r = sd_bus_message_open_container(reply, 'a', "(sssss)");
+        for (size_t i = 0; r >= 0 && i < config->n_entries; i++)
+                r = sd_bus_message_append(reply, "(sssss)", config->entries[i].key, config->entries[i].value,
+                                          config->entries[i].source, config->entries[i].unit, config->entries[i].text);
+        if (r >= 0)
+                r = sd_bus_message_close_container(reply);
+        if (r < 0)
+                return r;
+        return bus_reply(peer, m, TAKE_PTR(reply), false, error);
+}
+
+/* ---- the object ---- */
+
+static const sd_bus_vtable manager_vtable[] = {
+        SD_BUS_VTABLE_START(0),
+        SD_BUS_METHOD_WITH_ARGS("CreateJob", SD_BUS_ARGS("s", name, "a{sv}", options, "a(saya{sv})", files),
+                                SD_BUS_RESULT("s", id, "b", attached), method_create_job, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("GetJob", SD_BUS_ARGS("s", id, "s", family), SD_BUS_RESULT("o", job), method_get_job,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("ListJobs", SD_BUS_ARGS("s", family, "s", cursor, "u", limit),
+                                SD_BUS_RESULT("aa{sv}", jobs, "s", next), method_list_jobs, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("ListHistory", SD_BUS_ARGS("s", cursor, "u", limit), SD_BUS_RESULT("aa{sv}", entries, "s", next),
+                                method_list_history, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Subscribe", SD_BUS_ARGS("s", id), SD_BUS_NO_RESULT, method_subscribe, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Unsubscribe", SD_BUS_ARGS("s", id), SD_BUS_NO_RESULT, method_unsubscribe,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("GetServiceInfo", SD_BUS_NO_ARGS, SD_BUS_RESULT("a{sv}", info), method_get_service_info,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("ListConfiguration", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(sssss)", entries), method_list_configuration,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_SIGNAL_WITH_ARGS("JobAdded", SD_BUS_ARGS("s", id, "o", job), 0),
+        SD_BUS_SIGNAL_WITH_ARGS("JobRemoved", SD_BUS_ARGS("s", id, "o", job, "s", state), 0),
+        SD_BUS_VTABLE_END,
+};
+
+int bus_manager_add(struct peer *peer) {
+        return sd_bus_add_object_vtable(peer->bus, NULL, BUS_PATH, BUS_MANAGER_INTERFACE, manager_vtable, peer);
+}

@@ -1,0 +1,43 @@
+/* Reads what clients write: option dictionaries and lists of files. Everything is judged by form here (types, words, sizes); what it
+ * means is the manager's business.
+ *
+ * Outcomes are 0, an error code (and then @text says which option or file), or -errno. What comes out points into the message. */
+#pragma once
+
+#include <systemd/sd-bus.h>
+
+#include "manager/manager.h"
+
+#define OPTIONS_RANGES_MAX 10000 /* the largest MaxRangesPerFile that can be configured */
+
+struct options_text {
+        char text[256];
+};
+
+struct create_options {
+        const char *description;
+        int64_t family;
+        int64_t priority;
+        int64_t no_progress_timeout_s;
+        int64_t minimum_retry_delay_s;
+        int64_t notify_flags;
+        int64_t life_time_s;
+        int64_t umask;
+        int complete_when_transferred;
+        int replace;
+        int remote_time;
+        int resume;
+        int attach;
+};
+/* At an a{sv}. */
+int options_read_create(sd_bus_message *m, struct create_options *ret, struct options_text *text);
+int options_read_properties(sd_bus_message *m, struct manager_properties *ret, struct options_text *text);
+
+struct file_list {
+        struct manager_file_spec *items;
+        size_t n_items;
+        size_t n_allocated;
+};
+void file_list_done(struct file_list *list);
+/* At an a(saya{sv}). @umask: 0 to 0777. */
+int options_read_files(sd_bus_message *m, uint32_t umask, struct file_list *ret, struct options_text *text);

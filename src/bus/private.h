@@ -1,0 +1,142 @@
+/* What the files of this folder share. Nobody else includes it. */
+#pragma once
+
+#include <systemd/sd-bus.h>
+#include <uthash.h>
+#include <utlist.h>
+
+#include "bus/bus_server.h"
+#include "bus/path.h"
+
+#define BUS_NAME "org.dosvc"
+#define BUS_MANAGER_INTERFACE "org.dosvc.Manager1"
+#define BUS_JOB_INTERFACE "org.dosvc.Job1"
+#define BUS_FILE_INTERFACE "org.dosvc.File1"
+#define BUS_CALLBACK_INTERFACE "org.dosvc.Callback1"
+#define BUS_CALLBACK_PATH "/org/dosvc/callback"
+#define BUS_DRIVER_NAME "org.freedesktop.DBus"
+#define BUS_DRIVER_PATH "/org/freedesktop/DBus"
+#define BUS_PROPERTIES_INTERFACE "org.freedesktop.DBus.Properties"
+#define BUS_OWN_UNIQUE_NAME ":1.0"
+#define CALLBACK_TIMEOUT_USEC (30 * USEC_PER_SEC)
+#define ACCEPT_RETRY_USEC (1 * USEC_PER_SEC) /* after we ran out of descriptors */
+#define LISTEN_BACKLOG 128
+
+struct peer;
+struct listener;
+
+/* A call that waits for its answer: a changing one for the manager's, a reading one (@reply is built) for the disk. */
+struct bus_call {
+        struct bus_server *server;
+        struct peer *peer; /* NULL: gone; whoever answers then only frees the call */
+        sd_bus_message *message;
+        sd_bus_message *reply;
+        int (*append)(sd_bus_message *reply, const struct manager_reply *answer); /* NULL: an empty answer */
+        struct bus_call *prev, *next; /* peer->calls, or server->orphans */
+};
+
+struct subscription {
+        struct guid id; /* the hash key */
+        UT_hash_handle hh;
+};
+
+/* A client's registration for one job's callbacks; its address is the token that the manager knows it by. */
+struct bus_notifier {
+        struct guid id; /* the hash key */
+        UT_hash_handle hh;
+        struct peer *peer;
+        sd_bus_slot *pending; /* the call that is out */
+        uint32_t event;       /* that it told */
+};
+
+struct peer {
+        struct bus_server *server;
+        sd_bus *bus;
+        uid_t uid;
+        pid_t pid;
+        uint64_t serial;
+        bool greeted; /* its first message was seen: what came with BEGIN is read */
+        bool dead;
+        bool wants_all; /* signals about all jobs of its uid */
+        struct subscription *subscriptions;
+        struct bus_notifier *notifiers;
+        struct bus_call *calls;
+        size_t n_calls;
+        struct peer *prev, *next; /* server->peers or server->dead */
+};
+
+struct bus_server {
+        sd_event *event;
+        struct manager *manager; /* NULL when closed */
+        struct bus_server_config config;
+        struct listener *listeners;
+        struct peer *peers;
+        struct peer *dead;
+        struct bus_call *orphans;
+        size_t n_peers;
+        size_t n_ungreeted;
+        uint64_t next_serial;
+        bool stopping;
+        bool told_full;
+        sd_id128_t id;
+        sd_event_source *reap_source;
+        sd_event_source *first_words_source; /* post: see bus_server.c */
+        sd_event_source *accept_source;      /* timer: accept again */
+};
+
+/* bus_server.c */
+void peer_drop(struct peer *peer); /* cuts it off; freed by the loop, so callers need not care */
+int peer_send(struct peer *peer, sd_bus_message *message);
+bool peer_wants(const struct peer *peer, const struct job *job);
+void server_tell_activity(struct bus_server *server);
+
+/* bus_listen.c */
+void listener_free_all(struct bus_server *server);
+void listener_set_enabled_all(struct bus_server *server, bool enabled);
+
+/* bus_call.c: handlers return what these return. */
+int bus_set_error(sd_bus_error *error, int outcome, const char *text);
+/* Parks @m for the manager: give the call as userdata of bus_call_answer(). Refuses when stopping or when too many wait. */
+int bus_call_new(struct peer *peer, sd_bus_message *m, int (*append)(sd_bus_message *reply, const struct manager_reply *answer),
+                 sd_bus_error *error, struct bus_call **ret);
+void bus_call_answer(const struct manager_reply *answer, void *userdata);
+/* Sends @reply (CONSUMED) now, or when everything that it may tell of is durable. */
+int bus_reply(struct peer *peer, sd_bus_message *m, sd_bus_message *reply, bool dirty, sd_bus_error *error);
+void bus_call_orphan_all(struct peer *peer);
+struct bus_call *bus_call_free(struct bus_call *call);
+/* The job that a path names, or NULL; *ret_file only for a file's path. */
+struct job *bus_find_job(struct peer *peer, const char *path, struct job_file **ret_file);
+
+/* bus_dict.c: the one place that knows what a job and a file look like on the wire. */
+enum property_kind {
+        PROPERTY_CONSTANT = 1,
+        PROPERTY_SETTABLE = 2,
+        PROPERTY_VOLATILE = 4,
+        PROPERTY_ALL = 7,
+};
+int bus_append_job(sd_bus_message *m, struct manager *manager, const struct job *job, unsigned kinds);
+int bus_append_file(sd_bus_message *m, const struct job_file *file);
+int bus_append_history(sd_bus_message *m, const struct history_entry *entry);
+/* The bare value. -ENOENT: there is no such property. */
+int bus_append_job_property(sd_bus_message *m, struct manager *manager, const struct job *job, const char *name);
+int bus_append_file_property(sd_bus_message *m, const struct job_file *file, const char *name);
+const char *bus_job_property_signature(const char *name); /* NULL */
+const char *bus_file_property_signature(const char *name);
+/* Table text and detail as one sentence or two. */
+void bus_error_text(enum error_code code, const char *detail, char *ret, size_t size);
+
+/* bus_manager.c, bus_job.c, bus_file.c, bus_driver.c */
+int bus_manager_add(struct peer *peer);
+int bus_job_add(struct peer *peer);
+int bus_file_add(struct peer *peer);
+int bus_driver_add(struct peer *peer);
+
+/* bus_notify.c */
+int bus_notify_register(struct peer *peer, struct job *job);
+void bus_notify_unregister(struct peer *peer, struct job *job);
+void bus_notify_forget_job(struct peer *peer, const struct guid *id); /* the job is final */
+void bus_notify_done(struct peer *peer);
+
+/* bus_signals.c */
+int peer_subscribe(struct peer *peer, const struct guid *id); /* NULL: all. 0, ERROR_TOO_MANY_REQUESTS, -ENOMEM */
+void peer_unsubscribe(struct peer *peer, const struct guid *id); /* NULL: everything */
