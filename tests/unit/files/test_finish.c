@@ -1,0 +1,445 @@
+/* Checkpoint, ledger, finish: what is claimed is on disk, and what is finished looks as open(2) would have made it. */
+#include "fixture.h"
+
+#include <fcntl.h>
+#include <linux/posix_acl.h>
+#include <linux/posix_acl_xattr.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/wait.h>
+#include <sys/xattr.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "files/digest.h"
+
+/* SHA-256 of "content". */
+static const uint8_t content_sha256[32] = {
+        0xed, 0x70, 0x02, 0xb4, 0x39, 0xe9, 0xac, 0x84, 0x5f, 0x22, 0x35, 0x7d, 0x82, 0x2b, 0xac, 0x14,
+        0x44, 0x73, 0x0f, 0xbd, 0xb6, 0x01, 0x6d, 0x3e, 0xc9, 0x43, 0x22, 0x97, 0xb9, 0xec, 0x9f, 0x73,
+};
+
+/* A handle on a fresh temp file that holds "content", noted. */
+static struct files_handle *content_handle(struct fixture *f, const char *name, char temp[static FILES_TEMP_NAME_MAX]) {
+        struct files_open_result open = create_now(f, name, temp);
+
+        assert_int_equal(open.error, 0);
+        assert_int_equal(fd_pwrite_all(open.fd, "content", 7, 0), 0);
+        assert_int_equal(files_note_written(open.handle, 0, 7), 0);
+        return open.handle;
+}
+
+/* ---- the ledger ---- */
+
+/* Does the order checker abort? */
+static bool claim_aborts(const struct files_handle *handle, uint64_t start, uint64_t end) {
+        struct intervals claimed = {};
+        int status;
+        pid_t pid;
+
+        assert_int_equal(intervals_add(&claimed, start, end), 0);
+        pid = fork();
+        assert_true(pid >= 0);
+        if (pid == 0) {
+                signal(SIGABRT, SIG_DFL);
+                files_ledger_assert_durable(handle, &claimed);
+                _exit(0);
+        }
+        intervals_done(&claimed);
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        return WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT;
+}
+
+static void a_claim_before_its_checkpoint_aborts(void **state) {
+        struct fixture *f = *state;
+        char temp[FILES_TEMP_NAME_MAX];
+        struct files_handle *handle = content_handle(f, "file", temp);
+
+        if (!DOSVC_DEBUG) {
+                print_message("skipped: the order checker is in debug builds only\n");
+                files_close(f->files, handle);
+                skip();
+        }
+        assert_true(claim_aborts(handle, 0, 7));
+        assert_true(claim_aborts(handle, 0, 1));
+        assert_int_equal(checkpoint_now(f, handle), 0);
+        assert_false(claim_aborts(handle, 0, 7));
+        assert_true(claim_aborts(handle, 0, 8));
+        files_close(f->files, handle);
+}
+
+static bool flag;
+static int flag_error;
+
+static void set_flag(int error, void *userdata) {
+        flag_error = error;
+        flag = true;
+}
+
+static void what_is_written_after_the_call_is_not_covered_by_it(void **state) {
+        struct fixture *f = *state;
+        char temp[FILES_TEMP_NAME_MAX];
+        struct files_handle *handle = content_handle(f, "file", temp);
+
+        flag = false;
+        assert_int_equal(files_checkpoint(f->files, handle, set_flag, NULL), 0);
+        assert_int_equal(files_note_written(handle, 100, 200), 0);
+        wait_for(f, &flag);
+        assert_int_equal(flag_error, 0);
+        assert_false(claim_aborts(handle, 0, 7));
+        if (DOSVC_DEBUG)
+                assert_true(claim_aborts(handle, 100, 200));
+        assert_int_equal(checkpoint_now(f, handle), 0);
+        assert_false(claim_aborts(handle, 100, 200));
+        files_close(f->files, handle);
+}
+
+static void what_was_durable_at_opening_may_be_claimed(void **state) {
+        struct fixture *f = *state;
+        char temp[FILES_TEMP_NAME_MAX];
+        struct files_handle *handle = content_handle(f, "file", temp);
+        struct intervals durable = {};
+
+        assert_int_equal(intervals_add(&durable, 0, 5), 0);
+        files_ledger_seed(handle, &durable);
+        assert_false(claim_aborts(handle, 0, 5));
+        if (DOSVC_DEBUG)
+                assert_true(claim_aborts(handle, 0, 6));
+        intervals_done(&durable);
+        files_close(f->files, handle);
+}
+
+static void a_request_keeps_a_closed_handle_alive(void **state) {
+        struct fixture *f = *state;
+        char temp[FILES_TEMP_NAME_MAX];
+        struct files_handle *handle = content_handle(f, "file", temp);
+
+        flag = false;
+        assert_int_equal(files_checkpoint(f->files, handle, set_flag, NULL), 0);
+        assert_null(files_close(f->files, handle));
+        wait_for(f, &flag);
+        assert_int_equal(flag_error, 0);
+        wait_for_all(f);
+        assert_null(files_close(f->files, NULL));
+}
+
+/* ---- finish: size and digest ---- */
+
+static void a_finished_file_has_the_stated_size(void **state) {
+        struct fixture *f = *state;
+        char temp[FILES_TEMP_NAME_MAX];
+        struct files_handle *handle = content_handle(f, "file", temp);
+
+        assert_int_equal(finish_now(f, handle, &(struct files_finish_request) { .size = 6, .mode = 0644 }).error, -EMSGSIZE);
+        assert_int_equal(finish_now(f, handle, &(struct files_finish_request) { .size = 8, .mode = 0644 }).error, -EMSGSIZE);
+        assert_int_equal(finish_now(f, handle, &(struct files_finish_request) { .size = 7, .mode = 0644 }).error, 0);
+        assert_false(claim_aborts(handle, 0, 7));
+        files_close(f->files, handle);
+}
+
+static void a_digest_is_computed_and_compared(void **state) {
+        struct fixture *f = *state;
+        char temp[FILES_TEMP_NAME_MAX];
+        struct files_handle *handle = content_handle(f, "file", temp);
+        struct files_finish_request request = { .size = 7, .mode = 0644, .sha256 = content_sha256 };
+        struct files_finish_result result = finish_now(f, handle, &request);
+        uint8_t other[32] = { 1 };
+
+        assert_int_equal(result.error, 0);
+        assert_memory_equal(result.sha256, content_sha256, 32);
+        request.sha256 = other;
+        result = finish_now(f, handle, &request);
+        assert_int_equal(result.error, -EBADMSG);
+        assert_memory_equal(result.sha256, content_sha256, 32);
+        files_close(f->files, handle);
+}
+
+static void a_large_file_is_digested_in_pieces(void **state) {
+        /* python3 -c 'import hashlib; print(hashlib.sha256(bytes(3 * 1024 * 1024 + 1)).hexdigest())' */
+        static const uint8_t zeros_sha256[32] = {
+                0x59, 0x83, 0x28, 0x1b, 0x51, 0xc7, 0x67, 0xc8, 0x31, 0x10, 0x4f, 0x52, 0xc9, 0x5e, 0x40, 0x75,
+                0xf2, 0x7e, 0x6f, 0x4f, 0xa8, 0xdd, 0x05, 0x26, 0xe3, 0x92, 0x9f, 0x79, 0x17, 0x6a, 0x12, 0x17,
+        };
+        struct fixture *f = *state;
+        char temp[FILES_TEMP_NAME_MAX];
+        struct files_open_result open = create_now(f, "file", temp);
+        struct files_finish_request request = { .size = 3 * 1024 * 1024 + 1, .mode = 0644, .sha256 = zeros_sha256 };
+
+        assert_int_equal(ftruncate(open.fd, (off_t) request.size), 0); /* sparse */
+        assert_int_equal(finish_now(f, open.handle, &request).error, 0);
+        files_close(f->files, open.handle);
+}
+
+static void a_digest_stops_when_nobody_wants_it_any_more(void **state) {
+        struct fixture *f = *state;
+        char temp[FILES_TEMP_NAME_MAX];
+        struct files_open_result open = create_now(f, "file", temp);
+        atomic_bool stop = true;
+        uint8_t digest[32];
+
+        assert_int_equal(ftruncate(open.fd, 8 * 1024 * 1024), 0);
+        assert_int_equal(digest_descriptor(open.fd, 8 * 1024 * 1024, &stop, NULL, digest), -ECANCELED);
+        assert_int_equal(digest_descriptor(open.fd, 8 * 1024 * 1024, NULL, &stop, digest), -ECANCELED);
+        assert_int_equal(digest_descriptor(open.fd, 8 * 1024 * 1024 + 1, NULL, NULL, digest), -EMSGSIZE);
+        files_close(f->files, open.handle);
+}
+
+static void an_empty_file_can_be_finished(void **state) {
+        struct fixture *f = *state;
+        char temp[FILES_TEMP_NAME_MAX];
+        struct files_open_result open = create_now(f, "file", temp);
+
+        assert_int_equal(finish_now(f, open.handle, &(struct files_finish_request) { .mode = 0644 }).error, 0);
+        files_close(f->files, open.handle);
+}
+
+static void a_temp_file_that_was_removed_cannot_be_finished(void **state) {
+        struct fixture *f = *state;
+        char temp[FILES_TEMP_NAME_MAX];
+        struct files_handle *handle = content_handle(f, "file", temp);
+
+        assert_int_equal(unlink(fixture_path(f, temp)), 0);
+        assert_int_equal(finish_now(f, handle, &(struct files_finish_request) { .size = 7, .mode = 0644 }).error, -ESTALE);
+        files_close(f->files, handle);
+}
+
+static void reserved_space_behind_the_end_is_given_back_in(struct fixture *f, const char *name) {
+        char temp[FILES_TEMP_NAME_MAX];
+        struct files_handle *handle = content_handle(f, name, temp);
+        char temp_path[TEST_PATH_MAX];
+        struct stat st;
+
+        (void) snprintf(temp_path, sizeof(temp_path), "%.*s%s", (int) (strrchr(fixture_path(f, name), '/') + 1 - f->path),
+                        f->path, temp);
+        assert_int_equal(reserve_now(f, handle, 4 * 1024 * 1024, false), 0);
+        assert_int_equal(stat(temp_path, &st), 0);
+        assert_true(st.st_blocks * 512 >= 4 * 1024 * 1024);
+        assert_int_equal(finish_now(f, handle, &(struct files_finish_request) { .size = 7, .mode = 0644 }).error, 0);
+        assert_int_equal(stat(temp_path, &st), 0);
+        assert_int_equal(st.st_size, 7);
+        assert_true(st.st_blocks * 512 <= 64 * 1024);
+        files_close(f->files, handle);
+}
+
+static void reserved_space_behind_the_end_is_given_back(void **state) {
+        reserved_space_behind_the_end_is_given_back_in(*state, "file");
+}
+
+static void reserved_space_is_given_back_on_tmpfs_too(void **state) {
+        fixture_mount(*state, "tmpfs", "dosvc-test", "tmpfs", 0, "size=8m,mode=0755");
+        reserved_space_behind_the_end_is_given_back_in(*state, "tmpfs/file");
+}
+
+/* ---- finish: mode, time, group, ACL ---- */
+
+static struct stat finished_stat(struct fixture *f, const char *directory, mode_t mode, uint64_t mtime_usec) {
+        struct files_finish_request request = { .size = 7, .mode = mode, .mtime_usec = mtime_usec };
+        char temp[FILES_TEMP_NAME_MAX], name[64], temp_name[128];
+        struct files_handle *handle;
+        struct stat st;
+
+        (void) snprintf(name, sizeof(name), "%s/file", directory);
+        handle = content_handle(f, name, temp);
+        assert_int_equal(finish_now(f, handle, &request).error, 0);
+        files_close(f->files, handle);
+        (void) snprintf(temp_name, sizeof(temp_name), "%s/%s", directory, temp);
+        assert_int_equal(stat(fixture_path(f, temp_name), &st), 0);
+        assert_int_equal(rename(fixture_path2(f, temp_name), fixture_path2(f, name)), 0);
+        return st;
+}
+
+static void the_mode_is_the_clients_and_never_set_id(void **state) {
+        struct fixture *f = *state;
+
+        fixture_mkdir(f, "dir");
+        assert_int_equal(finished_stat(f, "dir", 0644, 0).st_mode & 07777, 0644);
+        assert_int_equal(finished_stat(f, "dir", 0600, 0).st_mode & 07777, 0600);
+        assert_int_equal(finished_stat(f, "dir", 07666, 0).st_mode & 07777, 0666);
+        assert_int_equal(finished_stat(f, "dir", 0, 0).st_mode & 07777, 0);
+}
+
+static void the_time_is_now_or_the_given_one(void **state) {
+        const uint64_t given = UINT64_C(1000000000123456);
+        struct fixture *f = *state;
+        time_t before = time(NULL);
+        struct stat st;
+
+        fixture_mkdir(f, "dir");
+        st = finished_stat(f, "dir", 0644, 0);
+        assert_true(st.st_mtim.tv_sec >= before - 1 && st.st_mtim.tv_sec <= time(NULL) + 1);
+        st = finished_stat(f, "dir", 0644, given);
+        assert_int_equal(st.st_mtim.tv_sec, 1000000000);
+        assert_int_equal(st.st_mtim.tv_nsec, 123456000);
+}
+
+static void a_set_group_id_directory_gives_its_group(void **state) {
+        struct fixture *f = *state;
+        struct stat st;
+
+        fixture_mkdir(f, "dir");
+        if (chown(fixture_path(f, "dir"), (uid_t) -1, 65534) < 0) {
+                print_message("skipped: needs root to give a directory to a group\n");
+                skip();
+        }
+        assert_int_equal(chmod(fixture_path(f, "dir"), 02775), 0);
+        st = finished_stat(f, "dir", 0644, 0);
+        assert_int_equal(st.st_gid, 65534);
+        assert_int_equal(st.st_mode & 07777, 0644);
+}
+
+struct acl {
+        struct posix_acl_xattr_header header;
+        struct posix_acl_xattr_entry entries[6];
+};
+
+static size_t acl_size(size_t n) {
+        return sizeof(struct posix_acl_xattr_header) + n * sizeof(struct posix_acl_xattr_entry);
+}
+
+/* The proof is open(2) itself: a file made by it beside ours must look the same. */
+static void assert_like_open(struct fixture *f, const char *directory) {
+        struct acl ours, theirs;
+        char by_open[64], by_us[64];
+        ssize_t n_ours, n_theirs;
+        struct stat a, b;
+        mode_t old;
+        int fd;
+
+        (void) snprintf(by_open, sizeof(by_open), "%s/by-open", directory);
+        (void) snprintf(by_us, sizeof(by_us), "%s/file", directory);
+        old = umask(022); /* the client's */
+        fd = open(fixture_path(f, by_open), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+        umask(old);
+        assert_true(fd >= 0);
+        assert_int_equal(fstat(fd, &b), 0);
+        n_theirs = fgetxattr(fd, "system.posix_acl_access", &theirs, sizeof(theirs));
+        close(fd);
+
+        a = finished_stat(f, directory, 0666 & ~022, 0);
+        n_ours = getxattr(fixture_path(f, by_us), "system.posix_acl_access", &ours, sizeof(ours));
+        assert_int_equal(a.st_mode & 07777, b.st_mode & 07777);
+        assert_int_equal(a.st_gid, b.st_gid);
+        assert_int_equal(n_ours, n_theirs);
+        if (n_ours > 0)
+                assert_memory_equal(&ours, &theirs, (size_t) n_ours);
+}
+
+static void set_default_acl(struct fixture *f, const char *directory, const struct acl *acl, size_t n) {
+        if (setxattr(fixture_path(f, directory), "system.posix_acl_default", acl, acl_size(n), 0) == 0)
+                return;
+        print_message("skipped: no ACLs here: %s\n", strerror(errno));
+        skip();
+}
+
+static void a_default_acl_applies_in(struct fixture *f, const char *directory) {
+        static const struct acl extended = {
+                { POSIX_ACL_XATTR_VERSION },
+                { { ACL_USER_OBJ, 7, (uint32_t) ACL_UNDEFINED_ID },
+                  { ACL_USER, 6, 1234 },
+                  { ACL_GROUP_OBJ, 5, (uint32_t) ACL_UNDEFINED_ID },
+                  { ACL_GROUP, 7, 4321 },
+                  { ACL_MASK, 7, (uint32_t) ACL_UNDEFINED_ID },
+                  { ACL_OTHER, 0, (uint32_t) ACL_UNDEFINED_ID } },
+        };
+
+        set_default_acl(f, directory, &extended, 6);
+        assert_like_open(f, directory);
+}
+
+static void a_default_acl_applies_as_open_would_have_it(void **state) {
+        struct fixture *f = *state;
+
+        fixture_mkdir(f, "dir");
+        a_default_acl_applies_in(f, "dir");
+}
+
+static void a_default_acl_applies_on_tmpfs(void **state) {
+        struct fixture *f = *state;
+
+        fixture_mount(f, "tmpfs", "dosvc-test", "tmpfs", 0, "size=8m,mode=0755");
+        a_default_acl_applies_in(f, "tmpfs");
+}
+
+static void a_default_acl_without_names_sets_the_mode_alone(void **state) {
+        static const struct acl minimal = {
+                { POSIX_ACL_XATTR_VERSION },
+                { { ACL_USER_OBJ, 6, (uint32_t) ACL_UNDEFINED_ID },
+                  { ACL_GROUP_OBJ, 6, (uint32_t) ACL_UNDEFINED_ID },
+                  { ACL_OTHER, 4, (uint32_t) ACL_UNDEFINED_ID } },
+        };
+        struct fixture *f = *state;
+
+        fixture_mkdir(f, "dir");
+        set_default_acl(f, "dir", &minimal, 3);
+        assert_like_open(f, "dir");
+}
+
+static void without_a_default_acl_the_umask_counts(void **state) {
+        struct fixture *f = *state;
+
+        fixture_mkdir(f, "dir");
+        assert_like_open(f, "dir");
+}
+
+static void many_files_can_be_under_way_at_once(void **state) {
+        enum { N = 600 };
+        struct fixture *f = *state;
+        static struct files_handle *handles[N];
+        static char temps[N][FILES_TEMP_NAME_MAX];
+        char name[32];
+        size_t fds;
+
+        fixture_mkdir(f, "a");
+        fixture_mkdir(f, "b");
+        for (size_t i = 0; i < N; i++) {
+                (void) snprintf(name, sizeof(name), "%s/%zu", i % 2 ? "a" : "b", i);
+                handles[i] = content_handle(f, name, temps[i]);
+        }
+        fds = count_open_fds();
+        assert_true(fds < N + 100); /* one descriptor a file; directories are shared */
+        for (size_t i = 0; i < N; i++)
+                assert_int_equal(files_checkpoint(f->files, handles[i], set_flag, NULL), 0);
+        flag_error = 0;
+        wait_for_all(f);
+        assert_int_equal(flag_error, 0);
+        for (size_t i = 0; i < N; i++) {
+                struct intervals all = {};
+
+                assert_int_equal(intervals_add(&all, 0, 7), 0);
+                files_ledger_assert_durable(handles[i], &all); /* aborts */
+                intervals_done(&all);
+                files_close(f->files, handles[i]);
+        }
+        wait_for_all(f);
+}
+
+#define FIXTURE_TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                FIXTURE_TEST(a_claim_before_its_checkpoint_aborts),
+                FIXTURE_TEST(what_is_written_after_the_call_is_not_covered_by_it),
+                FIXTURE_TEST(what_was_durable_at_opening_may_be_claimed),
+                FIXTURE_TEST(a_request_keeps_a_closed_handle_alive),
+                FIXTURE_TEST(a_finished_file_has_the_stated_size),
+                FIXTURE_TEST(a_digest_is_computed_and_compared),
+                FIXTURE_TEST(a_large_file_is_digested_in_pieces),
+                FIXTURE_TEST(a_digest_stops_when_nobody_wants_it_any_more),
+                FIXTURE_TEST(an_empty_file_can_be_finished),
+                FIXTURE_TEST(a_temp_file_that_was_removed_cannot_be_finished),
+                FIXTURE_TEST(reserved_space_behind_the_end_is_given_back),
+                FIXTURE_TEST(reserved_space_is_given_back_on_tmpfs_too),
+                FIXTURE_TEST(the_mode_is_the_clients_and_never_set_id),
+                FIXTURE_TEST(the_time_is_now_or_the_given_one),
+                FIXTURE_TEST(a_set_group_id_directory_gives_its_group),
+                FIXTURE_TEST(a_default_acl_applies_as_open_would_have_it),
+                FIXTURE_TEST(a_default_acl_applies_on_tmpfs),
+                FIXTURE_TEST(a_default_acl_without_names_sets_the_mode_alone),
+                FIXTURE_TEST(without_a_default_acl_the_umask_counts),
+                FIXTURE_TEST(many_files_can_be_under_way_at_once),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
