@@ -6,7 +6,8 @@
  *    store_dispatch() when it is durable. Batches become durable in the order of their submission.
  * 4. Commit, then answer: nobody is told anything that the callback has not confirmed.
  * 5. A failed commit changed nothing on disk. What was submitted after it fails too (-ECANCELED) until store_recover() is
- *    called: nothing may be built on a change that is not there.
+ *    called: nothing may be built on a change that is not there. When store_recover() fails (a failed fsync, damage) the change
+ *    may be there or not: only a new process that loads again knows.
  *
  * Backends stand behind `struct store_ops`: sqlite, memory (tests), faulty (wraps another one, fails by plan). */
 #pragma once
@@ -33,7 +34,8 @@ void store_memory_crash(struct store *store);
 int store_open_faulty(struct store *inner, struct store **ret);
 void store_faulty_plan(struct store *store, unsigned nth, int error, bool persistent);
 
-struct store *store_free(struct store *store); /* waits for what was submitted */
+/* Waits for what was submitted, but calls nobody back: store_wait() until it gives 0 does that. */
+struct store *store_free(struct store *store);
 DEFINE_CLEANUP_FUNC(struct store, store_free)
 
 struct store_visitor {

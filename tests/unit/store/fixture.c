@@ -355,7 +355,8 @@ void assert_history_equal(const struct history_entry *a, const struct history_en
 static int collect_job(struct job *job, void *userdata) {
         struct content *content = userdata;
 
-        content->jobs = reallocarray(content->jobs, content->n_jobs + 1, sizeof(*content->jobs));
+        if ((content->n_jobs & (content->n_jobs - 1)) == 0) /* grows by doubling */
+                content->jobs = reallocarray(content->jobs, MAX((size_t) 1, 2 * content->n_jobs), sizeof(*content->jobs));
         assert_non_null(content->jobs);
         content->jobs[content->n_jobs++] = job;
         return 0;
