@@ -1,0 +1,290 @@
+/* What file systems do seldom: a sync that fails, a quota, a kernel or mount without a call. The calls are wrapped by the linker
+ * (meson.build: --wrap); each fails where a test asked for it. */
+#include "fixture.h"
+
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+static int fail_fdatasync, fail_fsync, fail_fallocate, fail_renameat2, fail_linkat; /* errno, 0: work */
+static bool fail_fsync_of_directories;
+static bool fail_openat2;
+static unsigned n_fsync_directory;
+
+int __real_fdatasync(int fd);
+int __wrap_fdatasync(int fd);
+int __wrap_fdatasync(int fd) {
+        if (fail_fdatasync) {
+                errno = fail_fdatasync;
+                fail_fdatasync = 0; /* once: as the kernel tells it */
+                return -1;
+        }
+        return __real_fdatasync(fd);
+}
+
+int __real_fsync(int fd);
+int __wrap_fsync(int fd);
+int __wrap_fsync(int fd) {
+        struct stat st;
+        bool directory = fstat(fd, &st) == 0 && S_ISDIR(st.st_mode);
+
+        n_fsync_directory += directory;
+        if (fail_fsync && directory == fail_fsync_of_directories) {
+                errno = fail_fsync;
+                fail_fsync = 0;
+                return -1;
+        }
+        return __real_fsync(fd);
+}
+
+int __real_fallocate64(int fd, int mode, off_t offset, off_t size);
+int __wrap_fallocate64(int fd, int mode, off_t offset, off_t size);
+int __wrap_fallocate64(int fd, int mode, off_t offset, off_t size) {
+        if (fail_fallocate) {
+                errno = fail_fallocate;
+                return -1;
+        }
+        return __real_fallocate64(fd, mode, offset, size);
+}
+
+int __real_renameat2(int from, const char *a, int to, const char *b, unsigned flags);
+int __wrap_renameat2(int from, const char *a, int to, const char *b, unsigned flags);
+int __wrap_renameat2(int from, const char *a, int to, const char *b, unsigned flags) {
+        if (fail_renameat2) {
+                errno = fail_renameat2;
+                return -1;
+        }
+        return __real_renameat2(from, a, to, b, flags);
+}
+
+int __real_linkat(int from, const char *a, int to, const char *b, int flags);
+int __wrap_linkat(int from, const char *a, int to, const char *b, int flags);
+int __wrap_linkat(int from, const char *a, int to, const char *b, int flags) {
+        if (fail_linkat) {
+                errno = fail_linkat;
+                return -1;
+        }
+        return __real_linkat(from, a, to, b, flags);
+}
+
+long __real_syscall(long number, ...);
+long __wrap_syscall(long number, ...);
+long __wrap_syscall(long number, ...) {
+        long a, b, c, d;
+        va_list args;
+
+        va_start(args, number);
+        a = va_arg(args, long);
+        b = va_arg(args, long);
+        c = va_arg(args, long);
+        d = va_arg(args, long);
+        va_end(args);
+        if (number == SYS_openat2 && fail_openat2) {
+                errno = ENOSYS;
+                return -1;
+        }
+        return __real_syscall(number, a, b, c, d);
+}
+
+static int fault_teardown(void **state) {
+        fail_fdatasync = fail_fsync = fail_fallocate = fail_renameat2 = fail_linkat = 0;
+        fail_openat2 = fail_fsync_of_directories = false;
+        return fixture_teardown(state);
+}
+
+static void a_failed_sync_is_final_for_its_handle(void **state) {
+        struct fixture *f = *state;
+        char temp[FILES_TEMP_NAME_MAX];
+        struct files_open_result open = create_now(f, "file", temp);
+        const struct files_finish_request finish = { .size = 7, .mode = 0644 };
+
+        assert_int_equal(fd_pwrite_all(open.fd, "content", 7, 0), 0);
+        fail_fdatasync = EIO;
+        assert_int_equal(checkpoint_now(f, open.handle), -EIO);
+        /* The next call of the kernel says 0, and means nothing. */
+        assert_int_equal(checkpoint_now(f, open.handle), -EIO);
+        assert_int_equal(finish_now(f, open.handle, &finish).error, -EIO);
+        files_close(f->files, open.handle);
+}
+
+static void a_fresh_handle_starts_with_a_clean_slate(void **state) {
+        struct fixture *f = *state;
+        char temp[FILES_TEMP_NAME_MAX];
+        struct files_open_result open = create_now(f, "file", temp);
+        struct files_open_request again = { .path = fixture_path2(f, "file"), .temp_name = temp, .temp = open.temp,
+                                            .reserve_bytes = FILES_SIZE_UNKNOWN };
+
+        fail_fdatasync = EIO;
+        assert_int_equal(checkpoint_now(f, open.handle), -EIO);
+        files_close(f->files, open.handle);
+        open = open_now(f, &again);
+        assert_int_equal(open.error, 0);
+        assert_int_equal(checkpoint_now(f, open.handle), 0);
+        files_close(f->files, open.handle);
+}
+
+static void a_name_that_did_not_reach_the_disk_is_no_checkpoint(void **state) {
+        struct fixture *f = *state;
+        char temps[2][FILES_TEMP_NAME_MAX];
+        struct files_open_result first = create_now(f, "one", temps[0]), second;
+
+        fail_fsync = EIO;
+        fail_fsync_of_directories = true;
+        assert_int_equal(checkpoint_now(f, first.handle), -EIO);
+        assert_int_equal(checkpoint_now(f, first.handle), -EIO);
+        /* A name that came later has its own chance. */
+        second = create_now(f, "two", temps[1]);
+        assert_int_equal(checkpoint_now(f, second.handle), 0);
+        files_close(f->files, first.handle);
+        files_close(f->files, second.handle);
+}
+
+static void a_directory_is_synced_once_for_many_new_names(void **state) {
+        enum { N = 20 };
+        struct fixture *f = *state;
+        char temps[N][FILES_TEMP_NAME_MAX];
+        struct files_open_result open[N];
+        char name[16];
+
+        for (size_t i = 0; i < N; i++) {
+                (void) snprintf(name, sizeof(name), "%zu", i);
+                open[i] = create_now(f, name, temps[i]);
+        }
+        n_fsync_directory = 0;
+        for (size_t i = 0; i < N; i++)
+                assert_int_equal(checkpoint_now(f, open[i].handle), 0);
+        assert_int_equal(n_fsync_directory, 1);
+        assert_int_equal(checkpoint_now(f, open[0].handle), 0);
+        assert_int_equal(n_fsync_directory, 1);
+        for (size_t i = 0; i < N; i++)
+                files_close(f->files, open[i].handle);
+        open[0] = create_now(f, "later", temps[0]);
+        assert_int_equal(checkpoint_now(f, open[0].handle), 0);
+        assert_int_equal(n_fsync_directory, 2);
+        files_close(f->files, open[0].handle);
+}
+
+static void a_list_syncs_each_directory_once(void **state) {
+        struct fixture *f = *state;
+        char temps[6][FILES_TEMP_NAME_MAX], name[16];
+        struct files_item items[6];
+        int errors[6];
+
+        fixture_mkdir(f, "a");
+        fixture_mkdir(f, "b");
+        for (size_t i = 0; i < 6; i++) {
+                (void) snprintf(name, sizeof(name), "%s/%zu", i % 2 ? "a" : "b", i);
+                items[i] = finished_item(f, name, "content", 0644, temps[i]);
+        }
+        n_fsync_directory = 0;
+        assert_int_equal(list_now(f, files_publish, items, 6, errors), 0);
+        assert_int_equal(n_fsync_directory, 2);
+        /* After a crash nobody knows whether it came so far: again. */
+        assert_int_equal(list_now(f, files_publish, items, 6, errors), 0);
+        assert_int_equal(n_fsync_directory, 4);
+        fail_fsync = EIO;
+        fail_fsync_of_directories = true;
+        assert_int_equal(list_now(f, files_publish, items, 6, errors), -EIO);
+}
+
+static void a_quota_is_said_and_nothing_is_left_behind(void **state) {
+        struct fixture *f = *state;
+        char temp[FILES_TEMP_NAME_MAX];
+        struct files_open_request request = { .path = fixture_path2(f, "file"), .temp_name = temp, .create = true,
+                                              .reserve_bytes = 1024 * 1024 };
+
+        assert_int_equal(files_temp_name_new(temp), 0);
+        fail_fallocate = EDQUOT;
+        assert_int_equal(open_now(f, &request).error, -EDQUOT);
+        assert_int_equal(fixture_count(f, ""), 0);
+}
+
+static void a_file_system_that_cannot_reserve_is_asked_for_its_space(void **state) {
+        struct fixture *f = *state;
+        char temp[FILES_TEMP_NAME_MAX];
+        struct files_open_request request = { .path = fixture_path2(f, "file"), .temp_name = temp, .create = true,
+                                              .reserve_bytes = 1024 * 1024 };
+        struct files_open_result open;
+
+        assert_int_equal(files_temp_name_new(temp), 0);
+        fail_fallocate = EOPNOTSUPP;
+        open = open_now(f, &request);
+        assert_int_equal(open.error, 0);
+        assert_int_equal(reserve_now(f, open.handle, UINT64_C(1) << 60, false), -ENOSPC);
+        files_close(f->files, open.handle);
+}
+
+static void publish_links_where_rename_cannot_refuse_to_replace(void **state) {
+        static const int errors[] = { EINVAL, ENOSYS, EOPNOTSUPP };
+        struct fixture *f = *state;
+
+        for (size_t i = 0; i < ELEMENTSOF(errors); i++) {
+                char temp[FILES_TEMP_NAME_MAX];
+                struct files_item item = finished_item(f, "file", "content", 0644, temp);
+
+                fail_renameat2 = errors[i];
+                fixture_write(f, "file", "foreign");
+                assert_int_equal(item_now(f, files_publish, &item), -EEXIST);
+                assert_content(f, "file", "foreign");
+                assert_int_equal(unlink(fixture_path(f, "file")), 0);
+                assert_int_equal(item_now(f, files_publish, &item), 0);
+                assert_content(f, "file", "content");
+                assert_false(fixture_exists(f, temp));
+                assert_int_equal(item_now(f, files_publish, &item), 0);
+                assert_int_equal(unlink(fixture_path(f, "file")), 0);
+        }
+}
+
+static void publish_renames_plainly_where_there_are_no_links_either(void **state) {
+        struct fixture *f = *state;
+        char temp[FILES_TEMP_NAME_MAX];
+        struct files_item item = finished_item(f, "file", "content", 0644, temp);
+
+        fail_renameat2 = EINVAL;
+        fail_linkat = EPERM;
+        fixture_write(f, "file", "foreign");
+        assert_int_equal(item_now(f, files_publish, &item), -EEXIST);
+        assert_content(f, "file", "foreign");
+        assert_int_equal(unlink(fixture_path(f, "file")), 0);
+        assert_int_equal(item_now(f, files_publish, &item), 0);
+        assert_content(f, "file", "content");
+}
+
+static void a_kernel_without_openat2_still_follows_no_link(void **state) {
+        struct fixture *f = *state;
+        char temp[FILES_TEMP_NAME_MAX];
+        struct files_item item;
+        struct files_open_request request = { .temp_name = temp, .reserve_bytes = FILES_SIZE_UNKNOWN };
+
+        fail_openat2 = true;
+        item = finished_item(f, "file", "content", 0644, temp);
+        assert_int_equal(rename(fixture_path2(f, temp), fixture_path2(f, "aside")), 0);
+        assert_int_equal(symlink("aside", fixture_path(f, temp)), 0);
+        request.path = fixture_path2(f, "file");
+        request.temp = item.temp;
+        assert_int_equal(open_now(f, &request).error, -ESTALE);
+        assert_int_equal(rename(fixture_path2(f, "aside"), fixture_path2(f, temp)), 0);
+        assert_int_equal(item_now(f, files_publish, &item), 0);
+        assert_content(f, "file", "content");
+}
+
+#define FAULT_TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fault_teardown)
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                FAULT_TEST(a_failed_sync_is_final_for_its_handle),
+                FAULT_TEST(a_fresh_handle_starts_with_a_clean_slate),
+                FAULT_TEST(a_name_that_did_not_reach_the_disk_is_no_checkpoint),
+                FAULT_TEST(a_directory_is_synced_once_for_many_new_names),
+                FAULT_TEST(a_list_syncs_each_directory_once),
+                FAULT_TEST(a_quota_is_said_and_nothing_is_left_behind),
+                FAULT_TEST(a_file_system_that_cannot_reserve_is_asked_for_its_space),
+                FAULT_TEST(publish_links_where_rename_cannot_refuse_to_replace),
+                FAULT_TEST(publish_renames_plainly_where_there_are_no_links_either),
+                FAULT_TEST(a_kernel_without_openat2_still_follows_no_link),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
