@@ -11,6 +11,8 @@ PREFIX ?= /usr/local
 PYTHON ?= /usr/bin/python3
 # "make CHECK_ARGS='--only unit'": see tools/run_checks.py --help
 CHECK_ARGS ?=
+# The shell gets it from the environment, whatever is in it.
+export URL
 
 .PHONY: all deps demo check bench soak install clean
 
@@ -24,7 +26,7 @@ deps:
 	./bootstrap deps
 
 demo: all
-	@BUILD=$(BUILD) PYTHON=$(PYTHON) tools/demo.sh
+	@$(PYTHON) -B tools/demo.py --build $(BUILD) $(if $(URL),"$$URL")
 
 check:
 	@$(PYTHON) tools/run_checks.py check --build $(BUILD) $(CHECK_ARGS)

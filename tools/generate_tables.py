@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Makes code and documentation from the tables in idl/.
 
-usage: generate_tables.py errors-c|errors-md|config-c|config-md INPUT OUTPUT
+usage: generate_tables.py errors-c|errors-md|config-c|config-md|config-man INPUT OUTPUT
 """
 import sys
 
@@ -55,10 +55,20 @@ def config_md(path):
     return out
 
 
+def config_man(path):
+    """The keys as they stand in docs/man/dosvc.conf.5, between its two markers."""
+    out = []
+    for key, kind, default, low, high, unit, text in rows(path, 7):
+        bounds = f", {low} to {high} {unit}" if kind in ("uint", "seconds", "bytes") else ""
+        out += [".TP", f"\\fB{key}=\\fR", text, f"({kind}{bounds}; default {default})"]
+    return out
+
+
 def main():
     if len(sys.argv) != 4:
         sys.exit(__doc__)
-    makers = {"errors-c": errors_c, "errors-md": errors_md, "config-c": config_c, "config-md": config_md}
+    makers = {"errors-c": errors_c, "errors-md": errors_md, "config-c": config_c, "config-md": config_md,
+              "config-man": config_man}
     lines = makers[sys.argv[1]](sys.argv[2])
     with open(sys.argv[3], "w", encoding="utf-8") as f:
         f.write("\n".join(lines) + "\n")

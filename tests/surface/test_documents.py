@@ -4,6 +4,8 @@ import re
 import subprocess
 import sys
 
+import pytest
+
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 
@@ -21,6 +23,71 @@ def generated(kind, source, tmp_path):
 
 def test_docs_errors_md_is_what_idl_errors_txt_says(tmp_path):
     assert read("docs/errors.md") == generated("errors-md", "idl/errors.txt", tmp_path)
+
+
+def test_the_keys_in_dosvc_conf_5_are_those_of_idl_config_txt(tmp_path):
+    page = read("docs/man/dosvc.conf.5")
+    keys = page.split("idl/config.txt\n")[1].split('.\\" keys:end')[0]
+    assert keys == generated("config-man", "idl/config.txt", tmp_path)
+
+
+def program(*path):
+    found = os.path.join(os.environ.get("DOSVC_BUILD", os.path.join(ROOT, "build")), "src", *path)
+    if not os.path.exists(found):
+        pytest.skip(f"{found} is not built")
+    return found
+
+
+def help_of(*words):
+    return subprocess.run([program("cli", "dosvc"), *words, "--help"], check=True, capture_output=True, text=True).stdout
+
+
+def verbs():
+    return re.findall(r"^  ([a-z]+) {2,}", help_of(), re.MULTILINE)
+
+
+def plain(roff):
+    """A man page without its fonts and escapes."""
+    text = re.sub(r"\\f[BIRP]", "", roff).replace("\\-", "-")
+    return re.sub(r"^\.(B|I|BR|RB|IR) ", "", text, flags=re.MULTILINE).replace('"', '')
+
+
+def test_every_verb_of_the_help_is_in_the_man_page_and_the_other_way_round():
+    section = plain(read("docs/man/dosvc.1")).split(".SH VERBS")[1].split(".SH")[0]
+    assert sorted(re.findall(r"^\.TP\n([a-z]+)", section, re.MULTILINE)) == sorted(verbs())
+
+
+def test_every_option_of_the_help_is_in_the_man_page_and_the_other_way_round():
+    section = plain(read("docs/man/dosvc.1")).split(".SH OPTIONS")[1].split(".SH")[0]
+    documented = set()
+    for head in re.findall(r"^\.TP\n(.*)$", section, re.MULTILINE):
+        documented |= set(re.findall(r"(?<![\w-])--?[a-z][a-z0-9-]*", head))
+    shown = set()
+    for verb in verbs():
+        for line in help_of(verb).splitlines():
+            if re.match(r"  (-\w, |    )--", line):
+                shown |= set(re.findall(r"(?<![\w-])--?[a-z][a-z0-9-]*", line[:38]))
+    assert documented == shown
+
+
+def test_the_options_of_dosvcd_are_those_of_its_man_page():
+    shown = subprocess.run([program("daemon", "dosvcd"), "--help"], check=True, capture_output=True, text=True).stdout
+    section = plain(read("docs/man/dosvcd.8")).split(".SH OPTIONS")[1].split(".SH")[0]
+    documented = set(re.findall(r"^\.TP\n(--[a-z-]+)", section, re.MULTILINE))
+    assert documented == set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", shown))
+
+
+def test_every_exit_code_of_the_man_page_is_in_the_help():
+    section = plain(read("docs/man/dosvc.1")).split(".SH EXIT STATUS")[1].split(".TE")[0]
+    for code in re.findall(r"^(\d+)\t", section, re.MULTILINE):
+        assert re.search(rf"(?<!\d){code} \w", help_of()), code
+
+
+def test_completion_knows_every_verb_and_is_sound_for_bash():
+    script = subprocess.run([program("cli", "dosvc"), "completion"], check=True, capture_output=True, text=True).stdout
+    subprocess.run(["bash", "-n"], input=script, text=True, check=True)
+    for verb in verbs():
+        assert re.search(rf"^ +{verb}\) ", script, re.MULTILINE), verb
 
 
 def test_every_dependency_of_the_build_is_in_the_package_list():
