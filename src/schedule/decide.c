@@ -134,13 +134,15 @@ static uint64_t slice_end(const struct schedule *schedule, const struct schedule
         return u64_add_saturated(entry->job->pace.slice_since_boottime, schedule->config.time_slice_usec);
 }
 
-/* NULL: nobody of the lane runs. Linear in the number of slots, which is small. */
+/* NULL: nobody's. Linear in the number of slots, which is small. What was told to start in this round has its turn. */
 static struct schedule_entry *oldest_slice(struct schedule *schedule, const struct lane *lane) {
-        struct schedule_entry *entry, *oldest = lane->running;
+        struct schedule_entry *entry, *oldest = NULL;
 
         DL_FOREACH(lane->running, entry) {
                 schedule->steps++;
-                if (entry->job->pace.slice_since_boottime < oldest->job->pace.slice_since_boottime)
+                if (entry->starting)
+                        continue;
+                if (!oldest || entry->job->pace.slice_since_boottime < oldest->job->pace.slice_since_boottime)
                         oldest = entry;
         }
         return oldest;
@@ -174,10 +176,10 @@ static void decide_turns(struct decisions *decisions) {
         for (size_t level = JOB_PRIORITY_HIGH; level < _JOB_PRIORITY_MAX; level++) {
                 struct lane *lane = &schedule->lanes[level];
 
-                while (!is_full(decisions) && lane->n_ready > 0 && lane->n_running > 0) {
+                while (!is_full(decisions) && lane->n_ready > 0) {
                         struct schedule_entry *oldest = oldest_slice(schedule, lane);
 
-                        if (slice_end(schedule, oldest) > now)
+                        if (!oldest || slice_end(schedule, oldest) > now)
                                 break;
                         yield(decisions, oldest, WAITING_TIME_SLICE);
                         if (!is_full(decisions))

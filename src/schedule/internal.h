@@ -21,7 +21,7 @@ struct schedule_entry {
         bool is_fresh;
 
         enum job_state state; /* as last reported */
-        /* What was decided and is not carried out yet: not decided again. They end when the state changes. */
+        /* What was decided and is not carried out yet: not decided again until the state has changed. */
         bool starting;
         enum waiting_reason yielding; /* WAITING_NONE: it is not */
         bool retry_given;

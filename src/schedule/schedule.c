@@ -117,10 +117,11 @@ void schedule_entry_run(struct schedule *schedule, struct schedule_entry *entry)
                 pace->slice_since_boottime = now - MIN(now, entry->slice_used_usec);
 }
 
-/* @first: its turn was cut short, it is the next. */
-static void entry_enqueue(struct schedule *schedule, struct schedule_entry *entry, bool first) {
+/* @cut_short: its turn was taken away before its end; if something is left of it, it is the next. */
+static void entry_enqueue(struct schedule *schedule, struct schedule_entry *entry, bool cut_short) {
         uint64_t now = schedule_now(schedule, CLOCK_ID_BOOTTIME);
         struct job_pace *pace = &entry->job->pace;
+        uint64_t used = now - MIN(now, pace->slice_since_boottime);
         struct lane *lane;
 
         schedule_entry_unplace(schedule, entry);
@@ -128,10 +129,9 @@ static void entry_enqueue(struct schedule *schedule, struct schedule_entry *entr
         entry->level = entry->job->priority;
         entry->told = WAITING_NONE;
         lane = lane_of(schedule, entry);
-        if (first) {
+        if (cut_short && used < schedule->config.time_slice_usec) {
                 DL_PREPEND(lane->ready, entry);
-                if (pace->slice_since_boottime != USEC_INFINITY)
-                        entry->slice_used_usec = now - MIN(now, pace->slice_since_boottime);
+                entry->slice_used_usec = used; /* 0 if it had no slice: "since" is never, then */
         } else {
                 DL_APPEND(lane->ready, entry);
                 entry->slice_used_usec = 0;
@@ -292,8 +292,6 @@ static void entry_sync(struct schedule *schedule, struct schedule_entry *entry) 
                 }
         }
         entry_place(schedule, entry, before);
-        if (entry->state != before)
-                entry->yielding = WAITING_NONE;
         arm_retry(schedule, entry);
         arm_no_progress(schedule, entry);
         arm_life(schedule, entry);
