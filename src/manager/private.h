@@ -108,7 +108,8 @@ enum file_step {
 };
 
 struct file_run {
-        struct manager *manager;
+        struct manager *manager; /* may be gone when the run is an orphan */
+        struct files *files;
         struct job_file *file; /* NULL: orphaned; it only waits for its requests to come back */
         enum file_step step;
         struct files_handle *handle;

@@ -528,10 +528,8 @@ static void file_run_opened(const struct files_open_result *result, void *userda
         struct job_file *file = run->file;
 
         if (!file) {
-                struct manager *m = run->manager;
-
                 if (result->error == 0)
-                        (void) files_close(m->files, result->handle);
+                        (void) files_close(run->files, result->handle);
                 (void) file_run_returned(run);
                 return;
         }
@@ -632,7 +630,7 @@ static int file_run_start(struct manager *m, struct job_file *file) {
 
         if (!run)
                 return -ENOMEM;
-        *run = (struct file_run) { .manager = m, .file = file, .fd = -EBADF, .step = STEP_COMMIT,
+        *run = (struct file_run) { .manager = m, .files = m->files, .file = file, .fd = -EBADF, .step = STEP_COMMIT,
                                    .result = { .outcome = ENGINE_STOPPED, .text = "" } };
         file->attachment = run;
         DL_APPEND(m->file_runs, run);

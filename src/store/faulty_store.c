@@ -92,6 +92,16 @@ static int faulty_commit(struct store *store, struct store_batch *batch, store_d
         return 0;
 }
 
+void store_faulty_crash(struct store *store) {
+        struct faulty_store *self = faulty_store_of(store);
+        eventfd_t count;
+
+        store_memory_crash(self->inner);
+        commit_drop_all(&self->queue);
+        self->failed = 0;
+        (void) eventfd_read(self->event_fd, &count);
+}
+
 static int faulty_recover(struct store *store) {
         struct faulty_store *self = faulty_store_of(store);
 

@@ -33,6 +33,8 @@ void store_memory_crash(struct store *store);
 /* Fails the @nth commit from now (0: the next) with @error, once or for ever after. Owns @inner. */
 int store_open_faulty(struct store *inner, struct store **ret);
 void store_faulty_plan(struct store *store, unsigned nth, int error, bool persistent);
+/* store_memory_crash() through the faulty one: what was not delivered is forgotten on both sides. */
+void store_faulty_crash(struct store *store);
 
 /* Waits for what was submitted, but calls nobody back: store_wait() until it gives 0 does that. */
 struct store *store_free(struct store *store);

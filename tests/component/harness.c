@@ -103,6 +103,7 @@ size_t harness_running(struct harness *h) {
 }
 
 void harness_metadata(struct harness *h, struct fake_request *r, uint64_t size, const char *etag) {
+        r->described = true;
         h->events->metadata(h->events_userdata, r->id, &(struct engine_metadata) {
                         .http_status = 200,
                         .remote_size = size,
@@ -121,6 +122,7 @@ void harness_write(struct harness *h, struct fake_request *r, uint64_t start, ui
         assert_int_equal(fd_pwrite_all(r->fd, bytes, end - start, start), 0);
         free(bytes);
         r->fetched += end - start;
+        r->written = end;
         if (h->events)
                 h->events->progress(h->events_userdata, r->id, start, end, r->fetched);
 }
@@ -247,7 +249,7 @@ void harness_restart(struct harness *h) {
 }
 
 void harness_crash(struct harness *h) {
-        store_memory_crash(h->memory);
+        store_faulty_crash(h->store);
         die(h);
         start(h);
 }
@@ -319,12 +321,13 @@ const char *harness_path(struct harness *h, const char *name) {
 }
 
 int harness_create(struct harness *h, const char *name, bool resume, bool complete) {
-        char path[256];
+        char path[256], url[64];
         struct manager_file_spec file = {
-                .file = { .url = FILE_URL, .path = path, .stated_size = SIZE_UNKNOWN, .mode = 0644 },
+                .file = { .url = url, .path = path, .stated_size = SIZE_UNKNOWN, .mode = 0644 },
                 .directory_fd = -1,
         };
 
+        snprintf(url, sizeof(url), "http://origin/%s", name);
         strcpy(path, harness_path(h, name));
         return harness_create_with(h, &(struct manager_create_request) {
                         .family = JOB_FAMILY_DO,

@@ -24,6 +24,8 @@ struct fake_request {
         bool whole_file;
         bool stop_asked;
         bool finished;
+        bool described;   /* harness_metadata() was called */
+        uint64_t written; /* end of what harness_write() wrote last */
         uint64_t fetched;
         struct fake_request *next;
 };
@@ -65,7 +67,7 @@ void harness_pump(struct harness *h);
 void harness_advance(struct harness *h, uint64_t usec); /* turns the clock, then pumps */
 
 /* ---- calls; each waits for its reply and returns the outcome ---- */
-#define FILE_URL "http://origin/file"
+/* One file of that name; its URL is http://origin/NAME. */
 int harness_create(struct harness *h, const char *name, bool resume, bool complete);
 int harness_create_with(struct harness *h, struct manager_create_request *request);
 int harness_call(struct harness *h, void call(struct manager *, struct job *, manager_reply_fn, void *));

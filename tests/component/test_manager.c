@@ -287,7 +287,7 @@ static void a_wrong_digest_is_never_published(void **state) {
         static const uint8_t wrong[32] = { 1, 2, 3 };
         char path[256];
         struct manager_file_spec file = {
-                .file = { .url = FILE_URL, .path = path, .stated_size = SIZE_UNKNOWN, .mode = 0644, .sha256 = wrong },
+                .file = { .url = "http://origin/file", .path = path, .stated_size = SIZE_UNKNOWN, .mode = 0644, .sha256 = wrong },
                 .directory_fd = -1,
         };
 
