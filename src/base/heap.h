@@ -1,4 +1,4 @@
-/* A binary heap of items that sit in other structs: the smallest key first, O(log n) to put, move or take away any item.
+/* A binary heap of items that sit in other structs: the smallest key first, O(log n) to put, move or take away any.
  *
  * 1. Embed a `struct heap_item`, heap_item_init() it.
  * 2. heap_reserve() room for as many as there may be: only this can fail.

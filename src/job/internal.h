@@ -12,8 +12,8 @@ int job_path_check(const char *path);
 /* -ENOMEM too. */
 int job_ranges_check(const struct byte_range *ranges, size_t n_ranges, size_t max_ranges);
 
-/* Index of destinations: 100,000 files in one job must not make adding one slow. Paths differ when their bytes differ after
- * runs of slashes count as one. */
+/* Index of destinations: 100,000 files in one job must not make adding one slow. Two paths are the same when
+ * their bytes are, with a run of slashes counting as one. */
 int job_paths_add(struct job *job, struct job_file *file); /* ERROR_DUPLICATE_DESTINATION, -ENOMEM */
 void job_paths_remove(struct job *job, struct job_file *file);
 void job_paths_done(struct job *job);

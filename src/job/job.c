@@ -274,8 +274,8 @@ int job_file_set_url(struct job_file *file, const char *url, uint64_t now_usec) 
         return 0;
 }
 
-/* Copies what a person may see on a terminal: control characters become "?", and so do all bytes above ASCII unless the text is
- * UTF-8; never cuts a character in two. */
+/* Copies what a person may see on a terminal: control characters become "?", and so do all bytes above ASCII unless the
+ * text is UTF-8; never cuts a character in two. */
 static void copy_printable(char *to, size_t size, const char *text) {
         bool utf8 = utf8_is_valid(text, SIZE_MAX);
         size_t n = strnlen(text, size);

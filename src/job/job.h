@@ -269,8 +269,8 @@ int job_file_received(struct job_file *file, uint64_t start, uint64_t end);
 int job_file_durable(struct job_file *file, const struct intervals *synced);
 /* Everything that is not durable is forgotten (transfer process lost, fsync failed). */
 int job_file_forget_received(struct job_file *file);
-/* All content is thrown away: changed remote file, lost temp file. Temp name, identity and validators are cleared, n_restarts goes
- * up. */
+/* All content is thrown away: changed remote file, lost temp file. Temp name, identity and validators are cleared; counting
+ * n_restarts is the caller's. */
 void job_file_reset(struct job_file *file);
 void job_file_set_state(struct job_file *file, enum file_state state);
 /* Has every byte of a known size. */

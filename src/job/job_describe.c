@@ -48,25 +48,25 @@ void job_describe_machine(FILE *out) {
         fprintf(out,
                 "# States of a job\n"
                 "\n"
-                "Made by `describe-states` from `src/job/transitions.def` and `src/job/job_matrix.c`; a test fails when this\n"
-                "page differs. Do not edit.\n"
+                "Made by `describe-states` from `src/job/transitions.def` and `src/job/job_matrix.c`; a test fails\n"
+                "when this page differs. `ninja states-md` makes it anew.\n"
                 "\n"
                 "## What leads from state to state\n"
                 "\n"
-                "An event without a row cannot happen in that state. `counted` goes into the error count unless the cause is\n"
-                "one that ends by itself (network, space, policy, a destination that is not there). The error object stays\n"
-                "until a row clears it. A job in `acknowledged` or `cancelled` never changes again; `connecting` is never\n"
-                "entered. `transferred` and `error` owe the client a notification from the moment that the job enters until\n"
-                "it leaves or a callback took it.\n"
+                "An event without a row cannot happen in that state. `counted` goes into the error count unless the\n"
+                "cause is one that ends by itself (network, space, policy, a destination that is not there).\n"
+                "The error object stays until a row clears it. A job in `acknowledged` or `cancelled` never changes again;\n"
+                "`connecting` is never entered. `transferred` and `error` owe the client a notification from the\n"
+                "moment that the job enters until it leaves or a callback took it.\n"
                 "\n");
         describe_transitions(out);
         fprintf(out,
                 "\n"
                 "## Which call is allowed when\n"
                 "\n"
-                "While a Complete or Cancel is being carried out, every call that changes something answers INVALID_STATE.\n"
-                "`resume` of a job without files answers JOB_EMPTY. `get_error` also finds the object in `queued` until the\n"
-                "job is transferring again, and in `transferred` after a Complete that failed.\n"
+                "While a Complete or Cancel is being carried out, every call that changes something answers\n"
+                "INVALID_STATE. `resume` of a job without files answers JOB_EMPTY. `get_error` also finds the object\n"
+                "in `queued` until the job is transferring again, and in `transferred` after a Complete that failed.\n"
                 "\n");
         describe_matrix(out);
 }

@@ -11,17 +11,19 @@ static const struct {
         bool changes; /* answers INVALID_STATE while a Complete or Cancel is carried out */
         enum job_verdict in_state[_JOB_STATE_MAX];
 } matrix[_JOB_COMMAND_MAX] = {
-        /*                                                  Q        C        T        S        E   TE       D        A        X */
-        [JOB_COMMAND_ADD_FILE] = { "add_file", true,       { OK, OK, OK, OK, OK, OK, OK, INVALID, INVALID } },
-        [JOB_COMMAND_ENUM_FILES] = { "enum_files", false,  { OK, OK, OK, OK, OK, OK, OK, OK, OK } },
-        [JOB_COMMAND_SUSPEND] = { "suspend", true,         { OK, OK, OK, NOTHING, OK, OK, OK, INVALID, INVALID } },
-        [JOB_COMMAND_RESUME] = { "resume", true,           { NOTHING, NOTHING, NOTHING, OK, OK, OK, OK, INVALID, INVALID } },
-        [JOB_COMMAND_CANCEL] = { "cancel", true,           { OK, OK, OK, OK, OK, OK, OK, INVALID, INVALID } },
-        [JOB_COMMAND_COMPLETE] = { "complete", true,       { OK, OK, OK, OK, OK, OK, OK, INVALID, INVALID } },
-        [JOB_COMMAND_GET] = { "get", false,                { OK, OK, OK, OK, OK, OK, OK, OK, OK } },
-        [JOB_COMMAND_GET_ERROR] = { "get_error", false,    { NO_INFO, NO_INFO, NO_INFO, NO_INFO, OK, OK, NO_INFO, NO_INFO, NO_INFO } },
-        [JOB_COMMAND_SET] = { "set", true,                 { OK, OK, OK, OK, OK, OK, OK, INVALID, INVALID } },
-        [JOB_COMMAND_SET_NOTIFY] = { "set_notify", true,   { OK, OK, OK, OK, OK, OK, OK, INVALID, INVALID } },
+        /* In the order of enum job_state: queued, connecting, transferring, suspended, error, transient_error,
+         * transferred, acknowledged, cancelled. */
+        [JOB_COMMAND_ADD_FILE] = { "add_file", true, { OK, OK, OK, OK, OK, OK, OK, INVALID, INVALID } },
+        [JOB_COMMAND_ENUM_FILES] = { "enum_files", false, { OK, OK, OK, OK, OK, OK, OK, OK, OK } },
+        [JOB_COMMAND_SUSPEND] = { "suspend", true, { OK, OK, OK, NOTHING, OK, OK, OK, INVALID, INVALID } },
+        [JOB_COMMAND_RESUME] = { "resume", true, { NOTHING, NOTHING, NOTHING, OK, OK, OK, OK, INVALID, INVALID } },
+        [JOB_COMMAND_CANCEL] = { "cancel", true, { OK, OK, OK, OK, OK, OK, OK, INVALID, INVALID } },
+        [JOB_COMMAND_COMPLETE] = { "complete", true, { OK, OK, OK, OK, OK, OK, OK, INVALID, INVALID } },
+        [JOB_COMMAND_GET] = { "get", false, { OK, OK, OK, OK, OK, OK, OK, OK, OK } },
+        [JOB_COMMAND_GET_ERROR] = { "get_error", false,
+                                    { NO_INFO, NO_INFO, NO_INFO, NO_INFO, OK, OK, NO_INFO, NO_INFO, NO_INFO } },
+        [JOB_COMMAND_SET] = { "set", true, { OK, OK, OK, OK, OK, OK, OK, INVALID, INVALID } },
+        [JOB_COMMAND_SET_NOTIFY] = { "set_notify", true, { OK, OK, OK, OK, OK, OK, OK, INVALID, INVALID } },
         [JOB_COMMAND_TAKE_OWNERSHIP] = { "take_ownership", true, { OK, OK, OK, OK, OK, OK, OK, INVALID, INVALID } },
 };
 

@@ -28,7 +28,8 @@ static int compare_files(const void *a, const void *b) {
 int job_paths_add(struct job *job, struct job_file *file) {
         struct job_file **found;
 
-        /* A job from the store has files and no tree yet. Two of them may be equal in an old database: the first stands for both. */
+        /* A job from the store has files and no tree yet. Should two be equal, the first stands for
+         * both. */
         if (!job->paths)
                 for (size_t i = 0; i < job->n_files; i++)
                         if (job->files[i] != file && job->files[i]->path &&

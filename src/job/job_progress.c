@@ -78,7 +78,6 @@ void job_file_reset(struct job_file *file) {
         file->size = job_file_size_from_ranges(file);
         file->remote_time_usec = 0;
         file->length_unverified = false;
-        file->n_restarts++;
         job_file_set_state(file, FILE_PENDING);
 }
 

@@ -27,6 +27,10 @@ static size_t scheme_length(const char *url) {
         return url[n] == ':' ? n : 0;
 }
 
+static bool scheme_is(const char *url, size_t n_scheme, const char *scheme) {
+        return n_scheme == strlen(scheme) && strncasecmp(url, scheme, n_scheme) == 0;
+}
+
 /* "", ":" or ":1" … ":65535". */
 static bool port_is_valid(const char *s, size_t n) {
         unsigned port = 0;
@@ -73,7 +77,7 @@ int job_url_check(const char *url) {
         n_scheme = scheme_length(url);
         if (n_scheme == 0)
                 return ERROR_INVALID_URL;
-        if (!(n_scheme == 4 && strncasecmp(url, "http", 4) == 0) && !(n_scheme == 5 && strncasecmp(url, "https", 5) == 0))
+        if (!scheme_is(url, n_scheme, "http") && !scheme_is(url, n_scheme, "https"))
                 return ERROR_PROTOCOL_NOT_AVAILABLE;
         authority = startswith(url + n_scheme, "://");
         if (!authority)
@@ -148,8 +152,8 @@ int job_ranges_check(const struct byte_range *ranges, size_t n_ranges, size_t ma
         for (size_t i = 0; i < n_ranges; i++)
                 if (!range_is_valid(&ranges[i]))
                         return ERROR_INVALID_RANGE;
-        /* Judged in the order of offsets, kept in the caller's order (design decision 6). Equal offsets always overlap, as no
-         * length is 0; so does a range to the end with anything behind it. */
+        /* Judged in the order of offsets, kept in the caller's order (design decision 6). Equal offsets always
+         * overlap, as no length is 0; so does a range to the end with anything behind it. */
         sorted = reallocarray(NULL, n_ranges, sizeof(*sorted));
         if (!sorted)
                 return -ENOMEM;

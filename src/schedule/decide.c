@@ -190,8 +190,8 @@ static void decide_turns(struct decisions *decisions) {
 
 /* ---- why a job waits ---- */
 
-/* Of the true reasons the one that the job shows already is good enough: a lane that gets or loses its last slot changes the
- * reason of all that wait in it, anything less changes nobody's. */
+/* Of the true reasons the one that the job shows already is good enough: a lane that gets or loses its last
+ * slot changes the reason of all that wait in it, anything less changes nobody's. */
 static bool reason_is_true(const struct shares *shares, size_t level, enum waiting_reason told) {
         switch (told) {
         case WAITING_PRIORITY:

@@ -16,6 +16,10 @@
 #define CLOCK_JUMP_USEC USEC_PER_HOUR
 #define CLOCK_CONFIRM_USEC USEC_PER_DAY
 
+static int64_t wall_offset(const struct schedule *schedule) {
+        return (int64_t)(schedule_now(schedule, CLOCK_ID_REALTIME) - schedule_now(schedule, CLOCK_ID_BOOTTIME));
+}
+
 int schedule_new(const struct schedule_config *config, const struct clock *clock, struct schedule **ret) {
         struct schedule *schedule = malloc(sizeof(*schedule));
 
@@ -25,8 +29,7 @@ int schedule_new(const struct schedule_config *config, const struct clock *clock
                 .config = *config,
                 .clock = clock,
         };
-        schedule->wall_offset = (int64_t)(schedule_now(schedule, CLOCK_ID_REALTIME) -
-                                          schedule_now(schedule, CLOCK_ID_BOOTTIME));
+        schedule->wall_offset = wall_offset(schedule);
         *ret = schedule;
         return 0;
 }
@@ -212,9 +215,9 @@ static void arm_no_progress(struct schedule *schedule, struct schedule_entry *en
         uint64_t now = schedule_now(schedule, CLOCK_ID_MONOTONIC);
         struct job_pace *pace = &entry->job->pace;
         uint64_t timeout = no_progress_timeout(entry->job);
-        bool trying = entry->state == JOB_TRANSFERRING || entry->state == JOB_TRANSIENT_ERROR;
+        bool trying = is_schedulable(entry->job) && entry->state != JOB_QUEUED;
         bool runs = pace->try_since_monotonic != USEC_INFINITY;
-        bool should_run = entry->counting && entry->could_try && !entry->blocked && trying && is_schedulable(entry->job);
+        bool should_run = entry->counting && entry->could_try && !entry->blocked && trying;
 
         if (should_run && !runs)
                 pace->try_since_monotonic = now;
@@ -263,7 +266,7 @@ static void hold_expiry(struct schedule *schedule) {
 }
 
 void schedule_notice_clock_jump(struct schedule *schedule) {
-        int64_t offset = (int64_t)(schedule_now(schedule, CLOCK_ID_REALTIME) - schedule_now(schedule, CLOCK_ID_BOOTTIME));
+        int64_t offset = wall_offset(schedule);
         int64_t jump = offset - schedule->wall_offset;
 
         schedule->wall_offset = offset;
@@ -402,7 +405,7 @@ enum schedule_verdict schedule_failed(struct schedule *schedule, struct job *job
         entry->retry_given = false;
         entry->blocked = failure == SCHEDULE_BLOCKED;
         if (failure == SCHEDULE_BLOCKED) {
-                pace->retry_at_boottime = u64_add_saturated(now, not_before_usec > 0 ? not_before_usec : BLOCKED_POLL_USEC);
+                pace->retry_at_boottime = u64_add_saturated(now, not_before_usec ?: BLOCKED_POLL_USEC);
         } else {
                 if (gives_up_at_once(job) || tried_so_far(schedule, pace) >= no_progress_timeout(job))
                         return SCHEDULE_GIVE_UP;

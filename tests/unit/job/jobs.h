@@ -19,10 +19,12 @@ static inline struct job *make_job(enum job_family family) {
 }
 
 /* /srv/<name> from http://example.org/<name> */
-static inline struct job_file *add_file(struct job *job, const char *name, const struct byte_range *ranges, size_t n_ranges) {
+static inline struct job_file *add_file(struct job *job, const char *name, const struct byte_range *ranges,
+                                        size_t n_ranges) {
         char url[300], path[300];
         struct job_file_spec spec = {
-                .url = url, .path = path, .stated_size = SIZE_UNKNOWN, .ranges = ranges, .n_ranges = n_ranges, .mode = 0644,
+                .url = url, .path = path, .stated_size = SIZE_UNKNOWN, .mode = 0644,
+                .ranges = ranges, .n_ranges = n_ranges,
         };
         struct job_file *file;
 

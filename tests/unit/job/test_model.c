@@ -164,8 +164,8 @@ static void a_file_is_copied_whole(void **state _unused_) {
         struct byte_range ranges[] = { { 12, 5 }, { 2, 4 } };
         char url[] = "https://example.org/x", path[] = "/srv/x", id[] = "content-1";
         struct job_file_spec spec = {
-                .url = url, .path = path, .file_id = id, .stated_size = 9, .sha256 = sha256, .ranges = ranges, .n_ranges = 2,
-                .mode = 04777,
+                .url = url, .path = path, .file_id = id, .stated_size = 9, .sha256 = sha256, .mode = 04777,
+                .ranges = ranges, .n_ranges = 2,
         };
         struct job_file *file;
 

@@ -87,7 +87,8 @@ static char *repeat(const char *head, char c, size_t n) {
 }
 
 static void lengths_end_where_the_limits_say(void **state _unused_) {
-        _cleanup_free_ char *url = repeat("http://h/", 'u', LIMIT_URL - 9), *long_url = repeat("http://h/", 'u', LIMIT_URL - 8);
+        _cleanup_free_ char *url = repeat("http://h/", 'u', LIMIT_URL - 9);
+        _cleanup_free_ char *long_url = repeat("http://h/", 'u', LIMIT_URL - 8);
         _cleanup_free_ char *name = repeat("/srv/", 'n', LIMIT_NAME), *long_name = repeat("/srv/", 'n', LIMIT_NAME + 1);
         _cleanup_free_ char *path = repeat("", '/', LIMIT_PATH), *long_path = repeat("", '/', LIMIT_PATH + 1);
 

@@ -445,10 +445,11 @@ static void random_changes_never_waste_a_slot(void **state _unused_) {
                 }
                 for (unsigned step = 0; step < 300; step++) {
                         struct job *j = world.jobs[(unsigned) rand_r(&seed) % world.n_jobs];
+                        uint32_t level = (unsigned) rand_r(&seed) % 4;
 
                         switch (rand_r(&seed) % 7) {
                         case 0:
-                                assert_int_equal(job_set_priority(j, (unsigned) rand_r(&seed) % 4, world_now(&world)), 0);
+                                assert_int_equal(job_set_priority(j, level, world_now(&world)), 0);
                                 schedule_update(world.schedule, j);
                                 break;
                         case 1:
