@@ -58,6 +58,7 @@ static void job_run_free(struct job_run *run) {
 
         if (run->changed)
                 DL_DELETE2(m->changed, run, changed_prev, changed_next);
+        manager_leave_starved(run);
         if (m->page_hint == run)
                 m->page_hint = NULL;
         HASH_DEL(m->by_id, run);
@@ -118,6 +119,7 @@ void manager_retire_job(struct manager *m, struct job *job) {
         run->scheduled = false;
         run->finished = true;
         run->notify.notifier = NULL;
+        manager_leave_starved(run);
         if (m->page_hint == run)
                 m->page_hint = NULL; /* its links lead into another list from now on */
         DL_DELETE(m->jobs, run);

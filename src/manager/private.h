@@ -10,6 +10,7 @@
 #include "manager/manager.h"
 
 #define FILES_IN_FLIGHT_PER_JOB 64
+#define FILES_IN_FLIGHT_MAX 2048  /* of all jobs: each holds two descriptors here and one in the transfer process */
 #define RESTARTS_MAX 3            /* times that a file may begin anew before the job fails */
 #define DISK_ERRORS_MAX 2         /* reliability.md 5.3: two failed syncs on one file are a disk error */
 #define RESERVE_FROM_BYTES (UINT64_C(1) << 20) /* smaller files are not preallocated */
@@ -89,6 +90,8 @@ struct job_run {
         bool changed;          /* on manager->changed */
         bool state_changed;
         struct job_run *changed_prev, *changed_next;
+        bool starved;          /* on manager->starved: it may move, but all places for files are taken */
+        struct job_run *starved_prev, *starved_next;
         size_t n_file_runs;
         uint32_t next_file;    /* where the pump looks next */
         bool pumping;
@@ -153,6 +156,8 @@ struct manager {
         uint64_t next_sequence;
 
         struct file_run *file_runs;
+        size_t n_file_runs;
+        struct job_run *starved;        /* first come, first served */
         struct file_run *by_request;
         uint64_t next_request;
 
@@ -210,6 +215,7 @@ int manager_transition(struct manager *m, struct job *job, enum job_event event)
 
 /* run.c */
 void manager_pump_job(struct manager *m, struct job *job);   /* starts files while it may */
+void manager_leave_starved(struct job_run *run);
 void manager_stop_runs(struct manager *m, struct job *job);
 void manager_run_schedule(struct manager *m);
 void manager_job_all_transferred(struct manager *m, struct job *job);

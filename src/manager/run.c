@@ -18,6 +18,23 @@ static void file_run_free(struct file_run *run) {
         free(run);
 }
 
+void manager_leave_starved(struct job_run *run) {
+        if (!run->starved)
+                return;
+        run->starved = false;
+        DL_DELETE2(run->manager->starved, run, starved_prev, starved_next);
+}
+
+/* A place became free: the job that waits longest gets it. */
+static void feed_starved(struct manager *m) {
+        struct job_run *run = m->starved;
+
+        if (!run || m->n_file_runs >= FILES_IN_FLIGHT_MAX)
+                return;
+        manager_leave_starved(run);
+        manager_pump_job(m, run->job);
+}
+
 /* Every completion begins here: false if the run was orphaned meanwhile (and is gone now, if this was its last request). */
 static bool file_run_returned(struct file_run *run) {
         assert(run->n_pending > 0);
@@ -43,6 +60,7 @@ void manager_orphan_runs(struct manager *m) {
                 uint64_t request = run->request_id;
 
                 DL_DELETE(m->file_runs, run);
+                m->n_file_runs--;
                 job_run(run->file->job)->n_file_runs--;
                 run->file->attachment = NULL;
                 run->file = NULL;
@@ -159,12 +177,14 @@ static void file_run_end(struct file_run *run) {
                 (void) job_file_forget_received(file); /* what no checkpoint covered will be fetched again */
         run->handle = files_close(m->files, run->handle);
         DL_DELETE(m->file_runs, run);
+        m->n_file_runs--;
         job_run(file->job)->n_file_runs--;
         file->attachment = NULL;
         run->file = NULL;
         if (run->n_pending == 0)
                 file_run_free(run);
         job_file_ended(m, file->job, file, &result);
+        feed_starved(m);
 }
 
 /* ---- checkpoints ---- */
@@ -634,6 +654,7 @@ static int file_run_start(struct manager *m, struct job_file *file) {
                                    .result = { .outcome = ENGINE_STOPPED, .text = "" } };
         file->attachment = run;
         DL_APPEND(m->file_runs, run);
+        m->n_file_runs++;
         job_run(file->job)->n_file_runs++;
         /* The name must be on disk before the file is: else a crash leaves one that nobody knows. */
         if (manager_job_is_dirty(m, file->job)) {
@@ -647,6 +668,13 @@ static int file_run_start(struct manager *m, struct job_file *file) {
 }
 
 /* ---- jobs ---- */
+
+static void enter_starved(struct manager *m, struct job_run *run) {
+        if (run->starved)
+                return;
+        run->starved = true;
+        DL_APPEND2(m->starved, run, starved_prev, starved_next);
+}
 
 void manager_pump_job(struct manager *m, struct job *job) {
         struct job_run *run = job_run(job);
@@ -666,6 +694,11 @@ void manager_pump_job(struct manager *m, struct job *job) {
                         run->next_file = (uint32_t)((run->next_file + 1) % job->n_files);
                         if (file->state != FILE_PENDING || file->attachment)
                                 continue;
+                        if (m->n_file_runs >= FILES_IN_FLIGHT_MAX) {
+                                run->next_file = file->index;
+                                enter_starved(m, run);
+                                break;
+                        }
                         if (file_run_start(m, file) < 0)
                                 break;
                         if (job->state != JOB_TRANSFERRING || job->intent != JOB_INTENT_NONE)

@@ -405,6 +405,173 @@ static void an_idle_service_has_no_deadline(void **state) {
         assert_false(manager_has_work(h->manager));
 }
 
+static struct manager_create_request plain_request(const char *name, const struct manager_file_spec *files, size_t n_files) {
+        return (struct manager_create_request) {
+                .name = name, .priority = -1, .replace = -1, .remote_time = -1, .resume = true, .no_progress_timeout_s = -1,
+                .minimum_retry_delay_s = -1, .notify_flags = -1, .files = files, .n_files = n_files,
+        };
+}
+
+static void many_jobs_share_the_places_for_files(void **state) {
+        struct harness *h = *state;
+        char (*paths)[256] = calloc(100, sizeof(*paths));
+        struct manager_file_spec *files = calloc(100, sizeof(*files));
+        size_t served = 0;
+
+        /* 40 foreground jobs of 100 files want 2,560 places (64 each); there are 2,048. */
+        for (unsigned j = 0; j < 40; j++) {
+                struct manager_create_request request;
+                char name[32];
+
+                snprintf(name, sizeof(name), "job%u", j);
+                for (unsigned i = 0; i < 100; i++) {
+                        snprintf(paths[i], sizeof(paths[i]), "%s/%u-%u", h->directory, j, i);
+                        files[i] = (struct manager_file_spec) {
+                                .file = { .url = "http://origin/x", .path = paths[i], .stated_size = SIZE_UNKNOWN, .mode = 0644 },
+                                .directory_fd = -1,
+                        };
+                }
+                request = plain_request(name, files, 100);
+                request.priority = JOB_PRIORITY_FOREGROUND;
+                request.complete_when_transferred = true;
+                assert_int_equal(harness_create_with(h, &request), 0);
+                harness_forget(h);
+        }
+        assert_int_equal(harness_running(h), 2048);
+        while (harness_running(h) > 0) {
+                struct fake_request *r = harness_request(h, 0);
+
+                harness_metadata(h, r, 10, NULL);
+                harness_write(h, r, 0, 10);
+                harness_finish(h, r, ENGINE_DONE, ERROR_NONE, false);
+                if (++served % 50 == 0 || harness_running(h) == 0)
+                        harness_pump(h);
+                harness_forget(h);
+        }
+        assert_int_equal(served, 4000);
+        assert_int_equal(manager_count_jobs(h->manager, &(size_t) { 0 }), 0);
+        assert_true(harness_exists(h, "39-99"));
+        free(paths);
+        free(files);
+}
+
+static void a_large_background_job_does_not_block_small_ones(void **state) {
+        struct harness *h = *state;
+        struct guid ids[6];
+        unsigned n_queued = 0;
+
+        h->log_changes = false;
+        for (unsigned i = 0; i < 6; i++) {
+                char path[256], name[16];
+                struct manager_file_spec file = {
+                        .file = { .url = "http://origin/x", .path = path, .stated_size = SIZE_UNKNOWN, .mode = 0644 },
+                        .directory_fd = -1,
+                };
+                struct manager_create_request request;
+
+                snprintf(name, sizeof(name), "bg%u", i);
+                strcpy(path, harness_path(h, name));
+                request = plain_request(name, &file, 1);
+                assert_int_equal(harness_create_with(h, &request), 0);
+                ids[i] = h->id;
+        }
+        /* Four slots; the fifth and sixth wait for one and say so. */
+        assert_int_equal(harness_running(h), 4);
+        h->id = ids[4];
+        assert_int_equal(harness_job(h)->state, JOB_QUEUED);
+        assert_int_equal(harness_job(h)->waiting, WAITING_SLOT);
+        harness_advance(h, 301 * USEC_PER_SEC);
+        assert_int_equal(harness_job(h)->state, JOB_TRANSFERRING);
+        assert_int_equal(harness_running(h), 4);
+        for (unsigned i = 0; i < 4; i++) {
+                h->id = ids[i];
+                n_queued += harness_job(h)->state == JOB_QUEUED;
+        }
+        assert_int_equal(n_queued, 2);
+}
+
+static void no_space_is_waited_for_and_not_counted(void **state) {
+        struct harness *h = *state;
+        struct fake_request *r;
+
+        assert_int_equal(harness_create(h, "file", true, false), 0);
+        r = harness_request(h, 0);
+        harness_finish(h, r, ENGINE_FAILED, ERROR_NO_SPACE, true);
+        harness_pump(h);
+        assert_int_equal(harness_job(h)->state, JOB_TRANSIENT_ERROR);
+        assert_int_equal(harness_job(h)->waiting, WAITING_SPACE);
+        assert_int_equal(harness_job(h)->error_count, 0);
+        harness_advance(h, 20 * USEC_PER_SEC);
+        assert_int_equal(harness_running(h), 1);
+        harness_serve(h, harness_request(h, 0), 1000);
+        assert_int_equal(harness_job(h)->state, JOB_TRANSFERRED);
+}
+
+static void stopping_makes_what_was_received_durable(void **state) {
+        struct harness *h = *state;
+        struct fake_request *r;
+
+        assert_int_equal(harness_create(h, "file", true, false), 0);
+        r = harness_request(h, 0);
+        harness_metadata(h, r, 4 * MIB, "\"v1\"");
+        harness_write(h, r, 0, MIB);
+        harness_pump(h);
+        assert_false(manager_is_quiet(h->manager));
+        manager_stop(h->manager);
+        harness_pump(h);
+        assert_true(manager_is_quiet(h->manager));
+        harness_restart(h);
+        harness_pump(h);
+        assert_int_equal(harness_job(h)->bytes_durable, MIB);
+        assert_int_equal(harness_request(h, 0)->pieces[0].remote_offset, MIB);
+}
+
+static void the_same_files_again_attach_to_the_job_that_is_there(void **state) {
+        struct harness *h = *state;
+        char path[256];
+        struct manager_file_spec file = {
+                .file = { .url = "http://origin/x", .path = path, .stated_size = SIZE_UNKNOWN, .mode = 0644 }, .directory_fd = -1,
+        };
+        struct manager_create_request request = plain_request("one", &file, 1);
+        struct guid first;
+
+        strcpy(path, harness_path(h, "x"));
+        request.attach = true;
+        assert_int_equal(harness_create_with(h, &request), 0);
+        assert_false(h->last.attached);
+        first = h->id;
+        assert_int_equal(harness_call(h, manager_suspend_job), 0);
+        assert_int_equal(harness_create_with(h, &request), 0);
+        assert_true(h->last.attached);
+        assert_true(guid_equal(&first, &h->id));
+        assert_int_equal(harness_job(h)->state, JOB_TRANSFERRING);
+        file.file.url = "http://origin/y";
+        assert_int_equal(harness_create_with(h, &request), 0);
+        assert_false(h->last.attached);
+}
+
+static void a_wrong_batch_of_files_leaves_nothing_behind(void **state) {
+        struct harness *h = *state;
+        char a[256], b[256];
+        struct manager_file_spec files[] = {
+                { .file = { .url = "http://origin/a", .path = a, .stated_size = SIZE_UNKNOWN, .mode = 0644 }, .directory_fd = -1 },
+                { .file = { .url = "gopher://origin/b", .path = b, .stated_size = SIZE_UNKNOWN, .mode = 0644 }, .directory_fd = -1 },
+        };
+        struct manager_create_request request = plain_request("two", files, 2);
+
+        strcpy(a, harness_path(h, "a"));
+        strcpy(b, harness_path(h, "b"));
+        assert_int_equal(harness_create_with(h, &request), ERROR_PROTOCOL_NOT_AVAILABLE);
+        files[1].file.url = "http://origin/b";
+        strcpy(b, "relative");
+        assert_int_equal(harness_create_with(h, &request), ERROR_INVALID_ARGUMENT);
+        strcpy(b, a);
+        assert_int_equal(harness_create_with(h, &request), ERROR_DUPLICATE_DESTINATION);
+        assert_int_equal(manager_count_jobs(h->manager, &(size_t) { 0 }), 0);
+        assert_int_equal(harness_count_temp(h), 0);
+        harness_forget(h);
+}
+
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
         const struct CMUnitTest tests[] = {
@@ -427,6 +594,12 @@ int main(void) {
                 TEST(an_intent_in_progress_refuses_every_other_change),
                 TEST(a_callback_comes_again_until_it_is_taken),
                 TEST(an_idle_service_has_no_deadline),
+                TEST(many_jobs_share_the_places_for_files),
+                TEST(a_large_background_job_does_not_block_small_ones),
+                TEST(no_space_is_waited_for_and_not_counted),
+                TEST(stopping_makes_what_was_received_durable),
+                TEST(the_same_files_again_attach_to_the_job_that_is_there),
+                TEST(a_wrong_batch_of_files_leaves_nothing_behind),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
