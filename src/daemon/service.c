@@ -1,0 +1,398 @@
+#include "daemon/service.h"
+
+#include <linux/landlock.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/syscall.h>
+#include <systemd/sd-daemon.h>
+#include <unistd.h>
+
+#include "base/fds.h"
+#include "base/guid.h"
+#include "base/log.h"
+#include "base/strings.h"
+#include "bus/bus_server.h"
+#include "config.h"
+#include "daemon/listeners.h"
+#include "daemon/programs.h"
+#include "daemon/state_dir.h"
+#include "daemon/state_lock.h"
+#include "manager/manager_loop.h"
+#include "transfer/engine_process.h"
+
+#define STOP_TIMEOUT_USEC (10 * USEC_PER_SEC)
+#define FILE_THREADS 16
+#define CHILDREN_IDLE_EXIT_USEC (30 * USEC_PER_SEC)
+#define RETRY_MAX_USEC (30 * USEC_PER_MINUTE)
+
+struct service {
+        struct service_config config;
+        sd_event *event;
+        struct store *store;
+        struct files *files;
+        struct engine *engine;
+        struct manager *manager;
+        struct manager_loop *loop;
+        struct bus_server *bus;
+        uint64_t started_usec;
+        bool stopping;
+        bool failed; /* the store cannot go on: what is in memory must not be believed */
+        bool clean;  /* ended with everything on disk */
+        sd_event_source *judge_source; /* defer: is it idle now? */
+        sd_event_source *idle_timer;
+        sd_event_source *stop_timer;
+        sd_event_source *quiet_source; /* post, while stopping */
+};
+
+/* ---- ending ---- */
+
+static int on_quiet(sd_event_source *source _unused_, void *userdata) {
+        struct service *service = ASSERT_PTR(userdata);
+
+        if (!manager_is_quiet(service->manager))
+                return 0;
+        service->clean = true;
+        return sd_event_exit(service->event, EXIT_SUCCESS);
+}
+
+static int on_stop_timeout(sd_event_source *source _unused_, uint64_t usec _unused_, void *userdata) {
+        struct service *service = ASSERT_PTR(userdata);
+
+        log_warning("stopping takes too long; what is under way is left to the next start");
+        return sd_event_exit(service->event, EXIT_SUCCESS);
+}
+
+static void service_stop(struct service *service) {
+        int r;
+
+        if (service->stopping) {
+                (void) sd_event_exit(service->event, EXIT_SUCCESS); /* asked twice */
+                return;
+        }
+        service->stopping = true;
+        (void) sd_notify(0, "STOPPING=1");
+        bus_server_set_stopping(service->bus);
+        manager_stop(service->manager);
+        r = sd_event_add_time_relative(service->event, &service->stop_timer, CLOCK_MONOTONIC, STOP_TIMEOUT_USEC, 0, on_stop_timeout,
+                                       service);
+        if (r >= 0)
+                r = sd_event_add_post(service->event, &service->quiet_source, on_quiet, service);
+        /* Behind the manager's turn, which hands the last changes to the store. */
+        if (r >= 0)
+                r = sd_event_source_set_priority(service->quiet_source, SD_EVENT_PRIORITY_IDLE);
+        if (r < 0)
+                (void) sd_event_exit(service->event, EXIT_FAILURE);
+}
+
+static int on_signal(sd_event_source *source _unused_, const struct signalfd_siginfo *info, void *userdata) {
+        log_info("stopping: signal %u", info->ssi_signo);
+        service_stop(userdata);
+        return 0;
+}
+
+/* ---- idleness ---- */
+
+static bool service_is_idle(const struct service *service) {
+        size_t n_active;
+
+        if (bus_server_count_clients(service->bus) > 0)
+                return false;
+        (void) manager_count_jobs(service->manager, &n_active);
+        return n_active == 0;
+}
+
+static int arm_idle_timer(struct service *service) {
+        int r;
+
+        r = sd_event_source_set_time_relative(service->idle_timer, service->config.arguments->idle_exit_usec);
+        return r < 0 ? r : sd_event_source_set_enabled(service->idle_timer, SD_EVENT_ONESHOT);
+}
+
+static int on_idle_timeout(sd_event_source *source _unused_, uint64_t usec _unused_, void *userdata) {
+        struct service *service = ASSERT_PTR(userdata);
+
+        if (!service_is_idle(service) || service->stopping)
+                return 0;
+        if (!manager_is_quiet(service->manager))
+                return arm_idle_timer(service);
+        log_info("stopping: idle");
+        service_stop(service);
+        return 0;
+}
+
+static int on_judge(sd_event_source *source _unused_, void *userdata) {
+        struct service *service = ASSERT_PTR(userdata);
+        int enabled, r;
+
+        if (service->stopping)
+                return 0;
+        if (!service_is_idle(service))
+                return sd_event_source_set_enabled(service->idle_timer, SD_EVENT_OFF);
+        r = sd_event_source_get_enabled(service->idle_timer, &enabled);
+        return r < 0 || enabled != SD_EVENT_OFF ? r : arm_idle_timer(service);
+}
+
+static int watch_idleness(struct service *service) {
+        int r;
+
+        if (service->config.arguments->idle_exit_usec == USEC_INFINITY)
+                return 0;
+        r = sd_event_add_time_relative(service->event, &service->idle_timer, CLOCK_BOOTTIME,
+                                       service->config.arguments->idle_exit_usec, 0, on_idle_timeout, service);
+        if (r >= 0)
+                r = sd_event_source_set_enabled(service->idle_timer, SD_EVENT_OFF);
+        if (r >= 0)
+                r = sd_event_add_defer(service->event, &service->judge_source, on_judge, service);
+        return r;
+}
+
+/* ---- what the bus asks and tells ---- */
+
+static uint64_t memory_bytes(void) {
+        _cleanup_free_ char *content = NULL;
+        unsigned long long resident;
+
+        if (fd_read_file("/proc/self/statm", 256, &content, NULL) < 0 || sscanf(content, "%*u %llu", &resident) != 1)
+                return 0;
+        return resident * (uint64_t) sysconf(_SC_PAGESIZE);
+}
+
+static const char *sandbox_kind(void) {
+        long abi = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
+
+        return abi >= 1 ? "landlock+seccomp" : "seccomp";
+}
+
+static void on_info(void *userdata, struct bus_service_info *ret) {
+        struct service *service = ASSERT_PTR(userdata);
+
+        *ret = (struct bus_service_info) {
+                .version = DOSVC_VERSION,
+                .state_directory = service->config.state_dir,
+                .sandbox = sandbox_kind(),
+                .pid = (uint32_t) getpid(),
+                .transfer_pid = (uint32_t) engine_process_pid(service->engine),
+                .started_usec = service->started_usec,
+                .memory_bytes = memory_bytes(),
+        };
+}
+
+static void on_activity(void *userdata) {
+        struct service *service = ASSERT_PTR(userdata);
+
+        if (service->judge_source)
+                (void) sd_event_source_set_enabled(service->judge_source, SD_EVENT_ONESHOT);
+}
+
+static void on_failed(void *userdata, int error) {
+        struct service *service = ASSERT_PTR(userdata);
+
+        log_error("the state cannot be written: %s; leaving to start anew", strerror(-error));
+        service->failed = true;
+        (void) sd_event_exit(service->event, SERVICE_EXIT_STORE_FAILED);
+}
+
+static const struct bus_host bus_host = { .info = on_info, .activity = on_activity, .failed = on_failed };
+
+/* ---- putting it together ---- */
+
+static int open_store(struct service *service) {
+        struct store_options options = { .state_dir = service->config.state_dir };
+        int r;
+
+        r = state_dir_is_network(options.state_dir);
+        if (r < 0)
+                return r;
+        options.network_fs = r > 0;
+        r = state_dir_begin_run(options.state_dir, &options.unclean);
+        if (r < 0)
+                return r;
+        if (options.unclean)
+                log_notice("the last run did not end well: the state is checked");
+        r = store_open_sqlite(&options, &service->store);
+        if (r == -EUCLEAN) {
+                log_error("THE STATE WAS DAMAGED BEYOND REPAIR. It was moved aside in %s; the service starts without the jobs that were "
+                          "in it.", options.state_dir);
+                r = store_open_sqlite(&options, &service->store);
+        }
+        if (r == -EPROTONOSUPPORT)
+                log_error("the state in %s was written by a newer version; it was not touched", options.state_dir);
+        return r;
+}
+
+static struct manager_limits make_limits(const struct settings *settings) {
+        struct manager_limits limits = manager_limits_default;
+
+        limits.max_jobs_per_user = settings_get(settings, SETTING_MaxJobsPerUser);
+        limits.max_files_per_job = settings_get(settings, SETTING_MaxFilesPerJob);
+        limits.max_ranges_per_file = settings_get(settings, SETTING_MaxRangesPerFile);
+        limits.history_max_entries = settings_get(settings, SETTING_HistoryMaxEntries);
+        limits.history_max_age_usec = settings_get(settings, SETTING_HistoryMaxAge) * USEC_PER_SEC;
+        limits.checkpoint_bytes = settings_get(settings, SETTING_CheckpointBytes);
+        limits.checkpoint_interval_usec = settings_get(settings, SETTING_CheckpointInterval) * USEC_PER_SEC;
+        limits.connect_timeout_usec = settings_get(settings, SETTING_ConnectTimeout) * USEC_PER_SEC;
+        limits.stall_timeout_usec = settings_get(settings, SETTING_StallTimeout) * USEC_PER_SEC;
+        limits.engine.max_connections_per_owner = (unsigned) settings_get(settings, SETTING_MaxConnectionsPerOwner);
+        limits.engine.max_connections_per_host = (unsigned) settings_get(settings, SETTING_MaxConnectionsPerHost);
+        return limits;
+}
+
+static int make_engine(struct service *service) {
+        _cleanup_free_ char *transfer = NULL, *resolve = NULL;
+        struct engine_process_config config;
+        int r;
+
+        r = programs_find("dosvc-transfer", &transfer);
+        if (r >= 0)
+                r = programs_find("dosvc-resolve", &resolve);
+        if (r < 0)
+                return r;
+        config = (struct engine_process_config) {
+                .transfer_program = transfer,
+                .resolve_program = resolve,
+                .idle_exit_usec = CHILDREN_IDLE_EXIT_USEC,
+                .verbose = service->config.arguments->verbose,
+        };
+        return engine_process_new(service->event, &config, &clock_system, &service->engine);
+}
+
+static int make_manager(struct service *service) {
+        const struct settings *settings = service->config.settings;
+        struct manager_config config = { .store = service->store, .files = service->files, .engine = service->engine,
+                                         .clock = &clock_system, .limits = make_limits(settings) };
+        int r;
+
+        config.schedule = (struct schedule_config) {
+                .background_slots = (unsigned) settings_get(settings, SETTING_BackgroundSlots),
+                .time_slice_usec = settings_get(settings, SETTING_TimeSlice) * USEC_PER_SEC,
+                .retry_max_usec = RETRY_MAX_USEC,
+                .retry_first_do_usec = settings_get(settings, SETTING_MinimumRetryDelayDO) * USEC_PER_SEC,
+        };
+        r = random_bytes(&config.schedule.seed, sizeof(config.schedule.seed));
+        if (r < 0)
+                return r;
+        return manager_new(&config, &service->manager);
+}
+
+static int make_bus(struct service *service) {
+        const struct settings *settings = service->config.settings;
+        int r;
+
+        r = bus_server_new(service->event, &(struct bus_server_config) {
+                        .manager = service->manager,
+                        .uid = geteuid(),
+                        .max_clients = settings_get(settings, SETTING_MaxClients),
+                        .max_calls_per_client = settings_get(settings, SETTING_MaxCallsPerClient),
+                        .entries = settings_entries(settings),
+                        .n_entries = _SETTING_MAX,
+                        .host = &bus_host,
+                        .host_userdata = service,
+                }, &service->bus);
+        if (r < 0)
+                return r;
+        manager_set_events(service->manager, &bus_manager_events, service->bus);
+        return 0;
+}
+
+static int watch_signals(struct service *service) {
+        static const int signals[] = { SIGTERM, SIGINT, SIGHUP };
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && i < ELEMENTSOF(signals); i++)
+                r = sd_event_add_signal(service->event, NULL, signals[i], on_signal, service);
+        return r;
+}
+
+static int make_parts(struct service *service) {
+        struct files_config files = { .max_threads = FILE_THREADS,
+                                      .minimum_free_bytes = settings_get(service->config.settings, SETTING_MinimumFreeSpace) };
+        int r;
+
+        r = open_store(service);
+        if (r >= 0)
+                r = files_new(&files, &service->files);
+        if (r >= 0)
+                r = make_engine(service);
+        if (r >= 0)
+                r = make_manager(service);
+        return r;
+}
+
+/* Listening comes last: whoever gets through finds everything loaded. */
+static int open_doors(struct service *service) {
+        _cleanup_free_ char *address = NULL;
+        int r;
+
+        r = make_bus(service);
+        if (r >= 0)
+                r = manager_start(service->manager);
+        if (r >= 0)
+                r = manager_loop_new(service->event, service->manager, service->store, service->files, &service->loop);
+        if (r >= 0)
+                r = listeners_open(service->bus, service->config.arguments->socket, service->config.state_dir,
+                                   service->config.default_state_dir, &address);
+        if (r >= 0)
+                r = state_lock_publish(service->config.lock_fd, address);
+        if (r < 0)
+                return r;
+        log_info("ready at %s", address);
+        return 0;
+}
+
+int service_new(const struct service_config *config, struct service **ret) {
+        _cleanup_(service_freep) struct service *service = malloc(sizeof(*service));
+        int r;
+
+        if (!service)
+                return -ENOMEM;
+        *service = (struct service) { .config = *config, .started_usec = clock_now(&clock_system, CLOCK_ID_REALTIME) };
+        r = sd_event_default(&service->event);
+        if (r >= 0)
+                r = watch_signals(service);
+        if (r >= 0)
+                r = make_parts(service);
+        if (r >= 0)
+                r = open_doors(service);
+        if (r >= 0)
+                r = watch_idleness(service);
+        if (r >= 0)
+                r = sd_event_set_watchdog(service->event, true); /* no-op unless the manager of services wants it */
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(service);
+        return 0;
+}
+
+int service_run(struct service *service) {
+        int r;
+
+        (void) sd_notify(0, "READY=1");
+        r = sd_event_loop(service->event);
+        return r < 0 ? r : service->failed ? SERVICE_EXIT_STORE_FAILED : r;
+}
+
+struct service *service_free(struct service *service) {
+        bool abandon;
+
+        if (!service)
+                return NULL;
+        if (service->bus)
+                bus_server_close(service->bus);
+        manager_loop_free(service->loop);
+        manager_free(service->manager);
+        bus_server_free(service->bus);
+        engine_free(service->engine);
+        /* A hung mount must not hold us back. */
+        abandon = service->files && files_outstanding(service->files) > 0;
+        files_free(service->files, abandon);
+        store_free(service->store);
+        if (service->clean)
+                state_dir_end_run(service->config.state_dir);
+        sd_event_source_disable_unref(service->judge_source);
+        sd_event_source_disable_unref(service->idle_timer);
+        sd_event_source_disable_unref(service->stop_timer);
+        sd_event_source_disable_unref(service->quiet_source);
+        sd_event_unref(service->event);
+        free(service);
+        return NULL;
+}

@@ -1,0 +1,23 @@
+/* The core put together: store, owner role, transfer engine, manager and D-Bus face on one loop; started, stopped, left when idle. */
+#pragma once
+
+#include "daemon/arguments.h"
+#include "daemon/settings.h"
+
+#define SERVICE_EXIT_STORE_FAILED 75 /* EX_TEMPFAIL: start me again */
+
+struct service;
+
+struct service_config {
+        const struct arguments *arguments;
+        const struct settings *settings;
+        const char *state_dir;    /* real path, ours, locked */
+        int lock_fd;              /* borrowed; the address is published there */
+        bool default_state_dir;   /* then it may have $XDG_RUNTIME_DIR/dosvc/bus, too */
+};
+
+int service_new(const struct service_config *config, struct service **ret);
+/* Until a signal, idleness or a failure. Return: the exit code, or -errno. */
+int service_run(struct service *service);
+struct service *service_free(struct service *service);
+DEFINE_CLEANUP_FUNC(struct service, service_free)

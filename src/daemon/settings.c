@@ -1,0 +1,275 @@
+#include "daemon/settings.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <ini.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/strings.h"
+
+#define SECTION "Service"
+
+enum setting_type {
+        CONFIG_UINT,
+        CONFIG_SECONDS,
+        CONFIG_BYTES,
+        CONFIG_BOOL,
+};
+
+struct setting_row {
+        const char *key;
+        enum setting_type type;
+        const char *initial;
+        uint64_t min;
+        uint64_t max;
+        const char *unit;
+        const char *text;
+};
+
+static const struct setting_row rows[] = {
+#define CONFIG_ROW(key, type, initial, min, max, unit, text) { #key, type, initial, min, max, unit, text },
+#include "daemon/config-table.inc"
+#undef CONFIG_ROW
+};
+
+struct settings {
+        uint64_t numbers[_SETTING_MAX];
+        char *values[_SETTING_MAX];
+        char *sources[_SETTING_MAX];
+        struct bus_config_entry entries[_SETTING_MAX];
+};
+
+/* ---- one value ---- */
+
+static int parse_bool(const char *s, uint64_t *ret) {
+        if (strcasecmp(s, "yes") == 0)
+                *ret = 1;
+        else if (strcasecmp(s, "no") == 0)
+                *ret = 0;
+        else
+                return -EINVAL;
+        return 0;
+}
+
+/* Decimal, with K, M, G or T (of 1024) behind it if one likes. */
+static int parse_bytes(const char *s, uint64_t *ret) {
+        static const char suffixes[] = "KMGT";
+        _cleanup_free_ char *digits = strdup(s);
+        size_t n = strlen(s);
+        const char *suffix;
+        unsigned shift = 0;
+        uint64_t value;
+        int r;
+
+        if (!digits)
+                return -ENOMEM;
+        suffix = n > 0 ? strchr(suffixes, toupper((unsigned char) s[n - 1])) : NULL;
+        if (suffix && *suffix) {
+                digits[n - 1] = 0;
+                shift = 10 * (unsigned)(suffix - suffixes + 1);
+        }
+        r = parse_u64(digits, &value);
+        if (r < 0)
+                return r;
+        if (value > UINT64_MAX >> shift)
+                return -ERANGE;
+        *ret = value << shift;
+        return 0;
+}
+
+static int parse_value(const struct setting_row *row, const char *s, uint64_t *ret) {
+        int r;
+
+        switch (row->type) {
+        case CONFIG_BOOL:
+                return parse_bool(s, ret);
+        case CONFIG_BYTES:
+                r = parse_bytes(s, ret);
+                break;
+        default:
+                r = parse_u64(s, ret);
+        }
+        if (r < 0)
+                return r;
+        return *ret < row->min || *ret > row->max ? -ERANGE : 0;
+}
+
+static int settings_put(struct settings *settings, size_t i, uint64_t number, const char *source) {
+        char value[24];
+        int r;
+
+        if (rows[i].type == CONFIG_BOOL)
+                (void) snprintf(value, sizeof(value), "%s", number ? "yes" : "no");
+        else
+                (void) snprintf(value, sizeof(value), "%" PRIu64, number);
+        r = strdup_to(&settings->values[i], value);
+        if (r >= 0)
+                r = strdup_to(&settings->sources[i], source);
+        if (r < 0)
+                return r;
+        settings->numbers[i] = number;
+        settings->entries[i] = (struct bus_config_entry) {
+                .key = rows[i].key,
+                .value = settings->values[i],
+                .source = settings->sources[i],
+                .unit = rows[i].unit,
+                .text = rows[i].text,
+        };
+        return 0;
+}
+
+int settings_new(struct settings **ret) {
+        _cleanup_(settings_freep) struct settings *settings = calloc(1, sizeof(*settings));
+        int r;
+
+        if (!settings)
+                return -ENOMEM;
+        for (size_t i = 0; i < _SETTING_MAX; i++) {
+                uint64_t number;
+
+                r = parse_value(&rows[i], rows[i].initial, &number);
+                assert(r >= 0); /* idl/config.txt contradicts itself */
+                r = settings_put(settings, i, number, "default");
+                if (r < 0)
+                        return r;
+        }
+        *ret = TAKE_PTR(settings);
+        return 0;
+}
+
+struct settings *settings_free(struct settings *settings) {
+        if (!settings)
+                return NULL;
+        for (size_t i = 0; i < _SETTING_MAX; i++) {
+                free(settings->values[i]);
+                free(settings->sources[i]);
+        }
+        free(settings);
+        return NULL;
+}
+
+uint64_t settings_get(const struct settings *settings, enum setting setting) {
+        return settings->numbers[setting];
+}
+
+const struct bus_config_entry *settings_entries(const struct settings *settings) {
+        return settings->entries;
+}
+
+/* ---- files ---- */
+
+struct reader {
+        struct settings *settings;
+        FILE *stream;
+        const char *path;
+        unsigned line;
+        int error;
+};
+
+/* libinih does not tell the line, and cuts long ones in two: so lines are handed to it one by one. */
+static char *read_line(char *ret, int size, void *userdata) {
+        struct reader *reader = userdata;
+        _cleanup_free_ char *line = NULL;
+        size_t n_allocated = 0;
+        ssize_t n = getline(&line, &n_allocated, reader->stream);
+
+        if (n < 0)
+                return NULL;
+        reader->line++;
+        if (n >= size || memchr(line, 0, (size_t) n)) {
+                log_warning("%s:%u: the line is too long or has a zero byte; ignored", reader->path, reader->line);
+                line[0] = '\n';
+                n = 1;
+        }
+        memcpy(ret, line, (size_t) n);
+        ret[n] = 0;
+        return ret;
+}
+
+static int take_pair(void *userdata, const char *section, const char *key, const char *value) {
+        struct reader *reader = userdata;
+        uint64_t number;
+        int r;
+
+        if (!streq(section, SECTION)) {
+                log_warning("%s:%u: there is no section [%s]; %s is ignored", reader->path, reader->line, section, key);
+                return 1;
+        }
+        for (size_t i = 0; i < _SETTING_MAX; i++) {
+                if (!streq(rows[i].key, key))
+                        continue;
+                r = parse_value(&rows[i], value, &number);
+                if (r == -ERANGE)
+                        log_warning("%s:%u: %s must be from %" PRIu64 " to %" PRIu64 ", not \"%s\"; ignored", reader->path,
+                                    reader->line, key, rows[i].min, rows[i].max, value);
+                else if (r < 0)
+                        log_warning("%s:%u: \"%s\" is no value for %s; ignored", reader->path, reader->line, value, key);
+                else
+                        r = settings_put(reader->settings, i, number, reader->path);
+                if (r == -ENOMEM)
+                        reader->error = r;
+                return 1;
+        }
+        log_warning("%s:%u: there is no setting %s; ignored", reader->path, reader->line, key);
+        return 1;
+}
+
+static int read_one(struct settings *settings, const char *path) {
+        struct reader reader = { .settings = settings, .path = path };
+        int bad;
+
+        reader.stream = fopen(path, "re");
+        if (!reader.stream)
+                return -errno;
+        bad = ini_parse_stream(read_line, &reader, take_pair, &reader);
+        if (bad > 0)
+                log_warning("%s:%d: neither [section] nor Key=value; ignored", path, bad);
+        if (ferror(reader.stream))
+                reader.error = -EIO;
+        (void) fclose(reader.stream);
+        return bad < 0 && reader.error == 0 ? -ENOMEM : reader.error;
+}
+
+static int is_conf(const struct dirent *entry) {
+        size_t n = strlen(entry->d_name);
+
+        return n > strlen(".conf") && entry->d_name[0] != '.' && streq(entry->d_name + n - strlen(".conf"), ".conf");
+}
+
+static int by_name(const struct dirent **a, const struct dirent **b) {
+        return strcmp((*a)->d_name, (*b)->d_name); /* not strcoll(): no locale decides what wins */
+}
+
+static int read_drop_ins(struct settings *settings, const char *path) {
+        _cleanup_free_ char *directory = NULL;
+        struct dirent **entries;
+        int n, r = 0;
+
+        if (asprintf(&directory, "%s.d", path) < 0)
+                return -ENOMEM;
+        n = scandir(directory, &entries, is_conf, by_name);
+        if (n < 0)
+                return errno == ENOENT || errno == ENOTDIR ? 0 : -errno;
+        for (int i = 0; i < n; i++) {
+                _cleanup_free_ char *file = NULL;
+
+                if (r == 0 && asprintf(&file, "%s/%s", directory, entries[i]->d_name) < 0)
+                        r = -ENOMEM;
+                if (r == 0)
+                        r = read_one(settings, file);
+                free(entries[i]);
+        }
+        free(entries);
+        return r;
+}
+
+int settings_read(struct settings *settings, const char *path, bool required) {
+        int r = read_one(settings, path);
+
+        if (r < 0 && (r != -ENOENT || required))
+                return r;
+        return read_drop_ins(settings, path);
+}

@@ -1,0 +1,20 @@
+/* The folder that holds the service's state: where it is, that it is ours alone, what kind of file system it is on, and whether the
+ * last run ended well. */
+#pragma once
+
+#include "base/macros.h"
+
+/* Of a user instance. *ret is absolute and freed by the caller. -ENXIO: nothing in the environment says where. */
+int state_dir_default(char **ret);
+int config_path_default(char **ret);
+/* $XDG_RUNTIME_DIR/dosvc/bus; -ENXIO: there is none. */
+int runtime_socket_default(char **ret);
+
+/* Makes it (0700) with what is missing above it, and gives its real path. -EPERM: it belongs to somebody else. */
+int state_dir_make(const char *path, char **ret);
+/* NFS, SMB, FUSE …: locks and shared memory cannot be trusted there. */
+int state_dir_is_network(const char *path);
+
+/* A marker file that is there while a service runs. @ret_unclean: it was there already: the last one did not end well. */
+int state_dir_begin_run(const char *path, bool *ret_unclean);
+void state_dir_end_run(const char *path);
