@@ -14,8 +14,8 @@ struct ipc_header {
         uint32_t reserved;
 };
 
-static_assert(sizeof(struct ipc_header) == IPC_HEADER_SIZE);
-static_assert(sizeof(struct ipc_piece) == 24);
+static_assert(sizeof(struct ipc_header) == IPC_HEADER_SIZE, "the header has no padding");
+static_assert(sizeof(struct ipc_piece) == 24, "a piece has no padding");
 static_assert(IPC_HEADER_SIZE + 256 + IPC_PIECES_MAX * sizeof(struct ipc_piece) + LIMIT_URL + IPC_ORIGIN_MAX +
               3 * LIMIT_VALIDATOR + LIMIT_CUSTOM_HEADERS + IPC_PROXIES_MAX * (IPC_PROXY_BYTES + 8) <= IPC_FRAME_MAX,
               "the largest START fits one frame");

@@ -1,0 +1,22 @@
+/* What dosvc-transfer and dosvc-resolve take from themselves before the first byte from the network arrives. Denied calls get
+ * EPERM, never a kill: a library that tries something exotic goes on without it.
+ *
+ * 1. Open, load and create everything that needs a file (authorities, the event loop with its timer).
+ * 2. sandbox_enter_transfer() or sandbox_enter_resolve(). There is no way back.
+ *
+ * transfer: Landlock denies every file system right, signals and abstract sockets to others; seccomp is an allowlist: the only
+ * sockets are AF_INET and AF_INET6 streams, and there is no open, exec, fork, thread, ptrace, mount or io_uring at all.
+ * resolve: name services are plugins that read files and talk to local daemons, so it keeps reading, sockets and threads. Landlock
+ * denies writing and execution; seccomp denies new processes, listening, and what tampers with others or the kernel. */
+#pragma once
+
+#include "base/macros.h"
+
+struct sandbox_facts {
+        int landlock_abi; /* 0: the kernel has none; seccomp alone holds */
+        bool seccomp;
+};
+
+/* 0, or -errno: the process must not go on. */
+int sandbox_enter_transfer(struct sandbox_facts *ret);
+int sandbox_enter_resolve(struct sandbox_facts *ret);

@@ -1,0 +1,243 @@
+#include "transfer/children.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <sys/epoll.h>
+#include <sys/pidfd.h>
+#include <sys/wait.h>
+#include <systemd/sd-event.h>
+#include <unistd.h>
+
+#include "base/fds.h"
+#include "ipc/channel.h"
+
+#define FIRST_FREE_FD 16        /* above every number that a child gets, so that no dup2() of the list hits a source of a later one */
+#define REAP_TIMEOUT_MSEC 2000
+
+struct child {
+        struct children *children;
+        pid_t pid;
+        int pidfd;
+        sd_event_source *source;
+};
+
+struct children {
+        struct child transfer, resolve;
+        unsigned n_alive;
+        bool killed;
+        children_dead_fn dead;
+        void *userdata;
+};
+
+/* Standard streams to /dev/null but stderr, @fds to 3…, everything above closed. */
+static int prepare_files(posix_spawn_file_actions_t *actions, const int *fds, int n_fds) {
+        int r;
+
+        r = posix_spawn_file_actions_addopen(actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+        if (r == 0)
+                r = posix_spawn_file_actions_addopen(actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
+        for (int i = 0; r == 0 && i < n_fds; i++)
+                r = posix_spawn_file_actions_adddup2(actions, fds[i], 3 + i);
+        if (r == 0)
+                r = posix_spawn_file_actions_addclosefrom_np(actions, 3 + n_fds);
+        return -r;
+}
+
+/* No signal of ours is blocked or ignored there, and Ctrl-C at the service's terminal is not for them. */
+static int prepare_attributes(posix_spawnattr_t *attributes) {
+        sigset_t none, all;
+        int r;
+
+        sigemptyset(&none);
+        sigfillset(&all);
+        r = posix_spawnattr_setsigmask(attributes, &none);
+        if (r == 0)
+                r = posix_spawnattr_setsigdefault(attributes, &all);
+        if (r == 0)
+                r = posix_spawnattr_setpgroup(attributes, 0);
+        if (r == 0)
+                r = posix_spawnattr_setflags(attributes,
+                                             POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
+        return -r;
+}
+
+static int spawn_program(const char *program, char *const argv[], const int *fds, int n_fds, pid_t *ret_pid) {
+        /* Nothing is inherited: no SSLKEYLOGFILE, no *_proxy, no LD_PRELOAD, no LOCALDOMAIN. */
+        char *const environment[] = { (char *) "PATH=/usr/bin:/bin", (char *) "LANG=C.UTF-8", NULL };
+        posix_spawn_file_actions_t actions;
+        posix_spawnattr_t attributes;
+        int r;
+
+        r = -posix_spawn_file_actions_init(&actions);
+        if (r < 0)
+                return r;
+        r = -posix_spawnattr_init(&attributes);
+        if (r < 0) {
+                (void) posix_spawn_file_actions_destroy(&actions);
+                return r;
+        }
+        r = prepare_files(&actions, fds, n_fds);
+        if (r == 0)
+                r = prepare_attributes(&attributes);
+        if (r == 0)
+                r = -posix_spawn(ret_pid, program, &actions, &attributes, argv, environment);
+        (void) posix_spawnattr_destroy(&attributes);
+        (void) posix_spawn_file_actions_destroy(&actions);
+        return r;
+}
+
+static int raise_fd(int *fd) {
+        int high = fcntl(*fd, F_DUPFD_CLOEXEC, FIRST_FREE_FD);
+
+        if (high < 0)
+                return -errno;
+        (void) fd_close(*fd);
+        *fd = high;
+        return 0;
+}
+
+static int spawn_transfer(const struct children_config *config, int core_fd, int resolve_fd, pid_t *ret_pid) {
+        _cleanup_free_ char *ca_file = NULL;
+        const int fds[] = { core_fd, resolve_fd };
+        char *argv[4] = { (char *) "dosvc-transfer" };
+        size_t n = 1;
+
+        if (config->ca_file) {
+                if (asprintf(&ca_file, "--ca-file=%s", config->ca_file) < 0) {
+                        ca_file = NULL;
+                        return -ENOMEM;
+                }
+                argv[n++] = ca_file;
+        }
+        if (config->verbose)
+                argv[n++] = (char *) "--verbose";
+        return spawn_program(config->transfer_program, argv, fds, 2, ret_pid);
+}
+
+static int spawn_resolve(const struct children_config *config, int transfer_fd, pid_t *ret_pid) {
+        char *argv[] = { (char *) "dosvc-resolve", config->verbose ? (char *) "--verbose" : NULL, NULL };
+
+        return spawn_program(config->resolve_program, argv, &transfer_fd, 1, ret_pid);
+}
+
+static int on_exit_of_child(sd_event_source *source, int fd, uint32_t events, void *userdata) {
+        struct child *child = ASSERT_PTR(userdata);
+        struct children *children = child->children;
+        siginfo_t info = {};
+
+        if (waitid(P_PIDFD, (id_t) fd, &info, WEXITED | WNOHANG) < 0 && errno == EINTR)
+                return 0;
+        (void) sd_event_source_set_enabled(source, SD_EVENT_OFF);
+        child->pid = 0;
+        children->n_alive--;
+        children_kill(children);
+        if (children->n_alive == 0)
+                children->dead(children->userdata); /* may free it */
+        return 0;
+}
+
+static int watch_child(struct sd_event *event, struct child *child) {
+        child->pidfd = pidfd_open(child->pid, 0);
+        if (child->pidfd < 0)
+                return -errno;
+        return sd_event_add_io(event, &child->source, child->pidfd, EPOLLIN, on_exit_of_child, child);
+}
+
+int children_new(struct sd_event *event, const struct children_config *config, children_dead_fn dead, void *userdata,
+                 int *ret_fd, struct children **ret) {
+        _cleanup_(children_freep) struct children *children = NULL;
+        _cleanup_close_ int core_fd = -EBADF, transfer_core_fd = -EBADF, transfer_resolve_fd = -EBADF, resolve_fd = -EBADF;
+        int pair[2], r;
+
+        r = ipc_channel_pair(pair);
+        if (r < 0)
+                return r;
+        core_fd = pair[0];
+        transfer_core_fd = pair[1];
+        r = ipc_channel_pair(pair);
+        if (r < 0)
+                return r;
+        transfer_resolve_fd = pair[0];
+        resolve_fd = pair[1];
+        r = raise_fd(&transfer_core_fd);
+        if (r == 0)
+                r = raise_fd(&transfer_resolve_fd);
+        if (r == 0)
+                r = raise_fd(&resolve_fd);
+        if (r < 0)
+                return r;
+
+        children = calloc(1, sizeof(*children));
+        if (!children)
+                return -ENOMEM;
+        *children = (struct children) {
+                .transfer = { .children = children, .pidfd = -EBADF },
+                .resolve = { .children = children, .pidfd = -EBADF },
+                .dead = dead,
+                .userdata = userdata,
+        };
+        r = spawn_resolve(config, resolve_fd, &children->resolve.pid);
+        if (r < 0)
+                return r;
+        children->n_alive++;
+        r = spawn_transfer(config, transfer_core_fd, transfer_resolve_fd, &children->transfer.pid);
+        if (r < 0)
+                return r;
+        children->n_alive++;
+        r = watch_child(event, &children->resolve);
+        if (r == 0)
+                r = watch_child(event, &children->transfer);
+        if (r < 0)
+                return r;
+        *ret_fd = TAKE_FD(core_fd);
+        *ret = TAKE_PTR(children);
+        return 0;
+}
+
+static void kill_child(const struct child *child) {
+        if (child->pid <= 0)
+                return;
+        if (child->pidfd >= 0)
+                (void) pidfd_send_signal(child->pidfd, SIGKILL, NULL, 0);
+        else
+                (void) kill(child->pid, SIGKILL); /* not reaped, so the number is still its own */
+}
+
+void children_kill(struct children *children) {
+        if (children->killed)
+                return;
+        children->killed = true;
+        kill_child(&children->transfer);
+        kill_child(&children->resolve);
+}
+
+static void reap_child(struct child *child) {
+        struct pollfd pollfd = { .fd = child->pidfd, .events = POLLIN };
+
+        child->source = sd_event_source_disable_unref(child->source);
+        if (child->pid > 0) {
+                if (child->pidfd < 0)
+                        (void) waitpid(child->pid, NULL, 0);
+                else if (poll(&pollfd, 1, REAP_TIMEOUT_MSEC) == 1)
+                        (void) waitid(P_PIDFD, (id_t) child->pidfd, NULL, WEXITED | WNOHANG);
+        }
+        child->pid = 0;
+        child->pidfd = fd_close(child->pidfd);
+}
+
+struct children *children_free(struct children *children) {
+        if (!children)
+                return NULL;
+        children_kill(children);
+        reap_child(&children->transfer);
+        reap_child(&children->resolve);
+        free(children);
+        return NULL;
+}
+
+pid_t children_transfer_pid(const struct children *children) {
+        return children->transfer.pid;
+}

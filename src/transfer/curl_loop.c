@@ -1,0 +1,146 @@
+#include "transfer/curl_loop.h"
+
+#include <sys/epoll.h>
+#include <systemd/sd-event.h>
+
+#include "base/clock.h"
+
+struct curl_loop {
+        sd_event *event;
+        sd_event_source *timer;
+        CURLM *multi;
+        curl_loop_done_fn done;
+        void *userdata;
+};
+
+static void take_results(struct curl_loop *loop) {
+        CURLMsg *message;
+        int left;
+
+        while ((message = curl_multi_info_read(loop->multi, &left))) {
+                CURL *easy = message->easy_handle;
+                CURLcode code = message->data.result;
+
+                if (message->msg != CURLMSG_DONE)
+                        continue;
+                (void) curl_multi_remove_handle(loop->multi, easy);
+                loop->done(loop->userdata, easy, code);
+        }
+}
+
+static int on_socket_ready(sd_event_source *source, int fd, uint32_t events, void *userdata) {
+        struct curl_loop *loop = ASSERT_PTR(userdata);
+        int action = 0, running;
+
+        if (events & (EPOLLIN | EPOLLHUP))
+                action |= CURL_CSELECT_IN;
+        if (events & EPOLLOUT)
+                action |= CURL_CSELECT_OUT;
+        if (events & EPOLLERR)
+                action |= CURL_CSELECT_ERR;
+        (void) curl_multi_socket_action(loop->multi, fd, action, &running); /* the source may be gone after this */
+        take_results(loop);
+        return 0;
+}
+
+static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
+        struct curl_loop *loop = ASSERT_PTR(userdata);
+        int running;
+
+        (void) curl_multi_socket_action(loop->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+        take_results(loop);
+        return 0;
+}
+
+static int on_curl_socket(CURL *easy, curl_socket_t fd, int what, void *userdata, void *socket_data) {
+        struct curl_loop *loop = ASSERT_PTR(userdata);
+        sd_event_source *source = socket_data;
+        uint32_t events = 0;
+
+        if (what == CURL_POLL_REMOVE) {
+                (void) curl_multi_assign(loop->multi, fd, NULL);
+                (void) sd_event_source_disable_unref(source);
+                return 0;
+        }
+        if (what & CURL_POLL_IN)
+                events |= EPOLLIN;
+        if (what & CURL_POLL_OUT)
+                events |= EPOLLOUT;
+        if (source)
+                return sd_event_source_set_io_events(source, events) < 0 ? -1 : 0;
+        if (sd_event_add_io(loop->event, &source, fd, events, on_socket_ready, loop) < 0)
+                return -1;
+        (void) curl_multi_assign(loop->multi, fd, source);
+        return 0;
+}
+
+static int on_curl_timer(CURLM *multi, long timeout_msec, void *userdata) {
+        struct curl_loop *loop = ASSERT_PTR(userdata);
+
+        if (timeout_msec < 0)
+                return sd_event_source_set_enabled(loop->timer, SD_EVENT_OFF) < 0 ? -1 : 0;
+        if (sd_event_source_set_time_relative(loop->timer, (uint64_t) timeout_msec * USEC_PER_MSEC) < 0)
+                return -1;
+        return sd_event_source_set_enabled(loop->timer, SD_EVENT_ONESHOT) < 0 ? -1 : 0;
+}
+
+int curl_loop_new(struct sd_event *event, curl_loop_done_fn done, void *userdata, struct curl_loop **ret) {
+        struct curl_loop *loop;
+        int r;
+
+        loop = calloc(1, sizeof(*loop));
+        if (!loop)
+                return -ENOMEM;
+        loop->event = sd_event_ref(event);
+        loop->done = done;
+        loop->userdata = userdata;
+        loop->multi = curl_multi_init();
+        r = loop->multi ? sd_event_add_time(event, &loop->timer, CLOCK_MONOTONIC, 0, 1, on_timer, loop) : -ENOMEM;
+        if (r >= 0)
+                r = sd_event_source_set_enabled(loop->timer, SD_EVENT_OFF);
+        if (r < 0) {
+                curl_loop_free(loop);
+                return r;
+        }
+        (void) curl_multi_setopt(loop->multi, CURLMOPT_SOCKETFUNCTION, on_curl_socket);
+        (void) curl_multi_setopt(loop->multi, CURLMOPT_SOCKETDATA, loop);
+        (void) curl_multi_setopt(loop->multi, CURLMOPT_TIMERFUNCTION, on_curl_timer);
+        (void) curl_multi_setopt(loop->multi, CURLMOPT_TIMERDATA, loop);
+        (void) curl_multi_setopt(loop->multi, CURLMOPT_PIPELINING, (long) CURLPIPE_MULTIPLEX);
+        *ret = loop;
+        return 0;
+}
+
+struct curl_loop *curl_loop_free(struct curl_loop *loop) {
+        if (!loop)
+                return NULL;
+        if (loop->multi)
+                (void) curl_multi_cleanup(loop->multi);
+        loop->timer = sd_event_source_disable_unref(loop->timer);
+        loop->event = sd_event_unref(loop->event);
+        free(loop);
+        return NULL;
+}
+
+int curl_loop_set_limits(struct curl_loop *loop, unsigned max_connections, unsigned max_per_host) {
+        if (curl_multi_setopt(loop->multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, (long) max_connections) != CURLM_OK ||
+            curl_multi_setopt(loop->multi, CURLMOPT_MAX_HOST_CONNECTIONS, (long) max_per_host) != CURLM_OK ||
+            curl_multi_setopt(loop->multi, CURLMOPT_MAXCONNECTS, (long) max_connections) != CURLM_OK)
+                return -EINVAL;
+        return 0;
+}
+
+int curl_loop_add(struct curl_loop *loop, CURL *easy) {
+        switch (curl_multi_add_handle(loop->multi, easy)) {
+        case CURLM_OK:
+                return 0;
+        case CURLM_OUT_OF_MEMORY:
+                return -ENOMEM;
+        default:
+                return -EINVAL;
+        }
+}
+
+void curl_loop_remove(struct curl_loop *loop, CURL *easy) {
+        (void) curl_multi_remove_handle(loop->multi, easy);
+}

@@ -1,0 +1,697 @@
+#include "transfer/engine_process.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <systemd/sd-event.h>
+#include <uthash.h>
+#include <utlist.h>
+
+#include "base/fds.h"
+#include "base/intervals.h"
+#include "base/log.h"
+#include "base/strings.h"
+#include "ipc/message.h"
+#include "transfer/children.h"
+#include "transfer/link.h"
+
+#define LANES_MAX 8                               /* processes at a time; further mounts share them */
+#define QUEUED_BYTES_WANTED (1024u * 1024)        /* more is not given to a link: stop() of what still waits here costs nothing */
+#define RESTART_DELAY_MIN (100 * USEC_PER_MSEC)
+#define RESTART_DELAY_MAX (30 * USEC_PER_SEC)
+#define HEALTHY_AFTER (10 * USEC_PER_SEC)         /* a process that lived so long did not die of its start */
+#define FAILURES_BEFORE_GIVING_UP 3               /* starts without a HELLO, before requests end with ENGINE_FAILED */
+
+static_assert(IPC_OUTCOMES == ENGINE_LOST, "LOST is said by us, never by the process");
+static_assert(ENGINE_PIECES_MAX == IPC_PIECES_MAX, "a request fits its frame");
+
+struct lane;
+
+struct process_request {
+        UT_hash_handle hh;
+        struct process_request *prev, *next; /* of the lane: waiting or running */
+        struct lane *lane;
+        uint64_t id;
+        uint8_t *frame; /* START; NULL once it is sent */
+        size_t frame_size;
+        int fd;
+        bool sent;
+        bool stopping;
+        struct intervals wanted;   /* local ranges of the pieces: nothing else may be reported */
+        struct intervals reported;
+        uint64_t open_start;       /* a piece TO_EOF: everything from here may be reported, too */
+};
+
+/* One pair of processes for each mounted file system: dosvc-transfer has one thread, so a write that hangs in the kernel holds up
+ * its whole process. It must hold up nobody who writes elsewhere. */
+struct lane {
+        struct lane *prev, *next;
+        struct engine_process *engine;
+        dev_t dev;
+        struct children *children;
+        struct link *link;
+        struct process_request *waiting, *running;
+        size_t n_requests;
+        sd_event_source *pump;  /* defer: what was asked for since the last turn */
+        sd_event_source *timer; /* next start, or idle exit */
+        unsigned n_failures;
+        uint64_t started_usec;
+        struct stat ca_stat;    /* of the bundle that the process read */
+};
+
+struct engine_process {
+        struct engine engine; /* first member */
+        sd_event *event;
+        const struct clock *clock;
+        struct children_config config;
+        char *transfer_program, *resolve_program, *ca_file;
+        uint64_t idle_exit_usec;
+        struct engine_limits limits;
+        const struct engine_events *events;
+        void *userdata;
+        struct process_request *requests; /* hash by id */
+        struct lane *lanes;
+        size_t n_lanes;
+};
+
+static void lane_arm_pump(struct lane *lane) {
+        (void) sd_event_source_set_enabled(lane->pump, SD_EVENT_ONESHOT);
+}
+
+static void lane_arm_timer(struct lane *lane, uint64_t delay_usec) {
+        if (delay_usec == USEC_INFINITY) {
+                (void) sd_event_source_set_enabled(lane->timer, SD_EVENT_OFF);
+                return;
+        }
+        if (sd_event_source_set_time_relative(lane->timer, delay_usec) >= 0)
+                (void) sd_event_source_set_enabled(lane->timer, SD_EVENT_ONESHOT);
+}
+
+static struct process_request *request_free(struct process_request *request) {
+        if (!request)
+                return NULL;
+        (void) fd_close(request->fd);
+        free(request->frame);
+        intervals_done(&request->wanted);
+        intervals_done(&request->reported);
+        free(request);
+        return NULL;
+}
+DEFINE_CLEANUP_FUNC(struct process_request, request_free)
+
+/* Takes it out of every list, tells, and frees it. */
+static void request_finish(struct process_request *request, const struct engine_result *result) {
+        struct engine_process *engine = request->lane->engine;
+        struct lane *lane = request->lane;
+
+        if (request->sent)
+                DL_DELETE(lane->running, request);
+        else
+                DL_DELETE(lane->waiting, request);
+        HASH_DEL(engine->requests, request);
+        lane->n_requests--;
+        if (lane->n_requests == 0 && lane->link)
+                lane_arm_timer(lane, engine->idle_exit_usec);
+        if (engine->events && engine->events->finished)
+                engine->events->finished(engine->userdata, request->id, result);
+        request_free(request);
+}
+
+static void request_finish_failed(struct process_request *request, const char *text) {
+        request_finish(request, &(struct engine_result) {
+                .outcome = ENGINE_FAILED,
+                .code = ERROR_ENGINE_FAILED,
+                .context = ERROR_CONTEXT_GENERAL_TRANSPORT,
+                .transient = true,
+                .text = text,
+        });
+}
+
+/* Everything in @list ends. New requests that are made meanwhile come to the end of the waiting list and stay. */
+static void lane_finish_all(struct lane *lane, bool running, enum engine_outcome outcome, const char *text) {
+        size_t n = 0;
+        struct process_request *request;
+
+        DL_COUNT(running ? lane->running : lane->waiting, request, n);
+        while (n-- > 0 && (request = running ? lane->running : lane->waiting)) {
+                if (request->stopping)
+                        request_finish(request, &(struct engine_result) { .outcome = ENGINE_STOPPED, .text = "" });
+                else if (outcome == ENGINE_LOST)
+                        request_finish(request, &(struct engine_result) { .outcome = ENGINE_LOST, .text = text });
+                else
+                        request_finish_failed(request, text);
+        }
+}
+
+/* A process that says what cannot be true is not to be believed any further. */
+static void lane_distrust(struct lane *lane, const char *what) {
+        log_debug("dosvc-transfer broke the rules: %s", what);
+        children_kill(lane->children);
+}
+
+static void on_metadata(struct process_request *request, const struct ipc_metadata *m) {
+        const struct engine_metadata metadata = {
+                .http_status = m->http_status,
+                .remote_size = m->remote_size,
+                .etag = m->etag,
+                .last_modified = m->last_modified,
+                .encoding = m->encoding,
+                .origin = m->origin,
+                .remote_time_usec = m->remote_time_usec,
+                .address = m->address,
+        };
+        const struct engine_process *engine = request->lane->engine;
+
+        if (engine->events && engine->events->metadata)
+                engine->events->metadata(engine->userdata, request->id, &metadata);
+}
+
+static void on_progress(struct process_request *request, const struct ipc_progress *m) {
+        const struct engine_process *engine = request->lane->engine;
+
+        if (!intervals_contain(&request->wanted, m->local_start, m->local_end) &&
+            (m->local_start < request->open_start || m->local_end > LIMIT_FILE_SIZE))
+                return lane_distrust(request->lane, "progress outside of the pieces");
+        if (intervals_add(&request->reported, m->local_start, m->local_end) < 0)
+                return lane_distrust(request->lane, "no memory for its progress");
+        if (engine->events && engine->events->progress)
+                engine->events->progress(engine->userdata, request->id, m->local_start, m->local_end, m->bytes_fetched);
+}
+
+/* DONE is believed only when each byte of each piece was reported before. */
+static bool request_is_covered(const struct process_request *request) {
+        for (size_t i = 0; i < request->wanted.n_items; i++) {
+                const struct interval *item = &request->wanted.items[i];
+
+                if (!intervals_contain(&request->reported, item->start, item->end))
+                        return false;
+        }
+        return true;
+}
+
+static void on_finished(struct process_request *request, const struct ipc_finished *m) {
+        const struct engine_result result = {
+                .outcome = (enum engine_outcome) m->outcome,
+                .code = m->code,
+                .context = m->context,
+                .transient = m->transient,
+                .detail = m->detail,
+                .retry_after_usec = m->retry_after_usec,
+                .length_unverified = m->length_unverified,
+                .local_end = m->local_end,
+                .bytes_fetched = m->bytes_fetched,
+                .text = m->text,
+        };
+
+        if (result.outcome == ENGINE_DONE && !request_is_covered(request))
+                return lane_distrust(request->lane, "done without all bytes");
+        if (result.outcome == ENGINE_DONE)
+                request->lane->n_failures = 0;
+        request_finish(request, &result);
+}
+
+static void on_message(void *userdata, const struct ipc_message *message, int fd) {
+        struct lane *lane = ASSERT_PTR(userdata);
+        struct process_request *request;
+        uint64_t id;
+
+        (void) fd_close(fd); /* no frame of theirs has one */
+        if (message->type == IPC_HELLO) {
+                log_debug("dosvc-transfer %d: Landlock ABI %u, seccomp %s", (int) children_transfer_pid(lane->children),
+                          message->hello.landlock_abi, message->hello.seccomp ? "yes" : "no");
+                return;
+        }
+        id = message->type == IPC_METADATA ? message->metadata.id :
+             message->type == IPC_PROGRESS ? message->progress.id : message->finished.id;
+        HASH_FIND(hh, lane->engine->requests, &id, sizeof(id), request);
+        if (!request || request->lane != lane || !request->sent)
+                return lane_distrust(lane, "a frame for a request that it does not have");
+        if (message->type == IPC_METADATA)
+                on_metadata(request, &message->metadata);
+        else if (message->type == IPC_PROGRESS)
+                on_progress(request, &message->progress);
+        else
+                on_finished(request, &message->finished);
+}
+
+static void on_closed(void *userdata, int error) {
+        struct lane *lane = ASSERT_PTR(userdata);
+
+        if (error != -ECONNRESET)
+                log_debug("connection to dosvc-transfer: %s", strerror(-error));
+        children_kill(lane->children); /* and go on when it is provably gone */
+}
+
+static void on_drained(void *userdata) {
+        lane_arm_pump(ASSERT_PTR(userdata));
+}
+
+static uint64_t lane_restart_delay(const struct lane *lane) {
+        uint64_t delay = RESTART_DELAY_MIN;
+
+        if (lane->n_failures <= 1)
+                return 0;
+        for (unsigned i = 2; i < lane->n_failures && delay < RESTART_DELAY_MAX; i++)
+                delay *= 2;
+        return MIN(delay, RESTART_DELAY_MAX);
+}
+
+/* Both processes are gone: everything that they said is heard, then what was running is lost. */
+static void on_dead(void *userdata) {
+        struct lane *lane = ASSERT_PTR(userdata);
+        bool was_met;
+
+        if (lane->link)
+                link_drain(lane->link);
+        was_met = lane->link && link_peer(lane->link);
+        lane->link = link_free(lane->link);
+        lane->children = children_free(lane->children);
+        if (was_met && clock_now(lane->engine->clock, CLOCK_ID_MONOTONIC) - lane->started_usec >= HEALTHY_AFTER)
+                lane->n_failures = 0;
+        if (was_met && lane->n_requests == 0)
+                lane->n_failures = 0; /* it was sent away */
+        else
+                lane->n_failures++;
+        lane_finish_all(lane, true, ENGINE_LOST, "the transfer process died");
+        if (!was_met && lane->n_failures >= FAILURES_BEFORE_GIVING_UP)
+                lane_finish_all(lane, false, ENGINE_FAILED, "the transfer process does not start");
+        lane_arm_timer(lane, lane->waiting ? lane_restart_delay(lane) : USEC_INFINITY);
+}
+
+static const struct link_callbacks link_callbacks = {
+        .message = on_message,
+        .closed = on_closed,
+        .drained = on_drained,
+};
+
+static int lane_send_limits(struct lane *lane) {
+        const struct engine_limits *limits = &lane->engine->limits;
+
+        return link_send(lane->link, &(struct ipc_message) {
+                .type = IPC_LIMITS,
+                .limits = { limits->max_connections_per_owner, limits->max_connections_per_host },
+        }, -EBADF);
+}
+
+static int lane_start_processes(struct lane *lane) {
+        struct engine_process *engine = lane->engine;
+        _cleanup_close_ int fd = -EBADF;
+        int r;
+
+        lane->ca_stat = (struct stat) {};
+        if (engine->ca_file)
+                (void) stat(engine->ca_file, &lane->ca_stat);
+        lane->started_usec = clock_now(engine->clock, CLOCK_ID_MONOTONIC);
+        r = children_new(engine->event, &engine->config, on_dead, lane, &fd, &lane->children);
+        if (r < 0)
+                return r;
+        r = link_new(engine->event, fd, IPC_ROLE_CORE, IPC_ROLE_TRANSFER, NULL, &link_callbacks, lane, &lane->link);
+        if (r < 0)
+                return r;
+        (void) TAKE_FD(fd);
+        return lane_send_limits(lane);
+}
+
+/* Return: false if the link takes no more now. */
+static bool lane_send_one(struct lane *lane, struct process_request *request) {
+        int r;
+
+        if (request->stopping) {
+                request_finish(request, &(struct engine_result) { .outcome = ENGINE_STOPPED, .text = "" });
+                return true;
+        }
+        if (link_queued(lane->link) > QUEUED_BYTES_WANTED)
+                return false;
+        r = link_send_frame(lane->link, request->frame, request->frame_size, request->fd);
+        if (r < 0) {
+                request_finish_failed(request, strerror(-r));
+                return true;
+        }
+        (void) TAKE_FD(request->fd);
+        free(TAKE_PTR(request->frame));
+        DL_DELETE(lane->waiting, request);
+        request->sent = true;
+        DL_APPEND(lane->running, request);
+        return true;
+}
+
+/* What was stopped before it was ever sent ends here, process or no process. */
+static void lane_finish_stopped(struct lane *lane) {
+        struct process_request *request, *next;
+
+        DL_FOREACH_SAFE(lane->waiting, request, next)
+                if (request->stopping)
+                        request_finish(request, &(struct engine_result) { .outcome = ENGINE_STOPPED, .text = "" });
+}
+
+static void lane_start_or_fail(struct lane *lane) {
+        char text[LIMIT_ERROR_TEXT];
+        int r;
+
+        r = lane_start_processes(lane);
+        if (r >= 0)
+                return;
+        lane->n_failures++;
+        lane->link = link_free(lane->link);
+        lane->children = children_free(lane->children);
+        snprintf(text, sizeof(text), "the transfer process cannot be started: %s", strerror(-r));
+        lane_finish_all(lane, false, ENGINE_FAILED, text);
+}
+
+static int on_pump(sd_event_source *source, void *userdata) {
+        struct lane *lane = ASSERT_PTR(userdata);
+        int enabled = SD_EVENT_OFF;
+
+        if (!lane->children) {
+                lane_finish_stopped(lane);
+                (void) sd_event_source_get_enabled(lane->timer, &enabled);
+                if (lane->waiting && enabled == SD_EVENT_OFF)
+                        lane_arm_timer(lane, lane_restart_delay(lane));
+                return 0;
+        }
+        while (lane->link && lane->waiting && lane_send_one(lane, lane->waiting))
+                ;
+        return 0;
+}
+
+static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
+        struct lane *lane = ASSERT_PTR(userdata);
+
+        if (lane->children) {
+                if (lane->n_requests == 0)
+                        children_kill(lane->children); /* idle */
+                return 0;
+        }
+        if (lane->waiting)
+                lane_start_or_fail(lane);
+        lane_arm_pump(lane);
+        return 0;
+}
+
+static struct lane *lane_free(struct lane *lane) {
+        if (!lane)
+                return NULL;
+        lane->children = children_free(lane->children);
+        lane->link = link_free(lane->link);
+        lane->pump = sd_event_source_disable_unref(lane->pump);
+        lane->timer = sd_event_source_disable_unref(lane->timer);
+        free(lane);
+        return NULL;
+}
+DEFINE_CLEANUP_FUNC(struct lane, lane_free)
+
+static int lane_new(struct engine_process *engine, dev_t dev, struct lane **ret) {
+        _cleanup_(lane_freep) struct lane *lane = NULL;
+        int r;
+
+        lane = calloc(1, sizeof(*lane));
+        if (!lane)
+                return -ENOMEM;
+        lane->engine = engine;
+        lane->dev = dev;
+        r = sd_event_add_defer(engine->event, &lane->pump, on_pump, lane);
+        if (r >= 0)
+                r = sd_event_source_set_enabled(lane->pump, SD_EVENT_OFF);
+        if (r >= 0)
+                r = sd_event_add_time(engine->event, &lane->timer, CLOCK_MONOTONIC, 0, 1, on_timer, lane);
+        if (r >= 0)
+                r = sd_event_source_set_enabled(lane->timer, SD_EVENT_OFF);
+        if (r < 0)
+                return r;
+        DL_APPEND(engine->lanes, lane);
+        engine->n_lanes++;
+        *ret = TAKE_PTR(lane);
+        return 0;
+}
+
+/* The lane of the file system that @fd is on. Asked for without a word to the file system itself, which may hang. */
+static int engine_find_lane(struct engine_process *engine, int fd, struct lane **ret) {
+        struct lane *lane, *idle = NULL;
+        struct statx stx;
+        dev_t dev;
+
+        if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, 0, &stx) < 0)
+                return -errno;
+        dev = makedev(stx.stx_dev_major, stx.stx_dev_minor);
+        DL_FOREACH(engine->lanes, lane) {
+                if (lane->dev == dev) {
+                        *ret = lane;
+                        return 0;
+                }
+                if (lane->n_requests == 0)
+                        idle = lane;
+        }
+        if (engine->n_lanes < LANES_MAX)
+                return lane_new(engine, dev, ret);
+        if (!idle) {
+                lane = engine->lanes;
+                for (uint64_t i = dev % engine->n_lanes; i > 0; i--)
+                        lane = lane->next;
+                idle = lane;
+        } else
+                idle->dev = dev;
+        *ret = idle;
+        return 0;
+}
+
+static int message_from_request(const struct engine_request *request, struct ipc_piece *pieces, struct ipc_message *ret) {
+        if (request->n_pieces == 0 || request->n_pieces > ENGINE_PIECES_MAX || !request->url)
+                return -EINVAL;
+        for (size_t i = 0; i < request->n_pieces; i++)
+                pieces[i] = (struct ipc_piece) {
+                        request->pieces[i].remote_offset, request->pieces[i].length, request->pieces[i].local_offset,
+                };
+        *ret = (struct ipc_message) {
+                .type = IPC_START,
+                .start = {
+                        .id = request->id,
+                        .owner = request->owner,
+                        .foreground = request->foreground,
+                        .whole_file = request->whole_file,
+                        .digest_decides = request->digest_decides,
+                        .allow_insecure_redirect = request->allow_insecure_redirect,
+                        .remote_size = request->remote_size,
+                        .stated_size = request->stated_size,
+                        .max_bytes = request->max_bytes,
+                        .connect_timeout_usec = request->connect_timeout_usec,
+                        .stall_timeout_usec = request->stall_timeout_usec,
+                        .url = request->url,
+                        .etag = request->etag,
+                        .last_modified = request->last_modified,
+                        .encoding = request->encoding,
+                        .origin = request->origin,
+                        .headers = request->headers,
+                        .n_pieces = (uint32_t) request->n_pieces,
+                        .pieces = pieces,
+                },
+        };
+        for (size_t i = 0; request->proxy_environment && request->proxy_environment[i]; i++) {
+                if (i == IPC_PROXIES_MAX)
+                        return -E2BIG;
+                ret->start.proxies[ret->start.n_proxies++] = request->proxy_environment[i];
+        }
+        return 0;
+}
+
+static int request_set_wanted(struct process_request *request, const struct engine_request *from) {
+        int r;
+
+        request->open_start = UINT64_MAX;
+        for (size_t i = 0; i < from->n_pieces; i++) {
+                const struct engine_piece *piece = &from->pieces[i];
+
+                if (piece->length == ENGINE_TO_EOF) {
+                        request->open_start = piece->local_offset;
+                        continue;
+                }
+                r = intervals_add(&request->wanted, piece->local_offset, piece->local_offset + piece->length);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+/* Copies everything that is needed: the frame is made now, the descriptor is duplicated. */
+static int request_new(const struct engine_request *from, struct process_request **ret) {
+        _cleanup_(request_freep) struct process_request *request = NULL;
+        _Alignas(8) uint8_t frame[IPC_FRAME_MAX];
+        struct ipc_piece pieces[ENGINE_PIECES_MAX];
+        struct ipc_message message;
+        ssize_t size;
+        int r;
+
+        r = message_from_request(from, pieces, &message);
+        if (r < 0)
+                return r;
+        size = ipc_encode(&message, frame);
+        if (size < 0)
+                return (int) size;
+        request = calloc(1, sizeof(*request));
+        if (!request)
+                return -ENOMEM;
+        request->id = from->id;
+        request->fd = -EBADF;
+        request->frame = malloc((size_t) size);
+        if (!request->frame)
+                return -ENOMEM;
+        memcpy(request->frame, frame, (size_t) size);
+        request->frame_size = (size_t) size;
+        r = request_set_wanted(request, from);
+        if (r < 0)
+                return r;
+        request->fd = fd_dup(from->fd);
+        if (request->fd < 0)
+                return request->fd;
+        *ret = TAKE_PTR(request);
+        return 0;
+}
+
+/* Authorities are read once by each process: with a changed bundle an idle process is replaced before it is used again. */
+static void lane_refresh_authorities(struct lane *lane) {
+        struct stat st = {};
+
+        if (!lane->children || lane->n_requests > 0 || !lane->engine->ca_file)
+                return;
+        (void) stat(lane->engine->ca_file, &st);
+        if (st.st_ino != lane->ca_stat.st_ino || st.st_mtim.tv_sec != lane->ca_stat.st_mtim.tv_sec ||
+            st.st_mtim.tv_nsec != lane->ca_stat.st_mtim.tv_nsec || st.st_size != lane->ca_stat.st_size) {
+                children_kill(lane->children);
+                lane->link = link_free(lane->link); /* takes no more; the request waits for the next process */
+        }
+}
+
+static int process_start(struct engine *base, const struct engine_request *from) {
+        struct engine_process *engine = (struct engine_process *) base;
+        _cleanup_(request_freep) struct process_request *request = NULL;
+        struct process_request *old;
+        struct lane *lane;
+        int r;
+
+        HASH_FIND(hh, engine->requests, &from->id, sizeof(from->id), old);
+        if (old)
+                return -EEXIST;
+        r = request_new(from, &request);
+        if (r < 0)
+                return r;
+        r = engine_find_lane(engine, from->fd, &lane);
+        if (r < 0)
+                return r;
+        lane_refresh_authorities(lane);
+        if (lane->children)
+                lane_arm_timer(lane, USEC_INFINITY);
+        request->lane = lane;
+        HASH_ADD(hh, engine->requests, id, sizeof(request->id), request);
+        DL_APPEND(lane->waiting, request);
+        lane->n_requests++;
+        lane_arm_pump(lane);
+        (void) TAKE_PTR(request);
+        return 0;
+}
+
+static void process_stop(struct engine *base, uint64_t id) {
+        struct engine_process *engine = (struct engine_process *) base;
+        struct process_request *request;
+
+        HASH_FIND(hh, engine->requests, &id, sizeof(id), request);
+        if (!request || request->stopping)
+                return;
+        request->stopping = true;
+        if (!request->sent)
+                lane_arm_pump(request->lane);
+        else if (request->lane->link && link_send(request->lane->link, &(struct ipc_message) {
+                        .type = IPC_STOP, .stop.id = id }, -EBADF) < 0)
+                lane_distrust(request->lane, "does not read");
+}
+
+static void process_set_events(struct engine *base, const struct engine_events *events, void *userdata) {
+        struct engine_process *engine = (struct engine_process *) base;
+
+        engine->events = events;
+        engine->userdata = userdata;
+}
+
+static int process_set_limits(struct engine *base, const struct engine_limits *limits) {
+        struct engine_process *engine = (struct engine_process *) base;
+        struct lane *lane;
+        int r;
+
+        if (limits->max_connections_per_owner == 0 || limits->max_connections_per_host == 0)
+                return -EINVAL;
+        engine->limits = *limits;
+        DL_FOREACH(engine->lanes, lane)
+                if (lane->link) {
+                        r = lane_send_limits(lane);
+                        if (r < 0)
+                                return r;
+                }
+        return 0;
+}
+
+static struct engine *process_free(struct engine *base) {
+        struct engine_process *engine = (struct engine_process *) base;
+        struct process_request *request, *tmp;
+        struct lane *lane, *next;
+
+        DL_FOREACH_SAFE(engine->lanes, lane, next)
+                lane_free(lane);
+        HASH_ITER(hh, engine->requests, request, tmp) {
+                HASH_DEL(engine->requests, request);
+                request_free(request);
+        }
+        engine->event = sd_event_unref(engine->event);
+        free(engine->transfer_program);
+        free(engine->resolve_program);
+        free(engine->ca_file);
+        free(engine);
+        return NULL;
+}
+
+static const struct engine_ops process_ops = {
+        .name = "process",
+        .free = process_free,
+        .set_events = process_set_events,
+        .set_limits = process_set_limits,
+        .start = process_start,
+        .stop = process_stop,
+};
+
+int engine_process_new(struct sd_event *event, const struct engine_process_config *config, const struct clock *clock,
+                       struct engine **ret) {
+        struct engine_process *engine;
+
+        engine = calloc(1, sizeof(*engine));
+        if (!engine)
+                return -ENOMEM;
+        *engine = (struct engine_process) {
+                .engine.ops = &process_ops,
+                .event = sd_event_ref(event),
+                .clock = clock,
+                .idle_exit_usec = config->idle_exit_usec,
+                .limits = { .max_connections_per_owner = 64, .max_connections_per_host = 6 }, /* design decision 9 */
+        };
+        if (strdup_to(&engine->transfer_program, config->transfer_program) < 0 ||
+            strdup_to(&engine->resolve_program, config->resolve_program) < 0 ||
+            strdup_to(&engine->ca_file, config->ca_file) < 0) {
+                process_free(&engine->engine);
+                return -ENOMEM;
+        }
+        engine->config = (struct children_config) {
+                .transfer_program = engine->transfer_program,
+                .resolve_program = engine->resolve_program,
+                .ca_file = engine->ca_file,
+                .verbose = config->verbose,
+        };
+        *ret = &engine->engine;
+        return 0;
+}
+
+int engine_process_pid(const struct engine *base) {
+        const struct engine_process *engine = (const struct engine_process *) base;
+        struct lane *lane;
+
+        DL_FOREACH(engine->lanes, lane)
+                if (lane->children && lane->link)
+                        return children_transfer_pid(lane->children);
+        return 0;
+}

@@ -1,0 +1,239 @@
+#include "transfer/exchange.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/strings.h"
+
+#include "config.h"
+
+#define DRAIN_BYTES_MAX (64u * 1024)          /* a body that nobody wants is read so far, to keep the connection */
+#define BUFFER_SIZE_SMALL (64L * 1024)
+#define BUFFER_SIZE_LARGE (512L * 1024)       /* libcurl's maximum; fewer system calls for large files (measured) */
+#define CONNECTION_LIFETIME_SECONDS 3600L     /* then names are looked up anew */
+#define CONNECTION_IDLE_SECONDS 60L
+#define CUSTOM_HEADER_MAX 8192
+
+/* Fields that are ours alone: what they say is judged afterwards, or they would change where cookies go. */
+static const char *const own_fields[] = {
+        "Range", "If-Range", "Accept-Encoding", "Host", "Connection", "Keep-Alive", "Proxy-Connection", "Proxy-Authorization",
+        "Transfer-Encoding", "TE", "Trailer", "Content-Length", "Upgrade", "Expect",
+};
+
+static bool field_is_own(const char *line, size_t name_len) {
+        for (size_t i = 0; i < ELEMENTSOF(own_fields); i++)
+                if (strlen(own_fields[i]) == name_len && strncasecmp(own_fields[i], line, name_len) == 0)
+                        return true;
+        return false;
+}
+
+static int append(struct curl_slist **list, const char *s) {
+        struct curl_slist *longer = curl_slist_append(*list, s);
+
+        if (!longer)
+                return -ENOMEM;
+        *list = longer;
+        return 0;
+}
+
+/* "Name: value" only. libcurl's special forms ("Name:" removes, "Name;" sends it empty) are not for users. */
+static int append_custom(struct curl_slist **list, const char *line, size_t len) {
+        char copy[CUSTOM_HEADER_MAX];
+        const char *colon;
+
+        if (len == 0)
+                return 0;
+        colon = memchr(line, ':', len);
+        if (!colon || colon == line || len >= sizeof(copy) || line[0] == ' ' || line[0] == '\t')
+                return 0;
+        if (field_is_own(line, (size_t) (colon - line)))
+                return 0;
+        memcpy(copy, line, len);
+        copy[len] = 0;
+        if (string_has_control(copy) || strspn(colon + 1, " ") >= (size_t) (line + len - colon - 1))
+                return 0;
+        return append(list, copy);
+}
+
+static int append_all_custom(struct curl_slist **list, const char *headers) {
+        int r;
+
+        while (headers && *headers) {
+                size_t n = strcspn(headers, "\r\n");
+
+                r = append_custom(list, headers, n);
+                if (r < 0)
+                        return r;
+                headers += n;
+                headers += strspn(headers, "\r\n");
+        }
+        return 0;
+}
+
+static int make_headers(const struct exchange_spec *spec, struct curl_slist **ret) {
+        int r;
+
+        r = append(ret, "Accept-Encoding: identity");
+        if (r == 0 && spec->ask->ranged && spec->ask->range[0])
+                r = append(ret, spec->ask->range);
+        if (r == 0 && spec->ask->has_if_range)
+                r = append(ret, spec->ask->if_range);
+        return r == 0 ? append_all_custom(ret, spec->custom_headers) : r;
+}
+
+/* What came after the headers of an answer whose body nobody wants. */
+static bool is_worth_draining(const struct exchange *exchange) {
+        const struct response_facts *facts = &exchange->facts;
+
+        return facts->content_length_state != HEADER_VALID || facts->content_length <= DRAIN_BYTES_MAX;
+}
+
+static size_t on_header(char *line, size_t size, size_t n, void *userdata) {
+        struct exchange *exchange = ASSERT_PTR(userdata);
+        bool was_complete = response_facts_is_complete(&exchange->facts);
+
+        exchange->header_error = response_facts_add_header(&exchange->facts, line, size * n);
+        if (exchange->header_error < 0)
+                return 0;
+        if (was_complete || exchange->judged || !response_facts_is_complete(&exchange->facts))
+                return size * n;
+        exchange->judged = true;
+        exchange->verdict = exchange->callbacks->judge(exchange->userdata);
+        response_facts_seal(&exchange->facts);
+        exchange->drain_left = DRAIN_BYTES_MAX;
+        if (exchange->verdict.action != VERDICT_WRITE && !is_worth_draining(exchange))
+                return 0;
+        return size * n;
+}
+
+static size_t on_body(char *bytes, size_t size, size_t n, void *userdata) {
+        struct exchange *exchange = ASSERT_PTR(userdata);
+        uint64_t left, total = size * n;
+
+        exchange->n_fetched += total;
+        if (!exchange->judged)
+                return 0; /* libcurl sends headers first; no byte is written without a verdict */
+        if (exchange->verdict.action != VERDICT_WRITE) {
+                if (total > exchange->drain_left)
+                        return 0;
+                exchange->drain_left -= total;
+                return size * n;
+        }
+        left = exchange->verdict.body_limit - exchange->n_body;
+        exchange->too_long = total > left;
+        left = MIN(left, total);
+        if (left > 0) {
+                exchange->body_error = exchange->callbacks->body(exchange->userdata, bytes, (size_t) left);
+                if (exchange->body_error < 0)
+                        return 0;
+                exchange->n_body += left;
+        }
+        return exchange->too_long ? 0 : size * n;
+}
+
+/* A connection is there, and nothing was sent yet: the last word on where it ends. It may be an old one from the pool. */
+static int on_connected(void *userdata, char *address, char *local_address, int port, int local_port) {
+        struct exchange *exchange = ASSERT_PTR(userdata);
+        struct sockaddr_storage sockaddr;
+        socklen_t len;
+
+        snprintf(exchange->address, sizeof(exchange->address), "%s", address ? address : "");
+        if (exchange->only_public &&
+            (address_parse_host(exchange->address, 0, &sockaddr, &len) != 1 ||
+             !address_redirect_is_allowed(true, (const struct sockaddr *) &sockaddr))) {
+                exchange->address_refused = true;
+                return CURL_PREREQFUNC_ABORT;
+        }
+        exchange->callbacks->connected(exchange->userdata);
+        return CURL_PREREQFUNC_OK;
+}
+
+static CURLcode set_callbacks(struct exchange *exchange) {
+        CURL *easy = exchange->easy;
+        CURLcode c = CURLE_OK;
+
+        c |= curl_easy_setopt(easy, CURLOPT_PRIVATE, exchange->userdata);
+        c |= curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, exchange->error);
+        c |= curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
+        c |= curl_easy_setopt(easy, CURLOPT_HEADERDATA, exchange);
+        c |= curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
+        c |= curl_easy_setopt(easy, CURLOPT_WRITEDATA, exchange);
+        c |= curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, on_connected);
+        c |= curl_easy_setopt(easy, CURLOPT_PREREQDATA, exchange);
+        return c;
+}
+
+static CURLcode set_policy(CURL *easy) {
+        CURLcode c = CURLE_OK;
+
+        c |= curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+        c |= curl_easy_setopt(easy, CURLOPT_NOPROGRESS, 1L);
+        c |= curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+        c |= curl_easy_setopt(easy, CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
+        c |= curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L); /* request.c follows, by redirect.h */
+        c |= curl_easy_setopt(easy, CURLOPT_FAILONERROR, 0L);    /* with it libcurl takes a 416 for success */
+        c |= curl_easy_setopt(easy, CURLOPT_NETRC, (long) CURL_NETRC_IGNORED);
+        c |= curl_easy_setopt(easy, CURLOPT_UNRESTRICTED_AUTH, 0L);
+        c |= curl_easy_setopt(easy, CURLOPT_HTTPAUTH, (long) CURLAUTH_BASIC); /* only if the URL has user info */
+        c |= curl_easy_setopt(easy, CURLOPT_PROXYAUTH, (long) CURLAUTH_BASIC);
+        c |= curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long) CURL_HTTP_VERSION_2TLS);
+        c |= curl_easy_setopt(easy, CURLOPT_HTTP09_ALLOWED, 0L);
+        c |= curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L); /* a proxy's answer is not the file's */
+        c |= curl_easy_setopt(easy, CURLOPT_HEADEROPT, (long) CURLHEADER_SEPARATE); /* ours are not the proxy's */
+        c |= curl_easy_setopt(easy, CURLOPT_USERAGENT, "dosvc/" DOSVC_VERSION);
+        c |= curl_easy_setopt(easy, CURLOPT_COOKIEFILE, ""); /* a jar in memory, emptied when the request ends */
+        c |= curl_easy_setopt(easy, CURLOPT_MAXLIFETIME_CONN, CONNECTION_LIFETIME_SECONDS);
+        c |= curl_easy_setopt(easy, CURLOPT_MAXAGE_CONN, CONNECTION_IDLE_SECONDS);
+        c |= curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
+        return c;
+}
+
+static CURLcode set_target(struct exchange *exchange, const struct exchange_spec *spec) {
+        uint64_t connect_msec = spec->connect_timeout_usec / USEC_PER_MSEC;
+        CURL *easy = exchange->easy;
+        CURLcode c = CURLE_OK;
+
+        c |= curl_easy_setopt(easy, CURLOPT_URL, spec->url);
+        c |= curl_easy_setopt(easy, CURLOPT_HTTPHEADER, exchange->headers);
+        c |= curl_easy_setopt(easy, CURLOPT_RESOLVE, exchange->resolve);
+        c |= curl_easy_setopt(easy, CURLOPT_PROXY, spec->proxy->url); /* "" keeps libcurl from the environment */
+        c |= curl_easy_setopt(easy, CURLOPT_NOPROXY, spec->proxy->no_proxy);
+        c |= curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long) MIN(MAX(connect_msec, UINT64_C(1)), (uint64_t) INT32_MAX));
+        /* TLS hands out records of 16 KiB at most, so a large buffer only costs memory there. */
+        c |= curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, spec->is_large && !spec->https ? BUFFER_SIZE_LARGE : BUFFER_SIZE_SMALL);
+        /* Wait for a connection that may turn out to be HTTP/2 rather than opening six. */
+        c |= curl_easy_setopt(easy, CURLOPT_PIPEWAIT, spec->https ? 1L : 0L);
+        return c;
+}
+
+int exchange_prepare(struct exchange *exchange, const struct exchange_spec *spec, const struct exchange_callbacks *callbacks,
+                     void *userdata) {
+        CURL *easy = exchange->easy;
+        int r;
+
+        exchange_done(exchange);
+        curl_easy_reset(easy); /* keeps the cookies of this request */
+        *exchange = (struct exchange) {
+                .easy = easy,
+                .callbacks = callbacks,
+                .userdata = userdata,
+                .only_public = spec->only_public,
+                .resolve = spec->resolve,
+        };
+        response_facts_init(&exchange->facts);
+        r = make_headers(spec, &exchange->headers);
+        if (r < 0)
+                return r;
+        if (set_callbacks(exchange) != CURLE_OK || set_policy(easy) != CURLE_OK || set_target(exchange, spec) != CURLE_OK)
+                return -EINVAL;
+        return authorities_apply(spec->authorities, easy);
+}
+
+void exchange_done(struct exchange *exchange) {
+        curl_slist_free_all(TAKE_PTR(exchange->headers));
+        curl_slist_free_all(TAKE_PTR(exchange->resolve));
+}
+
+const char *exchange_error_text(const struct exchange *exchange, CURLcode code) {
+        return exchange->error[0] ? exchange->error : curl_easy_strerror(code);
+}

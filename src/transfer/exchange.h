@@ -1,0 +1,66 @@
+/* One HTTP exchange: a GET by libcurl, without its redirects, its resolver, its proxy environment or its idea of what a response
+ * means. It collects the headers, has them judged before the first byte of the body, and hands over body bytes up to the limit of
+ * the verdict. Decides nothing itself.
+ *
+ * 1. exchange_prepare() a handle, owner_add() it. callbacks.judge() comes when the headers are complete.
+ * 2. When libcurl is done with it: look at the struct. exchange_done() frees what was allocated for it. */
+#pragma once
+
+#include <curl/curl.h>
+
+#include "transfer/address.h"
+#include "transfer/authorities.h"
+#include "transfer/proxy.h"
+#include "transfer/verdict.h"
+
+struct exchange_callbacks {
+        void (*connected)(void *userdata);
+        /* @address is known, the facts are complete. */
+        struct verdict (*judge)(void *userdata);
+        /* 0 or -errno, which ends the exchange. */
+        int (*body)(void *userdata, const char *bytes, size_t size);
+};
+
+struct exchange_spec {
+        const char *url;
+        bool https;
+        const struct proxy_choice *proxy;
+        const char *custom_headers; /* CRLF between; NULL for none or when the origin is another one */
+        const struct verdict_ask *ask;
+        struct curl_slist *resolve; /* "host:port:addresses" for every name that libcurl will look for; consumed */
+        bool only_public;           /* the connection must end at a public address */
+        bool is_large;
+        struct authorities *authorities;
+        uint64_t connect_timeout_usec;
+};
+
+struct exchange {
+        CURL *easy;
+        const struct exchange_callbacks *callbacks;
+        void *userdata;
+
+        struct response_facts facts;
+        struct verdict verdict;
+        bool judged;
+        uint64_t n_body;      /* bytes handed over */
+        uint64_t n_fetched;   /* body bytes that came, kept or not */
+        bool too_long;        /* the body went on after verdict.body_limit */
+        bool address_refused;
+        int header_error;     /* of response_facts_add_header() */
+        int body_error;       /* of callbacks.body() */
+        char address[ADDRESS_TEXT_MAX];
+
+        /* private */
+        bool only_public;
+        uint64_t drain_left;
+        struct curl_slist *headers, *resolve;
+        char error[CURL_ERROR_SIZE];
+};
+
+/* @exchange->easy is set by the caller. 0, -ENOMEM, -EINVAL. */
+int exchange_prepare(struct exchange *exchange, const struct exchange_spec *spec, const struct exchange_callbacks *callbacks,
+                     void *userdata);
+/* After the handle left its multi handle. The facts stay. */
+void exchange_done(struct exchange *exchange);
+/* What libcurl says went wrong. */
+const char *exchange_error_text(const struct exchange *exchange, CURLcode code);

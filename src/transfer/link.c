@@ -1,0 +1,153 @@
+#include "transfer/link.h"
+
+#include <sys/epoll.h>
+#include <systemd/sd-event.h>
+
+#define MESSAGES_PER_TURN 256 /* a busy peer must not keep the loop from everything else */
+
+struct link {
+        struct ipc_channel *channel;
+        sd_event_source *io;
+        sd_event_source *turn; /* defer: flush, or go on reading */
+        const struct link_callbacks *callbacks;
+        void *userdata;
+        bool waiting; /* for the peer to read */
+        bool closed;
+};
+
+static void link_close(struct link *link, int error) {
+        if (link->closed)
+                return;
+        link->closed = true;
+        (void) sd_event_source_set_enabled(link->io, SD_EVENT_OFF);
+        (void) sd_event_source_set_enabled(link->turn, SD_EVENT_OFF);
+        link->callbacks->closed(link->userdata, error); /* may free it */
+}
+
+static void link_flush(struct link *link) {
+        bool was_waiting = link->waiting;
+        int r;
+
+        r = ipc_channel_flush(link->channel);
+        if (r < 0) {
+                /* What the peer said before it went is still to be heard: reading finds the end. */
+                link->waiting = false;
+                (void) sd_event_source_set_io_events(link->io, EPOLLIN);
+                return;
+        }
+        link->waiting = r == 1;
+        if (link->waiting != was_waiting)
+                (void) sd_event_source_set_io_events(link->io, EPOLLIN | (link->waiting ? EPOLLOUT : 0));
+        if (was_waiting && !link->waiting && link->callbacks->drained)
+                link->callbacks->drained(link->userdata);
+}
+
+/* Return: true if there may be more. */
+static bool link_read(struct link *link, unsigned max_messages) {
+        struct ipc_message message;
+        int fd, r;
+
+        for (unsigned i = 0; i < max_messages; i++) {
+                r = ipc_channel_receive(link->channel, &message, &fd);
+                if (r < 0) {
+                        link_close(link, r);
+                        return false;
+                }
+                if (r == 0)
+                        return false;
+                link->callbacks->message(link->userdata, &message, fd);
+        }
+        (void) sd_event_source_set_enabled(link->turn, SD_EVENT_ONESHOT);
+        return true;
+}
+
+static int on_io(sd_event_source *source, int fd, uint32_t events, void *userdata) {
+        struct link *link = ASSERT_PTR(userdata);
+
+        if (events & EPOLLOUT)
+                link_flush(link);
+        if (events & ~(uint32_t) EPOLLOUT)
+                (void) link_read(link, MESSAGES_PER_TURN);
+        return 0;
+}
+
+static int on_turn(sd_event_source *source, void *userdata) {
+        struct link *link = ASSERT_PTR(userdata);
+
+        if (ipc_channel_queued(link->channel) > 0 && !link->waiting)
+                link_flush(link);
+        (void) link_read(link, MESSAGES_PER_TURN);
+        return 0;
+}
+
+int link_new(struct sd_event *event, int fd, enum ipc_role self, enum ipc_role peer, const struct ipc_hello *hello,
+             const struct link_callbacks *callbacks, void *userdata, struct link **ret) {
+        _cleanup_(link_freep) struct link *link = NULL;
+        int r;
+
+        link = calloc(1, sizeof(*link));
+        if (!link)
+                return -ENOMEM;
+        link->callbacks = callbacks;
+        link->userdata = userdata;
+        r = sd_event_add_io(event, &link->io, fd, EPOLLIN, on_io, link);
+        if (r < 0)
+                return r;
+        r = sd_event_add_defer(event, &link->turn, on_turn, link);
+        if (r < 0)
+                return r;
+        r = ipc_channel_new(fd, self, peer, hello, &link->channel);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(link);
+        return 0;
+}
+
+struct link *link_free(struct link *link) {
+        if (!link)
+                return NULL;
+        link->io = sd_event_source_disable_unref(link->io);
+        link->turn = sd_event_source_disable_unref(link->turn);
+        link->channel = ipc_channel_free(link->channel);
+        free(link);
+        return NULL;
+}
+
+int link_send_frame(struct link *link, const uint8_t *frame, size_t size, int fd) {
+        int r;
+
+        if (link->closed)
+                return -ECONNRESET;
+        r = ipc_channel_send_frame(link->channel, frame, size, fd);
+        if (r < 0)
+                return r;
+        (void) sd_event_source_set_enabled(link->turn, SD_EVENT_ONESHOT);
+        return 0;
+}
+
+int link_send(struct link *link, const struct ipc_message *message, int fd) {
+        int r;
+
+        if (link->closed)
+                return -ECONNRESET;
+        r = ipc_channel_send(link->channel, message, fd);
+        if (r < 0)
+                return r;
+        (void) sd_event_source_set_enabled(link->turn, SD_EVENT_ONESHOT);
+        return 0;
+}
+
+size_t link_queued(const struct link *link) {
+        return ipc_channel_queued(link->channel);
+}
+
+void link_drain(struct link *link) {
+        if (link->closed)
+                return;
+        while (link_read(link, MESSAGES_PER_TURN))
+                ;
+}
+
+const struct ipc_hello *link_peer(const struct link *link) {
+        return ipc_channel_peer(link->channel);
+}

@@ -1,0 +1,33 @@
+/* An ipc_channel that lives on an sd-event loop: reads, calls up, writes what was queued at the end of the turn.
+ *
+ * 1. link_new() on a connected socket. message() comes for each frame after the peer's HELLO (which comes first, too).
+ * 2. link_send() from anywhere on the loop, also from within message().
+ * 3. closed() comes once, when the peer is gone (-ECONNRESET) or broke the rules (-EPROTO …); nothing comes after it. Only there
+ *    and outside of callbacks may the link be freed. */
+#pragma once
+
+#include "ipc/channel.h"
+
+struct sd_event;
+struct link;
+
+struct link_callbacks {
+        /* @fd: consumed; see ipc_channel_receive(). Strings are valid during the call. */
+        void (*message)(void *userdata, const struct ipc_message *message, int fd);
+        void (*closed)(void *userdata, int error);
+        void (*drained)(void *userdata); /* optional: the queue, once full enough to wait, is empty again */
+};
+
+/* @fd is consumed on success. */
+int link_new(struct sd_event *event, int fd, enum ipc_role self, enum ipc_role peer, const struct ipc_hello *hello,
+             const struct link_callbacks *callbacks, void *userdata, struct link **ret);
+struct link *link_free(struct link *link);
+DEFINE_CLEANUP_FUNC(struct link, link_free)
+
+int link_send(struct link *link, const struct ipc_message *message, int fd);
+int link_send_frame(struct link *link, const uint8_t *frame, size_t size, int fd); /* @fd is consumed on success */
+size_t link_queued(const struct link *link);
+/* Hears everything that a dead peer said before. */
+void link_drain(struct link *link);
+/* NULL before the peer's HELLO. */
+const struct ipc_hello *link_peer(const struct link *link);

@@ -1,0 +1,233 @@
+#include "transfer/owner.h"
+
+#include <string.h>
+#include <systemd/sd-event.h>
+#include <uthash.h>
+#include <utlist.h>
+
+#include "base/strings.h"
+#include "transfer/curl_loop.h"
+
+#define IDLE_HANDLES_MAX 64
+#define STREAMS_PER_HOST_MAX 64 /* over HTTP/2; servers commonly allow 100 */
+
+struct owner_host {
+        struct owner_host *prev, *next; /* of the ring, while something waits */
+        UT_hash_handle hh;
+        struct ticket *foreground, *background;
+        size_t n_tickets;
+        unsigned n_placed;
+        bool in_ring;
+        bool multiplexed;
+        char key[];
+};
+
+struct owner {
+        const struct owner_callbacks *callbacks;
+        struct curl_loop *loop;
+        struct owner_host *hosts; /* hash */
+        struct owner_host *ring;  /* hosts for which tickets wait, in turn */
+        unsigned n_placed, max_places, max_per_host;
+        sd_event_source *pump;
+        CURL *idle[IDLE_HANDLES_MAX];
+        size_t n_idle;
+};
+
+static bool host_is_waited_for(const struct owner_host *host) {
+        return host->foreground || host->background;
+}
+
+static bool host_has_place(const struct owner *owner, const struct owner_host *host) {
+        unsigned max = host->multiplexed ? MAX(owner->max_per_host, (unsigned) STREAMS_PER_HOST_MAX) : owner->max_per_host;
+
+        return host->n_placed < max;
+}
+
+static void host_update_ring(struct owner *owner, struct owner_host *host) {
+        bool wanted = host_is_waited_for(host) && host_has_place(owner, host);
+
+        if (wanted == host->in_ring)
+                return;
+        host->in_ring = wanted;
+        if (wanted)
+                DL_APPEND(owner->ring, host);
+        else
+                DL_DELETE(owner->ring, host);
+}
+
+static void arm_pump(struct owner *owner) {
+        (void) sd_event_source_set_enabled(owner->pump, SD_EVENT_ONESHOT);
+}
+
+static void host_grant_one(struct owner *owner, struct owner_host *host) {
+        struct ticket **list = host->foreground ? &host->foreground : &host->background;
+        struct ticket *ticket = *list;
+
+        DL_DELETE(*list, ticket);
+        ticket->has_place = true;
+        host->n_placed++;
+        owner->n_placed++;
+        /* To the end of the ring: the next host's turn. */
+        DL_DELETE(owner->ring, host);
+        host->in_ring = false;
+        host_update_ring(owner, host);
+        ticket->granted(ticket); /* may release it again */
+}
+
+static int on_pump(sd_event_source *source, void *userdata) {
+        struct owner *owner = ASSERT_PTR(userdata);
+
+        while (owner->ring && owner->n_placed < owner->max_places)
+                host_grant_one(owner, owner->ring);
+        return 0;
+}
+
+static void on_done(void *userdata, CURL *easy, CURLcode code) {
+        struct owner *owner = ASSERT_PTR(userdata);
+        char *private = NULL;
+
+        (void) curl_easy_getinfo(easy, CURLINFO_PRIVATE, &private);
+        owner->callbacks->exchange_done(private, code);
+}
+
+int owner_new(struct sd_event *event, const struct owner_callbacks *callbacks, struct owner **ret) {
+        struct owner *owner;
+        int r;
+
+        owner = calloc(1, sizeof(*owner));
+        if (!owner)
+                return -ENOMEM;
+        owner->callbacks = callbacks;
+        owner->max_places = owner->max_per_host = 1;
+        r = curl_loop_new(event, on_done, owner, &owner->loop);
+        if (r >= 0)
+                r = sd_event_add_defer(event, &owner->pump, on_pump, owner);
+        if (r >= 0)
+                r = sd_event_source_set_enabled(owner->pump, SD_EVENT_OFF);
+        if (r < 0) {
+                owner_free(owner);
+                return r;
+        }
+        *ret = owner;
+        return 0;
+}
+
+struct owner *owner_free(struct owner *owner) {
+        if (!owner)
+                return NULL;
+        assert(!owner->hosts);
+        while (owner->n_idle > 0)
+                curl_easy_cleanup(owner->idle[--owner->n_idle]);
+        owner->loop = curl_loop_free(owner->loop);
+        owner->pump = sd_event_source_disable_unref(owner->pump);
+        free(owner);
+        return NULL;
+}
+
+int owner_set_limits(struct owner *owner, unsigned max_connections, unsigned max_per_host) {
+        struct owner_host *host, *tmp;
+
+        owner->max_places = max_connections;
+        owner->max_per_host = max_per_host;
+        HASH_ITER(hh, owner->hosts, host, tmp)
+                host_update_ring(owner, host);
+        arm_pump(owner);
+        return curl_loop_set_limits(owner->loop, max_connections, max_per_host);
+}
+
+static struct owner_host *owner_get_host(struct owner *owner, const char *key) {
+        struct owner_host *host;
+        size_t n = strlen(key);
+
+        HASH_FIND(hh, owner->hosts, key, n, host);
+        if (host)
+                return host;
+        host = calloc(1, sizeof(*host) + n + 1);
+        if (!host)
+                return NULL;
+        memcpy(host->key, key, n + 1);
+        HASH_ADD_KEYPTR(hh, owner->hosts, host->key, n, host);
+        return host;
+}
+
+int ticket_wait(struct ticket *ticket, struct owner *owner, const char *host_key, bool foreground,
+                void (*granted)(struct ticket *ticket)) {
+        struct owner_host *host;
+
+        assert(!ticket->host);
+        host = owner_get_host(owner, host_key);
+        if (!host)
+                return -ENOMEM;
+        *ticket = (struct ticket) { .owner = owner, .host = host, .foreground = foreground, .granted = granted };
+        host->n_tickets++;
+        if (foreground)
+                DL_APPEND(host->foreground, ticket);
+        else
+                DL_APPEND(host->background, ticket);
+        host_update_ring(owner, host);
+        arm_pump(owner);
+        return 0;
+}
+
+void ticket_release(struct ticket *ticket) {
+        struct owner_host *host = ticket->host;
+        struct owner *owner = ticket->owner;
+
+        if (!host)
+                return;
+        if (ticket->has_place) {
+                host->n_placed--;
+                owner->n_placed--;
+        } else if (ticket->foreground)
+                DL_DELETE(host->foreground, ticket);
+        else
+                DL_DELETE(host->background, ticket);
+        ticket->host = NULL;
+        ticket->has_place = false;
+        host->n_tickets--;
+        host_update_ring(owner, host);
+        if (host->n_tickets == 0) {
+                HASH_DEL(owner->hosts, host);
+                free(host);
+        }
+        if (owner->ring)
+                arm_pump(owner);
+}
+
+bool ticket_is_for(const struct ticket *ticket, const char *host_key) {
+        return ticket->host && ticket->has_place && streq(ticket->host->key, host_key);
+}
+
+void ticket_set_multiplexed(struct ticket *ticket) {
+        if (!ticket->host || ticket->host->multiplexed)
+                return;
+        ticket->host->multiplexed = true;
+        host_update_ring(ticket->owner, ticket->host);
+        arm_pump(ticket->owner);
+}
+
+CURL *owner_take_easy(struct owner *owner) {
+        if (owner->n_idle > 0)
+                return owner->idle[--owner->n_idle];
+        return curl_easy_init();
+}
+
+void owner_return_easy(struct owner *owner, CURL *easy) {
+        if (!easy)
+                return;
+        /* curl_easy_reset() keeps cookies. */
+        if (owner->n_idle == IDLE_HANDLES_MAX || curl_easy_setopt(easy, CURLOPT_COOKIELIST, "ALL") != CURLE_OK) {
+                curl_easy_cleanup(easy);
+                return;
+        }
+        curl_easy_reset(easy);
+        owner->idle[owner->n_idle++] = easy;
+}
+
+int owner_add(struct owner *owner, CURL *easy) {
+        return curl_loop_add(owner->loop, easy);
+}
+
+void owner_remove(struct owner *owner, CURL *easy) {
+        curl_loop_remove(owner->loop, easy);
+}

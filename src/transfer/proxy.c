@@ -1,0 +1,112 @@
+#include "transfer/proxy.h"
+
+#include <curl/curl.h>
+#include <string.h>
+
+#include "base/strings.h"
+
+#define PROXY_DEFAULT_PORT "1080" /* libcurl's */
+
+/* The last one counts, as in a shell. */
+static const char *variable(const char *const *variables, size_t n, const char *name) {
+        const char *value = NULL;
+        size_t len = strlen(name);
+
+        for (size_t i = 0; i < n; i++)
+                if (strncasecmp(variables[i], name, len) == 0 && variables[i][len] == '=' &&
+                    !startswith(variables[i], "HTTP_PROXY"))
+                        value = variables[i] + len + 1;
+        return value && *value ? value : NULL;
+}
+
+static int take_part(CURLU *url, CURLUPart part, unsigned flags, char **ret) {
+        switch (curl_url_get(url, part, ret, flags)) {
+        case CURLUE_OK:
+                return 0;
+        case CURLUE_OUT_OF_MEMORY:
+                return -ENOMEM;
+        default:
+                return -EINVAL;
+        }
+}
+
+static int set_host(struct proxy_choice *choice, const char *host, const char *port) {
+        size_t n = strlen(host);
+        uint64_t number;
+
+        if (host[0] == '[' && n > 2) {
+                host++;
+                n -= 2;
+        }
+        if (n == 0 || n > IPC_HOST_MAX || parse_u64(port, &number) < 0 || number == 0 || number > UINT16_MAX)
+                return -EINVAL;
+        memcpy(choice->host, host, n);
+        choice->host[n] = 0;
+        choice->port = (uint16_t) number;
+        return 0;
+}
+
+static int normalize(CURLU *url, const char *value, struct proxy_choice *choice) {
+        char *host = NULL, *port = NULL;
+        int r;
+
+        if (curl_url_set(url, CURLUPART_URL, value,
+                         CURLU_NON_SUPPORT_SCHEME | (strstr(value, "://") ? 0 : CURLU_GUESS_SCHEME)) != CURLUE_OK)
+                return -EINVAL;
+        /* curl_url() guesses by the first label ("ftp.example"): a proxy without scheme is an http one. */
+        if (!strstr(value, "://") && curl_url_set(url, CURLUPART_SCHEME, "http", 0) != CURLUE_OK)
+                return -EINVAL;
+        if (take_part(url, CURLUPART_PORT, 0, &port) < 0) {
+                char *scheme = NULL;
+
+                r = take_part(url, CURLUPART_SCHEME, 0, &scheme);
+                if (r < 0)
+                        return r;
+                r = curl_url_set(url, CURLUPART_PORT, streq(scheme, "https") ? "443" : PROXY_DEFAULT_PORT, 0) == CURLUE_OK
+                            ? take_part(url, CURLUPART_PORT, 0, &port) : -EINVAL;
+                curl_free(scheme);
+                if (r < 0)
+                        return r;
+        }
+        r = take_part(url, CURLUPART_HOST, 0, &host);
+        if (r == 0)
+                r = set_host(choice, host, port);
+        curl_free(host);
+        curl_free(port);
+        if (r < 0)
+                return r;
+        r = take_part(url, CURLUPART_URL, 0, &choice->allocated);
+        choice->url = choice->allocated;
+        return r;
+}
+
+int proxy_choose(const char *const *variables, size_t n_variables, bool https, struct proxy_choice *ret) {
+        const char *value;
+        CURLU *url;
+        int r;
+
+        *ret = (struct proxy_choice) { .url = "", .no_proxy = "" };
+        value = variable(variables, n_variables, https ? "https_proxy" : "http_proxy");
+        if (!value)
+                value = variable(variables, n_variables, "all_proxy");
+        if (!value)
+                return 0;
+        url = curl_url();
+        if (!url)
+                return -ENOMEM;
+        r = normalize(url, value, ret);
+        curl_url_cleanup(url);
+        if (r < 0) {
+                proxy_choice_done(ret);
+                return r;
+        }
+        value = variable(variables, n_variables, "no_proxy");
+        if (value)
+                ret->no_proxy = value;
+        return 0;
+}
+
+void proxy_choice_done(struct proxy_choice *choice) {
+        curl_free(choice->allocated);
+        *choice = (struct proxy_choice) { .url = "", .no_proxy = "" };
+}

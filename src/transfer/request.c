@@ -1,0 +1,795 @@
+#include "transfer/request.h"
+
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+#include <systemd/sd-event.h>
+
+#include "base/clock.h"
+#include "base/fds.h"
+#include "base/strings.h"
+#include "transfer/address.h"
+#include "transfer/curl_errors.h"
+#include "transfer/exchange.h"
+#include "transfer/redirect.h"
+#include "transfer/sink.h"
+
+#define CONNECT_TIMEOUT_DEFAULT (30 * USEC_PER_SEC)
+#define STALL_TIMEOUT_DEFAULT (60 * USEC_PER_SEC)
+#define CONNECT_GRACE (5 * USEC_PER_SEC)     /* libcurl has its own clock for the connection; ours is the net below it */
+#define DRAIN_TIMEOUT (5 * USEC_PER_SEC)     /* for a body that nobody wants */
+#define LARGE_BYTES (UINT64_C(4) * 1024 * 1024)
+#define NAMES_MAX 2                          /* the proxy's and the server's */
+#define RESOLVE_ENTRY_MAX (IPC_HOST_MAX + 16 + IPC_ADDRESSES_MAX * (ADDRESS_TEXT_MAX + 3))
+#define TEXT_MAX 400
+
+enum stage {
+        STAGE_WAITING,
+        STAGE_RESOLVING,
+        STAGE_FETCHING,
+        STAGE_FINISHED,
+};
+
+/* A name that libcurl will look for: it must find it, because it cannot ask anybody. */
+struct name {
+        char host[IPC_HOST_MAX + 1];
+        uint16_t port;
+        bool only_public;
+        bool optional; /* a proxy may know it even if we do not */
+};
+
+/* What only a request needs that is under way: too large for thousands that wait. */
+struct activity {
+        struct exchange exchange;
+        struct verdict_known known;
+        struct verdict_task task;
+        struct verdict_ask ask;
+        struct proxy_choice proxy;
+        struct url_parts parts;
+        struct name names[NAMES_MAX];
+        size_t n_names, name_at;
+        struct curl_slist *resolve;
+        struct lookup *lookup;
+        sd_event_source *timer;
+        uint64_t last_byte_usec;
+        char *url; /* of this hop */
+        char *origin;
+        unsigned n_followed;
+        bool from_public;  /* some server of this try had a public address and redirected */
+        bool crossed;      /* another origin than the request's own */
+        bool receiving;    /* the timer counts from the last byte */
+        bool timed_out;
+        bool draining;
+};
+
+struct request {
+        const struct request_environment *environment;
+        struct owner *owner;
+        struct ticket ticket;
+        struct request_links links;
+        enum stage stage;
+
+        uint8_t *frame; /* keeps the strings of start */
+        struct ipc_message start;
+        struct engine_piece *pieces; /* neighbours merged */
+        size_t n_pieces;
+
+        struct sink sink;
+        size_t piece;
+        uint64_t piece_done;
+        bool any_bytes;
+        bool probe;
+        bool metadata_sent;
+        bool length_unverified;
+        unsigned n_short;
+        uint64_t bytes_fetched;
+        uint64_t local_end;
+        struct activity *activity;
+};
+
+static void next_try(struct request *request);
+static void go_to(struct request *request, const char *url);
+static void resolve_next(struct request *request);
+
+uint64_t request_id(const struct request *request) {
+        return request->start.start.id;
+}
+
+struct owner *request_owner(const struct request *request) {
+        return request->owner;
+}
+
+struct request_links *request_get_links(struct request *request) {
+        return &request->links;
+}
+
+/* --- the end ------------------------------------------------------------------------------------------------------------- */
+
+static struct activity *activity_free(struct request *request) {
+        struct activity *activity = request->activity;
+
+        if (!activity)
+                return NULL;
+        if (activity->exchange.easy) {
+                if (request->stage == STAGE_FETCHING)
+                        owner_remove(request->owner, activity->exchange.easy);
+                exchange_done(&activity->exchange);
+                owner_return_easy(request->owner, activity->exchange.easy);
+        }
+        curl_slist_free_all(activity->resolve);
+        proxy_choice_done(&activity->proxy);
+        (void) lookup_cancel(activity->lookup);
+        (void) sd_event_source_disable_unref(activity->timer);
+        free(activity->url);
+        free(activity->origin);
+        free(activity);
+        return NULL;
+}
+
+struct request *request_free(struct request *request) {
+        if (!request)
+                return NULL;
+        request->activity = activity_free(request);
+        ticket_release(&request->ticket);
+        sink_done(&request->sink);
+        free(request->pieces);
+        free(request->frame);
+        free(request);
+        return NULL;
+}
+
+void request_report(struct request *request) {
+        struct sink *sink = &request->sink;
+
+        if (!sink_has_news(sink))
+                return;
+        request->environment->send(request->environment->userdata, &(struct ipc_message) {
+                .type = IPC_PROGRESS,
+                .progress = { request_id(request), sink->start, sink->end, request->bytes_fetched },
+        });
+        sink->start = sink->end;
+}
+
+static void finish(struct request *request, struct ipc_finished finished) {
+        request->activity = activity_free(request);
+        request->stage = STAGE_FINISHED;
+        ticket_release(&request->ticket);
+        sink_done(&request->sink);
+        request_report(request);
+        finished.id = request_id(request);
+        finished.bytes_fetched = request->bytes_fetched;
+        if (!finished.text)
+                finished.text = "";
+        request->environment->send(request->environment->userdata,
+                                   &(struct ipc_message) { .type = IPC_FINISHED, .finished = finished });
+        request->environment->finished(request->environment->userdata, request);
+        request_free(request);
+}
+
+static void finish_error(struct request *request, enum error_code code, enum error_context context, bool transient,
+                         uint32_t detail, const char *text) {
+        _cleanup_free_ char *escaped = string_escape(text, TEXT_MAX);
+
+        finish(request, (struct ipc_finished) {
+                .outcome = ENGINE_FAILED, .code = code, .context = context, .transient = transient, .detail = detail,
+                .text = escaped,
+        });
+}
+
+static void finish_errno(struct request *request, int error) {
+        enum error_code code = error == -ENOMEM ? ERROR_OUT_OF_MEMORY : ERROR_UNEXPECTED;
+
+        finish_error(request, code, ERROR_CONTEXT_GENERAL_QUEUE_MANAGER, true, (uint32_t) -error, strerror(-error));
+}
+
+static void finish_local(struct request *request, int error) {
+        finish_error(request, error_code_from_errno(-error), ERROR_CONTEXT_LOCAL_FILE, true, (uint32_t) -error, strerror(-error));
+}
+
+/* RESTART and FAIL. */
+static void finish_verdict(struct request *request, const struct verdict *verdict) {
+        _cleanup_free_ char *escaped = string_escape(verdict->text, TEXT_MAX);
+
+        finish(request, (struct ipc_finished) {
+                .outcome = verdict->action == VERDICT_RESTART ? ENGINE_RESTART : ENGINE_FAILED,
+                .code = verdict->code, .context = verdict->context, .transient = verdict->transient, .detail = verdict->detail,
+                .retry_after_usec = verdict->retry_after_usec, .text = escaped,
+        });
+}
+
+void request_stop(struct request *request) {
+        finish(request, (struct ipc_finished) { .outcome = ENGINE_STOPPED });
+}
+
+/* --- time ---------------------------------------------------------------------------------------------------------------- */
+
+static uint64_t connect_timeout(const struct request *request) {
+        uint64_t usec = request->start.start.connect_timeout_usec;
+
+        return usec == 0 ? CONNECT_TIMEOUT_DEFAULT : usec;
+}
+
+static uint64_t stall_timeout(const struct request *request) {
+        uint64_t usec = request->start.start.stall_timeout_usec;
+
+        return usec == 0 ? STALL_TIMEOUT_DEFAULT : usec;
+}
+
+static uint64_t now(const struct request *request) {
+        uint64_t usec = 0;
+
+        (void) sd_event_now(request->environment->event, CLOCK_MONOTONIC, &usec);
+        return usec;
+}
+
+static void arm_timer(struct request *request, uint64_t delay_usec) {
+        sd_event_source *timer = request->activity->timer;
+
+        if (delay_usec == USEC_INFINITY) {
+                (void) sd_event_source_set_enabled(timer, SD_EVENT_OFF);
+                return;
+        }
+        if (sd_event_source_set_time_relative(timer, delay_usec) >= 0)
+                (void) sd_event_source_set_enabled(timer, SD_EVENT_ONESHOT);
+}
+
+static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
+        struct request *request = ASSERT_PTR(userdata);
+        struct activity *activity = request->activity;
+
+        if (activity->receiving) {
+                uint64_t silent = now(request) - activity->last_byte_usec;
+
+                if (silent < stall_timeout(request)) {
+                        arm_timer(request, stall_timeout(request) - silent);
+                        return 0;
+                }
+        }
+        if (request->stage == STAGE_FETCHING) {
+                activity->timed_out = !activity->draining;
+                owner_remove(request->owner, activity->exchange.easy);
+                request_exchange_done(request, CURLE_OPERATION_TIMEDOUT);
+        } else
+                finish_error(request, ERROR_NAME_NOT_RESOLVED, ERROR_CONTEXT_GENERAL_TRANSPORT, true, 0,
+                             "the name could not be resolved in time");
+        return 0;
+}
+
+/* --- one exchange -------------------------------------------------------------------------------------------------------- */
+
+static const struct ipc_start *spec_of(const struct request *request) {
+        return &request->start.start;
+}
+
+/* The headers have their time, too: a server that says nothing, or says it byte by byte, is as stalled as any. */
+static void on_connected(void *userdata) {
+        struct request *request = ASSERT_PTR(userdata);
+
+        arm_timer(request, stall_timeout(request));
+}
+
+static void send_metadata(struct request *request, const struct verdict *verdict) {
+        struct activity *activity = request->activity;
+        struct engine_metadata metadata;
+
+        if (request->metadata_sent)
+                return;
+        request->metadata_sent = true;
+        verdict_describe(&activity->exchange.facts, verdict, activity->origin, activity->exchange.address, &metadata);
+        request->environment->send(request->environment->userdata, &(struct ipc_message) {
+                .type = IPC_METADATA,
+                .metadata = {
+                        .id = request_id(request),
+                        .http_status = metadata.http_status,
+                        .remote_size = metadata.remote_size,
+                        .remote_time_usec = metadata.remote_time_usec,
+                        .etag = metadata.etag,
+                        .last_modified = metadata.last_modified,
+                        .encoding = metadata.encoding,
+                        .origin = metadata.origin,
+                        .address = metadata.address,
+                },
+        });
+}
+
+static struct verdict on_judge(void *userdata) {
+        struct request *request = ASSERT_PTR(userdata);
+        struct activity *activity = request->activity;
+        const struct response_facts *facts = &activity->exchange.facts;
+        struct verdict verdict;
+
+        if (facts->version_major >= 2)
+                ticket_set_multiplexed(&request->ticket);
+        verdict = verdict_response(&activity->task, &activity->known, &activity->ask, facts, activity->origin,
+                                   clock_now(&clock_system, CLOCK_ID_REALTIME));
+        if (verdict.action == VERDICT_WRITE) {
+                verdict_known_adopt(&activity->known, &activity->task, &verdict, facts, activity->origin);
+                send_metadata(request, &verdict);
+                activity->receiving = true;
+                activity->last_byte_usec = now(request);
+        } else {
+                activity->draining = true;
+                arm_timer(request, MIN(stall_timeout(request), (uint64_t) DRAIN_TIMEOUT));
+        }
+        return verdict;
+}
+
+static int on_body(void *userdata, const char *bytes, size_t size) {
+        struct request *request = ASSERT_PTR(userdata);
+        struct sink *sink = &request->sink;
+        uint64_t before, offset = request->pieces[request->piece].local_offset + request->piece_done;
+        int r;
+
+        request->activity->last_byte_usec = now(request);
+        if (sink_must_report_before(sink, offset))
+                request_report(request);
+        before = sink_has_news(sink) ? sink->end : offset;
+        r = sink_write(sink, bytes, size, offset);
+        request->piece_done += sink->end - before;
+        request->any_bytes |= sink->end > before;
+        if (sink->end - sink->start >= SINK_REPORT_BYTES)
+                request_report(request);
+        else if (!request->links.is_dirty && sink_has_news(sink))
+                request->environment->dirty(request->environment->userdata, request);
+        return r;
+}
+
+static const struct exchange_callbacks exchange_callbacks = {
+        .connected = on_connected,
+        .judge = on_judge,
+        .body = on_body,
+};
+
+static bool is_large(const struct request *request) {
+        uint64_t length = request->pieces[request->piece].length;
+
+        return (length == ENGINE_TO_EOF ? spec_of(request)->remote_size : length) >= LARGE_BYTES;
+}
+
+static void fetch(struct request *request) {
+        struct activity *activity = request->activity;
+        const struct exchange_spec spec = {
+                .url = activity->url,
+                .https = activity->parts.https,
+                .proxy = &activity->proxy,
+                .custom_headers = activity->crossed ? NULL : spec_of(request)->headers,
+                .ask = &activity->ask,
+                .resolve = TAKE_PTR(activity->resolve),
+                .only_public = activity->from_public && !*activity->proxy.url,
+                .is_large = is_large(request),
+                .authorities = request->environment->authorities,
+                .connect_timeout_usec = connect_timeout(request),
+        };
+        int r;
+
+        activity->receiving = activity->draining = activity->timed_out = false;
+        r = exchange_prepare(&activity->exchange, &spec, &exchange_callbacks, request);
+        if (r == 0)
+                r = owner_add(request->owner, activity->exchange.easy);
+        if (r < 0)
+                return finish_errno(request, r);
+        request->stage = STAGE_FETCHING;
+        arm_timer(request, connect_timeout(request) == USEC_INFINITY ? USEC_INFINITY : connect_timeout(request) + CONNECT_GRACE);
+}
+
+/* --- names --------------------------------------------------------------------------------------------------------------- */
+
+static const char *address_print(const struct ipc_address *address, char ret[static ADDRESS_TEXT_MAX]) {
+        struct sockaddr_in6 in6 = { .sin6_family = AF_INET6 };
+        struct sockaddr_in in = { .sin_family = AF_INET };
+
+        memcpy(&in.sin_addr, address->bytes, 4);
+        memcpy(&in6.sin6_addr, address->bytes, 16);
+        return address_to_text(address->family == 4 ? (const struct sockaddr *) &in : (const struct sockaddr *) &in6, ret);
+}
+
+/* "host:port:[2001:db8::1],192.0.2.1": what CURLOPT_RESOLVE takes, in the order of preference that we were given. */
+static int add_resolved(struct activity *activity, const struct name *name, const struct ipc_resolved *result) {
+        char entry[RESOLVE_ENTRY_MAX], text[ADDRESS_TEXT_MAX];
+        struct curl_slist *list;
+        size_t at;
+
+        at = (size_t) snprintf(entry, sizeof(entry), "%s:%u:", name->host, name->port);
+        for (uint32_t i = 0; i < result->n_addresses; i++) {
+                bool six = result->addresses[i].family == 6;
+
+                at += (size_t) snprintf(entry + at, sizeof(entry) - at, "%s%s%s%s", i > 0 ? "," : "", six ? "[" : "",
+                                        address_print(&result->addresses[i], text), six ? "]" : "");
+        }
+        list = curl_slist_append(activity->resolve, entry);
+        if (!list)
+                return -ENOMEM;
+        activity->resolve = list;
+        return 0;
+}
+
+static void take_resolved(struct request *request, const struct ipc_resolved *result) {
+        struct activity *activity = request->activity;
+        const struct name *name = &activity->names[activity->name_at++];
+        int r = 0;
+
+        switch (result->status) {
+        case IPC_RESOLVE_OK:
+                r = add_resolved(activity, name, result);
+                if (r < 0)
+                        return finish_errno(request, r);
+                break;
+        case IPC_RESOLVE_REFUSED:
+                return finish_error(request, ERROR_ADDRESS_REFUSED, ERROR_CONTEXT_REMOTE_FILE, false, 0, name->host);
+        default:
+                if (!name->optional) {
+                        char text[IPC_HOST_MAX + 128];
+
+                        snprintf(text, sizeof(text), "%s: %.100s", name->host, result->text);
+                        return finish_error(request, ERROR_NAME_NOT_RESOLVED, ERROR_CONTEXT_GENERAL_TRANSPORT, true, 0, text);
+                }
+        }
+        resolve_next(request);
+}
+
+static void on_resolved(void *userdata, const struct ipc_resolved *result) {
+        struct request *request = ASSERT_PTR(userdata);
+
+        request->activity->lookup = NULL;
+        take_resolved(request, result);
+}
+
+static void resolve_next(struct request *request) {
+        struct activity *activity = request->activity;
+        const struct ipc_resolved *cached;
+        const struct name *name;
+        int r;
+
+        if (activity->name_at == activity->n_names)
+                return fetch(request);
+        name = &activity->names[activity->name_at];
+        cached = resolver_cached(request->environment->resolver, name->host, name->only_public);
+        if (cached)
+                return take_resolved(request, cached);
+        r = resolver_start(request->environment->resolver, name->host, name->only_public, on_resolved, request, &activity->lookup);
+        if (r < 0)
+                return finish_errno(request, r);
+}
+
+static void add_name(struct activity *activity, const char *host, uint16_t port, bool only_public, bool optional) {
+        struct name *name = &activity->names[activity->n_names++];
+
+        *name = (struct name) { .port = port, .only_public = only_public, .optional = optional };
+        snprintf(name->host, sizeof(name->host), "%s", host);
+}
+
+/* Return: false if the target is an address that we do not go to. */
+static bool collect_names(struct activity *activity) {
+        bool has_proxy = *activity->proxy.url;
+        struct sockaddr_storage address;
+        socklen_t len;
+
+        activity->n_names = activity->name_at = 0;
+        curl_slist_free_all(TAKE_PTR(activity->resolve));
+        if (has_proxy && address_parse_host(activity->proxy.host, 0, &address, &len) == 0)
+                add_name(activity, activity->proxy.host, activity->proxy.port, false, false);
+        if (address_parse_host(activity->parts.host, 0, &address, &len) == 1)
+                return address_redirect_is_allowed(activity->from_public, (const struct sockaddr *) &address);
+        /* Behind a proxy we need the server's address only to refuse it, or if libcurl finds that no_proxy names the host. */
+        if (!has_proxy || activity->from_public || *activity->proxy.no_proxy)
+                add_name(activity, activity->parts.host, activity->parts.port, activity->from_public, has_proxy);
+        return true;
+}
+
+static void on_granted(struct ticket *ticket) {
+        struct request *request = CONTAINER_OF(ticket, struct request, ticket);
+        struct activity *activity = request->activity;
+
+        request->stage = STAGE_RESOLVING;
+        if (!collect_names(activity))
+                return finish_error(request, ERROR_ADDRESS_REFUSED, ERROR_CONTEXT_REMOTE_FILE, false, 0, activity->parts.host);
+        arm_timer(request, connect_timeout(request));
+        resolve_next(request);
+}
+
+/* --- hops, tries, pieces ------------------------------------------------------------------------------------------------- */
+
+static int set_hop(struct request *request, const char *url) {
+        const struct ipc_start *spec = spec_of(request);
+        struct activity *activity = request->activity;
+        char *origin = NULL;
+        int r;
+
+        r = strdup_to(&activity->url, url);
+        if (r < 0)
+                return r;
+        r = url_parse(url, &activity->parts);
+        if (r < 0)
+                return r;
+        r = url_origin(url, &origin);
+        if (r < 0)
+                return r;
+        free(activity->origin);
+        activity->origin = origin;
+        activity->crossed = activity->crossed || !url_is_same_origin(url, spec->url);
+        proxy_choice_done(&activity->proxy);
+        return proxy_choose(spec->proxies, spec->n_proxies, activity->parts.https, &activity->proxy);
+}
+
+static void go_to(struct request *request, const char *url) {
+        char key[URL_HOST_MAX + 32];
+        struct activity *activity = request->activity;
+        int r;
+
+        r = set_hop(request, url);
+        if (r == -EINVAL || r == -EPROTONOSUPPORT)
+                return finish_error(request, ERROR_INVALID_URL, ERROR_CONTEXT_REMOTE_FILE, false, 0, "");
+        if (r < 0)
+                return finish_errno(request, r);
+        snprintf(key, sizeof(key), "%s://%s:%u", activity->parts.https ? "https" : "http", activity->parts.host,
+                 activity->parts.port);
+        if (ticket_is_for(&request->ticket, key))
+                return on_granted(&request->ticket);
+        ticket_release(&request->ticket);
+        request->stage = STAGE_WAITING;
+        (void) sd_event_source_set_enabled(activity->timer, SD_EVENT_OFF);
+        r = ticket_wait(&request->ticket, request->owner, key, spec_of(request)->foreground, on_granted);
+        if (r < 0)
+                finish_errno(request, r);
+}
+
+static struct engine_request as_engine_request(const struct request *request) {
+        const struct ipc_start *spec = spec_of(request);
+
+        return (struct engine_request) {
+                .id = spec->id,
+                .url = spec->url,
+                .pieces = request->pieces,
+                .n_pieces = request->n_pieces,
+                .whole_file = spec->whole_file,
+                .digest_decides = spec->digest_decides,
+                .remote_size = spec->remote_size,
+                .stated_size = spec->stated_size,
+                .max_bytes = spec->max_bytes,
+                .etag = spec->etag,
+                .last_modified = spec->last_modified,
+                .encoding = spec->encoding,
+                .origin = spec->origin,
+        };
+}
+
+static void piece_is_done(struct request *request, const struct verdict *verdict) {
+        request->length_unverified |= verdict->length_unverified;
+        request->local_end = request->pieces[request->piece].local_offset + request->piece_done;
+        request->piece++;
+        request->piece_done = 0;
+        request->probe = false;
+}
+
+/* Each try starts at the request's own URL: a redirect hop is never reused (design decision 8). */
+static void next_try(struct request *request) {
+        struct activity *activity = request->activity;
+        struct engine_request spec = as_engine_request(request);
+        struct verdict verdict;
+
+        while (request->piece < request->n_pieces) {
+                verdict_task_from_request(&activity->task, &spec, request->piece, request->piece_done, request->any_bytes);
+                activity->task.n_short = request->n_short;
+                activity->task.probe = request->probe;
+                verdict = verdict_request(&activity->task, &activity->known, &activity->ask);
+                switch (verdict.action) {
+                case VERDICT_SEND:
+                        activity->n_followed = 0;
+                        activity->from_public = activity->crossed = false;
+                        return go_to(request, spec_of(request)->url);
+                case VERDICT_DONE:
+                        piece_is_done(request, &verdict);
+                        break;
+                default:
+                        return finish_verdict(request, &verdict);
+                }
+        }
+        finish(request, (struct ipc_finished) {
+                .outcome = ENGINE_DONE,
+                .length_unverified = request->length_unverified,
+                .local_end = request->local_end,
+        });
+}
+
+/* The server that redirected: by its address, or behind a proxy, where only the proxy knows that, by what its name shows. */
+static bool hop_is_public(const struct activity *activity) {
+        const char *host = *activity->proxy.url ? activity->parts.host : activity->exchange.address;
+        struct sockaddr_storage address;
+        socklen_t len;
+
+        if (address_parse_host(host, 0, &address, &len) == 1)
+                return address_is_public((const struct sockaddr *) &address);
+        return !streq(host, "localhost");
+}
+
+static void follow(struct request *request) {
+        struct activity *activity = request->activity;
+        _cleanup_free_ char *url = NULL;
+        int r;
+
+        r = redirect_resolve(activity->url, activity->exchange.facts.location, activity->n_followed,
+                             spec_of(request)->allow_insecure_redirect, &url);
+        if (r < 0)
+                return finish_errno(request, r);
+        if (r > 0)
+                return finish_error(request, (enum error_code) r, ERROR_CONTEXT_REMOTE_FILE, false,
+                                    activity->exchange.facts.status, "");
+        activity->n_followed++;
+        activity->from_public = activity->from_public || hop_is_public(activity);
+        go_to(request, url);
+}
+
+static void finish_transport(struct request *request, CURLcode code) {
+        struct exchange *exchange = &request->activity->exchange;
+        struct transport_facts facts = { .code = code };
+        struct transport_error error;
+
+        (void) curl_easy_getinfo(exchange->easy, CURLINFO_SSL_VERIFYRESULT, &facts.ssl_verify_result);
+        (void) curl_easy_getinfo(exchange->easy, CURLINFO_OS_ERRNO, &facts.os_errno);
+        (void) curl_easy_getinfo(exchange->easy, CURLINFO_HTTP_CONNECTCODE, &facts.connect_status);
+        error = transport_error_judge(&facts);
+        for (size_t i = 0; i < request->activity->n_names; i++)
+                resolver_forget(request->environment->resolver, request->activity->names[i].host);
+        finish_error(request, error.code, error.context, error.transient, error.detail,
+                     request->activity->timed_out ? "nothing came for too long" : exchange_error_text(exchange, code));
+}
+
+/* What our own callbacks found. Return: true if that was the end of the request. */
+static bool finish_own_abort(struct request *request) {
+        struct exchange *exchange = &request->activity->exchange;
+
+        if (exchange->body_error < 0)
+                finish_local(request, exchange->body_error);
+        else if (exchange->address_refused)
+                finish_error(request, ERROR_ADDRESS_REFUSED, ERROR_CONTEXT_REMOTE_FILE, false, 0, exchange->address);
+        else if (exchange->header_error < 0 && !exchange->judged)
+                finish_error(request, ERROR_INVALID_RESPONSE, ERROR_CONTEXT_REMOTE_FILE, false, 0,
+                             exchange->header_error == -E2BIG ? "the answer's headers are too many or too long"
+                                                              : "the answer's headers are malformed");
+        else
+                return false;
+        return true;
+}
+
+static struct verdict judge_end(struct request *request, CURLcode code) {
+        struct activity *activity = request->activity;
+        const struct exchange *exchange = &activity->exchange;
+        enum verdict_ending ending = VERDICT_ENDING_BROKEN;
+
+        if (exchange->verdict.action != VERDICT_WRITE)
+                return exchange->verdict;
+        if (exchange->too_long)
+                ending = VERDICT_ENDING_TOO_LONG;
+        else if (code == CURLE_OK)
+                ending = VERDICT_ENDING_ORDERLY;
+        return verdict_end(&activity->task, &activity->known, &exchange->verdict, exchange->n_body, ending);
+}
+
+void request_exchange_done(void *private, CURLcode code) {
+        struct request *request = ASSERT_PTR(private);
+        struct activity *activity = request->activity;
+        struct exchange *exchange = &activity->exchange;
+        struct verdict verdict;
+
+        request->stage = STAGE_RESOLVING; /* the handle is in no multi handle now */
+        request->bytes_fetched += exchange->n_fetched;
+        exchange->n_fetched = 0;
+        activity->receiving = false;
+        (void) sd_event_source_set_enabled(activity->timer, SD_EVENT_OFF);
+        if (finish_own_abort(request))
+                return;
+        if (!exchange->judged) {
+                if (code != CURLE_OK)
+                        return finish_transport(request, code);
+                return finish_error(request, ERROR_INVALID_RESPONSE, ERROR_CONTEXT_REMOTE_FILE, true, 0, "there was no answer");
+        }
+        verdict = judge_end(request, code);
+        switch (verdict.action) {
+        case VERDICT_DONE:
+                piece_is_done(request, &verdict);
+                return next_try(request);
+        case VERDICT_CONTINUE:
+                request->n_short++;
+                return next_try(request);
+        case VERDICT_PROBE:
+                request->probe = true;
+                return next_try(request);
+        case VERDICT_REDIRECT:
+                return follow(request);
+        case VERDICT_FAIL:
+                if (exchange->verdict.action == VERDICT_WRITE && code != CURLE_OK && !exchange->too_long)
+                        return finish_transport(request, code);
+                return finish_verdict(request, &verdict);
+        default:
+                return finish_verdict(request, &verdict);
+        }
+}
+
+/* --- the beginning ------------------------------------------------------------------------------------------------------- */
+
+static int merge_pieces(struct request *request) {
+        const struct ipc_start *spec = spec_of(request);
+
+        request->pieces = calloc(spec->n_pieces, sizeof(*request->pieces));
+        if (!request->pieces)
+                return -ENOMEM;
+        for (uint32_t i = 0; i < spec->n_pieces; i++) {
+                const struct ipc_piece *piece = &spec->pieces[i];
+                struct engine_piece *last = request->n_pieces > 0 ? &request->pieces[request->n_pieces - 1] : NULL;
+
+                if (last && last->remote_offset + last->length == piece->remote_offset &&
+                    last->local_offset + last->length == piece->local_offset)
+                        last->length = piece->length == UINT64_MAX ? ENGINE_TO_EOF : last->length + piece->length;
+                else
+                        request->pieces[request->n_pieces++] =
+                                (struct engine_piece) { piece->remote_offset, piece->length, piece->local_offset };
+        }
+        return 0;
+}
+
+static void on_first_grant(struct ticket *ticket) {
+        struct request *request = CONTAINER_OF(ticket, struct request, ticket);
+        struct engine_request spec = as_engine_request(request);
+        struct activity *activity;
+
+        request->activity = activity = calloc(1, sizeof(*activity));
+        if (!activity)
+                return finish_errno(request, -ENOMEM);
+        activity->proxy = (struct proxy_choice) { .url = "", .no_proxy = "" };
+        request->stage = STAGE_RESOLVING;
+        activity->exchange.easy = owner_take_easy(request->owner);
+        if (!activity->exchange.easy)
+                return finish_errno(request, -ENOMEM);
+        if (sd_event_add_time(request->environment->event, &activity->timer, CLOCK_MONOTONIC, 0, 1, on_timer, request) < 0 ||
+            sd_event_source_set_enabled(activity->timer, SD_EVENT_OFF) < 0)
+                return finish_errno(request, -ENOMEM);
+        verdict_known_from_request(&activity->known, &spec);
+        next_try(request);
+}
+
+static int wait_for_own_host(struct request *request) {
+        char key[URL_HOST_MAX + 32];
+        struct url_parts parts;
+        int r;
+
+        r = url_parse(spec_of(request)->url, &parts);
+        if (r < 0)
+                return r;
+        snprintf(key, sizeof(key), "%s://%s:%u", parts.https ? "https" : "http", parts.host, parts.port);
+        return ticket_wait(&request->ticket, request->owner, key, spec_of(request)->foreground, on_first_grant);
+}
+
+int request_new(const struct request_environment *environment, struct owner *owner, const struct ipc_message *message, int fd,
+                struct request **ret) {
+        _Alignas(8) uint8_t frame[IPC_FRAME_MAX];
+        struct request *request;
+        ssize_t size;
+        int r;
+
+        size = ipc_encode(message, frame);
+        if (size < 0)
+                return (int) size;
+        request = calloc(1, sizeof(*request));
+        if (!request)
+                return -ENOMEM;
+        request->environment = environment;
+        request->owner = owner;
+        request->sink.fd = -EBADF;
+        request->frame = aligned_alloc(8, (size_t) size); /* a frame's size is a multiple of 8 */
+        r = request->frame ? 0 : -ENOMEM;
+        if (r == 0) {
+                memcpy(request->frame, frame, (size_t) size);
+                r = ipc_decode(request->frame, (size_t) size, &request->start) == size ? 0 : -EPROTO;
+        }
+        if (r == 0)
+                r = merge_pieces(request);
+        if (r == 0)
+                r = wait_for_own_host(request);
+        if (r < 0) {
+                request_free(request);
+                return r;
+        }
+        sink_init(&request->sink, fd);
+        *ret = request;
+        return 0;
+}

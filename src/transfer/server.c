@@ -1,0 +1,332 @@
+#include "transfer/server.h"
+
+#include <string.h>
+#include <systemd/sd-event.h>
+#include <uthash.h>
+#include <utlist.h>
+
+#include "base/clock.h"
+#include "base/fds.h"
+#include "transfer/engine.h"
+#include "transfer/link.h"
+#include "transfer/owner.h"
+#include "transfer/request.h"
+#include "transfer/resolver.h"
+
+#define REPORT_INTERVAL (100 * USEC_PER_MSEC)
+#define REPORT_QUEUE_BYTES (256u * 1024)       /* a core that is behind gets fewer, longer reports */
+#define OWNER_IDLE_TIME (60 * USEC_PER_SEC)    /* connections of an owner without requests are kept so long */
+
+struct request_entry {
+        UT_hash_handle hh;
+        uint64_t id;
+        struct request *request;
+};
+
+struct owner_entry {
+        UT_hash_handle hh;
+        uint64_t id;
+        struct owner *owner;
+        size_t n_requests;
+        uint64_t idle_since_usec;
+};
+
+struct transfer_server {
+        sd_event *event;
+        struct link *core;
+        struct request_environment environment;
+        struct request_entry *requests;
+        struct owner_entry *owners;
+        struct request *dirty;
+        sd_event_source *report_timer, *owner_timer;
+        struct ipc_limits limits;
+};
+
+static const struct owner_callbacks owner_callbacks = { .exchange_done = request_exchange_done };
+
+static uint64_t now(const struct transfer_server *server) {
+        uint64_t usec = 0;
+
+        (void) sd_event_now(server->event, CLOCK_MONOTONIC, &usec);
+        return usec;
+}
+
+static void arm(sd_event_source *timer, uint64_t delay_usec) {
+        int enabled = SD_EVENT_OFF;
+
+        (void) sd_event_source_get_enabled(timer, &enabled);
+        if (enabled != SD_EVENT_OFF)
+                return;
+        if (sd_event_source_set_time_relative(timer, delay_usec) >= 0)
+                (void) sd_event_source_set_enabled(timer, SD_EVENT_ONESHOT);
+}
+
+/* A core that cannot be told anything any more is as good as gone: it starts another process. */
+static void on_send(void *userdata, const struct ipc_message *message) {
+        struct transfer_server *server = ASSERT_PTR(userdata);
+
+        if (link_send(server->core, message, -EBADF) < 0)
+                (void) sd_event_exit(server->event, 1);
+}
+
+static void on_dirty(void *userdata, struct request *request) {
+        struct transfer_server *server = ASSERT_PTR(userdata);
+        struct request_links *links = request_get_links(request);
+
+        if (links->is_dirty)
+                return;
+        links->is_dirty = true;
+        links->dirty_next = server->dirty;
+        links->dirty_prev = NULL;
+        if (server->dirty)
+                request_get_links(server->dirty)->dirty_prev = request;
+        server->dirty = request;
+        arm(server->report_timer, REPORT_INTERVAL);
+}
+
+static void clean(struct transfer_server *server, struct request *request) {
+        struct request_links *links = request_get_links(request);
+
+        if (!links->is_dirty)
+                return;
+        if (links->dirty_prev)
+                request_get_links(links->dirty_prev)->dirty_next = links->dirty_next;
+        else
+                server->dirty = links->dirty_next;
+        if (links->dirty_next)
+                request_get_links(links->dirty_next)->dirty_prev = links->dirty_prev;
+        links->is_dirty = false;
+}
+
+static int on_report_timer(sd_event_source *source, uint64_t usec, void *userdata) {
+        struct transfer_server *server = ASSERT_PTR(userdata);
+
+        if (link_queued(server->core) > REPORT_QUEUE_BYTES) {
+                arm(server->report_timer, REPORT_INTERVAL);
+                return 0;
+        }
+        while (server->dirty) {
+                struct request *request = server->dirty;
+
+                clean(server, request);
+                request_report(request);
+        }
+        return 0;
+}
+
+static int on_owner_timer(sd_event_source *source, uint64_t usec, void *userdata) {
+        struct transfer_server *server = ASSERT_PTR(userdata);
+        struct owner_entry *entry, *tmp;
+        bool wait = false;
+
+        HASH_ITER(hh, server->owners, entry, tmp) {
+                if (entry->n_requests > 0)
+                        continue;
+                if (now(server) - entry->idle_since_usec < OWNER_IDLE_TIME) {
+                        wait = true;
+                        continue;
+                }
+                HASH_DEL(server->owners, entry);
+                entry->owner = owner_free(entry->owner);
+                free(entry);
+        }
+        if (wait)
+                arm(server->owner_timer, OWNER_IDLE_TIME);
+        return 0;
+}
+
+static void on_finished(void *userdata, struct request *request) {
+        struct transfer_server *server = ASSERT_PTR(userdata);
+        uint64_t id = request_id(request);
+        struct request_entry *entry;
+        struct owner_entry *owner, *tmp;
+
+        clean(server, request);
+        HASH_FIND(hh, server->requests, &id, sizeof(id), entry);
+        if (entry) {
+                HASH_DEL(server->requests, entry);
+                free(entry);
+        }
+        HASH_ITER(hh, server->owners, owner, tmp)
+                if (owner->owner == request_owner(request) && --owner->n_requests == 0) {
+                        owner->idle_since_usec = now(server);
+                        arm(server->owner_timer, OWNER_IDLE_TIME);
+                }
+}
+
+static struct owner_entry *get_owner(struct transfer_server *server, uint64_t id) {
+        struct owner_entry *entry;
+
+        HASH_FIND(hh, server->owners, &id, sizeof(id), entry);
+        if (entry)
+                return entry;
+        entry = calloc(1, sizeof(*entry));
+        if (!entry)
+                return NULL;
+        entry->id = id;
+        entry->idle_since_usec = now(server);
+        if (owner_new(server->event, &owner_callbacks, &entry->owner) < 0) {
+                free(entry);
+                return NULL;
+        }
+        (void) owner_set_limits(entry->owner, server->limits.max_connections_per_owner, server->limits.max_connections_per_host);
+        HASH_ADD(hh, server->owners, id, sizeof(entry->id), entry);
+        return entry;
+}
+
+static void refuse(struct transfer_server *server, uint64_t id, enum error_code code, int error) {
+        on_send(server, &(struct ipc_message) {
+                .type = IPC_FINISHED,
+                .finished = {
+                        .id = id, .outcome = ENGINE_FAILED, .code = code, .context = ERROR_CONTEXT_GENERAL_QUEUE_MANAGER,
+                        .transient = code != ERROR_INVALID_URL, .detail = (uint32_t) -error, .text = strerror(-error),
+                },
+        });
+}
+
+static enum error_code code_from_start_error(int error) {
+        switch (error) {
+        case -EMFILE:
+                return ERROR_TOO_MANY_OPEN_FILES;
+        case -ENOMEM:
+                return ERROR_OUT_OF_MEMORY;
+        case -EINVAL:
+        case -EPROTONOSUPPORT:
+                return ERROR_INVALID_URL;
+        default:
+                return ERROR_UNEXPECTED;
+        }
+}
+
+static int start(struct transfer_server *server, const struct ipc_message *message, int *fd) {
+        struct request_entry *entry;
+        struct owner_entry *owner;
+        int r;
+
+        if (*fd < 0)
+                return *fd;
+        entry = calloc(1, sizeof(*entry));
+        owner = entry ? get_owner(server, message->start.owner) : NULL;
+        if (!owner) {
+                free(entry);
+                return -ENOMEM;
+        }
+        r = request_new(&server->environment, owner->owner, message, *fd, &entry->request);
+        if (r < 0) {
+                free(entry);
+                return r;
+        }
+        (void) TAKE_FD(*fd);
+        owner->n_requests++;
+        entry->id = message->start.id;
+        HASH_ADD(hh, server->requests, id, sizeof(entry->id), entry);
+        return 0;
+}
+
+static void set_limits(struct transfer_server *server, const struct ipc_limits *limits) {
+        struct owner_entry *entry, *tmp;
+
+        server->limits = *limits;
+        HASH_ITER(hh, server->owners, entry, tmp)
+                (void) owner_set_limits(entry->owner, limits->max_connections_per_owner, limits->max_connections_per_host);
+}
+
+static void on_message(void *userdata, const struct ipc_message *message, int fd) {
+        _cleanup_close_ int own_fd = fd;
+        struct transfer_server *server = ASSERT_PTR(userdata);
+        struct request_entry *entry;
+        int r;
+
+        switch (message->type) {
+        case IPC_LIMITS:
+                set_limits(server, &message->limits);
+                break;
+        case IPC_START:
+                r = start(server, message, &own_fd);
+                if (r < 0)
+                        refuse(server, message->start.id, code_from_start_error(r), r);
+                break;
+        case IPC_STOP:
+                HASH_FIND(hh, server->requests, &message->stop.id, sizeof(message->stop.id), entry);
+                if (entry)
+                        request_stop(entry->request);
+                break;
+        default:
+                break;
+        }
+}
+
+static void on_closed(void *userdata, int error) {
+        struct transfer_server *server = ASSERT_PTR(userdata);
+
+        (void) sd_event_exit(server->event, error == -ECONNRESET ? 0 : 1);
+}
+
+static void on_resolver_closed(void *userdata) {
+        struct transfer_server *server = ASSERT_PTR(userdata);
+
+        (void) sd_event_exit(server->event, 1);
+}
+
+static const struct link_callbacks link_callbacks = { .message = on_message, .closed = on_closed };
+
+static int add_timer(struct transfer_server *server, sd_event_time_handler_t handler, sd_event_source **ret) {
+        int r;
+
+        r = sd_event_add_time(server->event, ret, CLOCK_MONOTONIC, 0, 10 * USEC_PER_MSEC, handler, server);
+        return r < 0 ? r : sd_event_source_set_enabled(*ret, SD_EVENT_OFF);
+}
+
+int transfer_server_new(struct sd_event *event, const struct transfer_server_config *config, struct transfer_server **ret) {
+        struct transfer_server *server;
+        int r;
+
+        server = calloc(1, sizeof(*server));
+        if (!server)
+                return -ENOMEM;
+        server->event = sd_event_ref(event);
+        server->limits = (struct ipc_limits) { 1, 1 }; /* until LIMITS comes, which is before the first START */
+        server->environment = (struct request_environment) {
+                .event = event, .authorities = config->authorities, .send = on_send, .dirty = on_dirty, .finished = on_finished,
+                .userdata = server,
+        };
+        r = add_timer(server, on_report_timer, &server->report_timer);
+        if (r >= 0)
+                r = add_timer(server, on_owner_timer, &server->owner_timer);
+        if (r >= 0)
+                r = resolver_new(event, config->resolve_fd, on_resolver_closed, server, &server->environment.resolver);
+        if (r >= 0)
+                r = link_new(event, config->core_fd, IPC_ROLE_TRANSFER, IPC_ROLE_CORE, config->hello, &link_callbacks, server,
+                             &server->core);
+        if (r < 0) {
+                transfer_server_free(server);
+                return r;
+        }
+        *ret = server;
+        return 0;
+}
+
+struct transfer_server *transfer_server_free(struct transfer_server *server) {
+        struct request_entry *request, *next_request;
+        struct owner_entry *owner, *next_owner;
+
+        if (!server)
+                return NULL;
+        HASH_ITER(hh, server->requests, request, next_request) {
+                HASH_DEL(server->requests, request);
+                request_free(request->request);
+                free(request);
+        }
+        HASH_ITER(hh, server->owners, owner, next_owner) {
+                HASH_DEL(server->owners, owner);
+                owner->owner = owner_free(owner->owner);
+                free(owner);
+        }
+        server->report_timer = sd_event_source_disable_unref(server->report_timer);
+        server->owner_timer = sd_event_source_disable_unref(server->owner_timer);
+        server->environment.resolver = resolver_free(server->environment.resolver);
+        server->core = link_free(server->core);
+        server->event = sd_event_unref(server->event);
+        free(server);
+        return NULL;
+}

@@ -1,0 +1,20 @@
+/* What dosvc-transfer does all day: takes START and STOP, keeps the requests and their owners, sends what they say. */
+#pragma once
+
+#include "base/macros.h"
+#include "transfer/authorities.h"
+
+struct sd_event;
+struct ipc_hello;
+struct transfer_server;
+
+struct transfer_server_config {
+        int core_fd;    /* both are consumed on success */
+        int resolve_fd;
+        const struct ipc_hello *hello;   /* what to say of our sandbox */
+        struct authorities *authorities; /* or NULL; must outlive the server */
+};
+
+/* The loop ends when either connection closes. */
+int transfer_server_new(struct sd_event *event, const struct transfer_server_config *config, struct transfer_server **ret);
+struct transfer_server *transfer_server_free(struct transfer_server *server);
