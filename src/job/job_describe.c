@@ -55,8 +55,8 @@ void job_describe_machine(FILE *out) {
                 "\n"
                 "An event without a row cannot happen in that state. `counted` goes into the error count unless the\n"
                 "cause is one that ends by itself (network, space, policy, a destination that is not there).\n"
-                "The error object stays until a row clears it. A job in `acknowledged` or `cancelled` never changes again;\n"
-                "`connecting` is never entered. `transferred` and `error` owe the client a notification from the\n"
+                "The error object stays until a row clears it. A job in `acknowledged` or `cancelled` never changes\n"
+                "again; `connecting` is never entered. `transferred` and `error` owe the client a notification from the\n"
                 "moment that the job enters until it leaves or a callback took it.\n"
                 "\n");
         describe_transitions(out);

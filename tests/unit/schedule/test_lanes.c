@@ -317,6 +317,61 @@ static void a_job_that_is_being_completed_is_left_alone(void **state _unused_) {
         world_done(&world);
 }
 
+static void a_reason_that_the_manager_knows_better_is_kept(void **state _unused_) {
+        struct world world;
+        struct job *b;
+
+        world_init(&world, 1);
+        job(&world, "a", NORMAL);
+        b = job(&world, "b", NORMAL);
+        run(&world);
+        job_set_waiting(b, WAITING_LOGON, world_now(&world));
+        schedule_update(world.schedule, b);
+        assert_string_equal(run(&world), "");
+        job(&world, "high", HIGH); /* but when its lane has no slot left, that is the reason */
+        assert_string_equal(run(&world), "yield a priority, start high, wait b priority");
+        world_done(&world);
+}
+
+static void a_job_may_be_removed_while_the_lane_is_told(void **state _unused_) {
+        struct schedule_decision decisions[3];
+        struct world world;
+        struct job *c;
+
+        world_init(&world, 1);
+        job(&world, "a", NORMAL);
+        run(&world);
+        job(&world, "b", NORMAL);
+        c = job(&world, "c", NORMAL);
+        job(&world, "d", NORMAL);
+        run(&world);
+        job(&world, "high", HIGH);
+        assert_int_equal(schedule_decide(world.schedule, decisions, 3), 3);
+        assert_int_equal(decisions[2].action, SCHEDULE_WAIT);
+        assert_string_equal(decisions[2].job->name, "b");
+        for (size_t i = 0; i < 3; i++)
+                carry_out(&world, &decisions[i]);
+        world_remove(&world, c); /* it would have been the next */
+        assert_string_equal(run(&world), "wait d priority");
+        world_done(&world);
+}
+
+static void a_start_that_is_not_carried_out_moves_with_its_priority(void **state _unused_) {
+        struct schedule_decision decision;
+        struct world world;
+        struct job *a;
+
+        world_init(&world, 1);
+        a = job(&world, "a", NORMAL);
+        job(&world, "b", NORMAL);
+        assert_int_equal(schedule_decide(world.schedule, &decision, 1), 1);
+        assert_int_equal(job_set_priority(a, FG, world_now(&world)), 0);
+        schedule_update(world.schedule, a);
+        carry_out(&world, &decision);
+        assert_string_equal(run(&world), "start b"); /* a needs no slot any more */
+        world_done(&world);
+}
+
 static void a_removed_job_leaves_no_trace(void **state _unused_) {
         struct world world;
         struct job *a, *b, *c;
@@ -500,6 +555,9 @@ int main(void) {
                 cmocka_unit_test(nothing_is_decided_twice),
                 cmocka_unit_test(one_decision_at_a_time_gives_the_same_order),
                 cmocka_unit_test(a_job_that_is_being_completed_is_left_alone),
+                cmocka_unit_test(a_reason_that_the_manager_knows_better_is_kept),
+                cmocka_unit_test(a_job_may_be_removed_while_the_lane_is_told),
+                cmocka_unit_test(a_start_that_is_not_carried_out_moves_with_its_priority),
                 cmocka_unit_test(a_removed_job_leaves_no_trace),
                 cmocka_unit_test(an_idle_queue_has_no_deadline_but_the_ends_of_life),
                 cmocka_unit_test(a_hundred_thousand_waiting_jobs_cost_nothing),
