@@ -1,5 +1,6 @@
 #include "faulty_vfs.h"
 
+#include <semaphore.h>
 #include <sqlite3.h>
 #include <stdatomic.h>
 #include <string.h>
@@ -14,9 +15,16 @@ static sqlite3_vfs *real_vfs;
 static sqlite3_vfs shim_vfs;
 static atomic_int planned[_VFS_OPERATION_MAX][_VFS_FILE_MAX];
 static atomic_uint counts[_VFS_OPERATION_MAX][_VFS_FILE_MAX];
+static atomic_bool hold;
+static sem_t arrived, let_go;
 
 static int operation_result(enum vfs_operation operation, const struct vfs_handle *handle) {
         atomic_fetch_add(&counts[operation][handle->file], 1);
+        if (operation == VFS_WRITE && handle->file == VFS_WAL && atomic_exchange(&hold, false)) {
+                (void) sem_post(&arrived);
+                while (sem_wait(&let_go) < 0)
+                        ;
+        }
         return atomic_load(&planned[operation][handle->file]);
 }
 
@@ -113,6 +121,8 @@ void faulty_vfs_install(void) {
         shim_vfs.szOsFile = (int) sizeof(struct vfs_handle) + real_vfs->szOsFile;
         shim_vfs.xOpen = shim_open;
         (void) sqlite3_vfs_register(&shim_vfs, 1);
+        (void) sem_init(&arrived, 0, 0);
+        (void) sem_init(&let_go, 0, 0);
 }
 
 void faulty_vfs_fail(enum vfs_operation operation, enum vfs_file file, int result) {
@@ -120,6 +130,19 @@ void faulty_vfs_fail(enum vfs_operation operation, enum vfs_file file, int resul
                 for (int f = 0; f < _VFS_FILE_MAX; f++)
                         atomic_store(&counts[o][f], 0);
         atomic_store(&planned[operation][file], result);
+}
+
+void faulty_vfs_hold(void) {
+        atomic_store(&hold, true);
+}
+
+void faulty_vfs_wait_until_held(void) {
+        while (sem_wait(&arrived) < 0)
+                ;
+}
+
+void faulty_vfs_let_go(void) {
+        (void) sem_post(&let_go);
 }
 
 unsigned faulty_vfs_count(enum vfs_operation operation, enum vfs_file file) {

@@ -10,4 +10,8 @@ enum vfs_file { VFS_DATABASE, VFS_WAL, VFS_JOURNAL, _VFS_FILE_MAX };
 void faulty_vfs_install(void); /* as the default one */
 /* From now on @operation on @file gives @result (a SQLITE_* code); SQLITE_OK ends that. Counters start again. */
 void faulty_vfs_fail(enum vfs_operation operation, enum vfs_file file, int result);
+/* From now on the first write to the log stays inside until it is let go. */
+void faulty_vfs_hold(void);
+void faulty_vfs_wait_until_held(void);
+void faulty_vfs_let_go(void);
 unsigned faulty_vfs_count(enum vfs_operation operation, enum vfs_file file);

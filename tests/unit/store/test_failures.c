@@ -74,6 +74,20 @@ static struct store *open_faulty_memory(void) {
         return open_faulty(inner);
 }
 
+struct grouping {
+        struct store *store;
+        struct answers answers;
+};
+
+static int submit_many(struct job *job, void *userdata) {
+        struct grouping *grouping = userdata;
+
+        job_free(job);
+        for (unsigned i = 1; i <= 30; i++)
+                submit_number(grouping->store, &grouping->answers, i);
+        return 0;
+}
+
 /* ---- the fault-injecting twin ---- */
 
 static void the_planned_commit_fails_and_what_follows_is_cancelled(void **state _unused_) {
@@ -207,23 +221,63 @@ static void damage_seen_while_writing_needs_a_new_process(void **state _unused_)
         store_free(store);
 }
 
-static void every_batch_of_a_failed_group_fails(void **state _unused_) {
-        struct store *store = open_faulty(open_sqlite(folder)); /* not by plan: only its order */
+static void every_batch_of_a_failed_group_fails_and_the_next_group_is_cancelled(void **state _unused_) {
+        struct store *store = open_sqlite(folder);
         struct answers answers = {};
 
         faulty_vfs_fail(VFS_WRITE, VFS_WAL, SQLITE_FULL);
-        for (unsigned i = 0; i < 20; i++)
+        faulty_vfs_hold();
+        submit_number(store, &answers, 0);
+        faulty_vfs_wait_until_held();
+        /* These wait for the first one, which is about to fail. */
+        for (unsigned i = 1; i < 5; i++)
                 submit_number(store, &answers, i);
-        wait_for_all(store, &answers, 20);
-        assert_int_equal(answers.error[0], -ENOSPC);
-        for (unsigned i = 0; i < 20; i++) {
+        assert_int_equal(store_dispatch(store), 0);
+        faulty_vfs_let_go();
+        wait_for_all(store, &answers, 5);
+        for (unsigned i = 0; i < 5; i++) {
                 assert_int_equal(answers.tag[i], i);
-                assert_true(answers.error[i] == -ENOSPC || answers.error[i] == -ECANCELED);
-                assert_true(i == 0 || answers.error[i] == -ECANCELED || answers.error[i - 1] == -ENOSPC);
+                assert_int_equal(answers.error[i], i == 0 ? -ENOSPC : -ECANCELED);
         }
-        faulty_vfs_fail(VFS_WRITE, VFS_WAL, SQLITE_OK);
+        assert_int_equal(sqlite_store_transactions(store), 1);
+
+        /* Now all in one group. */
         assert_int_equal(store_recover(store), 0);
-        assert_numbers(store, "");
+        {
+                struct grouping grouping = { .store = store };
+                struct store_visitor visitor = { .job = submit_many };
+
+                faulty_vfs_fail(VFS_WRITE, VFS_WAL, SQLITE_OK);
+                assert_int_equal(save_number(store, 0), 0);
+                faulty_vfs_fail(VFS_WRITE, VFS_WAL, SQLITE_FULL);
+                assert_int_equal(store_load(store, &visitor, &grouping), 0);
+                wait_for_all(store, &grouping.answers, 30);
+                for (unsigned i = 0; i < 30; i++)
+                        assert_int_equal(grouping.answers.error[i], -ENOSPC);
+                faulty_vfs_fail(VFS_WRITE, VFS_WAL, SQLITE_OK);
+        }
+        assert_int_equal(store_recover(store), 0);
+        assert_numbers(store, "0");
+        store_free(store);
+}
+
+static void a_planned_failure_never_overtakes_what_is_still_being_written(void **state _unused_) {
+        struct store *store = open_faulty(open_sqlite(folder));
+        struct answers answers = {};
+
+        store_faulty_plan(store, 1, -EIO, false);
+        faulty_vfs_hold();
+        submit_number(store, &answers, 0);
+        faulty_vfs_wait_until_held();
+        submit_number(store, &answers, 1);
+        assert_int_equal(store_dispatch(store), 0);
+        assert_int_equal(answers.n, 0);
+        faulty_vfs_let_go();
+        wait_for_all(store, &answers, 2);
+        assert_int_equal(answers.tag[0], 0);
+        assert_int_equal(answers.error[0], 0);
+        assert_int_equal(answers.tag[1], 1);
+        assert_int_equal(answers.error[1], -EIO);
         store_free(store);
 }
 
@@ -279,20 +333,6 @@ static void with_a_weaker_setting_that_count_would_be_wrong(void **state _unused
                 assert_int_equal(save_number(store, i), 0);
         assert_int_equal(faulty_vfs_count(VFS_SYNC, VFS_WAL), 0);
         store_free(store);
-}
-
-struct grouping {
-        struct store *store;
-        struct answers answers;
-};
-
-static int submit_many(struct job *job, void *userdata) {
-        struct grouping *grouping = userdata;
-
-        job_free(job);
-        for (unsigned i = 1; i <= 30; i++)
-                submit_number(grouping->store, &grouping->answers, i);
-        return 0;
 }
 
 static void batches_that_wait_share_one_transaction(void **state _unused_) {
@@ -386,7 +426,8 @@ int main(void) {
                 TEST(write_errors_fail_the_commit_and_recovery_goes_on),
                 TEST(after_a_failed_fsync_only_a_new_process_helps),
                 TEST(damage_seen_while_writing_needs_a_new_process),
-                TEST(every_batch_of_a_failed_group_fails),
+                TEST(every_batch_of_a_failed_group_fails_and_the_next_group_is_cancelled),
+                TEST(a_planned_failure_never_overtakes_what_is_still_being_written),
                 TEST(a_failed_fsync_in_a_checkpoint_is_noticed),
                 TEST(each_transaction_syncs_the_log_once),
                 TEST(with_a_weaker_setting_that_count_would_be_wrong),
