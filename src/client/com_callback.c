@@ -1,0 +1,459 @@
+/* Callbacks of jobs: who is told (the registrations), what came in (the events), and the one thread that tells.
+ *
+ * The reading thread only queues. The callback thread calls the program with no lock held and answers the service with what the
+ * program returned: an error answer, or none because we died, makes the service deliver again. It also tells the service again of
+ * all registrations when the connection was lost. A registration holds the callback and the connection, so the program may release
+ * its job and manager at once. */
+#include <time.h>
+#include <utlist.h>
+
+#include "base/clock.h"
+#include "base/strings.h"
+#include "client/com.h"
+
+#define RETRY_MIN_USEC USEC_PER_SEC
+#define RETRY_MAX_USEC (30 * USEC_PER_SEC)
+
+enum event_kind {
+        EVENT_TRANSFERRED,
+        EVENT_ERROR,
+        EVENT_MODIFICATION,
+};
+
+struct registration {
+        UT_hash_handle hh;
+        char hex[WIRE_ID_HEX + 1];
+        enum job_family family;
+        struct dosvc *c; /* one user */
+        IUnknown *unknown;
+        IBackgroundCopyCallback *callback;
+};
+
+struct event {
+        struct event *prev, *next;
+        enum event_kind kind;
+        char hex[WIRE_ID_HEX + 1];
+        struct dosvc *c; /* a reference, as the registration may be gone */
+        sd_bus_message *call;
+};
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* taken under a connection's lock, never the other way round */
+static pthread_cond_t wake;                              /* initialised with the first thread */
+static pthread_cond_t ended = PTHREAD_COND_INITIALIZER;
+static struct registration *registrations; /* uthash */
+static struct event *events;
+static bool running;
+static bool stop;
+static bool renew; /* the connection is another one: register all again */
+static pthread_t thread;
+
+/* ---- registrations ---- */
+
+static void registration_free(struct registration *registration) {
+        if (!registration)
+                return;
+        (void) registration->callback->lpVtbl->Release(registration->callback);
+        (void) registration->unknown->lpVtbl->Release(registration->unknown);
+        com_connection_put(registration->c);
+        free(registration);
+}
+
+static HRESULT registration_new(struct dosvc *c, enum job_family family, const char *hex, IUnknown *unknown,
+                                struct registration **ret) {
+        struct registration *registration = malloc(sizeof(*registration));
+        void *callback = NULL;
+        HRESULT hr;
+
+        if (!registration)
+                return E_OUTOFMEMORY;
+        hr = unknown->lpVtbl->QueryInterface(unknown, &IID_IBackgroundCopyCallback, &callback);
+        if (FAILED(hr) || !callback) {
+                free(registration);
+                return FAILED(hr) ? hr : E_NOINTERFACE;
+        }
+        (void) unknown->lpVtbl->AddRef(unknown);
+        *registration = (struct registration) { .family = family, .c = com_connection_ref(c), .unknown = unknown,
+                                                .callback = callback };
+        strcpy(registration->hex, hex);
+        *ret = registration;
+        return S_OK;
+}
+
+/* Puts @registration (or nothing) in the place of what is there, which is returned. */
+static struct registration *exchange(const char *hex, struct registration *registration) {
+        struct registration *old;
+
+        pthread_mutex_lock(&lock);
+        HASH_FIND_STR(registrations, hex, old);
+        if (old)
+                HASH_DEL(registrations, old);
+        if (registration)
+                HASH_ADD_STR(registrations, hex, registration);
+        pthread_mutex_unlock(&lock);
+        return old;
+}
+
+/* ---- events ---- */
+
+static void event_free(struct event *event) {
+        connection_lock(event->c);
+        sd_bus_message_unref(event->call);
+        connection_unlock(event->c);
+        connection_unref(event->c);
+        free(event);
+}
+
+static void answer(struct event *event, bool taken) {
+        connection_lock(event->c);
+        connection_answer(event->c, TAKE_PTR(event->call), taken ? NULL : "org.dosvc.Error.Unexpected",
+                          "The program did not take the event.");
+        connection_unlock(event->c);
+}
+
+/* Changes that nobody was told of yet are told once. */
+static bool is_waiting(enum event_kind kind, const char *hex) {
+        struct event *event;
+
+        DL_FOREACH(events, event)
+                if (event->kind == kind && streq(event->hex, hex))
+                        return true;
+        return false;
+}
+
+/* By the reading thread, under the connection's lock. */
+static int queue(struct dosvc *c, sd_bus_message *call, enum event_kind kind) {
+        struct event *event;
+        struct guid guid;
+        const char *id;
+        int r;
+
+        r = sd_bus_message_read(call, "s", &id);
+        if (r < 0)
+                return r;
+        if (guid_from_string(id, &guid) < 0)
+                return -EINVAL;
+        event = malloc(sizeof(*event));
+        if (!event)
+                return -ENOMEM;
+        *event = (struct event) { .kind = kind };
+        guid_to_compact(&guid, event->hex);
+
+        pthread_mutex_lock(&lock);
+        if (kind == EVENT_MODIFICATION && is_waiting(kind, event->hex)) {
+                pthread_mutex_unlock(&lock);
+                free(event);
+                return sd_bus_reply_method_return(call, NULL);
+        }
+        event->c = connection_ref(c);
+        event->call = sd_bus_message_ref(call);
+        DL_APPEND(events, event);
+        if (running)
+                pthread_cond_signal(&wake);
+        pthread_mutex_unlock(&lock);
+        return 1;
+}
+
+static int on_transferred(sd_bus_message *call, void *userdata, sd_bus_error *reterr) {
+        return queue(userdata, call, EVENT_TRANSFERRED);
+}
+
+static int on_error(sd_bus_message *call, void *userdata, sd_bus_error *reterr) {
+        return queue(userdata, call, EVENT_ERROR);
+}
+
+static int on_modification(sd_bus_message *call, void *userdata, sd_bus_error *reterr) {
+        return queue(userdata, call, EVENT_MODIFICATION);
+}
+
+static const sd_bus_vtable callback_vtable[] = {
+        SD_BUS_VTABLE_START(0),
+        SD_BUS_METHOD("JobTransferred", "s", "", on_transferred, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD("JobError", "s", "", on_error, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD("JobModification", "s", "", on_modification, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_VTABLE_END,
+};
+
+static void ask_to_renew(void) {
+        pthread_mutex_lock(&lock);
+        renew = true;
+        if (running)
+                pthread_cond_signal(&wake);
+        pthread_mutex_unlock(&lock);
+}
+
+static int on_connected(struct dosvc *c, sd_bus *bus) {
+        int r;
+
+        r = sd_bus_add_object_vtable(bus, NULL, WIRE_CALLBACK_PATH, WIRE_CALLBACK, callback_vtable, c);
+        if (r >= 0)
+                ask_to_renew();
+        return r;
+}
+
+static void on_lost(struct dosvc *c) {
+        ask_to_renew();
+}
+
+const struct connection_hooks com_callback_hooks = { .connected = on_connected, .lost = on_lost };
+
+/* ---- telling the program ---- */
+
+static HRESULT tell_error(const struct registration *to, struct dosvc *c, IBackgroundCopyJob *job) {
+        struct job_record record;
+        IBackgroundCopyError *error;
+        HRESULT hr = S_OK;
+
+        if (wire_get_job(c, to->hex, 0, &record))
+                return E_FAIL;
+        /* Somebody resumed or ended the job meanwhile: the event is no news any more. */
+        if (record.info.error.hresult != 0) {
+                hr = com_error_new(c, to->hex, &record, &error);
+                if (SUCCEEDED(hr)) {
+                        hr = to->callback->lpVtbl->JobError(to->callback, job, error);
+                        (void) error->lpVtbl->Release(error);
+                }
+        }
+        job_record_done(&record);
+        return hr;
+}
+
+static HRESULT tell(const struct registration *to, const struct event *event) {
+        IBackgroundCopyJob *job;
+        HRESULT hr;
+
+        hr = com_job_new(to->c, to->family, to->hex, &job);
+        if (FAILED(hr))
+                return hr;
+        if (event->kind == EVENT_TRANSFERRED)
+                hr = to->callback->lpVtbl->JobTransferred(to->callback, job);
+        else if (event->kind == EVENT_ERROR)
+                hr = tell_error(to, event->c, job);
+        else
+                hr = to->callback->lpVtbl->JobModification(to->callback, job, 0);
+        (void) job->lpVtbl->Release(job);
+        return hr;
+}
+
+/* A copy that keeps everything alive while the program is called: it may remove its registration meanwhile. */
+static bool take_registration(const char *hex, struct registration *ret) {
+        struct registration *found;
+
+        pthread_mutex_lock(&lock);
+        HASH_FIND_STR(registrations, hex, found);
+        if (found) {
+                *ret = *found;
+                (void) ret->callback->lpVtbl->AddRef(ret->callback);
+        }
+        pthread_mutex_unlock(&lock);
+        if (found)
+                (void) com_connection_ref(ret->c);
+        return found;
+}
+
+static void deliver(struct event *event) {
+        struct registration to;
+        bool taken = false;
+
+        /* Without a registration the answer is "not taken": the service keeps the event for whoever registers next. */
+        if (take_registration(event->hex, &to)) {
+                taken = tell(&to, event) == S_OK;
+                (void) to.callback->lpVtbl->Release(to.callback);
+                com_connection_put(to.c);
+        }
+        answer(event, taken);
+        event_free(event);
+}
+
+/* ---- the thread ---- */
+
+/* Ids of all registrations. NULL: none, or no memory. The caller frees it. */
+static struct registration *list_registrations(size_t *ret_n) {
+        struct registration *registration, *list, *next;
+        size_t n = 0;
+
+        list = calloc(HASH_COUNT(registrations) + 1, sizeof(*list));
+        if (list)
+                HASH_ITER(hh, registrations, registration, next) {
+                        list[n] = *registration;
+                        (void) com_connection_ref(list[n++].c);
+                }
+        *ret_n = n;
+        return list;
+}
+
+/* true: all that can be registered is. */
+static bool register_again(void) {
+        struct registration *list;
+        bool complete = true;
+        size_t n;
+
+        pthread_mutex_lock(&lock);
+        list = list_registrations(&n);
+        pthread_mutex_unlock(&lock);
+        for (size_t i = 0; i < n; i++) {
+                int code = complete ? wire_set_notify(list[i].c, list[i].hex, true) : 0;
+
+                if (code == ERROR_NOT_FOUND || code == ERROR_INVALID_STATE)
+                        registration_free(exchange(list[i].hex, NULL));
+                else if (code)
+                        complete = false;
+                com_connection_put(list[i].c);
+        }
+        free(list);
+        return complete;
+}
+
+/* Under the lock. */
+static void wait_for_work(uint64_t retry_at) {
+        struct timespec ts = { .tv_sec = (time_t) (retry_at / USEC_PER_SEC),
+                               .tv_nsec = (long) (retry_at % USEC_PER_SEC * 1000) };
+
+        if (retry_at == UINT64_MAX)
+                (void) pthread_cond_wait(&wake, &lock);
+        else
+                (void) pthread_cond_timedwait(&wake, &lock, &ts);
+}
+
+static void *callback_main(void *arg) {
+        uint64_t retry_usec = RETRY_MIN_USEC, retry_at = UINT64_MAX;
+
+        pthread_mutex_lock(&lock);
+        while (!stop) {
+                uint64_t now = clock_now(&clock_system, CLOCK_ID_MONOTONIC);
+                struct event *event = events;
+
+                if (event) {
+                        DL_DELETE(events, event);
+                        pthread_mutex_unlock(&lock);
+                        deliver(event);
+                } else if (renew || now >= retry_at) {
+                        bool complete;
+
+                        renew = false;
+                        pthread_mutex_unlock(&lock);
+                        complete = register_again();
+                        retry_at = complete ? UINT64_MAX : now + retry_usec;
+                        retry_usec = complete ? RETRY_MIN_USEC : MIN(retry_usec * 2, (uint64_t) RETRY_MAX_USEC);
+                } else {
+                        wait_for_work(retry_at);
+                        continue;
+                }
+                pthread_mutex_lock(&lock);
+        }
+        running = false;
+        pthread_cond_broadcast(&ended);
+        pthread_mutex_unlock(&lock);
+        return NULL;
+}
+
+static void init_wake(void) {
+        pthread_condattr_t attr;
+
+        (void) pthread_condattr_init(&attr);
+        (void) pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+        (void) pthread_cond_init(&wake, &attr);
+        (void) pthread_condattr_destroy(&attr);
+}
+
+static int start_thread(void) {
+        int r = 0;
+
+        pthread_mutex_lock(&lock);
+        stop = false;
+        if (!running) {
+                init_wake();
+                r = connection_start_thread(&thread, "dosvc-callback", callback_main, NULL);
+                running = r >= 0;
+                if (running)
+                        (void) pthread_detach(thread);
+        }
+        pthread_mutex_unlock(&lock);
+        return r;
+}
+
+void com_callback_stop(void) {
+        struct registration *all = NULL, *registration, *next;
+        struct event *unheard = NULL, *event, *next_event;
+
+        pthread_mutex_lock(&lock);
+        stop = true;
+        if (running)
+                pthread_cond_signal(&wake);
+        /* Called from a callback it cannot wait for itself: the thread ends after the return. */
+        while (running && stop && !pthread_equal(pthread_self(), thread))
+                pthread_cond_wait(&ended, &lock);
+        all = TAKE_PTR(registrations);
+        unheard = TAKE_PTR(events);
+        pthread_mutex_unlock(&lock);
+
+        HASH_ITER(hh, all, registration, next) {
+                HASH_DEL(all, registration);
+                registration_free(registration);
+        }
+        DL_FOREACH_SAFE(unheard, event, next_event) {
+                answer(event, false);
+                event_free(event);
+        }
+}
+
+/* ---- what jobs do ---- */
+
+HRESULT com_callback_set(struct dosvc *c, enum job_family family, const char *hex, IUnknown *unknown) {
+        struct registration *registration = NULL, *old;
+        HRESULT hr = S_OK;
+        int code;
+
+        if (unknown)
+                hr = registration_new(c, family, hex, unknown, &registration);
+        if (SUCCEEDED(hr) && unknown)
+                hr = com_hresult_from_errno(start_thread());
+        if (FAILED(hr)) {
+                registration_free(registration);
+                return hr;
+        }
+        /* First here: an old event may come in before the answer does. */
+        old = exchange(hex, registration);
+        code = wire_set_notify(c, hex, unknown != NULL);
+        if (code)
+                registration_free(exchange(hex, old));
+        else
+                registration_free(old);
+        return rim_hresult(code, family);
+}
+
+IUnknown *com_callback_get(const char *hex) {
+        struct registration *found;
+        IUnknown *unknown = NULL;
+
+        pthread_mutex_lock(&lock);
+        HASH_FIND_STR(registrations, hex, found);
+        if (found) {
+                unknown = found->unknown;
+                (void) unknown->lpVtbl->AddRef(unknown);
+        }
+        pthread_mutex_unlock(&lock);
+        return unknown;
+}
+
+void com_callback_forget(const char *hex) {
+        registration_free(exchange(hex, NULL));
+}
+
+/* ---- fork ---- */
+
+void com_callback_before_fork(void) {
+        pthread_mutex_lock(&lock);
+}
+
+/* The callbacks are the parent's. The child forgets them without touching them: their state may be that of another thread. */
+void com_callback_after_fork(bool child) {
+        if (!child) {
+                pthread_mutex_unlock(&lock);
+                return;
+        }
+        (void) pthread_mutex_init(&lock, NULL);
+        (void) pthread_cond_init(&ended, NULL);
+        registrations = NULL;
+        events = NULL;
+        running = stop = renew = false;
+}
