@@ -1,0 +1,165 @@
+"""A download survives whatever dies: each scenario ends with the right digest, and little is fetched twice.
+
+With DOSVC_SOAK the file has 1 GiB, as a person would fetch it; without, 128 MiB. The server is paced at 50 MiB/s and counts what it sends.
+"""
+import hashlib
+import os
+import signal
+import subprocess
+import time
+
+import pytest
+
+from conftest import QUICK, Instance
+from origin import digest
+
+MIB = 1 << 20
+SOAK = bool(os.environ.get("DOSVC_SOAK"))
+SIZE = (1024 if SOAK else 128) * MIB
+RATE = 50 * MIB
+# One checkpoint (16 MiB, at least 200 ms) that was under way, what came while it was synced, and both sockets' buffers.
+TWICE = 48 * MIB
+
+
+@pytest.fixture(scope="module")
+def expected():
+    return digest("big", SIZE)
+
+
+@pytest.fixture
+def fetch(instance, origin, target):
+    """Starts `dosvc get` of the big file; returns (process, path, url)."""
+    origin.rate = RATE
+    path = target / "big"
+    url = origin.url("big", SIZE)
+    return instance.spawn("get", "-o", str(path), url), path, url
+
+
+def sha256(path):
+    h = hashlib.sha256()
+    with open(path, "rb") as f:
+        while block := f.read(MIB):
+            h.update(block)
+    return h.hexdigest()
+
+
+def wait_for(condition, what, timeout=120):
+    end = time.monotonic() + timeout
+    while not condition():
+        assert time.monotonic() < end, what
+        time.sleep(0.01)
+
+
+def durable(instance):
+    jobs = list(instance.list_jobs().values())
+    return jobs[0]["BytesDurable"] if jobs else 0
+
+
+def well_under_way(instance):
+    wait_for(lambda: durable(instance) >= SIZE // 4, "a quarter is on disk")
+
+
+def ended(instance, path, expected, origin, process=None, allowed_twice=TWICE):
+    if process:
+        assert process.wait(timeout=300) == 0, process.stderr.read()
+    wait_for(path.exists, "the file is there", 300)
+    assert sha256(path) == expected
+    assert origin.sent - SIZE <= allowed_twice, f"{(origin.sent - SIZE) / MIB:.1f} MiB were fetched twice"
+    assert not [e for e in os.listdir(path.parent) if e.startswith(".dosvc-")]
+    wait_for(lambda: not instance.list_jobs(), "the job has ended")
+
+
+def test_killing_the_service(instance, fetch, origin, expected):
+    process, path, _ = fetch
+    well_under_way(instance)
+    instance.kill()
+    assert not path.exists()
+    instance.start()
+    ended(instance, path, expected, origin, process)
+
+
+def test_killing_the_transfer_process(instance, fetch, origin, expected):
+    process, path, _ = fetch
+    well_under_way(instance)
+    pid = instance.call("/org/dosvc", "Manager1", "GetServiceInfo")[0]["TransferPid"]
+    os.kill(pid, signal.SIGKILL)
+    ended(instance, path, expected, origin, process)
+    assert instance.call("/org/dosvc", "Manager1", "GetServiceInfo")[0]["TransferPid"] != pid
+
+
+def test_stopping_the_server_for_a_while(instance, fetch, origin, expected):
+    process, path, _ = fetch
+    well_under_way(instance)
+    origin.down()
+    job = next(iter(instance.list_jobs()))
+    instance.wait_state(job, ("transient_error",))
+    assert instance.get(job, "WaitingReason") == "retry"
+    time.sleep(30 if SOAK else 3)  # the outage itself
+    origin.up()
+    ended(instance, path, expected, origin, process)
+
+
+def test_interrupting_the_command_and_repeating_it(instance, fetch, origin, expected):
+    process, path, url = fetch
+    well_under_way(instance)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=30) == 130
+    job = next(iter(instance.list_jobs()))
+    instance.wait_state(job, ("suspended",))
+    again = instance.spawn("get", "-o", str(path), url)
+    ended(instance, path, expected, origin, again)
+
+
+def test_killing_the_client(instance, fetch, origin, expected):
+    process, path, _ = fetch
+    well_under_way(instance)
+    process.kill()
+    process.wait()
+    # complete-when-transferred: nobody has to be there
+    ended(instance, path, expected, origin, allowed_twice=0)
+
+
+def test_a_terminated_service_fetches_nothing_twice_but_what_was_on_the_line(instance, fetch, origin, expected):
+    process, path, _ = fetch
+    well_under_way(instance)
+    assert instance.stop() == 0
+    instance.start()
+    ended(instance, path, expected, origin, process, allowed_twice=16 * MIB)
+
+
+def test_a_second_service_for_the_same_state_leaves_at_once(instance):
+    second = Instance(instance.folder, QUICK)
+    second.start(wait=False)
+    assert second.process.wait(timeout=10) == 0
+    assert instance.call("/org/dosvc", "Manager1", "GetServiceInfo")[0]["Pid"] == instance.process.pid
+
+
+def test_a_five_gib_sparse_file(instance, target):
+    """64-bit sizes end to end; the origin serves zeros from a sparse file."""
+    www = target.parent / "www"
+    www.mkdir()
+    size = 5 << 30
+    with open(www / "sparse", "wb") as f:
+        f.truncate(size)
+        f.seek(size - 5)
+        f.write(b"the e")
+    conf = www.parent / "nginx.conf"
+    conf.write_text(f"""daemon off; pid {www.parent}/nginx.pid; error_log {www.parent}/error.log; events {{}}
+http {{ access_log off; sendfile on; client_body_temp_path {www.parent}/t1; proxy_temp_path {www.parent}/t2;
+fastcgi_temp_path {www.parent}/t3; uwsgi_temp_path {www.parent}/t4; scgi_temp_path {www.parent}/t5;
+server {{ listen unix:{www.parent}/unused; listen 127.0.0.1:18581; root {www}; }} }}""")
+    os.chmod(target.parent, 0o755)
+    server = subprocess.Popen(["nginx", "-c", str(conf)], stderr=subprocess.DEVNULL)
+    try:
+        wait_for(lambda: (www.parent / "nginx.pid").exists(), "nginx runs", 10)
+        path = target / "sparse"
+        result = instance.run("get", "-q", "-o", path, "http://127.0.0.1:18581/sparse", timeout=300)
+        assert result.returncode == 0, result.stderr
+        assert path.stat().st_size == size
+        with open(path, "rb") as f:
+            f.seek(size - 6)
+            assert f.read() == b"\0the e"
+    finally:
+        server.terminate()
+        server.wait()
+        (target / "sparse").unlink(missing_ok=True)
