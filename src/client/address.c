@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/fds.h"
+#include "base/guid.h"
 #include "base/strings.h"
 
 #define BOOT_ID_FILE "/proc/sys/kernel/random/boot_id"
@@ -83,6 +84,13 @@ static char *next_line(char **p) {
         return line;
 }
 
+/* Both forms of an id, with dashes or without, are in use. */
+static bool is_same_id(const char *a, const char *b) {
+        struct guid first, second;
+
+        return guid_from_string(a, &first) >= 0 && guid_from_string(b, &second) >= 0 && guid_equal(&first, &second);
+}
+
 int address_parse_lock(const char *content, const char *boot_id, char **ret_address) {
         _cleanup_free_ char *copy = NULL;
         char *p, *pid, *boot, *address;
@@ -99,7 +107,7 @@ int address_parse_lock(const char *content, const char *boot_id, char **ret_addr
         address = boot ? next_line(&p) : NULL;
         if (!address || parse_u64(pid, &number) < 0 || !startswith(address, "unix:"))
                 return -EINVAL;
-        if (boot_id && !streq(boot, boot_id))
+        if (boot_id && !is_same_id(boot, boot_id))
                 return -ESTALE;
         *ret_address = strdup(address);
         return *ret_address ? 0 : -ENOMEM;

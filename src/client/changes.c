@@ -1,25 +1,22 @@
 /* The part of a connection that knows which jobs changed, for whoever watches. */
+#include <stdio.h>
 #include <utlist.h>
 
 #include "base/clock.h"
 #include "base/strings.h"
 #include "client/connection_private.h"
 
-/* A property whose change alone is only progress. */
-static bool is_progress(const char *property) {
-        static const char *const names[] = { "BytesTransferred", "BytesDurable", "BytesFetched", "BytesTotal",
-                                             "FilesTransferred", "ModifiedTime" };
+static bool has_seen(struct watcher *watcher, const char *hex, const char *state) {
+        struct seen_job *seen;
 
-        for (size_t i = 0; i < ELEMENTSOF(names); i++)
-                if (streq(names[i], property))
-                        return true;
-        return false;
+        HASH_FIND_STR(watcher->seen, hex, seen);
+        return seen && state && streq(seen->state, state);
 }
 
-static void note(struct watcher *watcher, const char *hex, bool urgent) {
+static void note(struct watcher *watcher, const char *hex, const char *state) {
         struct changed_job *job;
 
-        watcher->urgent |= urgent;
+        watcher->urgent |= !has_seen(watcher, hex, state);
         HASH_FIND_STR(watcher->changed, hex, job);
         if (job)
                 return;
@@ -32,7 +29,8 @@ static void note(struct watcher *watcher, const char *hex, bool urgent) {
         HASH_ADD_STR(watcher->changed, hex, job);
 }
 
-static void note_all(struct dosvc *c, const char *path, bool urgent) {
+/* @state NULL: something else than progress happened. */
+static void note_all(struct dosvc *c, const char *path, const char *state) {
         const char *hex = startswith(path, WIRE_JOB_PREFIX);
         char id[WIRE_ID_HEX + 1];
         struct watcher *watcher;
@@ -44,31 +42,25 @@ static void note_all(struct dosvc *c, const char *path, bool urgent) {
         id[WIRE_ID_HEX] = 0;
         DL_FOREACH(c->watchers, watcher)
                 if (!*watcher->hex || streq(watcher->hex, id))
-                        note(watcher, id, urgent);
+                        note(watcher, id, state);
         pthread_cond_broadcast(&c->changed);
 }
 
-static bool only_progress_changed(sd_bus_message *m) {
-        const char *name;
-        bool any = false;
+/* The state in a PropertiesChanged, or NULL. It lives as long as the message. */
+static const char *find_state(sd_bus_message *m) {
+        const char *name, *state;
 
-        if (sd_bus_message_read(m, "s", &name) < 0 || sd_bus_message_enter_container(m, 'a', "{sv}") < 0)
-                return false;
+        if (sd_bus_message_skip(m, "s") < 0 || sd_bus_message_enter_container(m, 'a', "{sv}") < 0)
+                return NULL;
         while (sd_bus_message_enter_container(m, 'e', "sv") > 0) {
-                if (sd_bus_message_read(m, "s", &name) < 0 || !is_progress(name))
-                        return false;
-                any = true;
+                if (sd_bus_message_read(m, "s", &name) < 0)
+                        return NULL;
+                if (streq(name, "State"))
+                        return sd_bus_message_read(m, "v", "s", &state) < 0 ? NULL : state;
                 if (sd_bus_message_skip(m, "v") < 0 || sd_bus_message_exit_container(m) < 0)
-                        return false;
+                        return NULL;
         }
-        if (sd_bus_message_exit_container(m) < 0 || sd_bus_message_enter_container(m, 'a', "s") < 0)
-                return false;
-        while (sd_bus_message_read(m, "s", &name) > 0) {
-                if (!is_progress(name))
-                        return false;
-                any = true;
-        }
-        return any;
+        return NULL;
 }
 
 int connection_on_message(sd_bus_message *m, void *userdata, sd_bus_error *reterr) {
@@ -78,11 +70,11 @@ int connection_on_message(sd_bus_message *m, void *userdata, sd_bus_error *reter
         if (!c->watchers)
                 return 0;
         if (sd_bus_message_is_signal(m, WIRE_PROPERTIES, "PropertiesChanged"))
-                note_all(c, sd_bus_message_get_path(m), !only_progress_changed(m));
+                note_all(c, sd_bus_message_get_path(m), find_state(m));
         else if ((sd_bus_message_is_signal(m, WIRE_MANAGER, "JobAdded") ||
                   sd_bus_message_is_signal(m, WIRE_MANAGER, "JobRemoved")) &&
                  sd_bus_message_read(m, "so", &id, &path) >= 0)
-                note_all(c, path, true);
+                note_all(c, path, NULL);
         return 0;
 }
 
@@ -93,6 +85,7 @@ void connection_add_watcher(struct dosvc *c, struct watcher *watcher) {
 }
 
 bool connection_remove_watcher(struct dosvc *c, struct watcher *watcher) {
+        struct seen_job *seen, *next_seen;
         struct changed_job *job, *next;
         struct watcher *other;
         bool last = true;
@@ -107,7 +100,41 @@ bool connection_remove_watcher(struct dosvc *c, struct watcher *watcher) {
                 HASH_DEL(watcher->changed, job);
                 free(job);
         }
+        HASH_ITER(hh, watcher->seen, seen, next_seen) {
+                HASH_DEL(watcher->seen, seen);
+                free(seen);
+        }
         return last;
+}
+
+void connection_note_seen(struct dosvc *c, struct watcher *watcher, const char *hex, const char *state) {
+        struct seen_job *seen;
+
+        pthread_mutex_lock(&c->lock);
+        HASH_FIND_STR(watcher->seen, hex, seen);
+        if (!state && seen) {
+                HASH_DEL(watcher->seen, seen);
+                free(seen);
+        } else if (state && !seen) {
+                seen = malloc(sizeof(*seen));
+                /* Without memory every change is urgent, and an end that falls into a restart of the service is not told. */
+                if (seen) {
+                        strcpy(seen->hex, hex);
+                        HASH_ADD_STR(watcher->seen, hex, seen);
+                }
+        }
+        if (state && seen)
+                (void) snprintf(seen->state, sizeof(seen->state), "%s", state);
+        pthread_mutex_unlock(&c->lock);
+}
+
+struct seen_job *connection_take_seen(struct dosvc *c, struct watcher *watcher) {
+        struct seen_job *seen;
+
+        pthread_mutex_lock(&c->lock);
+        seen = TAKE_PTR(watcher->seen);
+        pthread_mutex_unlock(&c->lock);
+        return seen;
 }
 
 static void send_subscription(struct dosvc *c, const char *method, const char *hex) {

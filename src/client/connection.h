@@ -88,11 +88,21 @@ struct changed_job {
         UT_hash_handle hh;
 };
 
+#define STATE_NAME_MAX 24 /* bytes of a state's name, with the NUL */
+
+/* What the watcher's owner has seen of a job. */
+struct seen_job {
+        char hex[WIRE_ID_HEX + 1];
+        char state[STATE_NAME_MAX];
+        UT_hash_handle hh;
+};
+
 struct watcher {
         struct watcher *prev, *next;
         char hex[WIRE_ID_HEX + 1];   /* "" all jobs */
         struct changed_job *changed; /* uthash */
-        bool urgent;                 /* more than progress changed */
+        struct seen_job *seen;       /* uthash */
+        bool urgent;                 /* some state is another one than was seen */
         bool overflow;               /* no memory for an id: look at all of them */
 };
 
@@ -111,6 +121,10 @@ enum wait_result {
  * until @patience_until. */
 enum wait_result connection_wait(struct dosvc *connection, struct watcher *watcher, uint64_t generation,
                                  uint64_t patience_until, uint64_t deadline);
+/* The owner has seen @hex in @state; NULL: it is gone. */
+void connection_note_seen(struct dosvc *connection, struct watcher *watcher, const char *hex, const char *state);
+/* Hands out what was seen, and forgets it. */
+struct seen_job *connection_take_seen(struct dosvc *connection, struct watcher *watcher);
 /* What was collected; the caller frees it. *ret_overflow: the list is not complete. */
 struct changed_job *connection_take_changes(struct dosvc *connection, struct watcher *watcher, bool *ret_overflow);
 /* Tells the service that nobody watches @hex any more, without waiting. */

@@ -18,7 +18,6 @@ struct watch {
         struct watcher watcher;
         dosvc_job_fn fn;
         void *userdata;
-        struct changed_job *known; /* id NULL: jobs that were live when last seen */
         uint64_t timeout_usec;
         uint64_t deadline;
         uint64_t delivered; /* when fn was last called */
@@ -49,31 +48,15 @@ static bool is_final(enum job_state state) {
         return state == JOB_ACKNOWLEDGED || state == JOB_CANCELLED;
 }
 
-static void remember(struct watch *w, const char *hex, bool live) {
-        struct changed_job *job;
-
-        if (*w->watcher.hex)
-                return;
-        HASH_FIND_STR(w->known, hex, job);
-        if (live && !job) {
-                job = malloc(sizeof(*job));
-                if (!job)
-                        return; /* then its end is not told if it falls into a restart of the service */
-                strcpy(job->hex, hex);
-                HASH_ADD_STR(w->known, hex, job);
-        } else if (!live && job) {
-                HASH_DEL(w->known, job);
-                free(job);
-        }
-}
-
 /* 0 go on, DELIVERED_ENDED, or what fn returned. */
 static int32_t deliver(struct watch *w, const char *hex, const struct job_record *record) {
-        int32_t value = w->fn(&record->info, w->userdata);
+        int32_t value;
 
+        /* Before the program hears of it: what changes from now on is news. */
+        connection_note_seen(w->c, &w->watcher, hex, is_final(record->state) ? NULL : record->info.state);
+        value = w->fn(&record->info, w->userdata);
         w->seen = true;
         move_deadline(w);
-        remember(w, hex, !is_final(record->state));
         if (value != 0)
                 return value;
         return *w->watcher.hex && is_final(record->state) ? DELIVERED_ENDED : 0;
@@ -87,7 +70,7 @@ static int look_at(struct watch *w, const char *hex, int32_t *ret_value) {
         *ret_value = 0;
         code = wire_get_job_or_history(w->c, hex, CALL_CANCELLABLE, &record);
         if (code == ERROR_NOT_FOUND && !*w->watcher.hex) {
-                remember(w, hex, false);
+                connection_note_seen(w->c, &w->watcher, hex, NULL);
                 return 0;
         }
         if (code)
@@ -112,10 +95,10 @@ static int look_at_these(struct watch *w, struct changed_job *jobs, int32_t *ret
         return code;
 }
 
-static int look_at_page(struct watch *w, const struct job_page *page, struct changed_job **gone, int32_t *ret_value) {
+static void look_at_page(struct watch *w, const struct job_page *page, struct seen_job **gone, int32_t *ret_value) {
         for (size_t i = 0; i < page->n && *ret_value == 0; i++) {
                 char hex[WIRE_ID_HEX + 1];
-                struct changed_job *job;
+                struct seen_job *job;
                 struct guid guid;
 
                 if (guid_from_string(page->records[i].info.id, &guid) < 0)
@@ -128,12 +111,35 @@ static int look_at_page(struct watch *w, const struct job_page *page, struct cha
                 }
                 *ret_value = deliver(w, hex, &page->records[i]);
         }
-        return 0;
+}
+
+/* Jobs that were live when we last saw them and are not any more. @gone is freed. */
+static int look_at_gone(struct watch *w, struct seen_job *gone, int32_t *ret_value) {
+        struct seen_job *job, *next;
+        int code = 0;
+
+        HASH_ITER(hh, gone, job, next) {
+                if (!code && *ret_value == 0)
+                        code = look_at(w, job->hex, ret_value);
+                HASH_DEL(gone, job);
+                free(job);
+        }
+        return code;
+}
+
+static void keep_seen(struct watch *w, struct seen_job *jobs) {
+        struct seen_job *job, *next;
+
+        HASH_ITER(hh, jobs, job, next) {
+                connection_note_seen(w->c, &w->watcher, job->hex, job->state);
+                HASH_DEL(jobs, job);
+                free(job);
+        }
 }
 
 /* Every live job, and those that were live when we last looked and are not any more. */
 static int look_at_all(struct watch *w, int32_t *ret_value) {
-        struct changed_job *gone = TAKE_PTR(w->known);
+        struct seen_job *gone = connection_take_seen(w->c, &w->watcher);
         char *cursor = NULL;
         int code = 0;
 
@@ -145,17 +151,18 @@ static int look_at_all(struct watch *w, int32_t *ret_value) {
                 free(TAKE_PTR(cursor));
                 if (code)
                         break;
-                code = look_at_page(w, &page, &gone, ret_value);
+                look_at_page(w, &page, &gone, ret_value);
                 more = *page.next != 0;
                 cursor = TAKE_PTR(page.next);
                 job_page_done(&page);
         }
         free(cursor);
+        /* A list that broke off says nothing of those that it did not reach: they are still to be looked for. */
         if (code || *ret_value != 0) {
-                free_jobs(gone);
+                keep_seen(w, gone);
                 return code;
         }
-        return look_at_these(w, gone, ret_value);
+        return look_at_gone(w, gone, ret_value);
 }
 
 static int look(struct watch *w, int32_t *ret_value) {
@@ -259,7 +266,6 @@ int32_t dosvc_watch(dosvc *c, const char *id, int timeout_msec, dosvc_job_fn fn,
                         ;
         if (connection_remove_watcher(c, &w.watcher))
                 connection_forget_subscription(c, w.watcher.hex);
-        free_jobs(w.known);
         return value;
 }
 
