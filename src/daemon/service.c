@@ -42,6 +42,7 @@ struct service {
         sd_event_source *idle_timer;
         sd_event_source *stop_timer;
         sd_event_source *quiet_source; /* post, while stopping */
+        sd_event_source *kick_source;  /* defer: post sources run only behind something else */
 };
 
 /* ---- ending ---- */
@@ -53,6 +54,10 @@ static int on_quiet(sd_event_source *source _unused_, void *userdata) {
                 return 0;
         service->clean = true;
         return sd_event_exit(service->event, EXIT_SUCCESS);
+}
+
+static int on_kick(sd_event_source *source _unused_, void *userdata _unused_) {
+        return 0;
 }
 
 static int on_stop_timeout(sd_event_source *source _unused_, uint64_t usec _unused_, void *userdata) {
@@ -80,6 +85,8 @@ static void service_stop(struct service *service) {
         /* Behind the manager's turn, which hands the last changes to the store. */
         if (r >= 0)
                 r = sd_event_source_set_priority(service->quiet_source, SD_EVENT_PRIORITY_IDLE);
+        if (r >= 0)
+                r = sd_event_add_defer(service->event, &service->kick_source, on_kick, NULL);
         if (r < 0)
                 (void) sd_event_exit(service->event, EXIT_FAILURE);
 }
@@ -392,6 +399,7 @@ struct service *service_free(struct service *service) {
         sd_event_source_disable_unref(service->idle_timer);
         sd_event_source_disable_unref(service->stop_timer);
         sd_event_source_disable_unref(service->quiet_source);
+        sd_event_source_disable_unref(service->kick_source);
         sd_event_unref(service->event);
         free(service);
         return NULL;
