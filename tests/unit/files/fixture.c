@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/strings.h"
@@ -104,6 +106,34 @@ size_t fixture_count(struct fixture *f, const char *name) {
 
 size_t count_open_fds(void) {
         return count_entries("/proc/self/fd");
+}
+
+int in_child(int (*what)(void *userdata), void *userdata) {
+        int status, value = 0, pipe_fds[2];
+        ssize_t n;
+        pid_t pid;
+
+        assert_int_equal(pipe2(pipe_fds, O_CLOEXEC), 0);
+        pid = fork();
+        assert_true(pid >= 0);
+        if (pid == 0) {
+                signal(SIGABRT, SIG_DFL);
+                (void) setrlimit(RLIMIT_CORE, &(const struct rlimit) {});
+                value = what(userdata);
+                if (write(pipe_fds[1], &value, sizeof(value)) == sizeof(value))
+                        (void) raise(SIGKILL);
+                _exit(1);
+        }
+        fd_close(pipe_fds[1]);
+        n = fd_read_all(pipe_fds[0], &value, sizeof(value));
+        fd_close(pipe_fds[0]);
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        assert_true(WIFSIGNALED(status));
+        if (WTERMSIG(status) == SIGABRT)
+                return CHILD_ABORTED;
+        assert_int_equal(WTERMSIG(status), SIGKILL);
+        assert_int_equal(n, sizeof(value));
+        return value;
 }
 
 void fixture_mount(struct fixture *f, const char *name, const char *source, const char *type, unsigned long flags,

@@ -31,6 +31,11 @@ bool fixture_exists(struct fixture *f, const char *name);
 size_t fixture_count(struct fixture *f, const char *name);
 size_t count_open_fds(void);
 
+/* Runs @what in a forked child and returns its value; CHILD_ABORTED if it called abort(). The child ends without exit(), so that leak
+ * checkers do not count what was the parent's. */
+#define CHILD_ABORTED INT32_MIN
+int in_child(int (*what)(void *userdata), void *userdata);
+
 /* Mounts on root/name (made); skips the test where that is not allowed. */
 void fixture_mount(struct fixture *f, const char *name, const char *source, const char *type, unsigned long flags,
                    const char *options);

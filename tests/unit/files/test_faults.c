@@ -3,19 +3,32 @@
 #include "fixture.h"
 
 #include <fcntl.h>
+#include <linux/magic.h>
+#include <sched.h>
+#include <semaphore.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
+#include <sys/statfs.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 static int fail_fdatasync, fail_fsync, fail_fallocate, fail_renameat2, fail_linkat; /* errno, 0: work */
 static bool fail_fsync_of_directories;
 static bool fail_openat2;
-static unsigned n_fsync_directory;
+static unsigned n_fsync_directory, n_fdatasync, n_syncfs;
+static int fail_syncfs;
+static int fail_range_fd = -1; /* write-back of this one failed */
+static _Atomic(sem_t *) gate;  /* the next fdatasync(2) waits for it */
 
 int __real_fdatasync(int fd);
 int __wrap_fdatasync(int fd);
 int __wrap_fdatasync(int fd) {
+        sem_t *opened = atomic_exchange(&gate, NULL);
+
+        n_fdatasync++;
+        if (opened)
+                sem_wait(opened);
         if (fail_fdatasync) {
                 errno = fail_fdatasync;
                 fail_fdatasync = 0; /* once: as the kernel tells it */
@@ -37,6 +50,27 @@ int __wrap_fsync(int fd) {
                 return -1;
         }
         return __real_fsync(fd);
+}
+
+int __real_syncfs(int fd);
+int __wrap_syncfs(int fd);
+int __wrap_syncfs(int fd) {
+        n_syncfs++;
+        if (fail_syncfs) {
+                errno = fail_syncfs;
+                return -1;
+        }
+        return __real_syncfs(fd);
+}
+
+int __real_sync_file_range(int fd, off_t offset, off_t size, unsigned flags);
+int __wrap_sync_file_range(int fd, off_t offset, off_t size, unsigned flags);
+int __wrap_sync_file_range(int fd, off_t offset, off_t size, unsigned flags) {
+        if (fd == fail_range_fd && (flags & SYNC_FILE_RANGE_WAIT_AFTER)) {
+                errno = EIO;
+                return -1;
+        }
+        return __real_sync_file_range(fd, offset, size, flags);
 }
 
 int __real_fallocate64(int fd, int mode, off_t offset, off_t size);
@@ -90,6 +124,8 @@ long __wrap_syscall(long number, ...) {
 
 static int fault_teardown(void **state) {
         fail_fdatasync = fail_fsync = fail_fallocate = fail_renameat2 = fail_linkat = 0;
+        fail_syncfs = 0;
+        fail_range_fd = -1;
         fail_openat2 = fail_fsync_of_directories = false;
         return fixture_teardown(state);
 }
@@ -164,6 +200,83 @@ static void a_directory_is_synced_once_for_many_new_names(void **state) {
         assert_int_equal(checkpoint_now(f, open[0].handle), 0);
         assert_int_equal(n_fsync_directory, 2);
         files_close(f->files, open[0].handle);
+}
+
+enum { BATCH = 64 };
+
+struct batch {
+        struct files_open_result open[BATCH];
+        char temps[BATCH][FILES_TEMP_NAME_MAX];
+        int errors[BATCH];
+};
+
+static void batch_done(int error, void *userdata) {
+        *(int *) userdata = error;
+}
+
+/* Checkpoints that all wait behind one whose sync takes its time. */
+static void batch_checkpoint(struct fixture *f, struct batch *batch) {
+        char name[16];
+        sem_t opened;
+
+        for (size_t i = 0; i < BATCH; i++) {
+                (void) snprintf(name, sizeof(name), "%zu", i);
+                batch->open[i] = create_now(f, name, batch->temps[i]);
+                assert_int_equal(fd_pwrite_all(batch->open[i].fd, "content", 7, 0), 0);
+                batch->errors[i] = 1;
+        }
+        sem_init(&opened, 0, 0);
+        gate = &opened;
+        n_fdatasync = n_syncfs = 0;
+        for (size_t i = 0; i < BATCH; i++) {
+                assert_int_equal(files_checkpoint(f->files, batch->open[i].handle, batch_done, &batch->errors[i]), 0);
+                /* The first is on its way alone before there are others. */
+                while (i == 0 && atomic_load(&gate))
+                        sched_yield();
+        }
+        fail_range_fd = batch->open[7].fd;
+        sem_post(&opened);
+        wait_for_all(f);
+        sem_destroy(&opened);
+}
+
+static void batch_close(struct fixture *f, struct batch *batch) {
+        for (size_t i = 0; i < BATCH; i++)
+                files_close(f->files, batch->open[i].handle);
+}
+
+static void many_small_files_share_one_sync(void **state) {
+        struct fixture *f = *state;
+        struct batch batch;
+        struct statfs sfs;
+
+        assert_int_equal(statfs(f->root, &sfs), 0);
+        batch_checkpoint(f, &batch);
+        if (sfs.f_type == EXT4_SUPER_MAGIC || sfs.f_type == XFS_SUPER_MAGIC || sfs.f_type == BTRFS_SUPER_MAGIC) {
+                assert_int_equal(n_syncfs, 1);
+                assert_int_equal(n_fdatasync, 1);
+                /* The one whose write-back failed is told, and stays so. */
+                assert_int_equal(batch.errors[7], -EIO);
+                fail_range_fd = -1;
+                assert_int_equal(checkpoint_now(f, batch.open[7].handle), -EIO);
+        } else
+                assert_int_equal(n_fdatasync, BATCH);
+        for (size_t i = 0; i < BATCH; i++)
+                if (i != 7)
+                        assert_int_equal(batch.errors[i], 0);
+        batch_close(f, &batch);
+}
+
+static void a_file_system_that_fails_as_a_whole_is_asked_file_by_file(void **state) {
+        struct fixture *f = *state;
+        struct batch batch;
+
+        fail_syncfs = EIO;
+        batch_checkpoint(f, &batch);
+        assert_int_equal(n_fdatasync, BATCH);
+        for (size_t i = 0; i < BATCH; i++)
+                assert_int_equal(batch.errors[i], 0);
+        batch_close(f, &batch);
 }
 
 static void a_list_syncs_each_directory_once(void **state) {
@@ -278,6 +391,8 @@ int main(void) {
                 FAULT_TEST(a_fresh_handle_starts_with_a_clean_slate),
                 FAULT_TEST(a_name_that_did_not_reach_the_disk_is_no_checkpoint),
                 FAULT_TEST(a_directory_is_synced_once_for_many_new_names),
+                FAULT_TEST(many_small_files_share_one_sync),
+                FAULT_TEST(a_file_system_that_fails_as_a_whole_is_asked_file_by_file),
                 FAULT_TEST(a_list_syncs_each_directory_once),
                 FAULT_TEST(a_quota_is_said_and_nothing_is_left_behind),
                 FAULT_TEST(a_file_system_that_cannot_reserve_is_asked_for_its_space),

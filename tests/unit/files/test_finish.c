@@ -4,11 +4,9 @@
 #include <fcntl.h>
 #include <linux/posix_acl.h>
 #include <linux/posix_acl_xattr.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
-#include <sys/wait.h>
 #include <sys/xattr.h>
 #include <time.h>
 #include <unistd.h>
@@ -33,23 +31,27 @@ static struct files_handle *content_handle(struct fixture *f, const char *name, 
 
 /* ---- the ledger ---- */
 
+struct claim {
+        const struct files_handle *handle;
+        struct intervals bytes;
+};
+
+static int make_claim(void *userdata) {
+        const struct claim *claim = userdata;
+
+        files_ledger_assert_durable(claim->handle, &claim->bytes);
+        return 0;
+}
+
 /* Does the order checker abort? */
 static bool claim_aborts(const struct files_handle *handle, uint64_t start, uint64_t end) {
-        struct intervals claimed = {};
-        int status;
-        pid_t pid;
+        struct claim claim = { .handle = handle };
+        int r;
 
-        assert_int_equal(intervals_add(&claimed, start, end), 0);
-        pid = fork();
-        assert_true(pid >= 0);
-        if (pid == 0) {
-                signal(SIGABRT, SIG_DFL);
-                files_ledger_assert_durable(handle, &claimed);
-                _exit(0);
-        }
-        intervals_done(&claimed);
-        assert_int_equal(waitpid(pid, &status, 0), pid);
-        return WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT;
+        assert_int_equal(intervals_add(&claim.bytes, start, end), 0);
+        r = in_child(make_claim, &claim);
+        intervals_done(&claim.bytes);
+        return r == CHILD_ABORTED;
 }
 
 static void a_claim_before_its_checkpoint_aborts(void **state) {
