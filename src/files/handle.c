@@ -286,11 +286,11 @@ int files_note_written(struct files_handle *handle, uint64_t start, uint64_t end
 
 void files_ledger_seed(struct files_handle *handle, const struct intervals *durable) {
         if (intervals_copy(&handle->durable, durable) < 0)
-                abort(); /* without its seed the checker would call an honest claim a lie later */
+                handle->ledger_is_blind = true; /* or it would call an honest claim a lie */
 }
 
 void files_ledger_assert_durable(const struct files_handle *handle, const struct intervals *claimed) {
-        if (!DOSVC_DEBUG)
+        if (!DOSVC_DEBUG || handle->ledger_is_blind)
                 return;
         for (size_t i = 0; i < claimed->n_items; i++)
                 if (!intervals_contain(&handle->durable, claimed->items[i].start, claimed->items[i].end))

@@ -22,6 +22,7 @@ struct files_handle {
 
         /* The ledger. Loop thread only. */
         struct intervals written;
+        bool ledger_is_blind;     /* no memory for the seed: the checker cannot judge */
         struct intervals durable; /* seeded, or written before a checkpoint that succeeded */
 };
 

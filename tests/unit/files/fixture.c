@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -145,18 +146,32 @@ void fixture_mount(struct fixture *f, const char *name, const char *source, cons
         skip();
 }
 
-void fixture_mount_ext4(struct fixture *f, const char *name, const char *size) {
-        char command[4 * TEST_PATH_MAX];
+static bool run(const char *format, const char *root, const char *name, const char *type) {
+        char command[2 * TEST_PATH_MAX] = "exec 2>&1; PATH=$PATH:/usr/sbin:/sbin; R='", *p = command + strlen(command);
 
+        (void) snprintf(p, sizeof(command) - (size_t) (p - command), "%s'; N='%s'; T='%s'; %s", root, name, type, format);
+        return system(command) == 0;
+}
+
+void fixture_mount_image(struct fixture *f, const char *name, const char *type) {
         fixture_mkdir(f, name);
-        (void) snprintf(command, sizeof(command),
-                        "PATH=$PATH:/usr/sbin:/sbin; truncate -s %s %s/image && mkfs.ext4 -q %s/image && "
-                        "mount -o loop %s/image %s/%s && chmod 755 %s/%s", size, f->root, f->root, f->root, f->root, name,
-                        f->root, name);
-        if (geteuid() == 0 && system(command) == 0)
+        if (geteuid() == 0 && run("truncate -s 320M $R/$N.image && mkfs.$T -q $R/$N.image >/dev/null && "
+                                  "mount -o loop $R/$N.image $R/$N >/dev/null && chmod 755 $R/$N", f->root, name, type))
                 return;
-        print_message("skipped: no loop-mounted ext4 here\n");
+        print_message("skipped: no loop-mounted %s here\n", type);
         skip();
+}
+
+#define SHUTDOWN_WITHOUT_LOG_FLUSH 2
+
+void fixture_cut_power(struct fixture *f, const char *name) {
+        uint32_t how = SHUTDOWN_WITHOUT_LOG_FLUSH;
+        int fd = open(fixture_path(f, name), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+        assert_true(fd >= 0);
+        assert_int_equal(ioctl(fd, _IOR('X', 125, uint32_t), &how), 0); /* FS_IOC_SHUTDOWN */
+        fd_close(fd);
+        assert_true(run("umount $R/$N && mount -o loop $R/$N.image $R/$N", f->root, name, ""));
 }
 
 /* ---- requests ---- */

@@ -39,8 +39,10 @@ int in_child(int (*what)(void *userdata), void *userdata);
 /* Mounts on root/name (made); skips the test where that is not allowed. */
 void fixture_mount(struct fixture *f, const char *name, const char *source, const char *type, unsigned long flags,
                    const char *options);
-/* An ext4 image of @bytes, mounted on root/name. */
-void fixture_mount_ext4(struct fixture *f, const char *name, const char *size);
+/* A fresh image of 320 MiB (sparse), mounted on root/name; @type: "ext4", "xfs", … Skips where that is not possible. */
+void fixture_mount_image(struct fixture *f, const char *name, const char *type);
+/* Cuts its power, then mounts it again. Nothing may be open on it. */
+void fixture_cut_power(struct fixture *f, const char *name);
 
 struct files_check_result check_now(struct fixture *f, const struct files_check_request *request);
 struct files_open_result open_now(struct fixture *f, const struct files_open_request *request);

@@ -76,8 +76,14 @@ static bool flag;
 static int flag_error;
 
 static void set_flag(int error, void *userdata) {
-        flag_error = error;
+        if (error < 0)
+                flag_error = error;
         flag = true;
+}
+
+static void set_finish_flag(const struct files_finish_result *result, void *userdata) {
+        if (result->error < 0)
+                flag_error = result->error;
 }
 
 static void what_is_written_after_the_call_is_not_covered_by_it(void **state) {
@@ -86,6 +92,7 @@ static void what_is_written_after_the_call_is_not_covered_by_it(void **state) {
         struct files_handle *handle = content_handle(f, "file", temp);
 
         flag = false;
+        flag_error = 0;
         assert_int_equal(files_checkpoint(f->files, handle, set_flag, NULL), 0);
         assert_int_equal(files_note_written(handle, 100, 200), 0);
         wait_for(f, &flag);
@@ -119,6 +126,7 @@ static void a_request_keeps_a_closed_handle_alive(void **state) {
         struct files_handle *handle = content_handle(f, "file", temp);
 
         flag = false;
+        flag_error = 0;
         assert_int_equal(files_checkpoint(f->files, handle, set_flag, NULL), 0);
         assert_null(files_close(f->files, handle));
         wait_for(f, &flag);
@@ -232,6 +240,13 @@ static void reserved_space_behind_the_end_is_given_back(void **state) {
 static void reserved_space_is_given_back_on_tmpfs_too(void **state) {
         fixture_mount(*state, "tmpfs", "dosvc-test", "tmpfs", 0, "size=8m,mode=0755");
         reserved_space_behind_the_end_is_given_back_in(*state, "tmpfs/file");
+}
+
+static void reserved_space_is_given_back_on_ext4_and_xfs(void **state) {
+        fixture_mount_image(*state, "ext4", "ext4");
+        reserved_space_behind_the_end_is_given_back_in(*state, "ext4/file");
+        fixture_mount_image(*state, "xfs", "xfs");
+        reserved_space_behind_the_end_is_given_back_in(*state, "xfs/file");
 }
 
 /* ---- finish: mode, time, group, ACL ---- */
@@ -364,6 +379,13 @@ static void a_default_acl_applies_on_tmpfs(void **state) {
         a_default_acl_applies_in(f, "tmpfs");
 }
 
+static void a_default_acl_applies_on_ext4(void **state) {
+        struct fixture *f = *state;
+
+        fixture_mount_image(f, "ext4", "ext4");
+        a_default_acl_applies_in(f, "ext4");
+}
+
 static void a_default_acl_without_names_sets_the_mode_alone(void **state) {
         static const struct acl minimal = {
                 { POSIX_ACL_XATTR_VERSION },
@@ -417,6 +439,48 @@ static void many_files_can_be_under_way_at_once(void **state) {
         wait_for_all(f);
 }
 
+/* With the control that proves the cut: what was never synced is gone. */
+static void what_a_batch_made_durable_survives_a_power_cut_on(struct fixture *f, const char *type) {
+        enum { N = 100 };
+        static struct files_handle *handles[N + 1];
+        static char temps[N + 1][FILES_TEMP_NAME_MAX];
+        char name[64];
+
+        fixture_mount_image(f, type, type);
+        for (size_t i = 0; i < N; i++) {
+                (void) snprintf(name, sizeof(name), "%s/%zu", type, i);
+                handles[i] = content_handle(f, name, temps[i]);
+        }
+        for (size_t i = 0; i < N; i++)
+                if (i % 2)
+                        assert_int_equal(files_checkpoint(f->files, handles[i], set_flag, NULL), 0);
+                else {
+                        const struct files_finish_request request = { .size = 7, .mode = 0644 };
+
+                        assert_int_equal(files_finish(f->files, handles[i], &request, set_finish_flag, NULL), 0);
+                }
+        flag_error = 0;
+        wait_for_all(f);
+        assert_int_equal(flag_error, 0);
+        (void) snprintf(name, sizeof(name), "%s/%d", type, N);
+        handles[N] = content_handle(f, name, temps[N]); /* the control */
+        for (size_t i = 0; i <= N; i++)
+                files_close(f->files, handles[i]);
+        wait_for_all(f);
+        fixture_cut_power(f, type);
+        for (size_t i = 0; i < N; i++) {
+                (void) snprintf(name, sizeof(name), "%s/%.34s", type, temps[i]);
+                assert_content(f, name, "content");
+        }
+        (void) snprintf(name, sizeof(name), "%s/%.34s", type, temps[N]);
+        assert_false(fixture_exists(f, name));
+}
+
+static void what_a_batch_made_durable_survives_a_power_cut(void **state) {
+        what_a_batch_made_durable_survives_a_power_cut_on(*state, "ext4");
+        what_a_batch_made_durable_survives_a_power_cut_on(*state, "xfs");
+}
+
 #define FIXTURE_TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 
 int main(void) {
@@ -433,14 +497,17 @@ int main(void) {
                 FIXTURE_TEST(a_temp_file_that_was_removed_cannot_be_finished),
                 FIXTURE_TEST(reserved_space_behind_the_end_is_given_back),
                 FIXTURE_TEST(reserved_space_is_given_back_on_tmpfs_too),
+                FIXTURE_TEST(reserved_space_is_given_back_on_ext4_and_xfs),
                 FIXTURE_TEST(the_mode_is_the_clients_and_never_set_id),
                 FIXTURE_TEST(the_time_is_now_or_the_given_one),
                 FIXTURE_TEST(a_set_group_id_directory_gives_its_group),
                 FIXTURE_TEST(a_default_acl_applies_as_open_would_have_it),
                 FIXTURE_TEST(a_default_acl_applies_on_tmpfs),
+                FIXTURE_TEST(a_default_acl_applies_on_ext4),
                 FIXTURE_TEST(a_default_acl_without_names_sets_the_mode_alone),
                 FIXTURE_TEST(without_a_default_acl_the_umask_counts),
                 FIXTURE_TEST(many_files_can_be_under_way_at_once),
+                FIXTURE_TEST(what_a_batch_made_durable_survives_a_power_cut),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
