@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/strings.h"
 #include "ipc/message.h"
+#include "transfer/authorities.h"
 #include "transfer/children.h"
 #include "transfer/link.h"
 
@@ -53,6 +54,7 @@ struct lane {
         struct link *link;
         struct process_request *waiting, *running;
         size_t n_requests;
+        bool retired;           /* on its way out, takes nothing any more */
         sd_event_source *pump;  /* defer: what was asked for since the last turn */
         sd_event_source *timer; /* next start, or idle exit */
         unsigned n_failures;
@@ -220,6 +222,7 @@ static void on_message(void *userdata, const struct ipc_message *message, int fd
         if (message->type == IPC_HELLO) {
                 log_debug("dosvc-transfer %d: Landlock ABI %u, seccomp %s", (int) children_transfer_pid(lane->children),
                           message->hello.landlock_abi, message->hello.seccomp ? "yes" : "no");
+                lane_arm_pump(lane);
                 return;
         }
         id = message->type == IPC_METADATA ? message->metadata.id :
@@ -269,10 +272,11 @@ static void on_dead(void *userdata) {
         lane->children = children_free(lane->children);
         if (was_met && clock_now(lane->engine->clock, CLOCK_ID_MONOTONIC) - lane->started_usec >= HEALTHY_AFTER)
                 lane->n_failures = 0;
-        if (was_met && lane->n_requests == 0)
-                lane->n_failures = 0; /* it was sent away */
+        if (lane->retired)
+                lane->n_failures = 0;
         else
                 lane->n_failures++;
+        lane->retired = false;
         lane_finish_all(lane, true, ENGINE_LOST, "the transfer process died");
         if (!was_met && lane->n_failures >= FAILURES_BEFORE_GIVING_UP)
                 lane_finish_all(lane, false, ENGINE_FAILED, "the transfer process does not start");
@@ -317,10 +321,6 @@ static int lane_start_processes(struct lane *lane) {
 static bool lane_send_one(struct lane *lane, struct process_request *request) {
         int r;
 
-        if (request->stopping) {
-                request_finish(request, &(struct engine_result) { .outcome = ENGINE_STOPPED, .text = "" });
-                return true;
-        }
         if (link_queued(lane->link) > QUEUED_BYTES_WANTED)
                 return false;
         r = link_send_frame(lane->link, request->frame, request->frame_size, request->fd);
@@ -363,14 +363,15 @@ static int on_pump(sd_event_source *source, void *userdata) {
         struct lane *lane = ASSERT_PTR(userdata);
         int enabled = SD_EVENT_OFF;
 
+        lane_finish_stopped(lane);
         if (!lane->children) {
-                lane_finish_stopped(lane);
                 (void) sd_event_source_get_enabled(lane->timer, &enabled);
                 if (lane->waiting && enabled == SD_EVENT_OFF)
                         lane_arm_timer(lane, lane_restart_delay(lane));
                 return 0;
         }
-        while (lane->link && lane->waiting && lane_send_one(lane, lane->waiting))
+        /* Nothing is given to a process that has not said hello: one that cannot start must not lose requests. */
+        while (!lane->retired && link_peer(lane->link) && lane->waiting && lane_send_one(lane, lane->waiting))
                 ;
         return 0;
 }
@@ -379,8 +380,10 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
         struct lane *lane = ASSERT_PTR(userdata);
 
         if (lane->children) {
-                if (lane->n_requests == 0)
-                        children_kill(lane->children); /* idle */
+                if (lane->n_requests == 0) { /* idle */
+                        lane->retired = true;
+                        children_kill(lane->children);
+                }
                 return 0;
         }
         if (lane->waiting)
@@ -556,8 +559,8 @@ static void lane_refresh_authorities(struct lane *lane) {
         (void) stat(lane->engine->ca_file, &st);
         if (st.st_ino != lane->ca_stat.st_ino || st.st_mtim.tv_sec != lane->ca_stat.st_mtim.tv_sec ||
             st.st_mtim.tv_nsec != lane->ca_stat.st_mtim.tv_nsec || st.st_size != lane->ca_stat.st_size) {
+                lane->retired = true;
                 children_kill(lane->children);
-                lane->link = link_free(lane->link); /* takes no more; the request waits for the next process */
         }
 }
 
@@ -599,7 +602,7 @@ static void process_stop(struct engine *base, uint64_t id) {
         request->stopping = true;
         if (!request->sent)
                 lane_arm_pump(request->lane);
-        else if (request->lane->link && link_send(request->lane->link, &(struct ipc_message) {
+        else if (link_send(request->lane->link, &(struct ipc_message) {
                         .type = IPC_STOP, .stop.id = id }, -EBADF) < 0)
                 lane_distrust(request->lane, "does not read");
 }
@@ -672,7 +675,7 @@ int engine_process_new(struct sd_event *event, const struct engine_process_confi
         };
         if (strdup_to(&engine->transfer_program, config->transfer_program) < 0 ||
             strdup_to(&engine->resolve_program, config->resolve_program) < 0 ||
-            strdup_to(&engine->ca_file, config->ca_file) < 0) {
+            strdup_to(&engine->ca_file, config->ca_file ? config->ca_file : authorities_system_file()) < 0) {
                 process_free(&engine->engine);
                 return -ENOMEM;
         }

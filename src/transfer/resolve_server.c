@@ -78,6 +78,27 @@ static void take_addresses(struct ipc_resolved *answer, const struct addrinfo *l
                 answer->status = IPC_RESOLVE_NOT_FOUND;
 }
 
+/* RFC 6761 6.3: always this machine, by both kinds of address, whatever a hosts file or a name server says. */
+static bool is_localhost(const char *host) {
+        size_t n = strlen(host);
+
+        if (n > 0 && host[n - 1] == '.')
+                n--;
+        if (n == 9)
+                return strncasecmp(host, "localhost", 9) == 0;
+        return n > 10 && strncasecmp(host + n - 10, ".localhost", 10) == 0;
+}
+
+static void take_localhost(struct ipc_resolved *answer, bool only_public) {
+        if (only_public) {
+                answer->status = IPC_RESOLVE_REFUSED;
+                return;
+        }
+        answer->n_addresses = 2;
+        answer->addresses[0] = (struct ipc_address) { .family = 6, .bytes = { [15] = 1 } };
+        answer->addresses[1] = (struct ipc_address) { .family = 4, .bytes = { 127, 0, 0, 1 } };
+}
+
 static void run_lookup(struct work *work) {
         struct resolve_work *self = (struct resolve_work *) work;
         /* No AI_ADDRCONFIG: it would hide loopback addresses on a machine that has nothing else; unusable ones fail fast. */
@@ -85,6 +106,9 @@ static void run_lookup(struct work *work) {
         struct addrinfo *list = NULL;
         int error;
 
+        self->answer.text = "";
+        if (is_localhost(self->host))
+                return take_localhost(&self->answer, self->only_public);
         error = getaddrinfo(self->host, NULL, &hints, &list);
         self->answer.status = status_from_eai(error);
         self->answer.text = error ? gai_strerror(error) : "";

@@ -55,6 +55,12 @@ static void on_finished(void *userdata, uint64_t id, const struct engine_result 
 
 static const struct engine_events events = { .metadata = on_metadata, .progress = on_progress, .finished = on_finished };
 
+void fixture_use_engine(struct fixture *f, struct engine *engine) {
+        (void) engine_free(f->engine);
+        f->engine = engine;
+        engine_set_events(f->engine, &events, f);
+}
+
 void fixture_restart_engine(struct fixture *f) {
         const struct engine_process_config config = {
                 .transfer_program = getenv("DOSVC_TEST_TRANSFER"),
@@ -63,11 +69,11 @@ void fixture_restart_engine(struct fixture *f) {
                 .idle_exit_usec = USEC_INFINITY,
                 .verbose = getenv("DOSVC_TEST_VERBOSE"),
         };
+        struct engine *engine;
 
         assert_non_null(config.transfer_program);
-        f->engine = engine_free(f->engine);
-        assert_int_equal(engine_process_new(f->event, &config, &clock_system, &f->engine), 0);
-        engine_set_events(f->engine, &events, f);
+        assert_int_equal(engine_process_new(f->event, &config, &clock_system, &engine), 0);
+        fixture_use_engine(f, engine);
 }
 
 int fixture_setup(void **state) {

@@ -13,7 +13,7 @@
 #include "transfer/engine_process.h"
 
 #define TEST_TIMEOUT_USEC (60 * USEC_PER_SEC)
-#define REQUESTS_MAX 16
+#define REQUESTS_MAX 128
 
 struct sd_event;
 
@@ -25,7 +25,7 @@ struct server {
 
 /* What was said of one request. */
 struct record {
-        bool used, finished;
+        bool finished;
         unsigned n_metadata, n_progress;
         bool metadata_after_progress;
         uint32_t http_status;
@@ -55,6 +55,8 @@ int fixture_teardown(void **state);
 /* Makes a certificate of its own authority for "localhost", 127.0.0.1 and ::1; the next engine trusts it. */
 void fixture_make_tls(struct fixture *f);
 void fixture_restart_engine(struct fixture *f);
+/* Another one, made by the test; it is the fixture's now. */
+void fixture_use_engine(struct fixture *f, struct engine *engine);
 
 /* @extra: further arguments, NULL-terminated, or NULL. */
 void server_start(struct server *server, const char *const *extra);
@@ -74,9 +76,9 @@ struct record *fetch(struct fixture *f, const struct engine_request *request);
 /* The file has exactly the bytes [remote, remote + size) of the servers' pattern at @local. */
 void assert_content(struct fixture *f, uint64_t local, uint64_t remote, uint64_t size);
 void assert_done(const struct record *record);
-#define assert_failed(record, expected_code)                                                      \
+#define assert_failed(actual, expected_code)                                                      \
         do {                                                                                      \
-                const struct record *_r_ = (record);                                              \
+                const struct record *_r_ = (actual);                                              \
                 if (_r_->outcome != ENGINE_FAILED || _r_->result.code != (expected_code))          \
                         fail_msg("outcome %d, %s (%s), expected %s", (int) _r_->outcome,           \
                                  error_code_name(_r_->result.code), _r_->text,                    \
