@@ -142,7 +142,8 @@ def check_service(service, destination, ledger):
                 job.maybe = {}
             if row["Name"] != job.name or row["FilesTotal"] != len(job.files):
                 bad.append(f"I1: {job_id}: name {row['Name']!r}, {row['FilesTotal']} files, was {job.name!r}, {len(job.files)}")
-            if row["State"] == "transferred" and row["FilesTransferred"] != row["FilesTotal"]:
+            # A file that is added to a transferred job leaves it transferred until Resume (BITS: AddFile).
+            if row["State"] == "transferred" and row["FilesTransferred"] != row["FilesTotal"] and "addfiles" not in job.asked:
                 bad.append(f"I4: {job_id} is transferred with {row['FilesTransferred']} of {row['FilesTotal']} files")
             continue
         # Gone without an acknowledged end: only a Complete or Cancel that was asked for, or carried in the job, may do that.

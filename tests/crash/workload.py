@@ -65,6 +65,7 @@ class Workload:
                 if len(job.files) >= 8 or job.complete or job.maybe:
                     return
                 extra = (f"{job.name}-{len(job.files)}", self.random.choice(SIZES))
+                job.asked.add("addfiles")
                 job.maybe[path] = extra
                 self.service.job_call(job_id, "AddFiles", GLib.Variant(
                     "(ua(saya{sv}))", (0o022, [(self.origin.url(*extra), os.fsencode(path), {})])))

@@ -63,8 +63,11 @@ class Service:
             return f.read()[-4000:]
 
     def call(self, path, interface, method, arguments=None, timeout=20000):
+        bus = self.bus  # a harness's kill() may come at any time
+        if bus is None:
+            raise ConnectionError("the service was killed")
         try:
-            result = self.bus.call_sync(None, path, interface if "." in interface else "org.dosvc." + interface, method,
+            result = bus.call_sync(None, path, interface if "." in interface else "org.dosvc." + interface, method,
                                         arguments, None, Gio.DBusCallFlags.NONE, timeout, None)
         except GLib.Error as e:
             name = Gio.DBusError.get_remote_error(e)
@@ -137,8 +140,17 @@ class Service:
         self.bus = None
         end = time.monotonic() + 5
         for pid in children:
-            while os.path.exists(f"/proc/{pid}") and time.monotonic() < end:
+            while self.is_running(pid) and time.monotonic() < end:
                 time.sleep(0.001)
+
+    @staticmethod
+    def is_running(pid):
+        """A zombie that nobody reaps (the init of a container may not) does not run."""
+        try:
+            with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as f:
+                return f.read().rpartition(")")[2].split()[0] != "Z"
+        except OSError:
+            return False
 
     def stop(self):
         if self.process and self.process.poll() is None:
