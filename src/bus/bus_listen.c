@@ -12,6 +12,10 @@
 #include "base/strings.h"
 #include "bus/private.h"
 
+#define WATCHES_MAX 16 /* directories above a socket that are watched */
+#define CHANGED_BELOW (IN_CREATE | IN_MOVED_TO | IN_DELETE | IN_MOVED_FROM)
+#define CHANGED_ITSELF (IN_DELETE_SELF | IN_MOVE_SELF)
+
 struct listener {
         struct bus_server *server;
         char *path; /* NULL: was handed to us */
@@ -19,7 +23,8 @@ struct listener {
         ino_t ino;
         int fd;
         sd_event_source *source;
-        sd_event_source *watch;
+        sd_event_source *watches[WATCHES_MAX];
+        size_t n_watches;
         struct listener *prev, *next;
 };
 
@@ -167,50 +172,73 @@ static bool listener_path_is_ours(const struct listener *listener) {
 
 static int listener_watch_path(struct listener *listener);
 
+static bool is_missing(const char *path) {
+        struct stat st;
+
+        return lstat(path, &st) < 0 && errno == ENOENT;
+}
+
 static int on_path_event(sd_event_source *source _unused_, const struct inotify_event *event, void *userdata) {
         struct listener *listener = ASSERT_PTR(userdata);
-        struct stat st;
         int r;
 
-        if (listener_path_is_ours(listener) && !(event->mask & (IN_DELETE_SELF | IN_MOVE_SELF | IN_IGNORED | IN_UNMOUNT)))
+        if (listener_path_is_ours(listener) && !(event->mask & (CHANGED_ITSELF | IN_IGNORED | IN_UNMOUNT)))
                 return 0;
-        /* Only what is not there is made: a socket of somebody else's stays his. */
-        if (lstat(listener->path, &st) < 0 && errno == ENOENT) {
-                r = listener_bind(listener);
-                if (r < 0)
-                        log_debug("%s cannot be made now: %s", listener->path, strerror(-r));
+        /* Watch before looking, so that nothing happens unseen in between. Only what is not there is made: a socket of somebody else's
+         * stays his. */
+        r = listener_watch_path(listener);
+        if (is_missing(listener->path)) {
+                int bound = listener_bind(listener);
+
+                if (bound < 0)
+                        log_debug("%s cannot be made now: %s", listener->path, strerror(-bound));
                 else
                         log_notice("%s had vanished and is there again", listener->path);
+                r = listener_watch_path(listener); /* its directory may be new */
         }
-        r = listener_watch_path(listener);
         if (r < 0)
                 log_warning("%s is watched no longer: %s", listener->path, strerror(-r));
         return 0;
 }
 
-/* The nearest directory above the socket that exists: in whatever order things vanish and come back, something there changes. */
-static int listener_watch_path(struct listener *listener) {
-        _cleanup_free_ char *directory = strdup(listener->path);
-        sd_event_source *watch = NULL;
-        int r = -ENOENT;
+static void listener_unwatch(struct listener *listener) {
+        while (listener->n_watches > 0)
+                sd_event_source_disable_unref(listener->watches[--listener->n_watches]);
+}
 
-        if (!directory)
-                return -ENOMEM;
-        for (char *slash = strrchr(directory, '/'); slash && r == -ENOENT; slash = strrchr(directory, '/')) {
-                slash[slash == directory ? 1 : 0] = 0;
-                r = sd_event_add_inotify(listener->server->event, &watch, directory,
-                                         IN_CREATE | IN_MOVED_TO | IN_DELETE | IN_MOVED_FROM | IN_DELETE_SELF | IN_MOVE_SELF |
-                                                 IN_ONLYDIR,
-                                         on_path_event, listener);
-                if (slash == directory)
-                        break;
-        }
+static int watch_directory(struct listener *listener, const char *directory, uint32_t mask) {
+        sd_event_source *watch = NULL;
+        int r = sd_event_add_inotify(listener->server->event, &watch, directory, mask | IN_ONLYDIR, on_path_event, listener);
+
         if (r < 0)
                 return r;
         (void) sd_event_source_set_description(watch, "bus-path");
-        sd_event_source_disable_unref(listener->watch);
-        listener->watch = watch;
+        listener->watches[listener->n_watches++] = watch;
         return 0;
+}
+
+/* In the nearest directory above the socket that exists, something is made or goes. Those above it may be moved or removed with all
+ * that is in them; where one is a mount point (/run/user/UID), unmounting it is seen only from the directory that it is in. */
+static int listener_watch_path(struct listener *listener) {
+        _cleanup_free_ char *directory = strdup(listener->path);
+        dev_t below = 0;
+        char *slash;
+        int r = 0;
+
+        listener_unwatch(listener);
+        if (!directory)
+                return -ENOMEM;
+        while (r >= 0 && listener->n_watches < WATCHES_MAX && directory[1] && (slash = strrchr(directory, '/'))) {
+                struct stat st;
+
+                slash[slash == directory ? 1 : 0] = 0;
+                if (stat(directory, &st) < 0)
+                        continue;
+                r = watch_directory(listener, directory,
+                                    listener->n_watches == 0 || st.st_dev != below ? CHANGED_BELOW | CHANGED_ITSELF : CHANGED_ITSELF);
+                below = st.st_dev;
+        }
+        return r;
 }
 
 /* ---- lists of them ---- */
@@ -218,7 +246,7 @@ static int listener_watch_path(struct listener *listener) {
 static struct listener *listener_free(struct listener *listener) {
         if (!listener)
                 return NULL;
-        sd_event_source_disable_unref(listener->watch);
+        listener_unwatch(listener);
         sd_event_source_disable_unref(listener->source);
         if (listener->path && listener_path_is_ours(listener))
                 (void) unlink(listener->path);
