@@ -21,7 +21,8 @@ static void proc_fd(int fd, char ret[static PROC_FD_MAX]) {
         (void) snprintf(ret, PROC_FD_MAX, "/proc/self/fd/%d", fd);
 }
 
-/* The permission bits that an ACL means: those of the mask are the group's. Return: false if @acl is not well-formed. */
+/* The permission bits that an ACL means: those of the mask are the group's. Return: false if @acl is not
+ * well-formed. */
 static bool acl_mode(const void *acl, size_t size, mode_t *ret, bool *ret_has_mask) {
         const struct posix_acl_xattr_header *header = acl;
         const struct posix_acl_xattr_entry *entries = (const void *) (header + 1);
@@ -69,8 +70,8 @@ mode_t access_mode_for_new(int dirfd, int fd, mode_t wanted) {
         n = acl ? getxattr(directory, ACL_DEFAULT_NAME, acl, ACL_MAX_BYTES) : -1;
         if (n <= 0 || !acl_mode(acl, (size_t) n, &mode, &has_mask))
                 return wanted;
-        /* The temp file was made 0600 and so inherited the named entries behind an empty mask: the mode opens the mask. If it has
-         * none of them the default came later, and its mask would be given to the group. */
+        /* The temp file was made 0600 and so inherited the named entries behind an empty mask: the mode opens the
+         * mask. If it has none of them the default came later, and its mask would be given to the group. */
         if (has_mask && fgetxattr(fd, ACL_ACCESS_NAME, NULL, 0) <= 0)
                 return wanted;
         return mode & 0666;
@@ -105,7 +106,8 @@ int access_copy(int fd, int dirfd, const char *name, const struct file_facts *re
 
         if (fstat(fd, &st) < 0)
                 return -errno;
-        /* What the group may do is meant for that group. Where we may not give it the file, its rights are no more than everybody's. */
+        /* What the group may do is meant for that group. Where we may not give it the file, its rights are no more
+         * than everybody's. */
         if (st.st_gid != replaced->gid && fchown(fd, (uid_t) -1, replaced->gid) < 0) {
                 mode &= 0707 | (mode & 07) << 3;
                 return fchmod(fd, mode) < 0 ? -errno : 0;

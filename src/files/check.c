@@ -34,8 +34,8 @@ static int judge_client_directory(const struct check_request *self, const struct
 
         if (self->client_fd < 0)
                 return 0;
-        /* Who it is never changes: nobody's server needs to be asked. The client's descriptor may be on a mount that hangs, and we
-         * are in the lane of the path's mount. */
+        /* Who it is never changes: nobody's server needs to be asked. The client's descriptor may be on a mount
+         * that hangs, and we are in the lane of the path's mount. */
         if (statx(self->client_fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_INO, &theirs) < 0)
                 return -errno;
         return theirs.stx_ino == directory->identity.ino &&
@@ -55,7 +55,8 @@ static int judge_writable(int dirfd, const char *name) {
 }
 
 /* 1: it is what is asked for; 0: it is not, or may not be read; or -errno. */
-static int existing_has_digest(const struct check_request *self, int dirfd, const char *name, const struct file_facts *existing) {
+static int existing_has_digest(const struct check_request *self, int dirfd, const char *name,
+                               const struct file_facts *existing) {
         _cleanup_close_ int fd = -EBADF;
         uint8_t digest[DIGEST_SIZE];
         struct file_facts facts;

@@ -25,8 +25,8 @@ int digest_descriptor(int fd, uint64_t size, const atomic_bool *stop, const atom
 
         if (!context || !buffer || EVP_DigestInit_ex(context, EVP_sha256(), NULL) != 1)
                 return -ENOMEM;
-        /* The pages stay cached (no POSIX_FADV_DONTNEED): whoever fetched the file is about to read it, and a medium that lies
-         * would be asked by the next reader only. What failed to reach it was told by the sync. */
+        /* The pages stay cached (no POSIX_FADV_DONTNEED): whoever fetched the file is about to read it, and a
+         * medium that lies would be asked by the next reader only. What failed to reach it was told by the sync. */
         if (size > buffer_bytes)
                 (void) posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
         for (uint64_t offset = 0; offset < size;) {

@@ -1,7 +1,8 @@
 /* Directories in which temp files are open: one descriptor for all of them, and one fsync(2) for many new names.
  *
- * Who makes a name takes a number from directory_name_made() afterwards; directory_make_durable() with that number returns when an
- * fsync(2) that began later than it has succeeded, and does none if there was one already. Safe from all threads. */
+ * Who makes a name takes a number from directory_name_made() afterwards; directory_make_durable() with that number
+ * returns when an fsync(2) that began later than it has succeeded, and does none if there was one already. Safe
+ * from all threads. */
 #pragma once
 
 #include "files/files.h"

@@ -36,7 +36,8 @@ static int judge_size(int fd, uint64_t size) {
                 return -ESTALE; /* removed, or known to somebody under another name */
         if (facts.size != size)
                 return -EMSGSIZE;
-        /* Blocks that were reserved behind the end: truncating to the same length frees them (ext4, xfs, btrfs, tmpfs). */
+        /* Blocks that were reserved behind the end: truncating to the same length frees them (ext4, xfs, btrfs,
+         * tmpfs). */
         if (facts.allocated_bytes > size + MAX(facts.block_size, UINT64_C(4096)) && ftruncate(fd, (off_t) size) < 0)
                 return -errno;
         return 0;
@@ -48,7 +49,8 @@ static int judge_digest(struct finish_request *self) {
 
         if (!self->has_sha256)
                 return 0;
-        r = digest_descriptor(handle->fd, self->size, &self->sync.request.files->stop, &handle->closed, self->result.sha256);
+        r = digest_descriptor(handle->fd, self->size, &self->sync.request.files->stop, &handle->closed,
+                              self->result.sha256);
         if (r < 0)
                 return r;
         return memcmp(self->result.sha256, self->expected, DIGEST_SIZE) == 0 ? 0 : -EBADMSG;

@@ -92,8 +92,8 @@ struct open_request {
         struct files_handle *handle;
 };
 
-/* Is what stands under the temp name the file that we knew? Asked twice: before the opening, as opening a device does things,
- * and of the descriptor. */
+/* Is what stands under the temp name the file that we knew? Asked twice: before the opening, as opening a device
+ * does things, and of the descriptor. */
 static int temp_is_known(const struct open_request *self, const struct file_facts *facts) {
         if (!facts_are_ours(facts, geteuid()) || facts->n_links != 1 ||
             !files_identity_equal(&facts->identity, &self->temp) || facts->size < self->durable_end)
@@ -119,7 +119,8 @@ static int temp_open_existing(struct open_request *self, struct files_handle *ha
         r = temp_is_known(self, &handle->facts);
         if (r < 0)
                 return r;
-        /* Nothing in it counts (the caller has forgotten it on disk): of a longer old content no byte may stay behind a new end. */
+        /* Nothing in it counts (the caller has forgotten it on disk): of a longer old content no byte may stay
+         * behind a new end. */
         if (self->durable_end == 0 && ftruncate(handle->fd, 0) < 0)
                 return -errno;
         return space_reserve(handle->fd, self->reserve_bytes, self->keep_free);

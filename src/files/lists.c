@@ -1,5 +1,6 @@
-/* Requests over whole lists: publish, its dry run, remove. The list is sorted by mount and directory; each mount gets a part that
- * runs in its own lane, opens each directory once and syncs it once; the last part to end tells the caller. */
+/* Requests over whole lists: publish, its dry run, remove. The list is sorted by mount and directory; each mount
+ * gets a part that runs in its own lane, opens each directory once and syncs it once; the last part to end tells
+ * the caller. */
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -235,6 +236,19 @@ static int step_publish_check(const struct list_item *item, struct open_director
         return faccessat(directory->fd, ".", W_OK | X_OK, AT_EACCESS) < 0 ? -errno : 0;
 }
 
+/* A crash right after it was made: the file is known by its random name alone. */
+static int remove_unrecorded(int dirfd, const char *name) {
+        struct file_facts facts;
+        int r;
+
+        r = path_facts(dirfd, name, &facts);
+        if (r < 0)
+                return r == -ENOENT ? 0 : r;
+        if (!facts_are_ours(&facts, geteuid()) || facts.n_links != 1)
+                return -ESTALE;
+        return path_unlink_if(dirfd, name, &facts.identity);
+}
+
 static int step_remove(const struct list_item *item, struct open_directory *directory) {
         int r;
 
@@ -244,18 +258,10 @@ static int step_remove(const struct list_item *item, struct open_directory *dire
                 return 0; /* gone with its directory */
         if (directory->error < 0)
                 return directory->error;
-        /* The directory's identity does not matter here, only the file's. One that nobody recorded (a crash right after it was made)
-         * is known by its random name alone. */
-        if (item->item.temp.ino == 0) {
-                struct file_facts facts;
-
-                r = path_facts(directory->fd, item->temp_name, &facts);
-                if (r < 0)
-                        return r == -ENOENT ? 0 : r;
-                if (!facts_are_ours(&facts, geteuid()) || facts.n_links != 1)
-                        return -ESTALE;
-                r = path_unlink_if(directory->fd, item->temp_name, &facts.identity);
-        } else
+        /* The directory's identity does not matter here, only the file's. */
+        if (item->item.temp.ino == 0)
+                r = remove_unrecorded(directory->fd, item->temp_name);
+        else
                 r = path_unlink_if(directory->fd, item->temp_name, &item->item.temp);
         if (r == 0)
                 directory->changed = true;
@@ -439,7 +445,8 @@ int files_publish(struct files *files, const struct files_item *items, size_t n,
         return list_start(files, items, n, step_publish, true, done, userdata);
 }
 
-int files_publish_check(struct files *files, const struct files_item *items, size_t n, files_list_fn done, void *userdata) {
+int files_publish_check(struct files *files, const struct files_item *items, size_t n, files_list_fn done,
+                        void *userdata) {
         return list_start(files, items, n, step_publish_check, false, done, userdata);
 }
 

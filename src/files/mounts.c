@@ -36,12 +36,16 @@ struct mounts {
         struct mount *list;
 };
 
+static bool is_octal(const char *s, char first_max) {
+        return s[0] >= '0' && s[0] <= first_max && s[1] >= '0' && s[1] <= '7' && s[2] >= '0' && s[2] <= '7';
+}
+
 /* "\040" and its like, in place. */
 static void unescape(char *s) {
         char *to = s;
 
         for (; *s; s++) {
-                if (s[0] == '\\' && s[1] >= '0' && s[1] <= '3' && s[2] >= '0' && s[2] <= '7' && s[3] >= '0' && s[3] <= '7') {
+                if (s[0] == '\\' && is_octal(s + 1, '3')) {
                         *to++ = (char) ((s[1] - '0') * 64 + (s[2] - '0') * 8 + (s[3] - '0'));
                         s += 3;
                 } else
@@ -222,8 +226,8 @@ int mounts_find_id(struct mounts *mounts, uint64_t id, struct mount **ret) {
         return 0;
 }
 
-/* The kernel flags a changed table once per change (POLLERR and POLLPRI). A table that cannot be read stays as it was: a wrong
- * lane is no more than a wrong place to wait. */
+/* The kernel flags a changed table once per change (POLLERR and POLLPRI). A table that cannot be read stays as it
+ * was: a wrong lane is no more than a wrong place to wait. */
 static void table_refresh(struct mounts *mounts) {
         struct pollfd p = { .fd = mounts->fd, .events = POLLPRI };
 

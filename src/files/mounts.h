@@ -1,8 +1,8 @@
 /* Which lane a path belongs to, found without touching its file system.
  *
  * 1. mounts_find() takes an absolute path and answers by the longest mount point before it in /proc/self/mountinfo.
- * 2. A link may lead elsewhere; when that came out (statx tells the real mount), mounts_learn() it: later requests for that
- *    directory wait in the right lane.
+ * 2. A link may lead elsewhere; when that came out (statx tells the real mount), mounts_learn() it: later requests
+ *    for that directory wait in the right lane.
  * Loop thread only; a struct mount lives as long as the table. */
 #pragma once
 
@@ -10,8 +10,8 @@
 
 #include "base/macros.h"
 
-/* Lanes of one mount. A long digest must not hold up checkpoints, nor these the opening of other files; so one hanging mount
- * can hold at most this many threads. */
+/* Lanes of one mount. A long digest must not hold up checkpoints, nor these the opening of other files; so one
+ * hanging mount can hold at most this many threads. */
 enum lane {
         LANE_NAMES,  /* check, open, reserve, publish, remove, close */
         LANE_SYNC,   /* checkpoints and the end of small files, in batches */

@@ -12,6 +12,7 @@
 #define TEMP_PREFIX ".dosvc-"
 #define TEMP_SUFFIX ".part"
 #define TEMP_RANDOM_CHARACTERS 22
+#define BASE64URL "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 #define OPEN_TRIES 32 /* openat2(2) says EAGAIN while somebody renames above us */
 
 const char *path_name(const char *path) {
@@ -32,7 +33,7 @@ char *path_directory(const char *path) {
 bool temp_name_is_valid(const char *name) {
         const char *p = startswith(name, TEMP_PREFIX);
 
-        if (!p || strspn(p, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_") < TEMP_RANDOM_CHARACTERS)
+        if (!p || strspn(p, BASE64URL) < TEMP_RANDOM_CHARACTERS)
                 return false;
         return streq(p + TEMP_RANDOM_CHARACTERS, TEMP_SUFFIX);
 }

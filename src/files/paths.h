@@ -1,7 +1,7 @@
 /* Names and inodes: opening without following what must not be followed, and asking who a file is.
  *
- * Everything here may block (it touches the owner's file system): worker threads only, but for the pure string functions
- * of the first part. It must never know of requests, handles or lanes. */
+ * Everything here may block (it touches the owner's file system): worker threads only, but for the pure string
+ * functions of the first part. It must never know of requests, handles or lanes. */
 #pragma once
 
 #include <sys/stat.h>
@@ -43,12 +43,15 @@ int facts_in_the_way(const struct file_facts *facts);
 /* ---- opening ---- */
 /* An O_PATH descriptor of a directory; links in the path are the owner's business, magic links of /proc are not. */
 int path_open_directory(const char *directory);
-/* One component below @dirfd: never through a link, never onto another file system. @flags get O_NOFOLLOW and O_CLOEXEC. */
+/* One component below @dirfd: never through a link, never onto another file system. @flags get O_NOFOLLOW and
+ * O_CLOEXEC. */
 int path_open_beneath(int dirfd, const char *name, int flags, mode_t mode);
 
 /* ---- directories ---- */
-/* Makes the names in @dirfd (O_PATH) durable. A directory that we may write but not read cannot be opened for fsync(2): then the
- * file system of @any_fd (a descriptor of a file in it) is synced instead; -EACCES if there is none. */
+/* Makes the names in @dirfd (O_PATH) durable. A directory that we may write but not read cannot be opened for
+ * fsync(2): then the file system of @any_fd (a descriptor of a file in it) is synced instead; -EACCES if there is
+ * none. */
 int path_sync_directory(int dirfd, int any_fd);
-/* Unlinks @name if it is a regular file with this identity. 0: gone or was not there; -ESTALE: it is something else, untouched. */
+/* Unlinks @name if it is a regular file with this identity. 0: gone or was not there; -ESTALE: it is something
+ * else, untouched. */
 int path_unlink_if(int dirfd, const char *name, const struct files_identity *identity);

@@ -1,9 +1,10 @@
-/* What all requests of this folder have in common: a work for a thread, a place in the list of what is under way, and three steps.
+/* What all requests of this folder have in common: a work for a thread, a place in the list of what is under way,
+ * and three steps.
  *
  * 1. Embed a struct request as first member, fill in run, complete and destroy, request_submit() it.
  * 2. run() is called on a thread and may block; it touches its own request, and what has a lock.
- * 3. complete() is called on the loop and tells the caller; then destroy() frees. At files_free() requests that never ran, or
- *    whose end nobody waited for, see destroy() only. */
+ * 3. complete() is called on the loop and tells the caller; then destroy() frees. At files_free() requests that
+ *    never ran, or whose end nobody waited for, see destroy() only. */
 #pragma once
 
 #include <stdatomic.h>

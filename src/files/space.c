@@ -5,8 +5,8 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 
-/* Below this fallocate(2) costs more (an unwritten extent to convert at each sync) than an early answer is worth; the first
- * pwrite(2) gives the same answer. */
+/* Below this fallocate(2) costs more (an unwritten extent to convert at each sync) than an early answer is worth;
+ * the first pwrite(2) gives the same answer. */
 #define RESERVE_MIN_BYTES (256 * 1024)
 
 int space_check(int fd, uint64_t need_bytes, uint64_t keep_free) {
@@ -49,8 +49,8 @@ int space_reserve(int fd, uint64_t size, uint64_t keep_free) {
         need = size > allocated ? size - allocated : 0;
         if (need == 0)
                 return 0;
-        /* First the question, as a fallocate(2) that fails half-way keeps what it got (ext4), and that cannot be given back while
-         * the transfer process may be writing. */
+        /* First the question, as a fallocate(2) that fails half-way keeps what it got (ext4), and that cannot be
+         * given back while the transfer process may be writing. */
         r = space_check(fd, need, keep_free);
         if (r < 0 || size < RESERVE_MIN_BYTES)
                 return r;

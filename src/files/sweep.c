@@ -139,8 +139,8 @@ static const void *sweep_lane(struct files *files, const char *directory) {
         return mounts_find(files->mounts, path, &mount) < 0 ? NULL : mount_lane(mount, LANE_NAMES);
 }
 
-int files_sweep(struct files *files, const struct files_sweep_request *request, void (*done)(size_t n_removed, void *userdata),
-                void *userdata) {
+int files_sweep(struct files *files, const struct files_sweep_request *request,
+                void (*done)(size_t n_removed, void *userdata), void *userdata) {
         _cleanup_(sweep_unrefp) struct sweep *sweep = calloc(1, sizeof(*sweep));
         _cleanup_free_ struct sweep_part **parts = NULL;
         size_t n = MAX(request->n_directories, (size_t) 1);
@@ -151,7 +151,8 @@ int files_sweep(struct files *files, const struct files_sweep_request *request, 
         sweep->n_refs = 1;
         sweep->done = done;
         sweep->userdata = userdata;
-        sweep->oldest_kept_usec = request->now_usec > request->min_age_usec ? request->now_usec - request->min_age_usec : 0;
+        if (request->now_usec > request->min_age_usec)
+                sweep->oldest_kept_usec = request->now_usec - request->min_age_usec;
         r = copy_known(sweep, request);
         if (r < 0)
                 return r;

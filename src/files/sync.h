@@ -1,8 +1,9 @@
 /* Making bytes durable, in batches.
  *
- * Checkpoints and ends of files wait in a list of their mount; the thread that comes first takes all of them: write-back is begun
- * for every file, then each is synced (the first sync commits the journal for all, the others find their work done) or, if they
- * are many, their file system, then each directory once. A directory's sync never stands for its files. */
+ * Checkpoints and ends of files wait in a list of their mount; the thread that comes first takes all of them:
+ * write-back is begun for every file, then each is synced (the first sync commits the journal for all, the others
+ * find their work done) or, if they are many, their file system, then each directory once. A directory's sync never
+ * stands for its files. */
 #pragma once
 
 #include "files/handle.h"

@@ -1,8 +1,8 @@
-/* hangfs MOUNTPOINT: an empty file system in which every look-up of a name waits until this process gets SIGUSR1 (then, and from
- * then on, the answer is "no such file") or is ended by SIGTERM, SIGINT or an unmount.
+/* hangfs MOUNTPOINT: an empty file system in which every look-up of a name waits until this process gets SIGUSR1
+ * (then, and from then on, the answer is "no such file") or is ended by SIGTERM, SIGINT or an unmount.
  *
- * Prints "ready" when it is mounted. Attributes of the mount point itself are answered, as by a server that died after the mount.
- * A process that waits in a look-up cannot be killed: send SIGUSR1 first. */
+ * Prints "ready" when it is mounted. Attributes of the mount point itself are answered, as by a server that died
+ * after the mount. A process that waits in a look-up cannot be killed: send SIGUSR1 first. */
 #define FUSE_USE_VERSION 35
 
 #include <errno.h>
@@ -31,7 +31,7 @@ static void hang_lookup(fuse_req_t request, fuse_ino_t parent, const char *name)
 }
 
 static void hang_getattr(fuse_req_t request, fuse_ino_t ino, struct fuse_file_info *info) {
-        struct stat st = { .st_ino = ino, .st_mode = S_IFDIR | 0777, .st_nlink = 2, .st_uid = getuid(), .st_gid = getgid() };
+        struct stat st = { .st_ino = ino, .st_mode = S_IFDIR | 0777, .st_nlink = 2 };
 
         fuse_reply_attr(request, &st, 0);
 }

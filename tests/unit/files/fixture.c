@@ -146,10 +146,11 @@ void fixture_mount(struct fixture *f, const char *name, const char *source, cons
         skip();
 }
 
-static bool run(const char *format, const char *root, const char *name, const char *type) {
+static bool run(const char *script, const char *root, const char *name, const char *type) {
         char command[2 * TEST_PATH_MAX] = "exec 2>&1; PATH=$PATH:/usr/sbin:/sbin; R='", *p = command + strlen(command);
 
-        (void) snprintf(p, sizeof(command) - (size_t) (p - command), "%s'; N='%s'; T='%s'; %s", root, name, type, format);
+        (void) snprintf(p, sizeof(command) - (size_t) (p - command), "%s'; N='%s'; T='%s'; %s", root, name, type,
+                        script);
         return system(command) == 0;
 }
 
@@ -223,7 +224,8 @@ struct files_open_result open_now(struct fixture *f, const struct files_open_req
         return waiter.result;
 }
 
-struct files_open_result create_now(struct fixture *f, const char *name, char ret_temp_name[static FILES_TEMP_NAME_MAX]) {
+struct files_open_result create_now(struct fixture *f, const char *name,
+                                    char ret_temp_name[static FILES_TEMP_NAME_MAX]) {
         struct files_open_request request = {
                 .path = fixture_path2(f, name),
                 .temp_name = ret_temp_name,

@@ -31,8 +31,8 @@ bool fixture_exists(struct fixture *f, const char *name);
 size_t fixture_count(struct fixture *f, const char *name);
 size_t count_open_fds(void);
 
-/* Runs @what in a forked child and returns its value; CHILD_ABORTED if it called abort(). The child ends without exit(), so that leak
- * checkers do not count what was the parent's. */
+/* Runs @what in a forked child and returns its value; CHILD_ABORTED if it called abort(). The child ends without
+ * exit(), so that leak checkers do not count what was the parent's. */
 #define CHILD_ABORTED INT32_MIN
 int in_child(int (*what)(void *userdata), void *userdata);
 
@@ -47,12 +47,14 @@ void fixture_cut_power(struct fixture *f, const char *name);
 struct files_check_result check_now(struct fixture *f, const struct files_check_request *request);
 struct files_open_result open_now(struct fixture *f, const struct files_open_request *request);
 /* A fresh temp file for root/name. Its name goes to @ret_temp_name. */
-struct files_open_result create_now(struct fixture *f, const char *name, char ret_temp_name[static FILES_TEMP_NAME_MAX]);
+struct files_open_result create_now(struct fixture *f, const char *name,
+                                    char ret_temp_name[static FILES_TEMP_NAME_MAX]);
 int checkpoint_now(struct fixture *f, struct files_handle *handle);
 int reserve_now(struct fixture *f, struct files_handle *handle, uint64_t size, bool background);
 struct files_finish_result finish_now(struct fixture *f, struct files_handle *handle,
                                       const struct files_finish_request *request);
-typedef int (*list_call)(struct files *files, const struct files_item *items, size_t n, files_list_fn done, void *userdata);
+typedef int (*list_call)(struct files *files, const struct files_item *items, size_t n, files_list_fn done,
+                         void *userdata);
 /* @errors: one per item, or NULL. */
 int list_now(struct fixture *f, list_call call, const struct files_item *items, size_t n, int *errors);
 /* One item; its error, or that of the request. */

@@ -1,5 +1,5 @@
-/* What file systems do seldom: a sync that fails, a quota, a kernel or mount without a call. The calls are wrapped by the linker
- * (meson.build: --wrap); each fails where a test asked for it. */
+/* What file systems do seldom: a sync that fails, a quota, a kernel or mount without a call. The calls are wrapped
+ * by the linker (meson.build: --wrap); each fails where a test asked for it. */
 #include "fixture.h"
 
 #include <fcntl.h>

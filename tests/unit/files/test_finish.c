@@ -29,6 +29,10 @@ static struct files_handle *content_handle(struct fixture *f, const char *name, 
         return open.handle;
 }
 
+static int finish_size(struct fixture *f, struct files_handle *handle, uint64_t size) {
+        return finish_now(f, handle, &(struct files_finish_request) { .size = size, .mode = 0644 }).error;
+}
+
 /* ---- the ledger ---- */
 
 struct claim {
@@ -142,9 +146,9 @@ static void a_finished_file_has_the_stated_size(void **state) {
         char temp[FILES_TEMP_NAME_MAX];
         struct files_handle *handle = content_handle(f, "file", temp);
 
-        assert_int_equal(finish_now(f, handle, &(struct files_finish_request) { .size = 6, .mode = 0644 }).error, -EMSGSIZE);
-        assert_int_equal(finish_now(f, handle, &(struct files_finish_request) { .size = 8, .mode = 0644 }).error, -EMSGSIZE);
-        assert_int_equal(finish_now(f, handle, &(struct files_finish_request) { .size = 7, .mode = 0644 }).error, 0);
+        assert_int_equal(finish_size(f, handle, 6), -EMSGSIZE);
+        assert_int_equal(finish_size(f, handle, 8), -EMSGSIZE);
+        assert_int_equal(finish_size(f, handle, 7), 0);
         assert_false(claim_aborts(handle, 0, 7));
         files_close(f->files, handle);
 }
@@ -211,7 +215,7 @@ static void a_temp_file_that_was_removed_cannot_be_finished(void **state) {
         struct files_handle *handle = content_handle(f, "file", temp);
 
         assert_int_equal(unlink(fixture_path(f, temp)), 0);
-        assert_int_equal(finish_now(f, handle, &(struct files_finish_request) { .size = 7, .mode = 0644 }).error, -ESTALE);
+        assert_int_equal(finish_size(f, handle, 7), -ESTALE);
         files_close(f->files, handle);
 }
 
@@ -220,13 +224,14 @@ static void reserved_space_behind_the_end_is_given_back_in(struct fixture *f, co
         struct files_handle *handle = content_handle(f, name, temp);
         char temp_path[TEST_PATH_MAX];
         struct stat st;
+        int length;
 
-        (void) snprintf(temp_path, sizeof(temp_path), "%.*s%s", (int) (strrchr(fixture_path(f, name), '/') + 1 - f->path),
-                        f->path, temp);
+        length = (int) (strrchr(fixture_path(f, name), '/') + 1 - f->path);
+        (void) snprintf(temp_path, sizeof(temp_path), "%.*s%s", length, f->path, temp);
         assert_int_equal(reserve_now(f, handle, 4 * 1024 * 1024, false), 0);
         assert_int_equal(stat(temp_path, &st), 0);
         assert_true(st.st_blocks * 512 >= 4 * 1024 * 1024);
-        assert_int_equal(finish_now(f, handle, &(struct files_finish_request) { .size = 7, .mode = 0644 }).error, 0);
+        assert_int_equal(finish_size(f, handle, 7), 0);
         assert_int_equal(stat(temp_path, &st), 0);
         assert_int_equal(st.st_size, 7);
         assert_true(st.st_blocks * 512 <= 64 * 1024);

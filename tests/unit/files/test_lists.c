@@ -161,6 +161,9 @@ static void a_replaced_file_of_another_owner_hands_on_nothing(void **state) {
         assert_int_equal(st.st_uid, geteuid());
 }
 
+#define ACL_ACCESS "system.posix_acl_access"
+#define ACL_DEFAULT "system.posix_acl_default"
+
 struct acl {
         struct posix_acl_xattr_header header;
         struct posix_acl_xattr_entry entries[5];
@@ -183,14 +186,14 @@ static void a_replaced_file_hands_on_its_acl(void **state) {
         struct acl acl;
 
         fixture_write(f, "file", "old");
-        if (setxattr(fixture_path(f, "file"), "system.posix_acl_access", &acl_with_a_name, sizeof(acl_with_a_name), 0) < 0) {
+        if (setxattr(fixture_path(f, "file"), ACL_ACCESS, &acl_with_a_name, sizeof(acl_with_a_name), 0) < 0) {
                 print_message("skipped: no ACLs here\n");
                 skip();
         }
         item.replace = true;
         assert_int_equal(item_now(f, files_publish, &item), 0);
         assert_content(f, "file", "content");
-        assert_int_equal(getxattr(fixture_path(f, "file"), "system.posix_acl_access", &acl, sizeof(acl)), sizeof(acl));
+        assert_int_equal(getxattr(fixture_path(f, "file"), ACL_ACCESS, &acl, sizeof(acl)), sizeof(acl));
         assert_memory_equal(&acl, &acl_with_a_name, sizeof(acl));
         assert_int_equal(stat(fixture_path(f, "file"), &st), 0);
         assert_int_equal(st.st_mode & 07777, 0640);
@@ -205,7 +208,7 @@ static void an_inherited_acl_yields_to_the_replaced_files_mode(void **state) {
         fixture_mkdir(f, "dir");
         fixture_write(f, "dir/file", "old"); /* before the default came */
         assert_int_equal(chmod(fixture_path(f, "dir/file"), 0600), 0);
-        if (setxattr(fixture_path(f, "dir"), "system.posix_acl_default", &acl_with_a_name, sizeof(acl_with_a_name), 0) < 0) {
+        if (setxattr(fixture_path(f, "dir"), ACL_DEFAULT, &acl_with_a_name, sizeof(acl_with_a_name), 0) < 0) {
                 print_message("skipped: no ACLs here\n");
                 skip();
         }
@@ -213,7 +216,7 @@ static void an_inherited_acl_yields_to_the_replaced_files_mode(void **state) {
         item.replace = true;
         assert_int_equal(item_now(f, files_publish, &item), 0);
         assert_content(f, "dir/file", "content");
-        assert_int_equal(getxattr(fixture_path(f, "dir/file"), "system.posix_acl_access", NULL, 0), -1);
+        assert_int_equal(getxattr(fixture_path(f, "dir/file"), ACL_ACCESS, NULL, 0), -1);
         assert_int_equal(errno, ENODATA);
         assert_int_equal(stat(fixture_path(f, "dir/file"), &st), 0);
         assert_int_equal(st.st_mode & 07777, 0600);
@@ -324,7 +327,10 @@ static void an_empty_list_is_answered(void **state) {
 static void a_list_with_a_bad_name_is_refused_as_a_whole(void **state) {
         struct fixture *f = *state;
         char temp[FILES_TEMP_NAME_MAX];
-        struct files_item items[2] = { finished_item(f, "file", "content", 0644, temp), { .path = "relative", .temp_name = "" } };
+        struct files_item items[2] = {
+                finished_item(f, "file", "content", 0644, temp),
+                { .path = "relative", .temp_name = "" },
+        };
 
         assert_int_equal(list_now(f, files_publish, items, 2, NULL), -EINVAL);
         items[1] = items[0];
@@ -362,9 +368,30 @@ static void remove_leaves_what_is_not_ours(void **state) {
         assert_int_equal(symlink("aside", fixture_path(f, temp)), 0);
         assert_int_equal(item_now(f, files_remove, &item), -ESTALE);
         assert_true(fixture_exists(f, temp));
-        item.temp = (struct files_identity) {}; /* never known */
-        assert_int_equal(item_now(f, files_remove, &item), -ESTALE);
         assert_true(fixture_exists(f, "aside"));
+}
+
+static void a_temp_file_that_was_never_recorded_is_removed_by_its_name(void **state) {
+        struct fixture *f = *state;
+        char temp[FILES_TEMP_NAME_MAX];
+        struct files_item item = finished_item(f, "file", "content", 0644, temp);
+
+        item.temp = (struct files_identity) {};
+        assert_int_equal(item_now(f, files_publish, &item), -ESTALE); /* but never published so */
+        assert_int_equal(link(fixture_path2(f, temp), fixture_path2(f, "second")), 0);
+        assert_int_equal(item_now(f, files_remove, &item), -ESTALE);
+        assert_int_equal(unlink(fixture_path(f, "second")), 0);
+        if (geteuid() == 0) {
+                assert_int_equal(chown(fixture_path(f, temp), 65534, 65534), 0);
+                assert_int_equal(item_now(f, files_remove, &item), -ESTALE);
+                assert_int_equal(chown(fixture_path(f, temp), 0, 0), 0);
+        }
+        assert_int_equal(item_now(f, files_remove, &item), 0);
+        assert_int_equal(item_now(f, files_remove, &item), 0);
+        assert_int_equal(fixture_count(f, ""), 0);
+        assert_int_equal(symlink("elsewhere", fixture_path(f, temp)), 0);
+        assert_int_equal(item_now(f, files_remove, &item), -ESTALE);
+        assert_true(fixture_exists(f, temp));
 }
 
 static void a_temp_file_that_went_with_its_directory_is_removed(void **state) {
@@ -382,10 +409,14 @@ static void a_temp_file_that_went_with_its_directory_is_removed(void **state) {
 /* ---- sweep ---- */
 
 static void the_janitor_takes_only_old_forgotten_files_of_ours(void **state) {
-        static const char old[] = ".dosvc-AAAAAAAAAAAAAAAAAAAAAA.part", known[] = ".dosvc-BBBBBBBBBBBBBBBBBBBBBB.part",
-                          young[] = ".dosvc-CCCCCCCCCCCCCCCCCCCCCC.part", linked[] = ".dosvc-DDDDDDDDDDDDDDDDDDDDDD.part",
-                          link_name[] = ".dosvc-EEEEEEEEEEEEEEEEEEEEEE.part", foreign[] = ".dosvc-FFFFFFFFFFFFFFFFFFFFFF.part",
-                          directory[] = ".dosvc-GGGGGGGGGGGGGGGGGGGGGG.part", other[] = ".dosvc-short.part";
+        static const char old[] = ".dosvc-AAAAAAAAAAAAAAAAAAAAAA.part";
+        static const char known[] = ".dosvc-BBBBBBBBBBBBBBBBBBBBBB.part";
+        static const char young[] = ".dosvc-CCCCCCCCCCCCCCCCCCCCCC.part";
+        static const char linked[] = ".dosvc-DDDDDDDDDDDDDDDDDDDDDD.part";
+        static const char link_name[] = ".dosvc-EEEEEEEEEEEEEEEEEEEEEE.part";
+        static const char foreign[] = ".dosvc-FFFFFFFFFFFFFFFFFFFFFF.part";
+        static const char directory[] = ".dosvc-GGGGGGGGGGGGGGGGGGGGGG.part";
+        static const char other[] = ".dosvc-short.part";
         static const char *const known_names[] = { "zzz", known, "aaa" };
         const struct timespec long_ago[2] = { { .tv_sec = 1000 }, { .tv_sec = 1000 } };
         struct fixture *f = *state;
@@ -464,6 +495,7 @@ int main(void) {
                 FIXTURE_TEST(a_list_with_a_bad_name_is_refused_as_a_whole),
                 FIXTURE_TEST(remove_unlinks_our_temp_file_once),
                 FIXTURE_TEST(remove_leaves_what_is_not_ours),
+                FIXTURE_TEST(a_temp_file_that_was_never_recorded_is_removed_by_its_name),
                 FIXTURE_TEST(a_temp_file_that_went_with_its_directory_is_removed),
                 FIXTURE_TEST(the_janitor_takes_only_old_forgotten_files_of_ours),
                 FIXTURE_TEST(a_clock_that_jumped_back_sweeps_nothing),

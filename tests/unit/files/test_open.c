@@ -63,7 +63,8 @@ static void only_a_regular_file_can_be_replaced(void **state) {
 
 static void a_destination_with_the_right_digest_is_already_there(void **state) {
         struct fixture *f = *state;
-        struct files_check_request request = { .directory_fd = -1, .size = FILES_SIZE_UNKNOWN, .sha256 = content_sha256 };
+        struct files_check_request request = { .directory_fd = -1, .size = FILES_SIZE_UNKNOWN,
+                                               .sha256 = content_sha256 };
         struct files_check_result result;
 
         fixture_write(f, "right", "content");
@@ -305,6 +306,21 @@ static void a_temp_file_is_gone_on_with(void **state) {
         files_close(f->files, open.handle);
 }
 
+static void content_that_does_not_count_is_cut_off(void **state) {
+        struct fixture *f = *state;
+        char temp[FILES_TEMP_NAME_MAX];
+        struct files_open_request request = left_over(f, "file", temp);
+        struct files_open_result open;
+        struct stat st;
+
+        request.durable_end = 0;
+        open = open_now(f, &request);
+        assert_int_equal(open.error, 0);
+        assert_int_equal(fstat(open.fd, &st), 0);
+        assert_int_equal(st.st_size, 0);
+        files_close(f->files, open.handle);
+}
+
 static void a_temp_file_that_is_shorter_than_recorded_is_lost(void **state) {
         struct fixture *f = *state;
         char temp[FILES_TEMP_NAME_MAX];
@@ -530,6 +546,7 @@ int main(void) {
                 FIXTURE_TEST(a_handle_gives_all_its_descriptors_back),
                 FIXTURE_TEST(a_temp_name_that_exists_is_never_taken_over),
                 FIXTURE_TEST(a_temp_file_is_gone_on_with),
+                FIXTURE_TEST(content_that_does_not_count_is_cut_off),
                 FIXTURE_TEST(a_temp_file_that_is_shorter_than_recorded_is_lost),
                 FIXTURE_TEST(another_inode_under_the_temp_name_is_not_ours),
                 FIXTURE_TEST(a_temp_file_with_a_second_name_is_refused),
