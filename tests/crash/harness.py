@@ -45,9 +45,10 @@ class Crash:
     def work_until_killed(self, kill, seconds):
         """Random calls; kill() strikes in their middle after that time. A broken connection is what a kill looks like."""
         workload = Workload(self.service, self.origin, self.destination, self.ledger, self.random)
-        dead = threading.Event()
+        dead, striking = threading.Event(), threading.Event()
 
         def strike():
+            striking.set()
             kill()
             dead.set()
         timer = threading.Timer(seconds, strike)
@@ -57,6 +58,10 @@ class Crash:
                 workload.step()
         except ConnectionError:
             pass
+        except ServiceError:
+            if not striking.is_set():
+                raise
+            # a disk without power: an error is an answer, but no promise
         finally:
             timer.join()
 
