@@ -602,6 +602,16 @@ static bool hop_is_public(const struct activity *activity) {
         return !streq(host, "localhost");
 }
 
+/* Says where it should have gone, without what may be secret in it. */
+static void finish_redirect(struct request *request, enum error_code code) {
+        const struct response_facts *facts = &request->activity->exchange.facts;
+        _cleanup_free_ char *target = url_redact(facts->location);
+        char text[TEXT_MAX];
+
+        snprintf(text, sizeof(text), "status %u to \"%.300s\"", facts->status, target ?: "");
+        finish_error(request, code, ERROR_CONTEXT_REMOTE_FILE, false, facts->status, text);
+}
+
 static void follow(struct request *request) {
         struct activity *activity = request->activity;
         _cleanup_free_ char *url = NULL;
@@ -612,8 +622,7 @@ static void follow(struct request *request) {
         if (r < 0)
                 return finish_errno(request, r);
         if (r > 0)
-                return finish_error(request, (enum error_code) r, ERROR_CONTEXT_REMOTE_FILE, false,
-                                    activity->exchange.facts.status, "");
+                return finish_redirect(request, (enum error_code) r);
         activity->n_followed++;
         activity->from_public = activity->from_public || hop_is_public(activity);
         go_to(request, url);
@@ -634,6 +643,14 @@ static void finish_transport(struct request *request, CURLcode code) {
                      request->activity->timed_out ? "nothing came for too long" : exchange_error_text(exchange, code));
 }
 
+/* The headers, or the trailers behind the body, were refused. */
+static void finish_headers(struct request *request) {
+        bool too_many = request->activity->exchange.header_error == -E2BIG;
+
+        finish_error(request, ERROR_INVALID_RESPONSE, ERROR_CONTEXT_REMOTE_FILE, false, 0,
+                     too_many ? "the answer's headers are too many or too long" : "the answer's headers are malformed");
+}
+
 /* What our own callbacks found. Return: true if that was the end of the request. */
 static bool finish_own_abort(struct request *request) {
         struct exchange *exchange = &request->activity->exchange;
@@ -643,9 +660,7 @@ static bool finish_own_abort(struct request *request) {
         else if (exchange->address_refused)
                 finish_error(request, ERROR_ADDRESS_REFUSED, ERROR_CONTEXT_REMOTE_FILE, false, 0, exchange->address);
         else if (exchange->header_error < 0 && !exchange->judged)
-                finish_error(request, ERROR_INVALID_RESPONSE, ERROR_CONTEXT_REMOTE_FILE, false, 0,
-                             exchange->header_error == -E2BIG ? "the answer's headers are too many or too long"
-                                                              : "the answer's headers are malformed");
+                finish_headers(request);
         else
                 return false;
         return true;
@@ -697,6 +712,8 @@ void request_exchange_done(void *private, CURLcode code) {
         case VERDICT_REDIRECT:
                 return follow(request);
         case VERDICT_FAIL:
+                if (exchange->header_error < 0)
+                        return finish_headers(request);
                 if (exchange->verdict.action == VERDICT_WRITE && code != CURLE_OK && !exchange->too_long)
                         return finish_transport(request, code);
                 return finish_verdict(request, &verdict);
