@@ -22,9 +22,10 @@ one again and again. An answer is an object; what it does not say is honest:
     if_range     "honour" | "ignore" (206 even if the validator is another one)
     length       "right" | "missing" | "short" | "long" | "zero" | "huge" | "negative" | "overflow" | "twice" | "list" | any text
     range        Content-Range: "right" | "missing" | "shifted" | "short" | "long" | "other_total" | "star" | "unsatisfied" | "garbage" |
-                 "twice" | "from_zero" | any text. short: says and sends less; shifted: says one byte later, sends what was asked
+                 "twice" | "from_zero" | "to_end" | any text. short: says and sends less; to_end: says and sends all up to the end;
+                 shifted: says one byte later, sends what was asked
     range_on_200 Content-Range on a 200 as well (text)
-    etag         "same" | "changed" | "weak" | "missing" | "unquoted" | "twice" | any text
+    etag         "same" | "changed" | "first" (that of version 1) | "weak" | "missing" | "unquoted" | "twice" | any text
     modified     "strong" | "recent" (Date less than 60 s later) | "missing" | "changed"
     encoding     Content-Encoding
     transfer     "chunked" | "bad_chunk" | "no_last_chunk" | "trailers" | "endless_trailers" | any other: that Transfer-Encoding
@@ -161,9 +162,11 @@ class Answer:
             return self.lies.get("range_on_200")
         if lie == "short" and self.last > self.first:
             self.last -= max(1, (self.last - self.first) // 2)
+        if lie == "to_end":
+            self.last = self.size - 1
         first, last, size = self.first, self.last, self.size
         simple = {
-            "right": f"bytes {first}-{last}/{size}", "short": f"bytes {first}-{last}/{size}", "missing": None,
+            "right": f"bytes {first}-{last}/{size}", "to_end": f"bytes {first}-{last}/{size}", "short": f"bytes {first}-{last}/{size}", "missing": None,
             "shifted": f"bytes {first + 1}-{last}/{size}", "long": f"bytes {first}-{last + 1}/{size + 1}",
             "other_total": f"bytes {first}-{last}/{size + 1}", "star": f"bytes {first}-{last}/*",
             "unsatisfied": f"bytes */{size}", "garbage": "bytes lots/of",
@@ -188,7 +191,7 @@ class Answer:
     def etag_text(self):
         own = etag(self.name, self.version)
         lie = self.lies.get("etag", "same")
-        return {"same": own, "changed": etag(self.name, "other"), "weak": "W/" + own, "missing": None,
+        return {"same": own, "changed": etag(self.name, "other"), "first": etag(self.name, 1), "weak": "W/" + own, "missing": None,
                 "unquoted": own.strip('"'), "twice": own + "\r\nETag: " + etag(self.name, "other")}.get(lie, lie)
 
     def dates(self):

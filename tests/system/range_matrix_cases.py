@@ -185,7 +185,7 @@ def framings():
             for persistent in (False, True):
                 # Too many bytes with nothing to count them by, or parts of a file told as a file: only a size or digest can tell.
                 stated = SIZE if name in ("extra-close", "extra-star") else None
-                digest = name == "multipart"
+                digest = name == "multipart" and (persistent or offset == "zero")
                 yield make(f"{name}-{offset}-{persistent}", [answer] if persistent else [answer, {}],
                            expect if offset == "zero" or expect == "exact" else "any", OFFSETS[offset], stated=stated, digest=digest)
 
@@ -263,7 +263,7 @@ def pieces():
     sets = {"one": [(100, 200)], "two": [(100, 200), (3000, 500)], "tail": [(3500, -1)], "backwards": [(3000, 500), (100, 200)],
             "neighbours": [(0, 100), (100, 100)], "last-byte": [(SIZE - 1, 1)], "beyond": [(3900, 200)], "outside": [(5000, 10)]}
     for name, ranges in sets.items():
-        for range_ in RANGES:
+        for range_ in (*RANGES, "to_end"):
             for lie in ({}, {"version": 2}, {"etag": "missing", "modified": "missing"}, {"ranges": "ignore"}, {"status": 416}):
                 for persistent in (False, True):
                     answer = {**lie, "range": range_}
@@ -273,6 +273,28 @@ def pieces():
                         expect = "error"
                     yield make(f"pieces-{name}-{range_}-{'-'.join(map(str, lie))}-{persistent}", [answer] if persistent else [answer, {}],
                                expect, pieces=ranges)
+
+
+def disguises():
+    """Another file under the ETag of the first, sent as a part whatever If-Range says: one thing only gives it away."""
+    disguise = {"version": 2, "etag": "first", "if_range": "ignore"}
+    tells = {
+        "encoding": [{**disguise, "encoding": "gzip"}],
+        "total": [{**disguise, "size": SIZE + 9}],
+        "smaller": [{**disguise, "size": SIZE - 9}],
+        "origin": [{"status": 302, "location": "/c/ID/g"}, disguise],
+        "origin-308": [{"status": 308, "location": "g"}, disguise],
+        "multipart": [{**disguise, "type": "multipart"}],
+        "multipart-without-range": [{**disguise, "type": "multipart", "range": "missing"}],
+        "weak": [{**disguise, "etag": "weak"}],
+        "own": [{**disguise, "etag": "same"}],
+    }
+    for name, answers in tells.items():
+        for offset in ("known", "end") if name != "total" else ("known",):
+            yield make(f"disguise-{name}-{offset}", [*answers, {}], "exact", OFFSETS[offset], size_known=offset == "known")
+    for modified in ("strong", "changed", "recent"):
+        yield make(f"disguise-date-{modified}", [{"version": 2, "if_range": "ignore", "etag": "missing", "modified": modified},
+                                                 {"etag": "missing"}], "exact", MID, known="date")
 
 
 def empties():
@@ -292,7 +314,7 @@ def encodings():
 
 def cases():
     seen = set()
-    for group in (product, dates, digests, cuts, framings, nonsense, statuses, redirects, pieces, empties, encodings):
+    for group in (product, dates, digests, cuts, framings, nonsense, statuses, redirects, pieces, disguises, empties, encodings):
         for number, case in enumerate(group()):
             key = f"{group.__name__}-{number}"
             assert key not in seen
