@@ -1,0 +1,204 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/fds.h"
+#include "base/log.h"
+#include "base/strings.h"
+#include "daemon/settings.h"
+#include "daemon/state_dir.h"
+#include "daemon/state_lock.h"
+
+static char folder[64];
+
+static int make_folder(void **state) {
+        snprintf(folder, sizeof(folder), "/tmp/dosvc-settings-XXXXXX");
+        assert_non_null(mkdtemp(folder));
+        log_setup("test", LOG_LEVEL_ERROR);
+        return 0;
+}
+
+static int remove_folder(void **state) {
+        static const char *const names[] = { "conf.d/b.conf", "conf.d/a.conf", "conf.d/a.txt", "conf.d", "conf", "lock", "running", "a/b", "a" };
+        char path[128];
+
+        for (size_t i = 0; i < ELEMENTSOF(names); i++) {
+                snprintf(path, sizeof(path), "%s/%s", folder, names[i]);
+                (void) remove(path);
+        }
+        return rmdir(folder);
+}
+
+static const char *in_folder(const char *name) {
+        static char path[128];
+
+        snprintf(path, sizeof(path), "%s/%s", folder, name);
+        return path;
+}
+
+static void write_file(const char *name, const char *text) {
+        FILE *f = fopen(in_folder(name), "we");
+
+        assert_non_null(f);
+        assert_true(fputs(text, f) >= 0);
+        assert_int_equal(fclose(f), 0);
+}
+
+static struct settings *read_conf(void) {
+        struct settings *settings;
+
+        assert_int_equal(settings_new(&settings), 0);
+        assert_int_equal(settings_read(settings, in_folder("conf"), true), 0);
+        return settings;
+}
+
+static void without_a_file_everything_is_default(void **state) {
+        _cleanup_(settings_freep) struct settings *settings = NULL;
+
+        assert_int_equal(settings_new(&settings), 0);
+        assert_int_equal(settings_read(settings, in_folder("conf"), false), 0);
+        assert_int_equal(settings_get(settings, SETTING_BackgroundSlots), 4);
+        for (size_t i = 0; i < _SETTING_MAX; i++)
+                assert_string_equal(settings_entries(settings)[i].source, "default");
+        assert_int_equal(settings_read(settings, in_folder("conf"), true), -ENOENT);
+}
+
+static void what_the_file_says_counts(void **state) {
+        _cleanup_(settings_freep) struct settings *settings = NULL;
+
+        write_file("conf", "# comment\n[Service]\nBackgroundSlots = 7\nCheckpointBytes=2m\nMinimumFreeSpace=1G\n");
+        settings = read_conf();
+        assert_int_equal(settings_get(settings, SETTING_BackgroundSlots), 7);
+        assert_int_equal(settings_get(settings, SETTING_CheckpointBytes), 2 << 20);
+        assert_int_equal(settings_get(settings, SETTING_MinimumFreeSpace), 1 << 30);
+        assert_string_equal(settings_entries(settings)[SETTING_BackgroundSlots].source, in_folder("conf"));
+        assert_string_equal(settings_entries(settings)[SETTING_BackgroundSlots].value, "7");
+}
+
+static void what_is_wrong_changes_nothing(void **state) {
+        static const char *const texts[] = {
+                "[Service]\nBackgroundSlots=0\n",  "[Service]\nBackgroundSlots=65\n", "[Service]\nBackgroundSlots=-1\n",
+                "[Service]\nBackgroundSlots=\n",   "[Service]\nBackgroundSlots=4x\n", "[Service]\nBackgroundSlots=18446744073709551616\n",
+                "[service]\nBackgroundSlots=5\n",  "BackgroundSlots=5\n",             "[Service]\nbackgroundslots=5\n",
+                "[Service]\nBackgroundSlots=5K\n", "[Service\nBackgroundSlots=5\n",   "\xff\xfe\n",
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(texts); i++) {
+                _cleanup_(settings_freep) struct settings *settings = NULL;
+
+                write_file("conf", texts[i]);
+                settings = read_conf();
+                if (settings_get(settings, SETTING_BackgroundSlots) != 4)
+                        fail_msg("was taken: %s", texts[i]);
+        }
+}
+
+static void bytes_that_overflow_are_refused(void **state) {
+        _cleanup_(settings_freep) struct settings *settings = NULL;
+
+        write_file("conf", "[Service]\nMinimumFreeSpace=99999999999T\nCheckpointBytes=K\n");
+        settings = read_conf();
+        assert_int_equal(settings_get(settings, SETTING_MinimumFreeSpace), 67108864);
+        assert_int_equal(settings_get(settings, SETTING_CheckpointBytes), 16777216);
+}
+
+static void the_last_drop_in_wins(void **state) {
+        _cleanup_(settings_freep) struct settings *settings = NULL;
+
+        assert_int_equal(mkdir(in_folder("conf.d"), 0700), 0);
+        write_file("conf", "[Service]\nBackgroundSlots=5\nMaxClients=5\n");
+        write_file("conf.d/b.conf", "[Service]\nBackgroundSlots=7\n");
+        write_file("conf.d/a.conf", "[Service]\nBackgroundSlots=6\nMaxClients=6\n");
+        write_file("conf.d/a.txt", "[Service]\nBackgroundSlots=8\n");
+        settings = read_conf();
+        assert_int_equal(settings_get(settings, SETTING_BackgroundSlots), 7);
+        assert_int_equal(settings_get(settings, SETTING_MaxClients), 6);
+        assert_string_equal(settings_entries(settings)[SETTING_MaxClients].source, in_folder("conf.d/a.conf"));
+}
+
+/* ---- the state folder ---- */
+
+static void a_lock_is_held_by_one_and_says_by_whom(void **state) {
+        _cleanup_close_ int fd = -EBADF, other = -EBADF;
+        struct state_lock_holder holder;
+
+        assert_int_equal(state_lock_take(folder, &fd, &holder), 0);
+        assert_int_equal(state_lock_take(folder, &other, &holder), STATE_LOCK_HELD);
+        assert_int_equal(holder.pid, 0);
+        assert_int_equal(state_lock_publish(fd, "unix:path=/x%20y"), 0);
+        assert_int_equal(state_lock_take(folder, &other, &holder), STATE_LOCK_HELD);
+        assert_int_equal(holder.pid, getpid());
+        assert_string_equal(holder.address, "unix:path=/x%20y");
+        assert_false(holder.other_machine);
+        fd = fd_close(fd);
+        assert_int_equal(state_lock_take(folder, &other, &holder), 0);
+        assert_int_equal(lseek(other, 0, SEEK_END), 0);
+}
+
+static void a_lock_file_full_of_rubbish_names_nobody(void **state) {
+        static const char *const texts[] = { "", "1\n", "1\n2\n", "x\ny\nz\n", "99999999999\nb\nc\n", "\n\n\n" };
+        struct state_lock_holder holder;
+
+        for (size_t i = 0; i < ELEMENTSOF(texts); i++) {
+                _cleanup_close_ int fd = -EBADF;
+                int other;
+
+                assert_int_equal(state_lock_take(folder, &fd, &holder), 0);
+                assert_int_equal(fd_pwrite_all(fd, texts[i], strlen(texts[i]), 0), 0);
+                assert_int_equal(state_lock_take(folder, &other, &holder), STATE_LOCK_HELD);
+                assert_int_equal(holder.pid, 0);
+                assert_string_equal(holder.address, "");
+        }
+}
+
+static void a_run_that_did_not_end_is_noticed(void **state) {
+        bool unclean = true;
+
+        assert_int_equal(state_dir_begin_run(folder, &unclean), 0);
+        assert_false(unclean);
+        assert_int_equal(state_dir_begin_run(folder, &unclean), 0);
+        assert_true(unclean);
+        state_dir_end_run(folder);
+        assert_int_equal(state_dir_begin_run(folder, &unclean), 0);
+        assert_false(unclean);
+}
+
+static void a_state_folder_is_made_private_with_what_is_above_it(void **state) {
+        _cleanup_free_ char *path = NULL;
+        struct stat st;
+
+        assert_int_equal(state_dir_make(in_folder("a/b"), &path), 0);
+        assert_string_equal(path, in_folder("a/b"));
+        assert_int_equal(stat(path, &st), 0);
+        assert_int_equal(st.st_mode & 07777, 0700);
+        assert_int_equal(state_dir_is_network(path), 0);
+}
+
+static void addresses_are_escaped(void **state) {
+        _cleanup_free_ char *plain = unix_address_new("/a-Z_0.9/\\*"), *odd = unix_address_new("/, %;=\xc3\xa9\n");
+
+        assert_string_equal(plain, "unix:path=/a-Z_0.9/\\*");
+        assert_string_equal(odd, "unix:path=/%2c%20%25%3b%3d%c3%a9%0a");
+}
+
+int main(void) {
+        static const struct CMUnitTest tests[] = {
+                cmocka_unit_test_setup_teardown(without_a_file_everything_is_default, make_folder, remove_folder),
+                cmocka_unit_test_setup_teardown(what_the_file_says_counts, make_folder, remove_folder),
+                cmocka_unit_test_setup_teardown(what_is_wrong_changes_nothing, make_folder, remove_folder),
+                cmocka_unit_test_setup_teardown(bytes_that_overflow_are_refused, make_folder, remove_folder),
+                cmocka_unit_test_setup_teardown(the_last_drop_in_wins, make_folder, remove_folder),
+                cmocka_unit_test_setup_teardown(a_lock_is_held_by_one_and_says_by_whom, make_folder, remove_folder),
+                cmocka_unit_test_setup_teardown(a_lock_file_full_of_rubbish_names_nobody, make_folder, remove_folder),
+                cmocka_unit_test_setup_teardown(a_run_that_did_not_end_is_noticed, make_folder, remove_folder),
+                cmocka_unit_test_setup_teardown(a_state_folder_is_made_private_with_what_is_above_it, make_folder, remove_folder),
+                cmocka_unit_test(addresses_are_escaped),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
