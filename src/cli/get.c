@@ -236,7 +236,7 @@ static void say_outcome(const struct get *get) {
                 return;
         }
         shown = format_printable(get->outcome);
-        if (!option_given(get->arguments, OPTION_QUIET))
+        if (!option_given(get->arguments, OPTION_QUIET) && !option_given(get->arguments, OPTION_JSON))
                 fprintf(stderr, "%s\n", shown);
 }
 

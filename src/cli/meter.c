@@ -8,7 +8,9 @@
 
 #define USEC_PER_SEC UINT64_C(1000000)
 #define REDRAW_USEC (USEC_PER_SEC / 10)     /* on a terminal: at most ten times a second */
-#define PLAIN_LINE_USEC (10 * USEC_PER_SEC) /* elsewhere: a line every ten seconds, and when something else changes */
+#define PLAIN_LINE_USEC (10 * USEC_PER_SEC) /* elsewhere: a line every ten seconds, when something else changes, */
+#define PLAIN_STEP_USEC USEC_PER_SEC        /* and for each tenth of the bytes, but not more often than this */
+#define PLAIN_STEPS 10
 #define RATE_WINDOW_USEC (5 * USEC_PER_SEC)
 #define SAMPLE_USEC (USEC_PER_SEC / 10)
 #define SAMPLES 64 /* more than RATE_WINDOW_USEC / SAMPLE_USEC */
@@ -26,6 +28,7 @@ struct meter {
         bool terminal;
         bool line_is_open;
         uint64_t drawn;
+        unsigned step;  /* tenths at the last drawing */
         char state[64]; /* of the last drawing: state and waiting reason */
         struct sample samples[SAMPLES];
         size_t n_samples;
@@ -161,28 +164,44 @@ static size_t terminal_columns(void) {
         return size.ws_col;
 }
 
+static unsigned step_of(const dosvc_job_info *job) {
+        if (job->bytes_total == DOSVC_UNKNOWN || job->bytes_total == 0)
+                return 0;
+        return (unsigned) ((double) job->bytes_transferred / (double) job->bytes_total * PLAIN_STEPS);
+}
+
+static void show_on_terminal(struct meter *meter, const dosvc_job_info *job) {
+        size_t columns = terminal_columns();
+        /* A long name leaves room for the numbers; the last column stays free, or some terminals wrap. */
+        _cleanup_(freep) char *label = format_cut(meter->label, columns / 3 > 8 ? columns / 3 : 8);
+        _cleanup_(freep) char *line = meter_line(label, job, meter_rate(meter), columns - 1);
+
+        fprintf(stderr, "\r%s\033[K", line);
+        meter->line_is_open = true;
+}
+
+static bool is_plain_line_due(const struct meter *meter, const dosvc_job_info *job, bool changed, uint64_t now_usec) {
+        if (is_moving(job) && job->bytes_transferred == 0) /* nothing to tell yet */
+                return false;
+        return changed || now_usec >= meter->drawn + PLAIN_LINE_USEC ||
+               (step_of(job) > meter->step && now_usec >= meter->drawn + PLAIN_STEP_USEC);
+}
+
 void meter_show(struct meter *meter, const dosvc_job_info *job, uint64_t now_usec) {
-        _cleanup_(freep) char *line = NULL, *label = NULL;
+        _cleanup_(freep) char *line = NULL;
         char state[sizeof(meter->state)];
-        bool changed;
 
         meter_sample(meter, job->bytes_transferred, now_usec);
         snprintf(state, sizeof(state), "%s %s", job->state, job->waiting_reason ? job->waiting_reason : "");
-        changed = strcmp(state, meter->state) != 0;
         if (meter->terminal ? meter->drawn && now_usec < meter->drawn + REDRAW_USEC
-                            : !changed && now_usec < meter->drawn + PLAIN_LINE_USEC)
+                            : !is_plain_line_due(meter, job, strcmp(state, meter->state) != 0, now_usec))
                 return;
         meter->drawn = now_usec;
+        meter->step = step_of(job);
         strcpy(meter->state, state);
-        if (meter->terminal) {
-                size_t columns = terminal_columns();
-
-                /* A long name leaves room for the numbers; the last column stays free, or some terminals wrap. */
-                label = format_cut(meter->label, columns / 3 > 8 ? columns / 3 : 8);
-                line = meter_line(label, job, meter_rate(meter), columns - 1);
-                fprintf(stderr, "\r%s\033[K", line);
-                meter->line_is_open = true;
-        } else {
+        if (meter->terminal)
+                show_on_terminal(meter, job);
+        else {
                 line = meter_line(meter->label, job, meter_rate(meter), 0);
                 fprintf(stderr, "%s\n", line);
         }

@@ -1,0 +1,330 @@
+"""dosvc get: the everyday verb against the real service."""
+import fcntl
+import hashlib
+import json
+import os
+import pty
+import re
+import select
+import signal
+import struct
+import subprocess
+import termios
+import time
+
+import pytest
+from conftest import COMMAND, error_line
+from origin import content, digest
+
+MIB = 1 << 20
+
+
+def assert_nothing_is_left(instance, target):
+    assert instance.jobs() == []
+    assert os.listdir(target) == []
+
+
+def wait_until(condition, seconds=30):
+    """For what no event tells: what a process has written, what a server was asked."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "this did not come true in time"
+        time.sleep(0.01)
+
+
+def test_a_file_is_fetched_whole_and_leaves_nothing_beside_it(instance, origin, target):
+    result = instance.run("get", origin.url("f.bin", 5 * MIB + 7), cwd=target)
+    assert result.returncode == 0, result.stderr
+    assert result.stdout == ""
+    assert "f.bin: done, 5.0 MiB" in result.stderr
+    assert (target / "f.bin").read_bytes() == content("f.bin", 5 * MIB + 7)
+    assert os.listdir(target) == ["f.bin"]
+    assert instance.jobs() == []
+    assert [(h["state"], h["bytes_transferred"]) for h in instance.json("history")] == [("acknowledged", 5 * MIB + 7)]
+
+
+def test_an_empty_file_is_a_file(instance, origin, target):
+    instance.run("get", "-q", origin.url("empty", 0), cwd=target, check=True)
+    assert (target / "empty").read_bytes() == b""
+
+
+def test_quiet_says_nothing(instance, origin, target):
+    result = instance.run("get", "-q", origin.url("f", MIB), cwd=target)
+    assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
+
+
+def test_names_are_decoded_and_the_mode_follows_umask(instance, origin, target):
+    old = os.umask(0o027)
+    try:
+        instance.run("get", "-q", origin.url("a%20b%C3%A4", 3), cwd=target, check=True)
+    finally:
+        os.umask(old)
+    assert os.listdir(target) == ["a b\u00e4"]
+    assert os.stat(target / "a b\u00e4").st_mode & 0o7777 == 0o640
+
+
+def test_output_and_directory_decide_the_place(instance, origin, target):
+    (target / "sub").mkdir()
+    instance.run("get", "-q", "-o", "sub/x", origin.url("f", 10), cwd=target, check=True)
+    instance.run("get", "-q", "-d", "sub", origin.url("g", 10), cwd=target, check=True)
+    assert sorted(os.listdir(target / "sub")) == ["g", "x"]
+
+
+def test_a_right_digest_is_accepted_and_a_wrong_one_shows_no_file(instance, origin, target):
+    instance.run("get", "-q", "--sha256", digest("good", MIB), origin.url("good", MIB), cwd=target, check=True)
+    result = instance.run("get", "--sha256", "0" * 64, origin.url("bad", MIB), cwd=target)
+    assert result.returncode == 8
+    assert "0x80D06805" in error_line(result)
+    assert not os.path.exists(target / "bad")
+    [job] = instance.jobs()
+    assert job["state"] == "error" and job["error"]["name"] == "DigestMismatch"
+    instance.run("cancel", job["id"], check=True)
+    assert os.listdir(target) == ["good"]
+
+
+def test_what_exists_is_refused_kept_or_replaced_as_asked(instance, origin, target):
+    old = b"was here"
+    (target / "f").write_bytes(old)
+    result = instance.run("get", origin.url("f", 100), cwd=target)
+    assert result.returncode == 7 and str(target / "f") in error_line(result)
+    same = hashlib.sha256(old).hexdigest()
+    result = instance.run("get", "--sha256", same, origin.url("f", 100), cwd=target)
+    assert result.returncode == 0 and "already there" in result.stderr
+    assert (target / "f").read_bytes() == old and origin.requests == []
+    instance.run("get", "-q", "--replace", origin.url("f", 100), cwd=target, check=True)
+    assert (target / "f").read_bytes() == content("f", 100)
+
+
+def test_a_link_is_never_replaced(instance, origin, target):
+    (target / "real").write_bytes(b"real")
+    os.symlink("real", target / "f")
+    result = instance.run("get", "--replace", origin.url("f", 100), cwd=target)
+    assert result.returncode == 7
+    assert os.path.islink(target / "f") and (target / "real").read_bytes() == b"real"
+
+
+def test_a_missing_file_is_the_remote_side(instance, small, target):
+    result = instance.run("get", small.url("status/404"), cwd=target)
+    assert result.returncode == 6
+    line = error_line(result)
+    assert "0x80190194" in line and small.url("status/404") in line and "dosvc resume" in line
+    assert not os.path.exists(target / "404")
+    [job] = instance.jobs()
+    assert job["state"] == "error" and job["error"]["hresult"] == "0x80190194" and job["waiting_reason"] == "attention"
+    instance.run("cancel", job["id"], check=True)
+    assert os.listdir(target) == []
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 410, 451])
+def test_other_refusals_of_the_server_are_fatal(instance, small, target, status):
+    assert instance.run("get", "-q", small.url(f"status/{status}"), cwd=target).returncode == 6
+
+
+@pytest.mark.parametrize("words, code", [
+    (["http://127.0.0.1:1/" + "a" * 8200, "-o", "f"], 2),
+    (["ftp://127.0.0.1/f"], 2),
+    (["file:///etc/passwd"], 2),
+    (["http://127.0.0.1:1/a b", "-o", "f"], 2),
+    (["http://127.0.0.1:1/a\nb", "-o", "f"], 2),
+    (["http:///f", "-o", "f"], 2),
+    (["http://127.0.0.1:1/f", "-o", "missing/f"], 7),
+    (["http://127.0.0.1:1/f", "-o", "n" * 257], 2),
+    (["http://127.0.0.1:1/f", "-o", "."], None),
+    (["http://127.0.0.1:1/f", "--size", str(1 << 60)], 7),
+])
+def test_bad_input_is_refused_at_once_and_nothing_is_left(instance, target, words, code):
+    result = instance.run("get", *words, cwd=target)
+    assert result.returncode == code if code else result.returncode in (2, 7), result.stderr
+    assert result.stdout == ""
+    error_line(result)
+    assert_nothing_is_left(instance, target)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_directory_without_permission_is_a_local_error(instance, target):
+    os.chmod(target, 0o500)
+    assert instance.run("get", "http://127.0.0.1:1/f", cwd=target).returncode == 7
+
+
+def test_a_list_with_names_and_digests_becomes_one_job(instance, origin, target):
+    lines = [f"{origin.url('a', MIB)} sha256={digest('a', MIB)} out=first file",
+             "# a comment", f"{origin.url('b', 10)} out=sub/second", f"{origin.url('c', 0)}"]
+    (target / "sub").mkdir()
+    result = instance.run("get", "-i", "-", "-d", target, stdin="\n".join(lines) + "\n")
+    assert result.returncode == 0, result.stderr
+    assert "3 files: done" in result.stderr
+    assert (target / "first file").read_bytes() == content("a", MIB)
+    assert (target / "sub/second").read_bytes() == content("b", 10)
+    assert (target / "c").read_bytes() == b""
+    assert [h["files_total"] for h in instance.json("history")] == [3]
+
+
+def test_detach_prints_the_id_alone_and_the_service_finishes(instance, origin, target):
+    origin.rate = 20 * MIB
+    result = instance.run("get", "--detach", origin.url("f", 10 * MIB), cwd=target, check=True)
+    assert re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\n", result.stdout)
+    assert result.stderr == ""
+    assert instance.run("watch", result.stdout.strip()).returncode == 0
+    assert (target / "f").read_bytes() == content("f", 10 * MIB)
+
+
+def test_the_same_command_again_attaches(instance, origin, target):
+    origin.rate = MIB
+    first = instance.run("get", "--detach", origin.url("f", 10 * MIB), cwd=target, check=True).stdout
+    second = instance.run("get", "--detach", origin.url("f", 10 * MIB), cwd=target, check=True).stdout
+    assert first == second
+    attached = instance.json("get", "--detach", origin.url("f", 10 * MIB), cwd=target)
+    assert attached["id"] == first.strip() and attached["attached"] is True
+    assert instance.run("get", "--detach", origin.url("g", 10 * MIB), cwd=target, check=True).stdout != first
+
+
+def test_ctrl_c_suspends_and_the_same_command_goes_on(instance, origin, target):
+    size = 64 * MIB
+    origin.rate = 20 * MIB
+    words = ["get", "--sha256", digest("f", size), origin.url("f", size)]
+    process = instance.spawn(*words, cwd=target)
+    wait_until(lambda: instance.jobs() and instance.jobs()[0]["bytes_durable"] >= 18 * MIB)
+    process.send_signal(signal.SIGINT)
+    stderr = process.communicate(timeout=30)[1]
+    assert process.returncode == 130
+    assert "dosvc resume" in stderr
+    [job] = instance.jobs()
+    assert job["state"] == "suspended" and job["waiting_reason"] == "resume"
+    assert os.listdir(target) != ["f"]
+    origin.rate = None
+    result = instance.run(*words, cwd=target)
+    assert result.returncode == 0, result.stderr
+    assert f"going on with job {job['id'][:8]}" in result.stderr
+    assert (target / "f").read_bytes() == content("f", size)
+    # One checkpoint and what was under way in buffers may come twice, not more.
+    assert origin.sent <= size + 24 * MIB
+
+
+def test_a_killed_client_changes_nothing(instance, origin, target):
+    origin.rate = 20 * MIB
+    process = instance.spawn("get", origin.url("f", 20 * MIB), cwd=target)
+    wait_until(lambda: instance.jobs() and instance.jobs()[0]["bytes_transferred"] > MIB)
+    job_id = instance.jobs()[0]["id"]
+    process.kill()
+    process.wait()
+    assert instance.run("watch", job_id).returncode == 0
+    assert (target / "f").read_bytes() == content("f", 20 * MIB)
+
+
+def test_a_killed_service_goes_on_and_so_does_the_command(instance, origin, target):
+    size = 64 * MIB
+    origin.rate = 20 * MIB
+    process = instance.spawn("get", origin.url("f", size), cwd=target)
+    wait_until(lambda: instance.jobs() and instance.jobs()[0]["bytes_durable"] >= 18 * MIB)
+    instance.kill()
+    origin.rate = None
+    instance.start()
+    stderr = process.communicate(timeout=60)[1]
+    assert process.returncode == 0, stderr + instance.log()
+    assert (target / "f").read_bytes() == content("f", size)
+    assert origin.sent <= size + 40 * MIB
+
+
+def test_a_server_that_goes_away_is_waited_for_and_said(instance, origin, target):
+    size = 32 * MIB
+    origin.rate = 16 * MIB
+    process = instance.spawn("get", origin.url("f", size), cwd=target)
+    wait_until(lambda: instance.jobs() and instance.jobs()[0]["bytes_transferred"] > MIB)
+    origin.down()
+    wait_until(lambda: instance.jobs()[0]["state"] == "transient_error")
+    job = instance.jobs()[0]
+    assert job["waiting_reason"] == "retry" and job["waiting_since"] and job["retry_time"] and job["error"]["context"]
+    assert "next try" in instance.run("list").stdout
+    origin.rate = None
+    origin.up()
+    stderr = process.communicate(timeout=60)[1]
+    assert process.returncode == 0, stderr
+    assert "waits for its next try" in stderr
+    assert (target / "f").read_bytes() == content("f", size)
+
+
+def test_a_cancelled_job_ends_the_command_with_an_error(instance, origin, target):
+    origin.rate = MIB
+    process = instance.spawn("get", origin.url("f", 50 * MIB), cwd=target)
+    wait_until(lambda: instance.jobs() and instance.jobs()[0]["bytes_transferred"] > 0)
+    instance.run("cancel", instance.jobs()[0]["id"], check=True)
+    stderr = process.communicate(timeout=30)[1]
+    assert process.returncode == 1 and "was cancelled" in stderr
+    assert os.listdir(target) == []
+
+
+def test_remote_time_is_the_servers(instance, small, target):
+    instance.run("get", "-q", "--remote-time", small.url("dated"), cwd=target, check=True)
+    assert int(os.stat(target / "dated").st_mtime) == 784111777
+    instance.run("get", "-q", "-o", "now", small.url("dated"), cwd=target, check=True)
+    assert time.time() - os.stat(target / "now").st_mtime < 3600
+
+
+def test_json_of_get_is_the_finished_job(instance, origin, target):
+    result = instance.run("get", "--json", origin.url("f", 1000), cwd=target, check=True)
+    job = json.loads(result.stdout)
+    assert result.stderr == ""
+    assert job["state"] == "acknowledged" and job["attached"] is False and job["already_there"] == [] and job["error"] is None
+
+
+def test_json_of_a_failed_get_still_says_what_failed(instance, small, target):
+    result = instance.run("get", "--json", small.url("status/404"), cwd=target)
+    assert result.returncode == 6
+    assert json.loads(result.stdout)["error"]["name"] in ("FileNotFound", "HttpStatus")
+
+
+def test_get_makes_a_foreground_job_that_completes_itself(instance, origin, target):
+    origin.rate = MIB
+    front = instance.json("get", "--detach", origin.url("f", 20 * MIB), cwd=target)
+    back = instance.json("get", "--detach", "--background", "--replace", "--remote-time", origin.url("g", 20 * MIB), cwd=target)
+    assert front["priority"] == "foreground" and back["priority"] == "normal"
+    assert front["complete_when_transferred"] is True and front["no_progress_timeout"] == 14 * 24 * 3600
+    assert (front["replace"], back["replace"], back["remote_time"]) == (False, True, True)
+
+
+def test_without_a_terminal_progress_comes_in_plain_lines(instance, origin, target):
+    origin.rate = 4 * MIB
+    result = instance.run("get", origin.url("f", 10 * MIB), cwd=target, check=True)
+    assert "\r" not in result.stderr and "\033" not in result.stderr
+    assert len(result.stderr.splitlines()) < 10
+    assert re.search(r"f +\d+%  [\d.]+ \w+ of 10\.0 MiB", result.stderr)
+
+
+def run_on_terminal(instance, words, columns, cwd):
+    leader, follower = pty.openpty()
+    fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    process = subprocess.Popen([COMMAND, *words], stdin=follower, stdout=follower, stderr=follower, cwd=cwd,
+                               env=instance.command_environment())
+    instance.spawned.append(process)
+    os.close(follower)
+    output = b""
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
+        if select.select([leader], [], [], 1)[0]:
+            try:
+                data = os.read(leader, 65536)
+            except OSError:
+                break
+            if not data:
+                break
+            output += data
+    os.close(leader)
+    return process.wait(10), output.decode()
+
+
+@pytest.mark.parametrize("columns", [40, 80, 200])
+def test_on_a_terminal_one_line_is_redrawn_within_its_width(instance, origin, target, columns):
+    origin.rate = 10 * MIB
+    begun = time.monotonic()
+    name = "a-rather-long-name-of-a-file-that-needs-room.bin"
+    code, output = run_on_terminal(instance, ["get", origin.url(name, 20 * MIB)], columns, target)
+    seconds = time.monotonic() - begun
+    assert code == 0, output
+    drawn = [re.sub(r"\033\[K", "", part) for part in output.split("\r") if "%" in part]
+    assert len(drawn) >= 3
+    assert len(drawn) <= seconds * 10 + 2
+    assert all(len(line) < columns for line in drawn), drawn
+    if columns >= 80:
+        assert any("/s" in line and "left" in line for line in drawn)
+    if columns == 200:
+        assert any("[==" in line for line in drawn)
