@@ -91,9 +91,24 @@ static int url_split(struct url *url) {
         return 0;
 }
 
+/* Parses @text (relative to what is there), and what comes out of that once more: libcurl looks for numeric IPv4 addresses before it
+ * decodes percent signs in the host, so that "http://2130706%3433/" is loopback only at the second sight. */
+static int url_set(CURLU *handle, const char *text, unsigned flags) {
+        CURLUcode code;
+        char *once;
+
+        code = curl_url_set(handle, CURLUPART_URL, text, flags);
+        if (code == CURLUE_OK)
+                code = curl_url_get(handle, CURLUPART_URL, &once, 0);
+        if (code != CURLUE_OK)
+                return url_error(code);
+        code = curl_url_set(handle, CURLUPART_URL, once, 0);
+        curl_free(once);
+        return code == CURLUE_OK ? 0 : url_error(code);
+}
+
 static int url_open(const char *text, struct url *ret) {
         const char *colon;
-        CURLUcode code;
         int r;
 
         *ret = (struct url) {};
@@ -106,8 +121,9 @@ static int url_open(const char *text, struct url *ret) {
         ret->handle = curl_url();
         if (!ret->handle)
                 return -ENOMEM;
-        code = curl_url_set(ret->handle, CURLUPART_URL, text, 0);
-        r = code == CURLUE_OK ? url_split(ret) : url_error(code);
+        r = url_set(ret->handle, text, 0);
+        if (r == 0)
+                r = url_split(ret);
         if (r < 0)
                 url_done(ret);
         return r;
@@ -186,7 +202,6 @@ static int keep_credentials(struct url *target, const struct url *base) {
 int redirect_resolve(const char *base, const char *location, unsigned n_followed, bool allow_insecure, char **ret) {
         _cleanup_(url_done) struct url from = {}, to = {};
         _cleanup_free_ char *text = NULL;
-        CURLUcode code;
         int r;
 
         if (n_followed >= LIMIT_REDIRECTS)
@@ -204,8 +219,9 @@ int redirect_resolve(const char *base, const char *location, unsigned n_followed
         r = forget_credentials(to.handle);
         if (r < 0)
                 return r;
-        code = curl_url_set(to.handle, CURLUPART_URL, location, CURLU_URLENCODE);
-        r = code == CURLUE_OK ? url_split(&to) : url_error(code);
+        r = url_set(to.handle, location, CURLU_URLENCODE);
+        if (r == 0)
+                r = url_split(&to);
         if (r < 0)
                 return r == -ENOMEM ? r : ERROR_INVALID_REDIRECT;
         if (from.zone && to.zone && same_origin(&from, &to)) {

@@ -46,6 +46,8 @@ static const struct {
         { "http://h/", "http://0x7f.1/", 0, "http://127.0.0.1/" },
         { "http://h/", "http://017700000001/", 0, "http://127.0.0.1/" },
         { "http://h/", "http://%31%32%37.0.0.1/", 0, "http://127.0.0.1/" },
+        { "http://h/", "http://2130706%3433/", 0, "http://127.0.0.1/" },
+        { "http://h/", "http://%30x7f.1/", 0, "http://127.0.0.1/" },
         /* refused */
         { "https://h/", "http://h/", ERROR_INSECURE_REDIRECT, NULL },
         { "https://h/", "http://other/", ERROR_INSECURE_REDIRECT, NULL },
@@ -221,6 +223,8 @@ static void host_and_port_come_out_ready_to_be_resolved(void **state) {
         assert_string_equal(parts.host, "::ffff:127.0.0.1");
         assert_int_equal(parts.port, 81);
         assert_int_equal(url_parse("http://0x7f000001/", &parts), 0);
+        assert_string_equal(parts.host, "127.0.0.1");
+        assert_int_equal(url_parse("http://2130706%3433/", &parts), 0);
         assert_string_equal(parts.host, "127.0.0.1");
         assert_int_equal(url_parse("nonsense", &parts), -EINVAL);
 }
