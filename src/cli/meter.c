@@ -121,7 +121,7 @@ static char *numbers_text(const dosvc_job_info *job, uint64_t rate) {
         if (rate == 0 || job->bytes_transferred >= job->bytes_total)
                 return must_printf("%s of %s, %s/s%s", done, total, format_size(rate, speed), files);
         return must_printf("%s of %s, %s/s, %s left%s", done, total, format_size(rate, speed),
-                           format_duration((job->bytes_total - job->bytes_transferred) / rate, left), files);
+                           format_duration((job->bytes_total - job->bytes_transferred + rate - 1) / rate, left), files);
 }
 
 static char *bar_text(const dosvc_job_info *job, size_t width) {
