@@ -178,6 +178,8 @@ static int peer_start(struct peer *peer, int fd) {
         if (r >= 0)
                 r = sd_bus_set_sender(peer->bus, BUS_OWN_UNIQUE_NAME); /* bus-minded clients match signals by it */
         if (r >= 0)
+                r = sd_bus_set_close_on_exit(peer->bus, 0); /* it would flush first: wait for a client that does not read */
+        if (r >= 0)
                 r = peer_add_objects(peer);
         if (r >= 0)
                 r = sd_bus_start(peer->bus);

@@ -10,7 +10,7 @@ import pytest
 from gi.repository import GLib
 
 from conftest import BUILD
-from service import Service
+from service import Service, ServiceError
 
 PROGRAM = os.path.join(BUILD, "src", "daemon", "dosvcd")
 SECONDS = 20
@@ -329,3 +329,86 @@ def test_an_idle_service_makes_no_system_call_at_all(tmp_path):
     for pid in service.children():
         os.kill(pid, signal.SIGTERM)
     service.process.wait(SECONDS)
+
+
+# ---- trouble ----
+
+def test_a_state_that_is_damaged_is_moved_aside_and_said_loudly(service):
+    service.create("lost", [])
+    service.kill()
+    for name in os.listdir(service.state):
+        if name.startswith("jobs.sqlite"):
+            with open(f"{service.state}/{name}", "r+b") as f:
+                f.write(b"\xa5" * os.fstat(f.fileno()).st_size)
+    service.start()
+    assert "DAMAGED BEYOND REPAIR" in service.log()
+    assert service.list_jobs() == {}
+    aside = [n for n in os.listdir(service.state) if n.startswith("jobs.sqlite.") or "damaged" in n]
+    assert aside, os.listdir(service.state)
+    job = service.create("new", [])
+    service.kill()
+    service.start()
+    assert list(service.list_jobs()) == [job]
+
+
+def test_a_state_of_a_newer_version_is_not_touched(service):
+    import sqlite3
+    service.create("precious", [])
+    assert service.stop() == 0
+    path = service.state + "/jobs.sqlite"
+    with sqlite3.connect(path) as database:
+        version = database.execute("PRAGMA user_version").fetchone()[0]
+        database.execute("PRAGMA user_version = 1000000")
+    with open(path, "rb") as f:
+        before = f.read()
+    result = run("--user", "--state-dir", service.state)
+    assert result.returncode == 1 and "newer version" in result.stderr
+    with open(path, "rb") as f:
+        assert f.read() == before
+    with sqlite3.connect(path) as database:
+        database.execute(f"PRAGMA user_version = {version}")
+    service.start()
+    assert [job["Name"] for job in service.list_jobs().values()] == ["precious"]
+
+
+def test_a_full_disk_refuses_and_forgets_nothing_that_was_acknowledged(service):
+    """A file size limit of the process stands for the full disk."""
+    kept = {service.create(f"job {i}", []) for i in range(3)}
+    subprocess.run(["prlimit", "--pid", str(service.process.pid), "--fsize=4096:unlimited"], check=True)
+    with pytest.raises((ServiceError, ConnectionError)) as refused:
+        for i in range(1000):
+            kept.add(service.create(f"more {i}", []))
+    if isinstance(refused.value, ServiceError):
+        assert refused.value.name in ("StoreFailed", "Unexpected"), refused.value
+        assert set(service.list_jobs()) == kept
+        subprocess.run(["prlimit", "--pid", str(service.process.pid), "--fsize=unlimited"], check=True)
+        service.kill()
+    else:
+        assert service.process.wait(SECONDS) == 75  # start me again
+    service.start()
+    assert set(service.list_jobs()) == kept
+    assert service.create("there is room again", []) in service.list_jobs()
+
+
+def cpu_seconds(pid):
+    with open(f"/proc/{pid}/stat", encoding="ascii") as f:
+        fields = f.read().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def test_without_descriptors_clients_wait_and_the_service_stays_calm(service):
+    pid = service.process.pid
+    subprocess.run(["prlimit", "--pid", str(pid), f"--nofile={len(os.listdir(f'/proc/{pid}/fd'))}:"], check=True)
+    with socket.socket(socket.AF_UNIX) as waiting:
+        waiting.connect(service.socket)
+        waiting.sendall(b"\0AUTH EXTERNAL\r\nDATA\r\n")
+        wait_until(lambda: "no descriptors left" in service.log())
+        used = cpu_seconds(pid)
+        waiting.settimeout(1.5)
+        with pytest.raises(socket.timeout):
+            waiting.recv(256)
+        assert cpu_seconds(pid) - used < 0.2
+        assert service.list_jobs() == {}  # who is in is served
+        subprocess.run(["prlimit", "--pid", str(pid), "--nofile=256:"], check=True)
+        waiting.settimeout(SECONDS)
+        assert b"OK" in waiting.recv(256)
