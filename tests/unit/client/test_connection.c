@@ -343,7 +343,7 @@ static dosvc_file_spec *many_files(size_t n) {
         dosvc_file_spec *files = calloc(n, sizeof(*files));
 
         for (size_t i = 0; i < n; i++) {
-                char *url, *path;
+                char *url = NULL, *path = NULL;
 
                 assert_true(asprintf(&url, "https://example.org/%zu", i) > 0 && asprintf(&path, "/tmp/%zu", i) > 0);
                 files[i] = (dosvc_file_spec) { .size = sizeof(*files), .url = url, .path = path, .stated_size = DOSVC_UNKNOWN };

@@ -488,8 +488,8 @@ static void a_row_that_makes_no_sense_is_an_error(void **state _unused_) {
                 "UPDATE file SET etag=CAST(printf('%01025d',0) AS BLOB)",
                 "UPDATE file SET size=100", /* less than is durable */
                 "UPDATE file SET idx=7 WHERE idx=1",
-                "UPDATE file SET idx=7 WHERE idx=2; UPDATE requested_range SET file=7 WHERE file=2;"
-                "UPDATE durable_range SET file=7 WHERE file=2; UPDATE job SET error_file=0",
+                ("UPDATE file SET idx=7 WHERE idx=2; UPDATE requested_range SET file=7 WHERE file=2;"
+                 "UPDATE durable_range SET file=7 WHERE file=2; UPDATE job SET error_file=0"),
                 "UPDATE file SET idx=-1 WHERE idx=0",
                 "UPDATE file SET idx=4294967295 WHERE idx=2",
                 "DELETE FROM file WHERE idx=1",
