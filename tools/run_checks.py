@@ -121,7 +121,7 @@ class Run:
             if self.command(["meson", "setup", folder] + options, log, environment):
                 self.show(log)
                 return Count(failed=1)
-        if self.command(["ninja", "-C", folder], log, environment):
+        if self.command(["ninja", "-k", "0", "-C", folder], log, environment):
             self.show(log)
             return Count(failed=1)
         return Count()
