@@ -100,6 +100,8 @@ static char *standing_text(const dosvc_job_info *job) {
         uint64_t now = now_realtime_usec();
         char wait[FORMAT_SHORT];
 
+        if (job->waiting_reason && strcmp(job->waiting_reason, "publish") == 0)
+                return must_printf("is being put in its place");
         if (job->retry_time > now && job->error.hresult)
                 return must_printf("%s in %s: %s", what, format_duration((job->retry_time - now) / USEC_PER_SEC, wait), job->error.text);
         if (job->error.hresult && job->error.text)

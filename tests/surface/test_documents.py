@@ -74,6 +74,7 @@ def test_the_options_of_dosvcd_are_those_of_its_man_page():
     shown = subprocess.run([program("daemon", "dosvcd"), "--help"], check=True, capture_output=True, text=True).stdout
     section = plain(read("docs/man/dosvcd.8")).split(".SH OPTIONS")[1].split(".SH")[0]
     documented = set(re.findall(r"^\.TP\n(--[a-z-]+)", section, re.MULTILINE))
+    assert "--idle-exit" in documented
     assert documented == set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", shown))
 
 
