@@ -16,8 +16,14 @@ void bus_error_text(enum error_code code, const char *detail, char *ret, size_t 
                 (void) snprintf(ret, size, "%s %s", text, detail);
 }
 
+static enum error_code code_of(int outcome) {
+        if (outcome > 0)
+                return (enum error_code) outcome;
+        return outcome == -ENOMEM ? ERROR_OUT_OF_MEMORY : ERROR_UNEXPECTED;
+}
+
 int bus_set_error(sd_bus_error *error, int outcome, const char *text) {
-        enum error_code code = outcome > 0 ? (enum error_code) outcome : outcome == -ENOMEM ? ERROR_OUT_OF_MEMORY : ERROR_UNEXPECTED;
+        enum error_code code = code_of(outcome);
         char buffer[LIMIT_PATH + LIMIT_ERROR_TEXT + 1];
         _cleanup_free_ char *escaped = NULL;
 
@@ -27,9 +33,11 @@ int bus_set_error(sd_bus_error *error, int outcome, const char *text) {
         }
         bus_error_text(code, text, buffer, sizeof(buffer));
         /* A path in the text may be any bytes (and may have been cut in the middle of a character). */
-        if (!utf8_is_valid(buffer, SIZE_MAX))
+        if (!utf8_is_valid(buffer, SIZE_MAX)) {
                 escaped = string_escape(buffer, sizeof(buffer));
-        return sd_bus_error_set(error, error_code_dbus_name(code), escaped ? escaped : utf8_is_valid(buffer, SIZE_MAX) ? buffer : "");
+                (void) snprintf(buffer, sizeof(buffer), "%s", escaped ? escaped : error_code_text(code));
+        }
+        return sd_bus_error_set(error, error_code_dbus_name(code), buffer);
 }
 
 struct bus_call *bus_call_free(struct bus_call *call) {
@@ -61,8 +69,9 @@ static int call_new(struct peer *peer, sd_bus_message *m, sd_bus_error *error, s
         return 0;
 }
 
-int bus_call_new(struct peer *peer, sd_bus_message *m, int (*append)(sd_bus_message *reply, const struct manager_reply *answer),
-                 sd_bus_error *error, struct bus_call **ret) {
+int bus_call_new(struct peer *peer, sd_bus_message *m,
+                 int (*append)(sd_bus_message *reply, const struct manager_reply *answer), sd_bus_error *error,
+                 struct bus_call **ret) {
         int r;
 
         if (peer->server->stopping)
@@ -153,7 +162,8 @@ int bus_reply(struct peer *peer, sd_bus_message *m, sd_bus_message *reply, bool 
         r = call_new(peer, m, error, &call);
         if (r < 0)
                 return r;
-        /* Built now, sent when everything up to now is on disk: true then, and no stream of changes can hold it up for ever. */
+        /* Built now, sent when everything up to now is on disk: true then, and no stream of changes can hold it up
+         * for ever. */
         call->reply = TAKE_PTR(owned);
         manager_when_durable(peer->server->manager, reply_is_durable, call);
         return 1;

@@ -115,7 +115,8 @@ static int entry_bytes(sd_bus_message *m, const char *name, const char *value) {
 }
 
 /* @url: redacted already, or NULL. */
-static int append_error(sd_bus_message *m, enum job_family family, const struct job_error *error, const char *url, const char *path) {
+static int append_error(sd_bus_message *m, enum job_family family, const struct job_error *error, const char *url,
+                        const char *path) {
         char text[LIMIT_ERROR_TEXT];
         int r = sd_bus_message_open_container(m, 'a', "{sv}");
 
@@ -163,9 +164,9 @@ struct job_property {
         int (*append)(sd_bus_message *m, struct manager *manager, const struct job *job);
 };
 
-#define JOB_PROPERTY(name, signature, kind, expression)                                                                       \
-        static int append_job_##name(sd_bus_message *m, struct manager *manager _unused_, const struct job *job) {            \
-                return expression;                                                                                            \
+#define JOB_PROPERTY(name, signature, kind, expression)                                                            \
+        static int append_job_##name(sd_bus_message *m, struct manager *manager _unused_, const struct job *job) { \
+                return expression;                                                                                 \
         }
 #include "bus/job_properties.def"
 #undef JOB_PROPERTY
@@ -220,9 +221,9 @@ struct file_property {
         int (*append)(sd_bus_message *m, const struct job_file *file);
 };
 
-#define FILE_PROPERTY(name, signature, expression)                                                                            \
-        static int append_file_##name(sd_bus_message *m, const struct job_file *file) {                                       \
-                return expression;                                                                                            \
+#define FILE_PROPERTY(name, signature, expression)                                      \
+        static int append_file_##name(sd_bus_message *m, const struct job_file *file) { \
+                return expression;                                                      \
         }
 #include "bus/file_properties.def"
 #undef FILE_PROPERTY

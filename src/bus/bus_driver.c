@@ -1,5 +1,5 @@
-/* A stand-in for org.freedesktop.DBus. There is no bus here, but busctl, gdbus and libdbus talk to one first: they say Hello, ask who
- * owns a name and add match rules before they call anything. */
+/* A stand-in for org.freedesktop.DBus. There is no bus here, but busctl, gdbus and libdbus talk to one first: they
+ * say Hello, ask who owns a name and add match rules before they call anything. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -18,8 +18,9 @@ static void unique_name(const struct peer *peer, char ret[static 32]) {
         (void) snprintf(ret, 32, ":1.%" PRIu64, peer->serial);
 }
 
-/* *ret_peer: it is the caller itself. */
-static int read_name(sd_bus_message *m, struct peer *peer, bool *ret_self, const char **ret_owner, sd_bus_error *error) {
+/* *ret_self: it is the caller itself. */
+static int read_name(sd_bus_message *m, struct peer *peer, bool *ret_self, const char **ret_owner,
+                     sd_bus_error *error) {
         char own[32];
         const char *name;
         int r = sd_bus_message_read_basic(m, 's', &name);
@@ -30,7 +31,8 @@ static int read_name(sd_bus_message *m, struct peer *peer, bool *ret_self, const
         *ret_self = streq(name, own);
         *ret_owner = is_our_name(name) ? BUS_OWN_UNIQUE_NAME : name;
         if (!*ret_self && !is_our_name(name) && !streq(name, BUS_DRIVER_NAME))
-                return sd_bus_error_setf(error, DBUS_ERROR_NO_OWNER, "There is only " BUS_NAME " here, not \"%.200s\".", name);
+                return sd_bus_error_setf(error, DBUS_ERROR_NO_OWNER, "There is only " BUS_NAME " here, not \"%.200s\".",
+                                         name);
         return 0;
 }
 
@@ -100,7 +102,7 @@ static int method_get_unix_user(sd_bus_message *m, void *userdata, sd_bus_error 
         bool self;
         int r = read_name(m, peer, &self, &owner, error);
 
-        return r < 0 ? r : sd_bus_reply_method_return(m, "u", (uint32_t)(self ? peer->uid : getuid()));
+        return r < 0 ? r : sd_bus_reply_method_return(m, "u", (uint32_t) (self ? peer->uid : getuid()));
 }
 
 static int method_get_unix_process_id(sd_bus_message *m, void *userdata, sd_bus_error *error) {
@@ -109,7 +111,7 @@ static int method_get_unix_process_id(sd_bus_message *m, void *userdata, sd_bus_
         bool self;
         int r = read_name(m, peer, &self, &owner, error);
 
-        return r < 0 ? r : sd_bus_reply_method_return(m, "u", (uint32_t)(self ? peer->pid : getpid()));
+        return r < 0 ? r : sd_bus_reply_method_return(m, "u", (uint32_t) (self ? peer->pid : getpid()));
 }
 
 static const sd_bus_vtable driver_vtable[] = {

@@ -32,15 +32,16 @@ static int get_property(sd_bus *bus _unused_, const char *path, const char *inte
 /* Files send no signals: ask again when the job's counters move. */
 static const sd_bus_vtable file_vtable[] = {
         SD_BUS_VTABLE_START(0),
-        SD_BUS_METHOD_WITH_ARGS("SetUrl", SD_BUS_ARGS("s", url), SD_BUS_NO_RESULT, method_set_url, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("SetUrl", SD_BUS_ARGS("s", url), SD_BUS_NO_RESULT, method_set_url,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
 #define FILE_PROPERTY(name, signature, expression) SD_BUS_PROPERTY(#name, signature, get_property, 0, 0),
 #include "bus/file_properties.def"
 #undef FILE_PROPERTY
         SD_BUS_VTABLE_END,
 };
 
-static int find_object(sd_bus *bus _unused_, const char *path, const char *interface _unused_, void *userdata, void **ret_found,
-                       sd_bus_error *error _unused_) {
+static int find_object(sd_bus *bus _unused_, const char *path, const char *interface _unused_, void *userdata,
+                       void **ret_found, sd_bus_error *error _unused_) {
         struct job_file *file;
 
         if (!bus_find_job(userdata, path, &file) || !file)
@@ -50,5 +51,6 @@ static int find_object(sd_bus *bus _unused_, const char *path, const char *inter
 }
 
 int bus_file_add(struct peer *peer) {
-        return sd_bus_add_fallback_vtable(peer->bus, NULL, BUS_JOBS_PATH, BUS_FILE_INTERFACE, file_vtable, find_object, peer);
+        return sd_bus_add_fallback_vtable(peer->bus, NULL, BUS_JOBS_PATH, BUS_FILE_INTERFACE, file_vtable, find_object,
+                                          peer);
 }

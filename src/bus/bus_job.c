@@ -164,25 +164,28 @@ static const sd_bus_vtable job_vtable[] = {
         SD_BUS_VTABLE_START(0),
         SD_BUS_METHOD_WITH_ARGS("AddFiles", SD_BUS_ARGS("u", umask, "a(saya{sv})", files), SD_BUS_RESULT("u", first),
                                 method_add_files, SD_BUS_VTABLE_UNPRIVILEGED),
-        SD_BUS_METHOD_WITH_ARGS("Suspend", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, method_suspend, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Suspend", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, method_suspend,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Resume", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, method_resume, SD_BUS_VTABLE_UNPRIVILEGED),
-        SD_BUS_METHOD_WITH_ARGS("Cancel", SD_BUS_NO_ARGS, SD_BUS_RESULT("b", left), method_cancel, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Cancel", SD_BUS_NO_ARGS, SD_BUS_RESULT("b", left), method_cancel,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Complete", SD_BUS_NO_ARGS, SD_BUS_RESULT("b", partial), method_complete,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
-        SD_BUS_METHOD_WITH_ARGS("SetProperties", SD_BUS_ARGS("a{sv}", properties), SD_BUS_NO_RESULT, method_set_properties,
-                                SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("SetProperties", SD_BUS_ARGS("a{sv}", properties), SD_BUS_NO_RESULT,
+                                method_set_properties, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("ListFiles", SD_BUS_ARGS("u", first, "u", limit), SD_BUS_RESULT("aa{sv}", files),
                                 method_list_files, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("SetNotify", SD_BUS_ARGS("b", on), SD_BUS_NO_RESULT, method_set_notify,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
-#define JOB_PROPERTY(name, signature, kind, expression) SD_BUS_PROPERTY(#name, signature, get_property, 0, PROPERTY_FLAGS_##kind),
+#define JOB_PROPERTY(name, signature, kind, expression) \
+        SD_BUS_PROPERTY(#name, signature, get_property, 0, PROPERTY_FLAGS_##kind),
 #include "bus/job_properties.def"
 #undef JOB_PROPERTY
         SD_BUS_VTABLE_END,
 };
 
-static int find_object(sd_bus *bus _unused_, const char *path, const char *interface _unused_, void *userdata, void **ret_found,
-                       sd_bus_error *error _unused_) {
+static int find_object(sd_bus *bus _unused_, const char *path, const char *interface _unused_, void *userdata,
+                       void **ret_found, sd_bus_error *error _unused_) {
         struct guid id;
         uint32_t file;
 
@@ -200,7 +203,8 @@ static int read_property_call(sd_bus_message *m, const char *wanted, const char 
         int r;
 
         *ret_name = NULL;
-        if (sd_bus_message_is_method_call(m, BUS_PROPERTIES_INTERFACE, "Get") > 0 && sd_bus_message_has_signature(m, "ss") > 0)
+        if (sd_bus_message_is_method_call(m, BUS_PROPERTIES_INTERFACE, "Get") > 0 &&
+            sd_bus_message_has_signature(m, "ss") > 0)
                 r = sd_bus_message_read(m, "ss", &interface, ret_name);
         else if (sd_bus_message_is_method_call(m, BUS_PROPERTIES_INTERFACE, "GetAll") > 0 &&
                  sd_bus_message_has_signature(m, "s") > 0)
@@ -227,7 +231,8 @@ static int append_variant(sd_bus_message *reply, struct peer *peer, const struct
         return r < 0 ? r : sd_bus_message_close_container(reply);
 }
 
-/* sd-bus would answer from memory what a power cut may take back: properties of such a job are answered here, after the commit. */
+/* sd-bus would answer from memory what a power cut may take back: properties of such a job are answered here, after
+ * the commit. */
 static int answer_when_durable(sd_bus_message *m, struct peer *peer, const struct job *job, const struct job_file *file,
                                sd_bus_error *error) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
@@ -243,7 +248,8 @@ static int answer_when_durable(sd_bus_message *m, struct peer *peer, const struc
         if (name)
                 r = append_variant(reply, peer, job, file, name);
         else
-                r = file ? bus_append_file(reply, file) : bus_append_job(reply, peer->server->manager, job, PROPERTY_ALL);
+                r = file ? bus_append_file(reply, file)
+                         : bus_append_job(reply, peer->server->manager, job, PROPERTY_ALL);
         if (r == -ENOENT)
                 return 0; /* sd-bus knows what to say */
         if (r < 0)
@@ -278,5 +284,6 @@ int bus_job_add(struct peer *peer) {
 
         if (r < 0)
                 return r;
-        return sd_bus_add_fallback_vtable(peer->bus, NULL, BUS_JOBS_PATH, BUS_JOB_INTERFACE, job_vtable, find_object, peer);
+        return sd_bus_add_fallback_vtable(peer->bus, NULL, BUS_JOBS_PATH, BUS_JOB_INTERFACE, job_vtable, find_object,
+                                          peer);
 }

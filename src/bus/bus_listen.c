@@ -52,8 +52,8 @@ static void pause_accepting(struct bus_server *server) {
         if (sd_event_now(server->event, CLOCK_MONOTONIC, &now) < 0)
                 return;
         if (!server->accept_source) {
-                (void) sd_event_add_time(server->event, &server->accept_source, CLOCK_MONOTONIC, now + ACCEPT_RETRY_USEC, 0,
-                                         on_accept_again, server);
+                (void) sd_event_add_time(server->event, &server->accept_source, CLOCK_MONOTONIC,
+                                         now + ACCEPT_RETRY_USEC, 0, on_accept_again, server);
                 return;
         }
         (void) sd_event_source_set_time(server->accept_source, now + ACCEPT_RETRY_USEC);
@@ -94,11 +94,12 @@ static int make_address(const char *path, struct sockaddr_un *ret, socklen_t *re
         if (n >= sizeof(ret->sun_path))
                 return -ENAMETOOLONG;
         memcpy(ret->sun_path, path, n + 1);
-        *ret_size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n + 1);
+        *ret_size = (socklen_t) (offsetof(struct sockaddr_un, sun_path) + n + 1);
         return 0;
 }
 
-/* Takes a socket away that nobody serves. The caller holds the lock of the state folder, so it cannot be a starting twin's. */
+/* Takes a socket away that nobody serves. The caller holds the lock of the state folder, so it cannot be a starting
+ * twin's. */
 static int remove_stale(const char *path, const struct sockaddr_un *address, socklen_t size) {
         _cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
         struct stat st;
@@ -124,7 +125,7 @@ static int make_directory_of(const char *path) {
 
         if (!slash || slash == path)
                 return 0;
-        directory = strndup(path, (size_t)(slash - path));
+        directory = strndup(path, (size_t) (slash - path));
         if (!directory)
                 return -ENOMEM;
         if (mkdir(directory, 0700) < 0 && errno != EEXIST)
@@ -165,7 +166,8 @@ static int listener_bind(struct listener *listener) {
 static bool listener_path_is_ours(const struct listener *listener) {
         struct stat st;
 
-        return listener->fd >= 0 && lstat(listener->path, &st) == 0 && st.st_dev == listener->dev && st.st_ino == listener->ino;
+        return listener->fd >= 0 && lstat(listener->path, &st) == 0 && st.st_dev == listener->dev &&
+               st.st_ino == listener->ino;
 }
 
 /* ---- being there again when it vanishes ---- */
@@ -184,8 +186,8 @@ static int on_path_event(sd_event_source *source _unused_, const struct inotify_
 
         if (listener_path_is_ours(listener) && !(event->mask & (CHANGED_ITSELF | IN_IGNORED | IN_UNMOUNT)))
                 return 0;
-        /* Watch before looking, so that nothing happens unseen in between. Only what is not there is made: a socket of somebody else's
-         * stays his. */
+        /* Watch before looking, so that nothing happens unseen in between. Only what is not there is made: a socket
+         * of somebody else's stays his. */
         r = listener_watch_path(listener);
         if (is_missing(listener->path)) {
                 int bound = listener_bind(listener);
@@ -208,7 +210,8 @@ static void listener_unwatch(struct listener *listener) {
 
 static int watch_directory(struct listener *listener, const char *directory, uint32_t mask) {
         sd_event_source *watch = NULL;
-        int r = sd_event_add_inotify(listener->server->event, &watch, directory, mask | IN_ONLYDIR, on_path_event, listener);
+        int r = sd_event_add_inotify(listener->server->event, &watch, directory, mask | IN_ONLYDIR, on_path_event,
+                                     listener);
 
         if (r < 0)
                 return r;
@@ -217,8 +220,9 @@ static int watch_directory(struct listener *listener, const char *directory, uin
         return 0;
 }
 
-/* In the nearest directory above the socket that exists, something is made or goes. Those above it may be moved or removed with all
- * that is in them; where one is a mount point (/run/user/UID), unmounting it is seen only from the directory that it is in. */
+/* In the nearest directory above the socket that exists, something is made or goes. Those above it may be moved or
+ * removed with all that is in them; where one is a mount point (/run/user/UID), unmounting it is seen only from the
+ * directory that it is in. */
 static int listener_watch_path(struct listener *listener) {
         _cleanup_free_ char *directory = strdup(listener->path);
         dev_t below = 0;
@@ -235,7 +239,8 @@ static int listener_watch_path(struct listener *listener) {
                 if (stat(directory, &st) < 0)
                         continue;
                 r = watch_directory(listener, directory,
-                                    listener->n_watches == 0 || st.st_dev != below ? CHANGED_BELOW | CHANGED_ITSELF : CHANGED_ITSELF);
+                                    listener->n_watches == 0 || st.st_dev != below ? CHANGED_BELOW | CHANGED_ITSELF
+                                                                                   : CHANGED_ITSELF);
                 below = st.st_dev;
         }
         return r;

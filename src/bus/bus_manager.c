@@ -16,8 +16,8 @@ static int append_created(sd_bus_message *reply, const struct manager_reply *ans
         return sd_bus_message_append(reply, "sb", id, (int) answer->attached);
 }
 
-static struct manager_create_request make_request(const struct peer *peer, const char *name, const struct create_options *options,
-                                                  const struct file_list *files) {
+static struct manager_create_request make_request(const struct peer *peer, const char *name,
+                                                  const struct create_options *options, const struct file_list *files) {
         uint64_t life = options->life_time_s < 0 ? 0 : (uint64_t) options->life_time_s;
 
         return (struct manager_create_request) {
@@ -119,7 +119,8 @@ static int method_get_job(sd_bus_message *m, void *userdata, sd_bus_error *error
         if (r < 0)
                 return r;
         if (!is_prefix(id))
-                return bus_set_error(error, ERROR_NOT_FOUND, "An id has 32 hexadecimal digits; at least 4 of them are needed.");
+                return bus_set_error(error, ERROR_NOT_FOUND,
+                                     "An id has 32 hexadecimal digits; at least 4 of them are needed.");
         r = find_by_words(peer, id, &job);
         if (r == ERROR_INVALID_ARGUMENT)
                 return bus_set_error(error, ERROR_NOT_FOUND, "More than one job's id begins like that.");
@@ -190,7 +191,8 @@ static int method_list_jobs(sd_bus_message *m, void *userdata, sd_bus_error *err
                 r = sd_bus_message_new_method_return(m, &reply);
         if (r >= 0)
                 r = sd_bus_message_open_container(reply, 'a', "a{sv}");
-        for (uint32_t i = 0; r >= 0 && i < page.limit && (job = next_of_family(peer, family, page.after, &sequence)); i++) {
+        for (uint32_t i = 0; r >= 0 && i < page.limit && (job = next_of_family(peer, family, page.after, &sequence));
+             i++) {
                 page.after = sequence;
                 dirty |= manager_job_is_dirty(manager, job);
                 r = bus_append_job(reply, manager, job, PROPERTY_ALL);
@@ -216,12 +218,15 @@ static int method_list_history(sd_bus_message *m, void *userdata, sd_bus_error *
                 r = sd_bus_message_new_method_return(m, &reply);
         if (r >= 0)
                 r = sd_bus_message_open_container(reply, 'a', "a{sv}");
-        for (uint32_t i = 0; r >= 0 && i < page.limit && (entry = manager_next_history(manager, peer->uid, page.after, &sequence)); i++) {
+        for (uint32_t i = 0;
+             r >= 0 && i < page.limit && (entry = manager_next_history(manager, peer->uid, page.after, &sequence));
+             i++) {
                 page.after = sequence;
                 r = bus_append_history(reply, entry);
         }
         if (r >= 0)
-                r = close_page(reply, page.after, manager_next_history(manager, peer->uid, page.after, &sequence) != NULL);
+                r = close_page(reply, page.after,
+                               manager_next_history(manager, peer->uid, page.after, &sequence) != NULL);
         if (r < 0)
                 return r;
         return bus_reply(peer, m, TAKE_PTR(reply), manager_is_dirty(manager), error);
@@ -264,7 +269,9 @@ static int method_unsubscribe(sd_bus_message *m, void *userdata, sd_bus_error *e
 /* ---- about the service ---- */
 
 static int append_service_info(sd_bus_message *reply, struct bus_server *server) {
-        struct bus_service_info info = { .version = "", .state_directory = "", .sandbox = "", .pid = (uint32_t) getpid() };
+        struct bus_service_info info = {
+                .version = "", .state_directory = "", .sandbox = "", .pid = (uint32_t) getpid()
+        };
         size_t n_active, n_jobs = manager_count_jobs(server->manager, &n_active);
         int r;
 
@@ -276,8 +283,8 @@ static int append_service_info(sd_bus_message *reply, struct bus_server *server)
                                           "Jobs", "t", (uint64_t) n_jobs, "JobsActive", "t", (uint64_t) n_active);
         if (r >= 0)
                 r = sd_bus_message_append(reply, "{sv}{sv}{sv}{sv}{sv}", "TransferPid", "u", info.transfer_pid,
-                                          "Sandbox", "s", info.sandbox, "Started", "t", info.started_usec,
-                                          "Clients", "u", (uint32_t) server->n_peers, "MemoryBytes", "t", info.memory_bytes);
+                                          "Sandbox", "s", info.sandbox, "Started", "t", info.started_usec, "Clients",
+                                          "u", (uint32_t) server->n_peers, "MemoryBytes", "t", info.memory_bytes);
         if (r >= 0)
                 r = sd_bus_message_open_container(reply, 'e', "sv");
         if (r >= 0)
@@ -333,15 +340,17 @@ static const sd_bus_vtable manager_vtable[] = {
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("ListJobs", SD_BUS_ARGS("s", family, "s", cursor, "u", limit),
                                 SD_BUS_RESULT("aa{sv}", jobs, "s", next), method_list_jobs, SD_BUS_VTABLE_UNPRIVILEGED),
-        SD_BUS_METHOD_WITH_ARGS("ListHistory", SD_BUS_ARGS("s", cursor, "u", limit), SD_BUS_RESULT("aa{sv}", entries, "s", next),
-                                method_list_history, SD_BUS_VTABLE_UNPRIVILEGED),
-        SD_BUS_METHOD_WITH_ARGS("Subscribe", SD_BUS_ARGS("s", id), SD_BUS_NO_RESULT, method_subscribe, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("ListHistory", SD_BUS_ARGS("s", cursor, "u", limit),
+                                SD_BUS_RESULT("aa{sv}", entries, "s", next), method_list_history,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Subscribe", SD_BUS_ARGS("s", id), SD_BUS_NO_RESULT, method_subscribe,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Unsubscribe", SD_BUS_ARGS("s", id), SD_BUS_NO_RESULT, method_unsubscribe,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("GetServiceInfo", SD_BUS_NO_ARGS, SD_BUS_RESULT("a{sv}", info), method_get_service_info,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
-        SD_BUS_METHOD_WITH_ARGS("ListConfiguration", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(sssss)", entries), method_list_configuration,
-                                SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("ListConfiguration", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(sssss)", entries),
+                                method_list_configuration, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_SIGNAL_WITH_ARGS("JobAdded", SD_BUS_ARGS("s", id, "o", job), 0),
         SD_BUS_SIGNAL_WITH_ARGS("JobRemoved", SD_BUS_ARGS("s", id, "o", job, "s", state), 0),
         SD_BUS_VTABLE_END,

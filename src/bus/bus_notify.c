@@ -1,5 +1,6 @@
-/* Callbacks to programs: org.dosvc.Callback1 of the client that asked for them (BITS: SetNotifyInterface). An empty answer takes the
- * event; an error, silence for 30 seconds or the client's end gives it back to the manager, which delivers again. */
+/* Callbacks to programs: org.dosvc.Callback1 of the client that asked for them (BITS: SetNotifyInterface). An empty
+ * answer takes the event; an error, silence for 30 seconds or the client's end gives it back to the manager, which
+ * delivers again. */
 #include "base/log.h"
 #include "bus/private.h"
 

@@ -108,9 +108,10 @@ static int on_message(sd_bus_message *m _unused_, void *userdata, sd_bus_error *
         return peer->dead;
 }
 
-/* libdbus sends BEGIN and its first message in one go; sd-bus (252) reads both at once and does not look at the rest of its buffer
- * until more arrives: both sides would wait for ever. So connections that have not said anything yet are looked at again after each
- * turn of the loop (measurements: 0 of 10 libdbus clients work without this, 10 of 10 with it). */
+/* libdbus sends BEGIN and its first message in one go; sd-bus (252) reads both at once and does not look at the
+ * rest of its buffer until more arrives: both sides would wait for ever. So connections that have not said anything
+ * yet are looked at again after each turn of the loop (measurements: 0 of 10 libdbus clients work without this, 10
+ * of 10 with it). */
 static int on_first_words(sd_event_source *source _unused_, void *userdata) {
         struct bus_server *server = ASSERT_PTR(userdata);
         struct peer *peer, *tmp;
@@ -146,8 +147,9 @@ static int peer_add_objects(struct peer *peer) {
 
         r = sd_bus_add_filter(peer->bus, NULL, on_message, peer);
         if (r >= 0)
-                r = sd_bus_match_signal_async(peer->bus, NULL, NULL, "/org/freedesktop/DBus/Local", "org.freedesktop.DBus.Local",
-                                              "Disconnected", on_disconnected, NULL, peer);
+                r = sd_bus_match_signal_async(peer->bus, NULL, NULL, "/org/freedesktop/DBus/Local",
+                                              "org.freedesktop.DBus.Local", "Disconnected", on_disconnected, NULL,
+                                              peer);
         if (r >= 0)
                 r = bus_driver_add(peer);
         if (r >= 0)
@@ -178,7 +180,8 @@ static int peer_start(struct peer *peer, int fd) {
         if (r >= 0)
                 r = sd_bus_set_sender(peer->bus, BUS_OWN_UNIQUE_NAME); /* bus-minded clients match signals by it */
         if (r >= 0)
-                r = sd_bus_set_close_on_exit(peer->bus, 0); /* it would flush first: wait for a client that does not read */
+                r = sd_bus_set_close_on_exit(peer->bus,
+                                             0); /* it would flush first: wait for a client that does not read */
         if (r >= 0)
                 r = peer_add_objects(peer);
         if (r >= 0)
@@ -204,7 +207,8 @@ int bus_server_add_client(struct bus_server *server, int fd) {
         }
         if (r >= 0 && server->n_peers >= server->config.max_clients) {
                 if (!server->told_full)
-                        log_warning("more than %zu clients: new connections are refused (MaxClients)", server->config.max_clients);
+                        log_warning("more than %zu clients: new connections are refused (MaxClients)",
+                                    server->config.max_clients);
                 server->told_full = true;
                 r = -EUSERS;
         }

@@ -1,13 +1,14 @@
-/* The D-Bus face: unix sockets, one sd-bus peer per client, the objects of idl/org.dosvc.xml. It translates and decides nothing: what
- * may happen to a job is the manager's business, who may connect is the kernel's word (SO_PEERCRED).
+/* The D-Bus face: unix sockets, one sd-bus peer per client, the objects of idl/org.dosvc.xml. It translates and
+ * decides nothing: what may happen to a job is the manager's business, who may connect is the kernel's word
+ * (SO_PEERCRED).
  *
  * 1. bus_server_new() with a manager; manager_set_events(manager, &bus_manager_events, server).
  * 2. bus_server_listen() for each path (and bus_server_adopt_listener() for a socket that was handed to us).
- * 3. At the end: bus_server_close() (clients go, callbacks are taken back), manager_free(), bus_server_free(): the manager may still
- *    answer calls in between.
+ * 3. At the end: bus_server_close() (clients go, callbacks are taken back), manager_free(), bus_server_free(): the
+ *    manager may still answer calls in between.
  *
- * Order: every changing call is parked until the manager answers, and a reading one about a job whose newest change is not on disk is
- * built at once and sent when it is. Signals leave from the manager's events only. */
+ * Order: every changing call is parked until the manager answers, and a reading one about a job whose newest change
+ * is not on disk is built at once and sent when it is. Signals leave from the manager's events only. */
 #pragma once
 
 #include <systemd/sd-event.h>
@@ -62,8 +63,9 @@ void bus_server_close(struct bus_server *server);
 struct bus_server *bus_server_free(struct bus_server *server);
 DEFINE_CLEANUP_FUNC(struct bus_server, bus_server_free)
 
-/* Listens at @path (mode 0600). The last directory of the path is made if it is missing, a socket that nobody serves is replaced; if the
- * socket vanishes it is made again. -EADDRINUSE: somebody else serves it. -ENAMETOOLONG: longer than a socket's path may be. */
+/* Listens at @path (mode 0600). The last directory of the path is made if it is missing, a socket that nobody
+ * serves is replaced; if the socket vanishes it is made again. -EADDRINUSE: somebody else serves it. -ENAMETOOLONG:
+ * longer than a socket's path may be. */
 int bus_server_listen(struct bus_server *server, const char *path);
 /* @fd is OWNED by the server if 0. */
 int bus_server_adopt_listener(struct bus_server *server, int fd);

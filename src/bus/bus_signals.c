@@ -1,5 +1,5 @@
-/* What goes out by itself: the manager's events, to whoever asked for them. Nothing is sent from anywhere else, so nothing is told
- * before it is on disk. */
+/* What goes out by itself: the manager's events, to whoever asked for them. Nothing is sent from anywhere else, so
+ * nothing is told before it is on disk. */
 #include "base/log.h"
 #include "bus/private.h"
 

@@ -146,9 +146,9 @@ static int read_value(sd_bus_message *m, const struct option *option, void *targ
 
 static const char *option_signature(enum option_type type) {
         static const char *const signatures[] = {
-                [OPTION_STRING] = "s", [OPTION_FAMILY] = "s", [OPTION_PRIORITY] = "s", [OPTION_U32] = "u",
-                [OPTION_UMASK] = "u", [OPTION_SECONDS] = "t", [OPTION_BOOL] = "b", [OPTION_SIZE] = "t",
-                [OPTION_SHA256] = "ay", [OPTION_FD] = "h", [OPTION_RANGES] = "a(tt)",
+                [OPTION_STRING] = "s",  [OPTION_FAMILY] = "s",  [OPTION_PRIORITY] = "s",   [OPTION_U32] = "u",
+                [OPTION_UMASK] = "u",   [OPTION_SECONDS] = "t", [OPTION_BOOL] = "b",       [OPTION_SIZE] = "t",
+                [OPTION_SHA256] = "ay", [OPTION_FD] = "h",      [OPTION_RANGES] = "a(tt)",
         };
 
         return signatures[type];
@@ -203,7 +203,8 @@ static int read_entry(sd_bus_message *m, const struct option *options, size_t n,
         return MIN(sd_bus_message_exit_container(m), 0);
 }
 
-static int read_dictionary(sd_bus_message *m, const struct option *options, size_t n, void *target, struct options_text *text) {
+static int read_dictionary(sd_bus_message *m, const struct option *options, size_t n, void *target,
+                           struct options_text *text) {
         uint64_t seen = 0;
         int r;
 
@@ -264,7 +265,8 @@ int options_read_properties(sd_bus_message *m, struct manager_properties *ret, s
                 { "MinimumRetryDelay", OPTION_U32, offsetof(struct manager_properties, minimum_retry_delay_s) },
                 { "NoProgressTimeout", OPTION_U32, offsetof(struct manager_properties, no_progress_timeout_s) },
                 { "LifeTime", OPTION_SECONDS, offsetof(struct manager_properties, life_time_s) },
-                { "CompleteWhenTransferred", OPTION_BOOL, offsetof(struct manager_properties, complete_when_transferred) },
+                { "CompleteWhenTransferred", OPTION_BOOL,
+                  offsetof(struct manager_properties, complete_when_transferred) },
                 { "Replace", OPTION_BOOL, offsetof(struct manager_properties, replace) },
                 { "RemoteTime", OPTION_BOOL, offsetof(struct manager_properties, remote_time) },
         };
@@ -353,7 +355,8 @@ int options_read_files(sd_bus_message *m, uint32_t umask, struct file_list *ret,
                 struct manager_file_spec *spec;
 
                 if (ret->n_items >= LIMIT_FILES_PER_CALL) {
-                        (void) snprintf(text->text, sizeof(text->text), "One call takes at most %d files.", LIMIT_FILES_PER_CALL);
+                        (void) snprintf(text->text, sizeof(text->text), "One call takes at most %d files.",
+                                        LIMIT_FILES_PER_CALL);
                         return ERROR_INVALID_ARGUMENT;
                 }
                 r = file_list_grow(ret);
@@ -366,7 +369,8 @@ int options_read_files(sd_bus_message *m, uint32_t umask, struct file_list *ret,
                 };
                 r = read_file(m, spec, text);
                 if (r > 0 && !text->text[0])
-                        (void) snprintf(text->text, sizeof(text->text), "It is file %zu of the call.", ret->n_items - 1);
+                        (void) snprintf(text->text, sizeof(text->text), "It is file %zu of the call.",
+                                        ret->n_items - 1);
                 if (r != 0)
                         return r;
                 r = sd_bus_message_exit_container(m);

@@ -1,7 +1,8 @@
-/* Reads what clients write: option dictionaries and lists of files. Everything is judged by form here (types, words, sizes); what it
- * means is the manager's business.
+/* Reads what clients write: option dictionaries and lists of files. Everything is judged by form here (types,
+ * words, sizes); what it means is the manager's business.
  *
- * Outcomes are 0, an error code (and then @text says which option or file), or -errno. What comes out points into the message. */
+ * Outcomes are 0, an error code (and then @text says which option or file), or -errno. What comes out points into
+ * the message. */
 #pragma once
 
 #include <systemd/sd-bus.h>

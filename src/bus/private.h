@@ -32,7 +32,7 @@ struct bus_call {
         sd_bus_message *message;
         sd_bus_message *reply;
         int (*append)(sd_bus_message *reply, const struct manager_reply *answer); /* NULL: an empty answer */
-        struct bus_call *prev, *next; /* peer->calls, or server->orphans */
+        struct bus_call *prev, *next;                                             /* peer->calls, or server->orphans */
 };
 
 struct subscription {
@@ -96,9 +96,11 @@ void listener_set_enabled_all(struct bus_server *server, bool enabled);
 
 /* bus_call.c: handlers return what these return. */
 int bus_set_error(sd_bus_error *error, int outcome, const char *text);
-/* Parks @m for the manager: give the call as userdata of bus_call_answer(). Refuses when stopping or when too many wait. */
-int bus_call_new(struct peer *peer, sd_bus_message *m, int (*append)(sd_bus_message *reply, const struct manager_reply *answer),
-                 sd_bus_error *error, struct bus_call **ret);
+/* Parks @m for the manager: give the call as userdata of bus_call_answer(). Refuses when stopping or when too many
+ * wait. */
+int bus_call_new(struct peer *peer, sd_bus_message *m,
+                 int (*append)(sd_bus_message *reply, const struct manager_reply *answer), sd_bus_error *error,
+                 struct bus_call **ret);
 void bus_call_answer(const struct manager_reply *answer, void *userdata);
 /* Sends @reply (CONSUMED) now, or when everything that it may tell of is durable. */
 int bus_reply(struct peer *peer, sd_bus_message *m, sd_bus_message *reply, bool dirty, sd_bus_error *error);
@@ -138,5 +140,5 @@ void bus_notify_forget_job(struct peer *peer, const struct guid *id); /* the job
 void bus_notify_done(struct peer *peer);
 
 /* bus_signals.c */
-int peer_subscribe(struct peer *peer, const struct guid *id); /* NULL: all. 0, ERROR_TOO_MANY_REQUESTS, -ENOMEM */
+int peer_subscribe(struct peer *peer, const struct guid *id);    /* NULL: all. 0, ERROR_TOO_MANY_REQUESTS, -ENOMEM */
 void peer_unsubscribe(struct peer *peer, const struct guid *id); /* NULL: everything */

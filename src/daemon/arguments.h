@@ -7,9 +7,9 @@ struct arguments {
         bool user;
         bool system;
         bool verbose;
-        const char *socket;    /* NULL: the defaults */
-        const char *state_dir; /* NULL */
-        const char *config;    /* NULL */
+        const char *socket;      /* NULL: the defaults */
+        const char *state_dir;   /* NULL */
+        const char *config;      /* NULL */
         uint64_t idle_exit_usec; /* USEC_INFINITY: stay */
 };
 

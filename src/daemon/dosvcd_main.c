@@ -72,7 +72,8 @@ static int make_state_dir(const struct arguments *arguments, char **ret) {
         else
                 r = state_dir_default(&path);
         if (r < 0) {
-                log_error("no place for the state: neither XDG_STATE_HOME nor HOME is set; choose one with --state-dir");
+                log_error(
+                        "no place for the state: neither XDG_STATE_HOME nor HOME is set; choose one with --state-dir");
                 return r;
         }
         r = state_dir_make(path, ret);
@@ -86,7 +87,8 @@ static int make_state_dir(const struct arguments *arguments, char **ret) {
 /* One service per state folder: that there is one already is what the caller wanted. */
 static int tell_held(const char *state_dir, const struct state_lock_holder *holder) {
         if (holder->other_machine) {
-                log_error("%s is in use by a service on another machine (its pid there: %d)", state_dir, (int) holder->pid);
+                log_error("%s is in use by a service on another machine (its pid there: %d)", state_dir,
+                          (int) holder->pid);
                 return EXIT_FAILURE;
         }
         if (holder->pid > 0)

@@ -39,12 +39,13 @@ static int listen_at(struct bus_server *bus, const char *path, bool needed, char
         if (r >= 0)
                 return note_address(path, address);
         if (r == -ENAMETOOLONG)
-                log_message(needed ? LOG_LEVEL_ERROR : LOG_LEVEL_WARNING, "%s is too long for a socket; choose another with --socket",
-                            path);
+                log_message(needed ? LOG_LEVEL_ERROR : LOG_LEVEL_WARNING,
+                            "%s is too long for a socket; choose another with --socket", path);
         else if (r == -EADDRINUSE)
                 log_message(needed ? LOG_LEVEL_ERROR : LOG_LEVEL_WARNING, "somebody else serves %s", path);
         else
-                log_message(needed ? LOG_LEVEL_ERROR : LOG_LEVEL_WARNING, "cannot listen at %s: %s", path, strerror(-r));
+                log_message(needed ? LOG_LEVEL_ERROR : LOG_LEVEL_WARNING, "cannot listen at %s: %s", path,
+                            strerror(-r));
         return needed ? r : 0;
 }
 
@@ -71,7 +72,8 @@ static int take_handed_over(struct bus_server *bus, char **address) {
         return n < 0 ? n : n > 0;
 }
 
-int listeners_open(struct bus_server *bus, const char *socket, const char *state_dir, bool use_runtime, char **ret_address) {
+int listeners_open(struct bus_server *bus, const char *socket, const char *state_dir, bool use_runtime,
+                   char **ret_address) {
         _cleanup_free_ char *address = NULL, *path = NULL, *runtime = NULL;
         int handed, r;
 

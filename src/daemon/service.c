@@ -36,8 +36,8 @@ struct service {
         struct bus_server *bus;
         uint64_t started_usec;
         bool stopping;
-        bool failed; /* the store cannot go on: what is in memory must not be believed */
-        bool clean;  /* ended with everything on disk */
+        bool failed;                   /* the store cannot go on: what is in memory must not be believed */
+        bool clean;                    /* ended with everything on disk */
         sd_event_source *judge_source; /* defer: is it idle now? */
         sd_event_source *idle_timer;
         sd_event_source *stop_timer;
@@ -78,8 +78,8 @@ static void service_stop(struct service *service) {
         (void) sd_notify(0, "STOPPING=1");
         bus_server_set_stopping(service->bus);
         manager_stop(service->manager);
-        r = sd_event_add_time_relative(service->event, &service->stop_timer, CLOCK_MONOTONIC, STOP_TIMEOUT_USEC, 0, on_stop_timeout,
-                                       service);
+        r = sd_event_add_time_relative(service->event, &service->stop_timer, CLOCK_MONOTONIC, STOP_TIMEOUT_USEC, 0,
+                                       on_stop_timeout, service);
         if (r >= 0)
                 r = sd_event_add_post(service->event, &service->quiet_source, on_quiet, service);
         /* Behind the manager's turn, which hands the last changes to the store. */
@@ -218,8 +218,10 @@ static int open_store(struct service *service) {
                 log_notice("the last run did not end well: the state is checked");
         r = store_open_sqlite(&options, &service->store);
         if (r == -EUCLEAN) {
-                log_error("THE STATE WAS DAMAGED BEYOND REPAIR. It was moved aside in %s; the service starts without the jobs that were "
-                          "in it.", options.state_dir);
+                log_error(
+                        "THE STATE WAS DAMAGED BEYOND REPAIR. It was moved aside in %s; the service starts without the jobs that were "
+                        "in it.",
+                        options.state_dir);
                 r = store_open_sqlite(&options, &service->store);
         }
         if (r == -EPROTONOSUPPORT)
@@ -265,8 +267,11 @@ static int make_engine(struct service *service) {
 
 static int make_manager(struct service *service) {
         const struct settings *settings = service->config.settings;
-        struct manager_config config = { .store = service->store, .files = service->files, .engine = service->engine,
-                                         .clock = &clock_system, .limits = make_limits(settings) };
+        struct manager_config config = { .store = service->store,
+                                         .files = service->files,
+                                         .engine = service->engine,
+                                         .clock = &clock_system,
+                                         .limits = make_limits(settings) };
         int r;
 
         config.schedule = (struct schedule_config) {
@@ -285,16 +290,18 @@ static int make_bus(struct service *service) {
         const struct settings *settings = service->config.settings;
         int r;
 
-        r = bus_server_new(service->event, &(struct bus_server_config) {
-                        .manager = service->manager,
-                        .uid = geteuid(),
-                        .max_clients = settings_get(settings, SETTING_MaxClients),
-                        .max_calls_per_client = settings_get(settings, SETTING_MaxCallsPerClient),
-                        .entries = settings_entries(settings),
-                        .n_entries = _SETTING_MAX,
-                        .host = &bus_host,
-                        .host_userdata = service,
-                }, &service->bus);
+        r = bus_server_new(service->event,
+                           &(struct bus_server_config) {
+                                   .manager = service->manager,
+                                   .uid = geteuid(),
+                                   .max_clients = settings_get(settings, SETTING_MaxClients),
+                                   .max_calls_per_client = settings_get(settings, SETTING_MaxCallsPerClient),
+                                   .entries = settings_entries(settings),
+                                   .n_entries = _SETTING_MAX,
+                                   .host = &bus_host,
+                                   .host_userdata = service,
+                           },
+                           &service->bus);
         if (r < 0)
                 return r;
         manager_set_events(service->manager, &bus_manager_events, service->bus);
@@ -312,7 +319,8 @@ static int watch_signals(struct service *service) {
 
 static int make_parts(struct service *service) {
         struct files_config files = { .max_threads = FILE_THREADS,
-                                      .minimum_free_bytes = settings_get(service->config.settings, SETTING_MinimumFreeSpace) };
+                                      .minimum_free_bytes =
+                                              settings_get(service->config.settings, SETTING_MinimumFreeSpace) };
         int r;
 
         r = open_store(service);

@@ -1,4 +1,5 @@
-/* The core put together: store, owner role, transfer engine, manager and D-Bus face on one loop; started, stopped, left when idle. */
+/* The core put together: store, owner role, transfer engine, manager and D-Bus face on one loop; started, stopped,
+ * left when idle. */
 #pragma once
 
 #include "daemon/arguments.h"
@@ -11,9 +12,9 @@ struct service;
 struct service_config {
         const struct arguments *arguments;
         const struct settings *settings;
-        const char *state_dir;    /* real path, ours, locked */
-        int lock_fd;              /* borrowed; the address is published there */
-        bool default_state_dir;   /* then it may have $XDG_RUNTIME_DIR/dosvc/bus, too */
+        const char *state_dir;  /* real path, ours, locked */
+        int lock_fd;            /* borrowed; the address is published there */
+        bool default_state_dir; /* then it may have $XDG_RUNTIME_DIR/dosvc/bus, too */
 };
 
 int service_new(const struct service_config *config, struct service **ret);

@@ -69,7 +69,7 @@ static int parse_bytes(const char *s, uint64_t *ret) {
         suffix = n > 0 ? strchr(suffixes, toupper((unsigned char) s[n - 1])) : NULL;
         if (suffix && *suffix) {
                 digits[n - 1] = 0;
-                shift = 10 * (unsigned)(suffix - suffixes + 1);
+                shift = 10 * (unsigned) (suffix - suffixes + 1);
         }
         r = parse_u64(digits, &value);
         if (r < 0)
@@ -203,10 +203,11 @@ static int take_pair(void *userdata, const char *section, const char *key, const
                         continue;
                 r = parse_value(&rows[i], value, &number);
                 if (r == -ERANGE)
-                        log_warning("%s:%u: %s must be from %" PRIu64 " to %" PRIu64 ", not \"%s\"; ignored", reader->path,
-                                    reader->line, key, rows[i].min, rows[i].max, value);
+                        log_warning("%s:%u: %s must be from %" PRIu64 " to %" PRIu64 ", not \"%s\"; ignored",
+                                    reader->path, reader->line, key, rows[i].min, rows[i].max, value);
                 else if (r < 0)
-                        log_warning("%s:%u: \"%s\" is no value for %s; ignored", reader->path, reader->line, value, key);
+                        log_warning("%s:%u: \"%s\" is no value for %s; ignored", reader->path, reader->line, value,
+                                    key);
                 else
                         r = settings_put(reader->settings, i, number, reader->path);
                 if (r == -ENOMEM)

@@ -1,7 +1,8 @@
-/* The configuration: idl/config.txt says what there is; the file is INI with one section, [Service], and drop-ins beside it.
+/* The configuration: idl/config.txt says what there is; the file is INI with one section, [Service], and drop-ins
+ * beside it.
  *
- * What is unknown or out of range is reported with file and line, and ignored: a service that does not start because of a typing
- * error helps nobody. */
+ * What is unknown or out of range is reported with file and line, and ignored: a service that does not start
+ * because of a typing error helps nobody. */
 #pragma once
 
 #include "bus/bus_server.h"
@@ -18,8 +19,9 @@ int settings_new(struct settings **ret);
 struct settings *settings_free(struct settings *settings);
 DEFINE_CLEANUP_FUNC(struct settings, settings_free)
 
-/* Reads @path (dosvc.conf) and then all *.conf files of @path.d (dosvc.conf.d/) in the order of their names: the last one wins.
- * @required: that @path is missing is an error. 0 or -errno of reading; what is wrong inside is only logged. */
+/* Reads @path (dosvc.conf) and then all *.conf files of @path.d (dosvc.conf.d/) in the order of their names: the
+ * last one wins. @required: that @path is missing is an error. 0 or -errno of reading; what is wrong inside is only
+ * logged. */
 int settings_read(struct settings *settings, const char *path, bool required);
 
 uint64_t settings_get(const struct settings *settings, enum setting setting);

@@ -1,5 +1,5 @@
-/* The folder that holds the service's state: where it is, that it is ours alone, what kind of file system it is on, and whether the
- * last run ended well. */
+/* The folder that holds the service's state: where it is, that it is ours alone, what kind of file system it is on,
+ * and whether the last run ended well. */
 #pragma once
 
 #include "base/macros.h"
@@ -15,6 +15,7 @@ int state_dir_make(const char *path, char **ret);
 /* NFS, SMB, FUSE …: locks and shared memory cannot be trusted there. */
 int state_dir_is_network(const char *path);
 
-/* A marker file that is there while a service runs. @ret_unclean: it was there already: the last one did not end well. */
+/* A marker file that is there while a service runs. @ret_unclean: it was there already: the last one did not end
+ * well. */
 int state_dir_begin_run(const char *path, bool *ret_unclean);
 void state_dir_end_run(const char *path);

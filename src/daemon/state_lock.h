@@ -1,5 +1,5 @@
-/* One service per state folder: its lock file, held by flock(2) as long as the process lives, says who has it and where he is
- * reached. Three lines: pid, boot id, D-Bus address. Empty while the service starts. */
+/* One service per state folder: its lock file, held by flock(2) as long as the process lives, says who has it and
+ * where he is reached. Three lines: pid, boot id, D-Bus address. Empty while the service starts. */
 #pragma once
 
 #include <sys/types.h>

@@ -80,8 +80,8 @@ static void every_option_of_a_new_job_is_read(void **state) {
 
         APPEND(m, "a{sv}", 13, "Family", "s", "bits", "Priority", "s", "foreground", "Description", "s", "text",
                "CompleteWhenTransferred", "b", 1, "Replace", "b", 1, "RemoteTime", "b", 0, "NoProgressTimeout", "u", 1U,
-               "MinimumRetryDelay", "u", UINT32_MAX, "NotifyFlags", "u", 0U, "LifeTime", "t", UINT64_MAX, "Umask", "u", 0777U,
-               "Resume", "b", 1, "Attach", "b", 1);
+               "MinimumRetryDelay", "u", UINT32_MAX, "NotifyFlags", "u", 0U, "LifeTime", "t", UINT64_MAX, "Umask", "u",
+               0777U, "Resume", "b", 1, "Attach", "b", 1);
         assert_int_equal(options_read_create(sealed(m), &options, &text), 0);
         assert_int_equal(options.family, JOB_FAMILY_BITS);
         assert_int_equal(options.priority, JOB_PRIORITY_FOREGROUND);
@@ -179,10 +179,10 @@ static void a_file_with_everything_is_read(void **state) {
         const struct manager_file_spec *spec;
         struct options_text text;
 
-        APPEND(m, "a(saya{sv})", 2, "http://a/", 2, '/', 0xff, 5, "FileId", "s", "id", "Size", "t", UINT64_C(9), "Sha256", "ay", 32,
-               0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31,
-               "Ranges", "a(tt)", 3, UINT64_C(5), UINT64_C(1), UINT64_C(0), UINT64_C(2), UINT64_C(9), UINT64_MAX, "Directory", "h",
-               other_end, "http://b/", 1, '/', 0);
+        APPEND(m, "a(saya{sv})", 2, "http://a/", 2, '/', 0xff, 5, "FileId", "s", "id", "Size", "t", UINT64_C(9),
+               "Sha256", "ay", 32, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23,
+               24, 25, 26, 27, 28, 29, 30, 31, "Ranges", "a(tt)", 3, UINT64_C(5), UINT64_C(1), UINT64_C(0), UINT64_C(2),
+               UINT64_C(9), UINT64_MAX, "Directory", "h", other_end, "http://b/", 1, '/', 0);
         assert_int_equal(options_read_files(sealed(m), 027, &list, &text), 0);
         assert_int_equal(list.n_items, 2);
         spec = &list.items[0];

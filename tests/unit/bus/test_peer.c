@@ -1,5 +1,5 @@
-/* The face on a whole service: what is answered when, and what happens when a client goes. Nothing is durable before the test says so
- * (harness_pump()), so that an answer that comes too early is seen. */
+/* The face on a whole service: what is answered when, and what happens when a client goes. Nothing is durable
+ * before the test says so (harness_pump()), so that an answer that comes too early is seen. */
 #include <sys/socket.h>
 #include <systemd/sd-bus.h>
 #include <unistd.h>
@@ -109,10 +109,12 @@ static struct client *client_new(struct fixture *f) {
         assert_int_equal(bus_server_add_client(f->server, fds[0]), 0);
         assert_true(sd_bus_new(&c->bus) >= 0);
         assert_true(sd_bus_set_fd(c->bus, fds[1], fds[1]) >= 0);
-        assert_true(sd_bus_add_object_vtable(c->bus, NULL, "/org/dosvc/callback", "org.dosvc.Callback1", callback_vtable, c) >= 0);
-        assert_true(sd_bus_match_signal_async(c->bus, NULL, NULL, NULL, "org.dosvc.Manager1", NULL, on_signal, NULL, c) >= 0);
-        assert_true(sd_bus_match_signal_async(c->bus, NULL, NULL, NULL, "org.freedesktop.DBus.Properties", NULL, on_signal, NULL,
+        assert_true(sd_bus_add_object_vtable(c->bus, NULL, "/org/dosvc/callback", "org.dosvc.Callback1",
+                                             callback_vtable, c) >= 0);
+        assert_true(sd_bus_match_signal_async(c->bus, NULL, NULL, NULL, "org.dosvc.Manager1", NULL, on_signal, NULL,
                                               c) >= 0);
+        assert_true(sd_bus_match_signal_async(c->bus, NULL, NULL, NULL, "org.freedesktop.DBus.Properties", NULL,
+                                              on_signal, NULL, c) >= 0);
         assert_true(sd_bus_start(c->bus) >= 0);
         assert_true(sd_bus_attach_event(c->bus, f->event, 0) >= 0);
         talk(f);
@@ -139,22 +141,24 @@ static void call(struct client *c, const char *method, const char *types, ...) {
         va_list ap;
 
         va_start(ap, types);
-        assert_true(sd_bus_call_method_asyncv(c->bus, NULL, NULL, job_path(c->f), "org.dosvc.Job1", method, on_answer, c, types, ap) >= 0);
+        assert_true(sd_bus_call_method_asyncv(c->bus, NULL, NULL, job_path(c->f), "org.dosvc.Job1", method, on_answer,
+                                              c, types, ap) >= 0);
         va_end(ap);
 }
 
 static void get_state(struct client *c) {
-        assert_true(sd_bus_call_method_async(c->bus, NULL, NULL, job_path(c->f), "org.freedesktop.DBus.Properties", "Get", on_answer, c,
-                                             "ss", "org.dosvc.Job1", "State") >= 0);
+        assert_true(sd_bus_call_method_async(c->bus, NULL, NULL, job_path(c->f), "org.freedesktop.DBus.Properties",
+                                             "Get", on_answer, c, "ss", "org.dosvc.Job1", "State") >= 0);
 }
 
 static void create_job(struct client *c) {
-        assert_true(sd_bus_call_method_async(c->bus, NULL, NULL, "/org/dosvc", "org.dosvc.Manager1", "CreateJob", on_answer, c,
-                                             "sa{sv}a(saya{sv})", "made", 0, 0) >= 0);
+        assert_true(sd_bus_call_method_async(c->bus, NULL, NULL, "/org/dosvc", "org.dosvc.Manager1", "CreateJob",
+                                             on_answer, c, "sa{sv}a(saya{sv})", "made", 0, 0) >= 0);
 }
 
 static void subscribe(struct client *c) {
-        assert_true(sd_bus_call_method_async(c->bus, NULL, NULL, "/org/dosvc", "org.dosvc.Manager1", "Subscribe", on_answer, c, "s", "") >= 0);
+        assert_true(sd_bus_call_method_async(c->bus, NULL, NULL, "/org/dosvc", "org.dosvc.Manager1", "Subscribe",
+                                             on_answer, c, "s", "") >= 0);
         talk(c->f);
         expect(c, "ok ");
 }
@@ -175,9 +179,15 @@ static int make_service(void **state) {
         assert_non_null(f);
         f->h = harness_new();
         assert_true(sd_event_new(&f->event) >= 0);
-        assert_int_equal(bus_server_new(f->event, &(struct bus_server_config) { .manager = f->h->manager, .uid = getuid(),
-                                        .max_clients = 4, .max_calls_per_client = CALLS_MAX, .host = &host, .host_userdata = f },
-                                        &f->server), 0);
+        assert_int_equal(bus_server_new(f->event,
+                                        &(struct bus_server_config) { .manager = f->h->manager,
+                                                                     .uid = getuid(),
+                                                                     .max_clients = 4,
+                                                                     .max_calls_per_client = CALLS_MAX,
+                                                                     .host = &host,
+                                                                     .host_userdata = f },
+                                        &f->server),
+                         0);
         manager_set_events(f->h->manager, &bus_manager_events, f->server);
         *state = f;
         return 0;
@@ -340,12 +350,14 @@ static void a_client_that_does_not_read_is_cut_off(void **state) {
                 talk(f);
                 (void) sd_bus_process(lazy, NULL);
         }
-        assert_true(sd_bus_call_method_async(lazy, NULL, NULL, "/org/dosvc", "org.dosvc.Manager1", "Subscribe", NULL, NULL, "s", "") >= 0);
+        assert_true(sd_bus_call_method_async(lazy, NULL, NULL, "/org/dosvc", "org.dosvc.Manager1", "Subscribe", NULL,
+                                             NULL, "s", "") >= 0);
         assert_true(sd_bus_flush(lazy) >= 0);
         talk(f);
         assert_int_equal(harness_create(f->h, "a", false, false), 0);
         /* sd-bus gives a socket 8 MiB of buffer: they must be full first. */
-        for (unsigned i = 0; i < LIMIT_OUTGOING_MESSAGES + SOCKET_BUFFER && bus_server_count_clients(f->server) > 0; i++)
+        for (unsigned i = 0; i < LIMIT_OUTGOING_MESSAGES + SOCKET_BUFFER && bus_server_count_clients(f->server) > 0;
+             i++)
                 bus_manager_events.job_changed(f->server, harness_job(f->h), true);
         assert_int_equal(bus_server_count_clients(f->server), 0);
         talk(f);
@@ -463,7 +475,8 @@ static void a_job_that_ends_takes_its_callbacks_and_watches_along(void **state) 
 
         transfer(f);
         guid_to_string(&f->h->id, id);
-        assert_true(sd_bus_call_method_async(c->bus, NULL, NULL, "/org/dosvc", "org.dosvc.Manager1", "Subscribe", on_answer, c, "s", id) >= 0);
+        assert_true(sd_bus_call_method_async(c->bus, NULL, NULL, "/org/dosvc", "org.dosvc.Manager1", "Subscribe",
+                                             on_answer, c, "s", id) >= 0);
         call(c, "SetNotify", "b", 1);
         settle(f);
         expect(c, "ok ok JobTransferred ");

@@ -24,7 +24,8 @@ static int make_folder(void **state) {
 }
 
 static int remove_folder(void **state) {
-        static const char *const names[] = { "conf.d/b.conf", "conf.d/a.conf", "conf.d/a.txt", "conf.d", "conf", "lock", "running", "a/b", "a" };
+        static const char *const names[] = { "conf.d/b.conf", "conf.d/a.conf", "conf.d/a.txt", "conf.d", "conf",
+                                             "lock",          "running",       "a/b",          "a" };
         char path[128];
 
         for (size_t i = 0; i < ELEMENTSOF(names); i++) {
@@ -82,10 +83,12 @@ static void what_the_file_says_counts(void **state) {
 
 static void what_is_wrong_changes_nothing(void **state) {
         static const char *const texts[] = {
-                "[Service]\nBackgroundSlots=0\n",  "[Service]\nBackgroundSlots=65\n", "[Service]\nBackgroundSlots=-1\n",
-                "[Service]\nBackgroundSlots=\n",   "[Service]\nBackgroundSlots=4x\n", "[Service]\nBackgroundSlots=18446744073709551616\n",
-                "[service]\nBackgroundSlots=5\n",  "BackgroundSlots=5\n",             "[Service]\nbackgroundslots=5\n",
-                "[Service]\nBackgroundSlots=5K\n", "[Service\nBackgroundSlots=5\n",   "\xff\xfe\n",
+                "[Service]\nBackgroundSlots=0\n",  "[Service]\nBackgroundSlots=65\n",
+                "[Service]\nBackgroundSlots=-1\n", "[Service]\nBackgroundSlots=\n",
+                "[Service]\nBackgroundSlots=4x\n", "[Service]\nBackgroundSlots=18446744073709551616\n",
+                "[service]\nBackgroundSlots=5\n",  "BackgroundSlots=5\n",
+                "[Service]\nbackgroundslots=5\n",  "[Service]\nBackgroundSlots=5K\n",
+                "[Service\nBackgroundSlots=5\n",   "\xff\xfe\n",
         };
 
         for (size_t i = 0; i < ELEMENTSOF(texts); i++) {
@@ -196,7 +199,8 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(a_lock_is_held_by_one_and_says_by_whom, make_folder, remove_folder),
                 cmocka_unit_test_setup_teardown(a_lock_file_full_of_rubbish_names_nobody, make_folder, remove_folder),
                 cmocka_unit_test_setup_teardown(a_run_that_did_not_end_is_noticed, make_folder, remove_folder),
-                cmocka_unit_test_setup_teardown(a_state_folder_is_made_private_with_what_is_above_it, make_folder, remove_folder),
+                cmocka_unit_test_setup_teardown(a_state_folder_is_made_private_with_what_is_above_it, make_folder,
+                                                remove_folder),
                 cmocka_unit_test(addresses_are_escaped),
         };
 
