@@ -4,6 +4,7 @@
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
 #include <unistd.h>
+#include <utlist.h>
 
 struct authorities {
         X509_STORE *store;
@@ -66,14 +67,43 @@ size_t authorities_count(const struct authorities *authorities) {
         return authorities ? authorities->n : 0;
 }
 
+static struct tls_watch *watches; /* one thread, one list */
+
+void tls_watch_start(struct tls_watch *watch, CURL *easy) {
+        struct curl_tlssessioninfo *info = NULL;
+
+        tls_watch_stop(watch);
+        if (curl_easy_getinfo(easy, CURLINFO_TLS_SSL_PTR, &info) != CURLE_OK || !info || info->backend != CURLSSLBACKEND_OPENSSL ||
+            !info->internals)
+                return;
+        *watch = (struct tls_watch) { .ssl = info->internals };
+        DL_APPEND(watches, watch);
+}
+
+void tls_watch_stop(struct tls_watch *watch) {
+        if (!watch->ssl)
+                return;
+        DL_DELETE(watches, watch);
+        watch->ssl = NULL;
+}
+
+static void on_ssl_info(const SSL *ssl, int where, int value) {
+        struct tls_watch *watch;
+
+        if (where != SSL_CB_READ_ALERT || (value & 0xff) != SSL3_AD_CLOSE_NOTIFY)
+                return;
+        DL_FOREACH(watches, watch)
+                if (watch->ssl == ssl)
+                        watch->close_notify = true;
+}
+
 static CURLcode on_ssl_context(CURL *easy, void *ssl_context, void *userdata) {
         struct authorities *authorities = userdata;
         SSL_CTX *context = ssl_context;
 
         if (authorities)
                 SSL_CTX_set1_cert_store(context, authorities->store);
-        /* A body whose end is the end of the connection is complete only with close_notify (design decision 8). */
-        SSL_CTX_clear_options(context, SSL_OP_IGNORE_UNEXPECTED_EOF);
+        SSL_CTX_set_info_callback(context, on_ssl_info);
         return CURLE_OK;
 }
 

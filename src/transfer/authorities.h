@@ -14,5 +14,17 @@ const char *authorities_system_file(void);
 int authorities_new(const char *file, struct authorities **ret);
 struct authorities *authorities_free(struct authorities *authorities);
 size_t authorities_count(const struct authorities *authorities);
+/* Has the connection whose SSL object this was (CURLINFO_TLS_SSL_PTR, taken while it lived) been ended by the peer's close_notify?
+ *
+ * libcurl 7.88 with OpenSSL 3 takes a TLS connection that simply breaks off for an orderly end: its BIO never reports the end of
+ * the stream to OpenSSL. So alerts are listened to here. tls_watch_start() before the end of the body is read. */
+struct tls_watch {
+        struct tls_watch *prev, *next; /* private */
+        const void *ssl;               /* identity only */
+        bool close_notify;
+};
+void tls_watch_start(struct tls_watch *watch, CURL *easy);
+void tls_watch_stop(struct tls_watch *watch);
+
 /* Verification of peer and host with these authorities and no others, TLS 1.2 at least. @authorities NULL: nobody is trusted. */
 int authorities_apply(struct authorities *authorities, CURL *easy);

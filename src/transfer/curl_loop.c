@@ -4,6 +4,7 @@
 #include <systemd/sd-event.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 
 struct curl_loop {
         sd_event *event;
@@ -131,14 +132,12 @@ int curl_loop_set_limits(struct curl_loop *loop, unsigned max_connections, unsig
 }
 
 int curl_loop_add(struct curl_loop *loop, CURL *easy) {
-        switch (curl_multi_add_handle(loop->multi, easy)) {
-        case CURLM_OK:
+        CURLMcode code = curl_multi_add_handle(loop->multi, easy);
+
+        if (code == CURLM_OK)
                 return 0;
-        case CURLM_OUT_OF_MEMORY:
-                return -ENOMEM;
-        default:
-                return -EINVAL;
-        }
+        log_debug("curl_multi_add_handle: %s", curl_multi_strerror(code));
+        return code == CURLM_OUT_OF_MEMORY ? -ENOMEM : -EINVAL;
 }
 
 void curl_loop_remove(struct curl_loop *loop, CURL *easy) {

@@ -101,6 +101,8 @@ static size_t on_header(char *line, size_t size, size_t n, void *userdata) {
         exchange->verdict = exchange->callbacks->judge(exchange->userdata);
         response_facts_seal(&exchange->facts);
         exchange->drain_left = DRAIN_BYTES_MAX;
+        if (exchange->https && exchange->verdict.action == VERDICT_WRITE && !exchange->verdict.delimited)
+                tls_watch_start(&exchange->tls_watch, exchange->easy);
         if (exchange->verdict.action != VERDICT_WRITE && !is_worth_draining(exchange))
                 return 0;
         return size * n;
@@ -199,8 +201,9 @@ static CURLcode set_target(struct exchange *exchange, const struct exchange_spec
         c |= curl_easy_setopt(easy, CURLOPT_PROXY, spec->proxy->url); /* "" keeps libcurl from the environment */
         c |= curl_easy_setopt(easy, CURLOPT_NOPROXY, spec->proxy->no_proxy);
         c |= curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long) MIN(MAX(connect_msec, UINT64_C(1)), (uint64_t) INT32_MAX));
-        /* TLS hands out records of 16 KiB at most, so a large buffer only costs memory there. */
-        c |= curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, spec->is_large && !spec->https ? BUFFER_SIZE_LARGE : BUFFER_SIZE_SMALL);
+        /* TLS hands out records of 16 KiB at most, so a large buffer only costs memory there. A handle that has a buffer from an
+         * HTTP/2 stream refuses another size, and keeps the default. */
+        (void) curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, spec->is_large && !spec->https ? BUFFER_SIZE_LARGE : BUFFER_SIZE_SMALL);
         /* Wait for a connection that may turn out to be HTTP/2 rather than opening six. */
         c |= curl_easy_setopt(easy, CURLOPT_PIPEWAIT, spec->https ? 1L : 0L);
         return c;
@@ -218,6 +221,7 @@ int exchange_prepare(struct exchange *exchange, const struct exchange_spec *spec
                 .callbacks = callbacks,
                 .userdata = userdata,
                 .only_public = spec->only_public,
+                .https = spec->https,
                 .resolve = spec->resolve,
         };
         response_facts_init(&exchange->facts);
@@ -230,8 +234,15 @@ int exchange_prepare(struct exchange *exchange, const struct exchange_spec *spec
 }
 
 void exchange_done(struct exchange *exchange) {
+        tls_watch_stop(&exchange->tls_watch);
         curl_slist_free_all(TAKE_PTR(exchange->headers));
         curl_slist_free_all(TAKE_PTR(exchange->resolve));
+}
+
+bool exchange_ended_in_order(const struct exchange *exchange, CURLcode code) {
+        if (code != CURLE_OK)
+                return false;
+        return !exchange->https || exchange->verdict.delimited || exchange->tls_watch.close_notify;
 }
 
 const char *exchange_error_text(const struct exchange *exchange, CURLcode code) {

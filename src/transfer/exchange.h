@@ -52,6 +52,8 @@ struct exchange {
 
         /* private */
         bool only_public;
+        bool https;
+        struct tls_watch tls_watch;
         uint64_t drain_left;
         struct curl_slist *headers, *resolve;
         char error[CURL_ERROR_SIZE];
@@ -62,5 +64,8 @@ int exchange_prepare(struct exchange *exchange, const struct exchange_spec *spec
                      void *userdata);
 /* After the handle left its multi handle. The facts stay. */
 void exchange_done(struct exchange *exchange);
+/* The body of a WRITE came to its end in order: @code says so, and for a body that only the end of a TLS connection ends, the
+ * peer's close_notify, too (design decision 8). */
+bool exchange_ended_in_order(const struct exchange *exchange, CURLcode code);
 /* What libcurl says went wrong. */
 const char *exchange_error_text(const struct exchange *exchange, CURLcode code);

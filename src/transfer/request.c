@@ -489,6 +489,7 @@ static void on_granted(struct ticket *ticket) {
 
 /* --- hops, tries, pieces ------------------------------------------------------------------------------------------------- */
 
+/* -EINVAL, -EPROTONOSUPPORT: the URL; -EDESTADDRREQ: the proxy. */
 static int set_hop(struct request *request, const char *url) {
         const struct ipc_start *spec = spec_of(request);
         struct activity *activity = request->activity;
@@ -508,7 +509,8 @@ static int set_hop(struct request *request, const char *url) {
         activity->origin = origin;
         activity->crossed = activity->crossed || !url_is_same_origin(url, spec->url);
         proxy_choice_done(&activity->proxy);
-        return proxy_choose(spec->proxies, spec->n_proxies, activity->parts.https, &activity->proxy);
+        r = proxy_choose(spec->proxies, spec->n_proxies, activity->parts.https, &activity->proxy);
+        return r == -EINVAL ? -EDESTADDRREQ : r;
 }
 
 static void go_to(struct request *request, const char *url) {
@@ -519,6 +521,9 @@ static void go_to(struct request *request, const char *url) {
         r = set_hop(request, url);
         if (r == -EINVAL || r == -EPROTONOSUPPORT)
                 return finish_error(request, ERROR_INVALID_URL, ERROR_CONTEXT_REMOTE_FILE, false, 0, "");
+        if (r == -EDESTADDRREQ)
+                return finish_error(request, ERROR_INVALID_ARGUMENT, ERROR_CONTEXT_GENERAL_TRANSPORT, false, 0,
+                                    "the proxy's address cannot be used");
         if (r < 0)
                 return finish_errno(request, r);
         snprintf(key, sizeof(key), "%s://%s:%u", activity->parts.https ? "https" : "http", activity->parts.host,
@@ -685,12 +690,14 @@ void request_exchange_done(void *private, CURLcode code) {
         struct activity *activity = request->activity;
         struct exchange *exchange = &activity->exchange;
         struct verdict verdict;
+        bool in_order = exchange_ended_in_order(exchange, code);
 
         request->stage = STAGE_RESOLVING; /* the handle is in no multi handle now */
         request->bytes_fetched += exchange->n_fetched;
         exchange->n_fetched = 0;
         activity->receiving = false;
         (void) sd_event_source_set_enabled(activity->timer, SD_EVENT_OFF);
+        tls_watch_stop(&exchange->tls_watch);
         if (finish_own_abort(request))
                 return;
         if (!exchange->judged) {
@@ -698,6 +705,8 @@ void request_exchange_done(void *private, CURLcode code) {
                         return finish_transport(request, code);
                 return finish_error(request, ERROR_INVALID_RESPONSE, ERROR_CONTEXT_REMOTE_FILE, true, 0, "there was no answer");
         }
+        if (exchange->verdict.action == VERDICT_WRITE && code == CURLE_OK && !in_order)
+                code = CURLE_RECV_ERROR; /* a TLS connection that broke off */
         verdict = judge_end(request, code);
         switch (verdict.action) {
         case VERDICT_DONE:

@@ -212,6 +212,36 @@ static void the_command_line_and_the_environment_tell_nothing(void **state) {
         }
 }
 
+static unsigned status_field(int pid, const char *name) {
+        char path[64], line[256];
+        unsigned value = 0;
+        FILE *file;
+
+        snprintf(path, sizeof(path), "/proc/%d/status", pid);
+        file = fopen(path, "re");
+        assert_non_null(file);
+        while (fgets(line, sizeof(line), file))
+                if (strncmp(line, name, strlen(name)) == 0)
+                        value = (unsigned) atoi(line + strlen(name));
+        fclose(file);
+        return value;
+}
+
+static void the_running_process_is_in_its_sandbox_and_has_one_thread(void **state) {
+        struct fixture *f = *state;
+        struct engine_piece piece;
+        struct engine_request request;
+        char url[128];
+
+        snprintf(url, sizeof(url), "http://localhost:%u/stall/1000/500", web.port); /* a name, so that it was looked up */
+        request = request_for(f, 1, url, &piece);
+        assert_int_equal(engine_start(f->engine, &request), 0);
+        wait_reported(f, 1, 500);
+        assert_int_equal(status_field(engine_process_pid(f->engine), "Seccomp:"), 2);
+        assert_int_equal(status_field(engine_process_pid(f->engine), "NoNewPrivs:"), 1);
+        assert_int_equal(status_field(engine_process_pid(f->engine), "Threads:"), 1);
+}
+
 #define SMALL_FILES 3000
 #define SMALL_SIZE 4096
 
@@ -262,6 +292,7 @@ int main(void) {
                 TEST(a_process_that_hangs_on_one_file_system_holds_up_no_other),
                 TEST(freeing_the_engine_ends_its_processes),
                 TEST(the_command_line_and_the_environment_tell_nothing),
+                TEST(the_running_process_is_in_its_sandbox_and_has_one_thread),
                 TEST(thousands_of_small_files_come_at_once),
         };
         return cmocka_run_group_tests(tests, start_web, stop_web);

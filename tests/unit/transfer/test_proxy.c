@@ -1,0 +1,90 @@
+#include "transfer/proxy.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static struct proxy_choice choose(const char *a, const char *b, bool https) {
+        const char *variables[] = { a, b };
+        struct proxy_choice choice;
+
+        assert_int_equal(proxy_choose(variables, b ? 2 : a ? 1 : 0, https, &choice), 0);
+        return choice;
+}
+
+static void the_variable_of_the_scheme_counts(void **state) {
+        struct proxy_choice c = choose("http_proxy=http://a:1", "https_proxy=http://b:2", false);
+
+        assert_string_equal(c.host, "a");
+        proxy_choice_done(&c);
+        c = choose("http_proxy=http://a:1", "https_proxy=http://b:2", true);
+        assert_string_equal(c.host, "b");
+        assert_int_equal(c.port, 2);
+        proxy_choice_done(&c);
+        c = choose("http_proxy=http://a:1", NULL, true);
+        assert_string_equal(c.url, "");
+        proxy_choice_done(&c);
+        c = choose("ALL_PROXY=http://c:3", "no_proxy=x,y", true);
+        assert_string_equal(c.host, "c");
+        assert_string_equal(c.no_proxy, "x,y");
+        proxy_choice_done(&c);
+}
+
+static void upper_case_http_proxy_never_counts(void **state) {
+        struct proxy_choice c = choose("HTTP_PROXY=http://evil:1", NULL, false);
+
+        assert_string_equal(c.url, "");
+        proxy_choice_done(&c);
+        c = choose("HTTPS_PROXY=http://good:1", NULL, true);
+        assert_string_equal(c.host, "good");
+        proxy_choice_done(&c);
+}
+
+static void a_port_is_always_there(void **state) {
+        struct proxy_choice c = choose("http_proxy=ftp.example", NULL, false);
+
+        assert_string_equal(c.host, "ftp.example");
+        assert_int_equal(c.port, 1080);
+        assert_string_equal(c.url, "http://ftp.example:1080/");
+        proxy_choice_done(&c);
+        c = choose("http_proxy=https://p", NULL, false);
+        assert_int_equal(c.port, 443);
+        proxy_choice_done(&c);
+        c = choose("http_proxy=http://u:p@[2001:db8::1]:8", NULL, false);
+        assert_string_equal(c.host, "2001:db8::1");
+        assert_string_equal(c.url, "http://u:p@[2001:db8::1]:8/");
+        proxy_choice_done(&c);
+}
+
+static void an_empty_variable_is_none(void **state) {
+        struct proxy_choice c = choose("http_proxy=", NULL, false);
+
+        assert_string_equal(c.url, "");
+        proxy_choice_done(&c);
+        c = choose(NULL, NULL, false);
+        assert_string_equal(c.url, "");
+        proxy_choice_done(&c);
+}
+
+static void what_is_no_address_is_refused(void **state) {
+        static const char *const bad[] = { "http_proxy=http://", "http_proxy=:", "http_proxy=http://h:99999", "http_proxy=http://[::1" };
+        struct proxy_choice c;
+
+        for (size_t i = 0; i < ELEMENTSOF(bad); i++) {
+                assert_int_equal(proxy_choose(&bad[i], 1, false, &c), -EINVAL);
+                assert_string_equal(c.url, "");
+        }
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(the_variable_of_the_scheme_counts),
+                cmocka_unit_test(upper_case_http_proxy_never_counts),
+                cmocka_unit_test(a_port_is_always_there),
+                cmocka_unit_test(an_empty_variable_is_none),
+                cmocka_unit_test(what_is_no_address_is_refused),
+        };
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,211 @@
+/* What a process that was taken over can still do: each test enters the real sandbox in a child and tries. */
+#include "daemon/sandbox.h"
+
+#include <fcntl.h>
+#include <netdb.h>
+#include <pthread.h>
+#include <sched.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/ptrace.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/fds.h"
+
+struct attempt {
+        const char *what;
+        long (*try)(void);
+        int expected; /* errno; 0: must work */
+};
+
+static int given_fd; /* as a request's descriptor */
+
+static long try_openat(void) { return syscall(SYS_openat, AT_FDCWD, "/etc/passwd", O_RDONLY); }
+static long try_open(void) { return syscall(SYS_open, "/etc/passwd", O_RDONLY); }
+static long try_openat2(void) { return syscall(SYS_openat2, AT_FDCWD, "/etc/passwd", NULL, 0); }
+static long try_creat(void) { return syscall(SYS_openat, AT_FDCWD, "/tmp/dosvc-sandbox-canary", O_WRONLY | O_CREAT, 0600); }
+static long try_stat(void) { struct stat st; return syscall(SYS_newfstatat, AT_FDCWD, "/etc/passwd", &st, 0); }
+static long try_unlink(void) { return unlink("/tmp/dosvc-sandbox-canary"); }
+static long try_readlink(void) { char b[8]; return readlink("/proc/self/exe", b, sizeof(b)); }
+static long try_unix(void) { return socket(AF_UNIX, SOCK_STREAM, 0); }
+static long try_unix_pair(void) { int fds[2]; return socketpair(AF_UNIX, SOCK_STREAM, 0, fds); }
+static long try_netlink(void) { return socket(AF_NETLINK, SOCK_RAW, 0); }
+static long try_packet(void) { return socket(AF_PACKET, SOCK_RAW, 0); }
+static long try_udp(void) { return socket(AF_INET, SOCK_DGRAM, 0); }
+static long try_udp6(void) { return socket(AF_INET6, SOCK_DGRAM, 0); }
+static long try_raw(void) { return socket(AF_INET, SOCK_RAW, 1); }
+static long try_tcp(void) { return socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0); }
+static long try_tcp6(void) { return socket(AF_INET6, SOCK_STREAM, 0); }
+static long try_bind(void) { return bind(given_fd, NULL, 0); }
+static long try_listen(void) { return listen(given_fd, 1); }
+static long try_accept(void) { return accept(given_fd, NULL, NULL); }
+static long try_execve(void) { char *argv[] = { (char *) "/bin/true", NULL }; return execve(argv[0], argv, NULL); }
+static long try_fork(void) { return syscall(SYS_fork); }
+static long try_vfork(void) { return syscall(SYS_clone, CLONE_VM | SIGCHLD, NULL, NULL, NULL, NULL); }
+static long try_clone3(void) { return syscall(SYS_clone3, NULL, 0); }
+static long try_ptrace(void) { return ptrace(PTRACE_ATTACH, getppid(), NULL, NULL); }
+static long try_read_memory(void) {
+        char byte;
+        struct iovec local = { &byte, 1 }, remote = { &given_fd, 1 };
+
+        return process_vm_readv(getppid(), &local, 1, &remote, 1, 0);
+}
+static long try_kill(void) { return kill(getppid(), 0); }
+static long try_tgkill(void) { return syscall(SYS_tgkill, getppid(), getppid(), 0); }
+static long try_pidfd(void) { return syscall(SYS_pidfd_open, getppid(), 0); }
+static long try_mount(void) { return mount("none", "/tmp", "tmpfs", 0, NULL); }
+static long try_unshare(void) { return unshare(CLONE_NEWUSER); }
+static long try_keyctl(void) { return syscall(SYS_keyctl, 0, -3, 0); }
+static long try_io_uring(void) { return syscall(SYS_io_uring_setup, 1, NULL); }
+static long try_bpf(void) { return syscall(SYS_bpf, 0, NULL, 0); }
+static long try_perf(void) { return syscall(SYS_perf_event_open, NULL, 0, -1, -1, 0); }
+static long try_userfaultfd(void) { return syscall(SYS_userfaultfd, 0); }
+static long try_executable_memory(void) {
+        return mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED ? -1 : 0;
+}
+static long try_setuid(void) { return setuid(0); }
+static long try_prlimit(void) { struct rlimit l = { 1, 1 }; return prlimit(0, RLIMIT_NOFILE, &l, NULL); }
+static long try_owner(void) { return fcntl(given_fd, F_SETOWN, getppid()); }
+static long try_truncate(void) { return ftruncate(given_fd, 0); }
+static long try_chmod(void) { return fchmod(given_fd, 0777); }
+static long try_memory(void) {
+        return mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED ? -1 : 0;
+}
+static long try_pwrite(void) { return pwrite(given_fd, "x", 1, 5); }
+static long try_x32(void) { return syscall(0x40000000 + SYS_getpid); }
+
+static const struct attempt transfer_attempts[] = {
+        { "openat", try_openat, EPERM }, { "open", try_open, EPERM }, { "openat2", try_openat2, EPERM }, { "creat", try_creat, EPERM },
+        { "stat", try_stat, EPERM }, { "unlink", try_unlink, EPERM }, { "readlink", try_readlink, EPERM },
+        { "AF_UNIX", try_unix, EPERM }, { "socketpair", try_unix_pair, EPERM }, { "AF_NETLINK", try_netlink, EPERM },
+        { "AF_PACKET", try_packet, EPERM }, { "UDP", try_udp, EPERM }, { "UDP6", try_udp6, EPERM }, { "raw", try_raw, EPERM },
+        { "bind", try_bind, EPERM }, { "listen", try_listen, EPERM }, { "accept", try_accept, EPERM },
+        { "execve", try_execve, EPERM }, { "fork", try_fork, EPERM }, { "vfork", try_vfork, EPERM }, { "clone3", try_clone3, EPERM },
+        { "ptrace", try_ptrace, EPERM }, { "process_vm_readv", try_read_memory, EPERM }, { "kill", try_kill, EPERM },
+        { "tgkill", try_tgkill, EPERM }, { "pidfd_open", try_pidfd, EPERM },
+        { "mount", try_mount, EPERM }, { "unshare", try_unshare, EPERM }, { "keyctl", try_keyctl, EPERM },
+        { "io_uring", try_io_uring, EPERM }, { "bpf", try_bpf, EPERM }, { "perf", try_perf, EPERM },
+        { "userfaultfd", try_userfaultfd, EPERM }, { "executable memory", try_executable_memory, EPERM },
+        { "setuid", try_setuid, EPERM }, { "prlimit", try_prlimit, EPERM }, { "F_SETOWN", try_owner, EPERM },
+        { "ftruncate", try_truncate, EPERM }, { "fchmod", try_chmod, EPERM }, { "x32", try_x32, EPERM },
+        { "TCP", try_tcp, 0 }, { "TCP6", try_tcp6, 0 }, { "memory", try_memory, 0 }, { "pwrite", try_pwrite, 0 },
+};
+
+static long try_read_file(void) { return open("/etc/passwd", O_RDONLY | O_CLOEXEC); }
+static long try_getaddrinfo(void) {
+        struct addrinfo *list = NULL, hints = { .ai_socktype = SOCK_STREAM };
+        int r = getaddrinfo("localhost", NULL, &hints, &list);
+
+        if (list)
+                freeaddrinfo(list);
+        return r == 0 ? 0 : -1;
+}
+static void *nothing(void *arg) { return NULL; }
+static long try_thread(void) {
+        pthread_t thread;
+
+        if (pthread_create(&thread, NULL, nothing, NULL) != 0)
+                return -1;
+        return pthread_join(thread, NULL);
+}
+
+static const struct attempt resolve_attempts[] = {
+        { "write a file", try_creat, EACCES }, { "unlink", try_unlink, EPERM },
+        { "listen", try_listen, EPERM }, { "accept", try_accept, EPERM },
+        { "execve", try_execve, EPERM }, { "fork", try_fork, EPERM }, { "vfork", try_vfork, EPERM }, { "clone3", try_clone3, ENOSYS },
+        { "ptrace", try_ptrace, EPERM }, { "process_vm_readv", try_read_memory, EPERM }, { "kill", try_kill, EPERM },
+        { "pidfd_open", try_pidfd, EPERM }, { "mount", try_mount, EPERM }, { "unshare", try_unshare, EPERM },
+        { "keyctl", try_keyctl, EPERM }, { "io_uring", try_io_uring, EPERM }, { "bpf", try_bpf, EPERM }, { "perf", try_perf, EPERM },
+        { "userfaultfd", try_userfaultfd, EPERM }, { "setuid", try_setuid, EPERM },
+        { "read a file", try_read_file, 0 }, { "getaddrinfo", try_getaddrinfo, 0 }, { "thread", try_thread, 0 },
+        { "AF_UNIX", try_unix, 0 }, { "AF_NETLINK", try_netlink, 0 }, { "UDP", try_udp, 0 },
+};
+
+/* Names what went otherwise than expected on stderr. */
+static int run_attempts(const struct attempt *attempts, size_t n) {
+        int failures = 0;
+
+        for (size_t i = 0; i < n; i++) {
+                long r;
+                int error;
+
+                errno = 0;
+                r = attempts[i].try();
+                error = r < 0 ? errno : 0;
+                if (error != attempts[i].expected) {
+                        fprintf(stderr, "%s: got %s, expected %s\n", attempts[i].what, strerrorname_np(error),
+                                strerrorname_np(attempts[i].expected));
+                        failures++;
+                }
+        }
+        return failures;
+}
+
+static void enter_and_try(int (*enter)(struct sandbox_facts *ret), const struct attempt *attempts, size_t n) {
+        pid_t pid;
+        int status;
+
+        given_fd = memfd_create("given", MFD_CLOEXEC);
+        assert_true(given_fd >= 0);
+        fflush(NULL);
+        pid = fork();
+        assert_true(pid >= 0);
+        if (pid == 0) {
+                struct sandbox_facts facts = {};
+
+                if (enter(&facts) < 0 || !facts.seccomp)
+                        _exit(200);
+                _exit(run_attempts(attempts, n));
+        }
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        (void) fd_close(given_fd);
+        assert_true(WIFEXITED(status)); /* no denied call is a kill */
+        assert_int_equal(WEXITSTATUS(status), 0);
+        assert_int_equal(access("/tmp/dosvc-sandbox-canary", F_OK), -1);
+}
+
+static void the_transfer_process_can_only_move_bytes(void **state) {
+        enter_and_try(sandbox_enter_transfer, transfer_attempts, ELEMENTSOF(transfer_attempts));
+}
+
+static void the_resolver_can_only_resolve(void **state) {
+        enter_and_try(sandbox_enter_resolve, resolve_attempts, ELEMENTSOF(resolve_attempts));
+}
+
+/* That the real programs enter it is seen in test_engine_process.c. */
+static void no_core_file_is_ever_written(void **state) {
+        struct sandbox_facts facts;
+        struct rlimit core;
+        pid_t pid = fork();
+        int status;
+
+        if (pid == 0) {
+                if (sandbox_enter_resolve(&facts) < 0)
+                        _exit(1);
+                _exit(getrlimit(RLIMIT_CORE, &core) == 0 && core.rlim_cur == 0 && core.rlim_max == 0 ? 0 : 2);
+        }
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        assert_int_equal(status, 0);
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(the_transfer_process_can_only_move_bytes),
+                cmocka_unit_test(the_resolver_can_only_resolve),
+                cmocka_unit_test(no_core_file_is_ever_written),
+        };
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
