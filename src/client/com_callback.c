@@ -14,6 +14,9 @@
 #define RETRY_MIN_USEC USEC_PER_SEC
 #define RETRY_MAX_USEC (30 * USEC_PER_SEC)
 
+#define NOT_TAKEN "org.dosvc.Error.Unexpected"
+#define NOT_TAKEN_TEXT "The program did not take the event."
+
 enum event_kind {
         EVENT_TRANSFERRED,
         EVENT_ERROR,
@@ -105,8 +108,7 @@ static void event_free(struct event *event) {
 
 static void answer(struct event *event, bool taken) {
         connection_lock(event->c);
-        connection_answer(event->c, TAKE_PTR(event->call), taken ? NULL : "org.dosvc.Error.Unexpected",
-                          "The program did not take the event.");
+        connection_answer(event->c, TAKE_PTR(event->call), taken ? NULL : NOT_TAKEN, NOT_TAKEN_TEXT);
         connection_unlock(event->c);
 }
 
@@ -122,6 +124,7 @@ static bool is_waiting(enum event_kind kind, const char *hex) {
 
 /* By the reading thread, under the connection's lock. */
 static int queue(struct dosvc *c, sd_bus_message *call, enum event_kind kind) {
+        bool listening, told_anyway;
         struct event *event;
         struct guid guid;
         const char *id;
@@ -139,18 +142,20 @@ static int queue(struct dosvc *c, sd_bus_message *call, enum event_kind kind) {
         guid_to_compact(&guid, event->hex);
 
         pthread_mutex_lock(&lock);
-        if (kind == EVENT_MODIFICATION && is_waiting(kind, event->hex)) {
-                pthread_mutex_unlock(&lock);
-                free(event);
-                return sd_bus_reply_method_return(call, NULL);
-        }
-        event->c = connection_ref(c);
-        event->call = sd_bus_message_ref(call);
-        DL_APPEND(events, event);
-        if (running)
+        listening = running && !stop;
+        told_anyway = kind == EVENT_MODIFICATION && is_waiting(kind, event->hex);
+        if (listening && !told_anyway) {
+                event->c = connection_ref(c);
+                event->call = sd_bus_message_ref(call);
+                DL_APPEND(events, event);
+                event = NULL;
                 pthread_cond_signal(&wake);
+        }
         pthread_mutex_unlock(&lock);
-        return 1;
+        free(event);
+        if (!listening)
+                return sd_bus_reply_method_errorf(call, NOT_TAKEN, "%s", NOT_TAKEN_TEXT);
+        return told_anyway ? sd_bus_reply_method_return(call, NULL) : 1;
 }
 
 static int on_transferred(sd_bus_message *call, void *userdata, sd_bus_error *reterr) {
@@ -175,7 +180,7 @@ static const sd_bus_vtable callback_vtable[] = {
 
 static void ask_to_renew(void) {
         pthread_mutex_lock(&lock);
-        renew = true;
+        renew = registrations != NULL;
         if (running)
                 pthread_cond_signal(&wake);
         pthread_mutex_unlock(&lock);
