@@ -86,7 +86,9 @@ struct job_file {
         struct intervals durable;  /* synced to disk and recorded, in positions of the local file */
         struct intervals received; /* written, maybe lost by a power cut; a superset of durable; never stored */
 
-        unsigned n_restarts; /* times that the content was thrown away since the last good end; never stored */
+        /* Written by the manager only, never stored: how often the content was thrown away without getting further than before. */
+        unsigned n_restarts;
+        uint64_t furthest_bytes;
         void *attachment;    /* the manager's running state for this file; never stored */
 };
 

@@ -47,8 +47,10 @@ void manager_resume_job(struct manager *m, struct job *job, manager_reply_fn fn,
         }
         if (!command_allowed(m, job, JOB_COMMAND_RESUME, reply))
                 return;
-        for (size_t i = 0; i < job->n_files; i++)
+        for (size_t i = 0; i < job->n_files; i++) {
                 job->files[i]->n_restarts = 0;
+                job->files[i]->furthest_bytes = 0;
+        }
         job->pace.attempts = 0;
         if (job_is_complete(job))
                 manager_job_all_transferred(m, job);

@@ -111,8 +111,16 @@ static void file_forget_content(struct job_file *file) {
 
 static void file_restart(struct manager *m, struct job_file *file, const struct engine_result *result) {
         struct job *job = file->job;
+        uint64_t bytes = intervals_total(&file->received);
 
-        file->n_restarts++;
+        /* An attempt that got further than any before was no waste. And a server that cannot continue (it has no ranges or no
+         * validators) makes every interruption a fresh start: that is how it is, not a fault (design decision 7). */
+        if (bytes > file->furthest_bytes) {
+                file->furthest_bytes = bytes;
+                file->n_restarts = 0;
+        }
+        if (result->code != ERROR_NO_RANGE_SUPPORT)
+                file->n_restarts++;
         if (file->n_restarts > RESTARTS_MAX) {
                 manager_fail_job(m, job, result->code ?: ERROR_REMOTE_FILE_CHANGED, result->context ?: ERROR_CONTEXT_REMOTE_FILE,
                                  result->detail, file->index, false, 0, result->text);

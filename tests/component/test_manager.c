@@ -282,6 +282,26 @@ static void a_file_that_changes_for_ever_is_an_error(void **state) {
         assert_int_equal(harness_job(h)->error.code, ERROR_REMOTE_FILE_CHANGED);
 }
 
+static void a_server_without_ranges_may_be_interrupted_for_ever(void **state) {
+        struct harness *h = *state;
+        struct fake_request *r;
+
+        assert_int_equal(harness_create(h, "file", true, true), 0);
+        for (unsigned i = 0; i < 10; i++) {
+                r = harness_request(h, 0);
+                assert_int_equal(r->pieces[0].remote_offset, 0);
+                harness_metadata(h, r, 4 * MIB, NULL);
+                harness_write(h, r, 0, MIB);
+                harness_finish(h, r, ENGINE_LOST, ERROR_NONE, true);
+                harness_pump(h);
+                harness_finish(h, harness_request(h, 0), ENGINE_RESTART, ERROR_NO_RANGE_SUPPORT, false);
+                harness_pump(h);
+        }
+        assert_int_equal(harness_job(h)->state, JOB_TRANSFERRING);
+        harness_serve(h, harness_request(h, 0), 4 * MIB);
+        harness_assert_content(h, "file", 4 * MIB);
+}
+
 static void a_wrong_digest_is_never_published(void **state) {
         struct harness *h = *state;
         static const uint8_t wrong[32] = { 1, 2, 3 };
@@ -588,6 +608,7 @@ int main(void) {
                 TEST(a_fatal_error_stops_the_job_and_resume_tries_again),
                 TEST(a_changed_remote_file_begins_anew_and_ends_right),
                 TEST(a_file_that_changes_for_ever_is_an_error),
+                TEST(a_server_without_ranges_may_be_interrupted_for_ever),
                 TEST(a_wrong_digest_is_never_published),
                 TEST(a_failed_commit_is_answered_and_nothing_of_it_stays),
                 TEST(a_destination_that_exists_is_refused_when_it_is_said),
