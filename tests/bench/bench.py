@@ -59,7 +59,7 @@ class Server:
         self.ca = cert
         conf = os.path.join(root, "nginx.conf")
         with open(conf, "w", encoding="utf-8") as f:
-            f.write(f"""worker_processes 1; daemon off; pid {root}/nginx.pid; error_log {root}/error.log;
+            f.write(f"""{"user root; " if os.geteuid() == 0 else ""}worker_processes 1; daemon off; pid {root}/nginx.pid; error_log {root}/error.log;
 events {{ worker_connections 4096; }}
 http {{ access_log off; sendfile on; tcp_nopush on; keepalive_requests 100000; types {{ }} default_type application/octet-stream;
   client_body_temp_path {root}/t1; proxy_temp_path {root}/t2; fastcgi_temp_path {root}/t3; uwsgi_temp_path {root}/t4; scgi_temp_path {root}/t5;
@@ -79,7 +79,7 @@ http {{ access_log off; sendfile on; tcp_nopush on; keepalive_requests 100000; t
         return f"http://127.0.0.1:{self.http}/{name}" if scheme == "http" else f"https://localhost:{self.https}/{name}"
 
     def close(self):
-        self.process.send_signal(signal.SIGQUIT)
+        self.process.send_signal(signal.SIGTERM)
         self.process.wait()
 
 
@@ -179,7 +179,7 @@ class Dosvc(Tool):
         self.environment = dict(os.environ, DOSVC_ADDRESS=f"unix:path={self.state}/bus", SSL_CERT_FILE=server.ca)
 
     def begin(self):
-        os.makedirs(self.state, exist_ok=True)
+        os.makedirs(self.state, mode=0o700, exist_ok=True)
         self.process = subprocess.Popen([os.path.join(self.build, "src/daemon/dosvcd"), "--user", "--socket", f"{self.state}/bus",
                                          "--state-dir", self.state, "--config", "/dev/null"], env=self.environment)
         end = time.monotonic() + 10
@@ -188,8 +188,10 @@ class Dosvc(Tool):
                 raise RuntimeError("dosvcd does not start")
 
     def end(self):
-        self.process.terminate()
-        self.process.wait()
+        if self.process:
+            self.process.terminate()
+            self.process.wait()
+            self.process = None
 
     def cli(self):
         return os.path.join(self.build, "src/cli/dosvc")
@@ -265,6 +267,7 @@ def main():
     p.add_argument("--rounds", type=int, default=5)
     p.add_argument("--size-mib", type=int, default=2048)
     p.add_argument("--files", type=int, default=10000)
+    p.add_argument("--schemes", default="http,https")
     p.add_argument("--disk", default="/var/tmp", help="a folder on a real disk")
     p.add_argument("--output", default=os.path.join(ROOT, "docs", "benchmarks.md"))
     args = p.parse_args()
@@ -274,6 +277,7 @@ def main():
     server = Server(memory)
     lines = ["# Benchmarks", "", "Written by `make bench` (tests/bench/bench.py); do not edit. Each table is one run: compare inside a table only.",
              "", f"{platform.platform()}, {os.cpu_count()} cores, {args.rounds} rounds, medians. " + " ".join(__doc__.split("\n\n")[2].split()), ""]
+    tools = []
     try:
         size = args.size_mib << 20
         digest = hashlib.sha256()
@@ -309,13 +313,13 @@ def main():
                 if len([e for e in os.listdir(folder) if not e.startswith(".")]) != args.files:
                     raise RuntimeError(f"{name}: {len(os.listdir(folder))} files")
 
-            for scheme in ("http", "https"):
+            for scheme in args.schemes.split(","):
                 print(f"{args.size_mib} MiB over {scheme} on {where}", flush=True)
                 url = server.url(scheme, "big")
                 results = measure(tools, args.rounds, folder, on_disk, lambda t, d, u=url: t.one(
                     u, path, (lambda: subprocess.run(["sync", "-d", path], check=True)) if d else None), check_big)
                 lines += table(f"{args.size_mib} MiB over {scheme}, {where}", results, size / (1 << 30), on_disk)
-            for scheme in ("http", "https"):
+            for scheme in args.schemes.split(","):
                 print(f"{args.files} files of 4 KiB over {scheme} on {where}", flush=True)
                 urls = [server.url(scheme, f"small/f{i:05d}") for i in range(args.files)]
                 results = measure(tools, args.rounds, folder, on_disk, lambda t, d, u=urls: t.many(
@@ -323,10 +327,13 @@ def main():
                 lines += table(f"{args.files} files of 4 KiB over {scheme}, {where}", results, None, on_disk)
             for t in tools:
                 t.end()
+            tools = []
         with open(args.output, "w", encoding="utf-8") as f:
             f.write("\n".join(lines).rstrip() + "\n")
         print(f"wrote {args.output}")
     finally:
+        for t in tools:
+            t.end()
         server.close()
         shutil.rmtree(memory, ignore_errors=True)
         shutil.rmtree(disk, ignore_errors=True)
