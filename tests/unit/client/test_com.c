@@ -14,19 +14,14 @@
 
 #include <cmocka.h>
 
+/* First: its enumeration has names that are Win32 macros in the others. */
+#include "fake_service.h"
+
 #include "bits.h"
 #include "deliveryoptimization.h"
-
-#undef ERROR_FILE_NOT_FOUND /* a Win32 code; the fake service speaks ours */
-#undef ERROR_ACCESS_DENIED
-#undef ERROR_FILE_EXISTS
-#undef ERROR_FILE_TOO_LARGE
-#undef ERROR_INVALID_NAME
-#undef ERROR_NOT_FOUND
-#undef ERROR_TOO_MANY_OPEN_FILES
+#undef ERROR_FILE_NOT_FOUND
 
 #include "base/strings.h"
-#include "fake_service.h"
 
 struct callback {
         IBackgroundCopyCallback callback;
