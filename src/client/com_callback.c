@@ -49,6 +49,8 @@ static bool running;
 static bool stop;
 static bool renew; /* the connection is another one: register all again */
 static pthread_t thread;
+static struct registration *parents_registrations; /* in a child of fork(2): kept from leak checkers, never touched */
+static struct event *parents_events;
 
 /* ---- registrations ---- */
 
@@ -458,7 +460,7 @@ void com_callback_after_fork(bool child) {
         }
         (void) pthread_mutex_init(&lock, NULL);
         (void) pthread_cond_init(&ended, NULL);
-        registrations = NULL;
-        events = NULL;
+        parents_registrations = TAKE_PTR(registrations);
+        parents_events = TAKE_PTR(events);
         running = stop = renew = false;
 }

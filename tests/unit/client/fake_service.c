@@ -906,3 +906,10 @@ const char *fake_service_call_back(struct fake_service *f, const char *member, c
         pthread_mutex_unlock(&f->lock);
         return f->callback_answer;
 }
+
+void fake_service_child_ends(bool ok) {
+        const char *program = ok ? "/bin/true" : "/bin/false";
+
+        (void) execl(program, program, (char *) NULL);
+        _exit(2);
+}

@@ -856,7 +856,7 @@ static void a_child_of_fork_can_use_the_objects_and_gets_no_callbacks(void **sta
                 bool ok = IBackgroundCopyJob_GetState(f->job, &job_state) == S_OK && job_state == BG_JOB_STATE_SUSPENDED &&
                           IBackgroundCopyJob_GetNotifyInterface(f->job, &unknown) == S_OK && !unknown;
 
-                _exit(ok ? 0 : 1);
+                fake_service_child_ends(ok);
         }
         assert_int_equal(waitpid(pid, &status, 0), pid);
         assert_int_equal(status, 0);

@@ -655,7 +655,7 @@ static void a_child_of_fork_has_its_own_connection(void **state) {
                 bool ok = dosvc_get_job(f->c, id, copy_name, name) == 0 && streq(name, "job 1") &&
                           dosvc_suspend(f->c, id) == 0;
 
-                _exit(ok ? 0 : 1);
+                fake_service_child_ends(ok);
         }
         assert_int_equal(waitpid(pid, &status, 0), pid);
         assert_int_equal(status, 0);

@@ -69,7 +69,10 @@ static void free_string(HRESULT hr, LPWSTR *slot, void *given) {
                 CoTaskMemFree(*slot);
 }
 
-static void release(HRESULT hr, IUnknown *unknown, void *given) {
+/* @slot by its address: it is filled while the other arguments are evaluated. */
+static void release(HRESULT hr, void *slot, void *given) {
+        IUnknown *unknown = *(IUnknown **) slot;
+
         if (given && hr == S_OK && unknown)
                 IUnknown_Release(unknown);
 }
@@ -101,7 +104,7 @@ static void poke_unknown(IUnknown *unknown) {
         void *p = NULL, *to = out(&p);
         HRESULT hr = IUnknown_QueryInterface(unknown, any_iid(), to);
 
-        release(hr, p, to);
+        release(hr, &p, to);
 }
 
 /* ---- jobs ---- */
@@ -232,7 +235,7 @@ static void poke_files(IBackgroundCopyJob *job) {
         if (any() % 2)
                 (void) IEnumBackgroundCopyFiles_Reset(files);
         to = out(&clone);
-        release(IEnumBackgroundCopyFiles_Clone(files, to), (IUnknown *) clone, to);
+        release(IEnumBackgroundCopyFiles_Clone(files, to), &clone, to);
         (void) IEnumBackgroundCopyFiles_Next(files, any_u32(), NULL, out(&n));
         (void) IEnumBackgroundCopyFiles_Next(files, 2 + any() % 3, file, any() % 2 ? &n : NULL);
         for (unsigned i = 0; i < 4; i++)
@@ -278,7 +281,7 @@ static void poke_error(IBackgroundCopyJob *job) {
         GET_STRING(PROTOCOL);
         (void) IBackgroundCopyError_GetError(error, out(&context), out(&code));
         to = out(&file);
-        release(IBackgroundCopyError_GetFile(error, to), (IUnknown *) file, to);
+        release(IBackgroundCopyError_GetFile(error, to), &file, to);
         IBackgroundCopyError_Release(error);
 }
 
@@ -312,7 +315,7 @@ static void poke_job(IBackgroundCopyJob *job) {
                 /* An object that is no callback, or none. */
                 (void) IBackgroundCopyJob_SetNotifyInterface(job, out(job));
                 to = out(&unknown);
-                release(IBackgroundCopyJob_GetNotifyInterface(job, to), unknown, to);
+                release(IBackgroundCopyJob_GetNotifyInterface(job, to), &unknown, to);
                 break;
         case 8:
                 poke_job_strings(job);
@@ -334,15 +337,15 @@ static void poke_manager(IBackgroundCopyManager *manager, const GUID *known) {
         void *to = out(&job);
 
         poke_unknown((IUnknown *) manager);
-        release(IBackgroundCopyManager_GetJob(manager, any() % 3 == 0 ? NULL : any() % 2 ? known : &guid, to), (IUnknown *) job, to);
+        release(IBackgroundCopyManager_GetJob(manager, any() % 3 == 0 ? NULL : any() % 2 ? known : &guid, to), &job, to);
         job = NULL;
         if (any() % 50 == 0) {
                 void *id_to = out(&id);
 
-                release(IBackgroundCopyManager_CreateJob(manager, any_string(), (BG_JOB_TYPE) any_u32(), id_to, to), (IUnknown *) job, to);
+                release(IBackgroundCopyManager_CreateJob(manager, any_string(), (BG_JOB_TYPE) any_u32(), id_to, to), &job, to);
         }
         to = out(&jobs);
-        release(IBackgroundCopyManager_EnumJobs(manager, any_u32(), to), (IUnknown *) jobs, to);
+        release(IBackgroundCopyManager_EnumJobs(manager, any_u32(), to), &jobs, to);
 #define DESCRIBE(at) IBackgroundCopyManager_GetErrorDescription(manager, (HRESULT) any_u32(), any_u32(), at)
         GET_STRING(DESCRIBE);
 }
@@ -358,7 +361,7 @@ static void poke_functions(void) {
         (void) StringFromGUID2(out(&guid), out(text), (int) (any() % 64));
         (void) StringFromGUID2(&guid, text, -(int) (any() % 100));
         (void) CoCreateGuid(out(&guid));
-        release(CoCreateInstance(any() % 2 ? &CLSID_DeliveryOptimization : out(&guid), NULL, any_u32(), any_iid(), to), p, to);
+        release(CoCreateInstance(any() % 2 ? &CLSID_DeliveryOptimization : out(&guid), NULL, any_u32(), any_iid(), to), &p, to);
         (void) CoInitializeSecurity(NULL, (LONG) any_u32(), NULL, NULL, any_u32(), any_u32(), NULL, any_u32(), NULL);
         (void) CoSetProxyBlanket(NULL, any_u32(), any_u32(), NULL, any_u32(), any_u32(), NULL, any_u32());
         SysFreeString(SysAllocString(any_string()));
@@ -404,7 +407,7 @@ static void nothing_that_a_program_passes_crashes_it(void **state) {
         pid = fork();
         if (pid == 0) {
                 live_badly();
-                _exit(0);
+                fake_service_child_ends(true);
         }
         assert_int_equal(waitpid(pid, &status, 0), pid);
         assert_int_equal(status, 0);

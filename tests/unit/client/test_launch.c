@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -21,6 +22,8 @@
 #include "client/launch.h"
 #include "client/public.h"
 #include "fake_service.h"
+
+#define RESULT_MAX 65536
 
 struct fixture {
         char directory[40];
@@ -61,21 +64,34 @@ static int tear_down(void **state) {
         return 0;
 }
 
+/* Not under valgrind 3.19. */
+static bool there_are_pidfds(void) {
+        int fd = (int) syscall(SYS_pidfd_open, getpid(), 0);
+
+        if (fd >= 0)
+                close(fd);
+        return fd >= 0;
+}
+
 /* Starts it and waits for its end: what it wrote. */
 static char *run(struct fixture *f, const char *script) {
         struct pollfd pollfd = { .events = POLLIN };
-        char text[2048], *content;
-        int watch = -EBADF;
-        size_t size;
+        char text[2048], *content = calloc(1, RESULT_MAX + 1);
+        int watch = -EBADF, fd;
 
         snprintf(text, sizeof(text), "#!/bin/sh\nexec >%s\n%s\n", f->result, script);
         write_file(f->program, text, 0700);
+        (void) unlink(f->result);
+        assert_int_equal(mkfifo(f->result, 0600), 0);
         assert_int_equal(launch_service(&watch), 0);
-        assert_true(watch >= 0);
+        fd = open(f->result, O_RDONLY | O_CLOEXEC); /* waits for the script */
+        assert_true(fd >= 0);
+        assert_true(fd_read_all(fd, content, RESULT_MAX) >= 0);
+        close(fd);
+        assert_int_equal(watch >= 0, there_are_pidfds());
         pollfd.fd = watch;
-        assert_int_equal(poll(&pollfd, 1, 10000), 1);
-        close(watch);
-        assert_int_equal(fd_read_file(f->result, 65536, &content, &size), 0);
+        assert_int_equal(poll(&pollfd, watch >= 0, watch >= 0 ? 10000 : 0), watch >= 0);
+        (void) fd_close(watch);
         return content;
 }
 
@@ -211,7 +227,7 @@ static void a_service_that_ends_without_listening_is_not_waited_for_in_full(void
         clock_gettime(CLOCK_MONOTONIC, &begin);
         assert_int_equal((uint32_t) dosvc_open(DOSVC_CONNECT_USER, &c), 0x80D01001);
         clock_gettime(CLOCK_MONOTONIC, &end);
-        assert_in_range(end.tv_sec - begin.tv_sec, 2, 8);
+        assert_in_range(end.tv_sec - begin.tv_sec, 2, there_are_pidfds() ? 8 : 20);
         assert_non_null(strstr(dosvc_last_error(NULL)->text, "dosvcd --user"));
 }
 
