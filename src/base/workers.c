@@ -15,42 +15,87 @@ struct worker {
         pthread_t thread;
 };
 
+/* What waits stands in two lists: works without a lane, and the first work of each lane, with the rest of its lane chained behind it. So
+ * finding the next work looks at lanes (a few), never at works (thousands), and nobody is woken for a lane that is taken. */
 struct workers {
         pthread_mutex_t lock;
-        pthread_cond_t wake;     /* work came in, or a lane became free, or stop */
+        pthread_cond_t wake;     /* something can be run, or stop */
         pthread_cond_t finished; /* something was put on the done list */
-        struct work *waiting;    /* in order of submission */
-        size_t n_waiting;
+        struct work *heads;      /* first come, first served */
+        struct work *unlaned;
+        size_t n_unlaned;
         struct work *done;
         size_t n_outstanding;
         size_t n_idle;
         size_t n_threads;
         size_t n_max;
+        bool somebody_waits; /* in workers_wait() */
         bool stop;
         int event_fd;
         struct worker threads[];
 };
 
 static bool lane_is_busy(const struct workers *pool, const void *lane) {
-        if (!lane)
-                return false;
         for (size_t i = 0; i < pool->n_threads; i++)
                 if (pool->threads[i].busy && pool->threads[i].lane == lane)
                         return true;
         return false;
 }
 
-/* The first work whose lane is free. Lock held. */
+/* How many works could be run right now. Lock held. */
+static size_t count_runnable(const struct workers *pool) {
+        size_t n = pool->n_unlaned;
+        struct work *head;
+
+        DL_FOREACH(pool->heads, head)
+                n += !lane_is_busy(pool, head->lane);
+        return n;
+}
+
+/* Takes the first of a lane away; the next one of the lane goes to the tail, so that lanes take turns. */
+static struct work *take_head(struct workers *pool, struct work *head) {
+        struct work *behind = head->behind;
+
+        DL_DELETE(pool->heads, head);
+        if (behind) {
+                behind->last = head->last;
+                DL_APPEND(pool->heads, behind);
+        }
+        return head;
+}
+
+/* Lock held. NULL: nothing can be run. */
 static struct work *next_work(struct workers *pool) {
         struct work *work;
 
-        DL_FOREACH(pool->waiting, work)
-                if (!lane_is_busy(pool, work->lane)) {
-                        DL_DELETE(pool->waiting, work);
-                        pool->n_waiting--;
-                        return work;
+        DL_FOREACH(pool->heads, work)
+                if (!lane_is_busy(pool, work->lane))
+                        return take_head(pool, work);
+        work = pool->unlaned;
+        if (work) {
+                DL_DELETE(pool->unlaned, work);
+                pool->n_unlaned--;
+        }
+        return work;
+}
+
+static void enqueue(struct workers *pool, struct work *work) {
+        struct work *head;
+
+        work->behind = NULL;
+        work->last = work;
+        if (!work->lane) {
+                DL_APPEND(pool->unlaned, work);
+                pool->n_unlaned++;
+                return;
+        }
+        DL_FOREACH(pool->heads, head)
+                if (head->lane == work->lane) {
+                        head->last->behind = work;
+                        head->last = work;
+                        return;
                 }
-        return NULL;
+        DL_APPEND(pool->heads, work);
 }
 
 static void *worker_main(void *arg) {
@@ -70,17 +115,21 @@ static void *worker_main(void *arg) {
                         break;
                 self->busy = true;
                 self->lane = work->lane;
+                /* Whoever takes a work sees to it that the next one is taken too. */
+                if (pool->n_idle > 0 && count_runnable(pool) > 0)
+                        pthread_cond_signal(&pool->wake);
                 pthread_mutex_unlock(&pool->lock);
 
                 work->run(work);
 
                 pthread_mutex_lock(&pool->lock);
                 self->busy = false;
+                /* The descriptor is readable already while something waits on the list. */
+                if (!pool->done)
+                        (void) eventfd_write(pool->event_fd, 1);
                 DL_APPEND(pool->done, work);
-                (void) eventfd_write(pool->event_fd, 1);
-                pthread_cond_signal(&pool->finished);
-                if (self->lane && pool->waiting)
-                        pthread_cond_signal(&pool->wake); /* somebody may wait for this lane */
+                if (pool->somebody_waits)
+                        pthread_cond_signal(&pool->finished);
         }
         pthread_mutex_unlock(&pool->lock);
         return NULL;
@@ -125,14 +174,13 @@ struct workers *workers_free(struct workers *pool, bool abandon) {
         return NULL;
 }
 
-/* Starts one more thread if the waiting work could use it. Lock held. */
-static void grow(struct workers *pool) {
+/* Starts one more thread if what can be run could use it. Lock held. An idle thread that was signalled already still counts as idle
+ * until it runs: so compare with all that can be run, or the second of two quick works would sit behind a first one that hangs. */
+static void grow(struct workers *pool, size_t n_runnable) {
         struct worker *worker = &pool->threads[pool->n_threads];
         sigset_t all, old;
 
-        /* An idle thread that was signalled already still counts as idle until it runs: compare with all that waits, or the
-         * second of two quick works would sit behind a first one that hangs. */
-        if (pool->n_idle >= pool->n_waiting || pool->n_threads == pool->n_max)
+        if (pool->n_idle >= n_runnable || pool->n_threads == pool->n_max)
                 return;
         *worker = (struct worker) { .pool = pool };
         /* Signals belong to the loop's thread. */
@@ -146,12 +194,16 @@ static void grow(struct workers *pool) {
 }
 
 void workers_submit(struct workers *pool, struct work *work) {
+        size_t n_runnable;
+
         pthread_mutex_lock(&pool->lock);
-        DL_APPEND(pool->waiting, work);
-        pool->n_waiting++;
+        enqueue(pool, work);
         pool->n_outstanding++;
-        grow(pool);
-        pthread_cond_signal(&pool->wake);
+        n_runnable = count_runnable(pool);
+        if (n_runnable > 0) {
+                grow(pool, n_runnable);
+                pthread_cond_signal(&pool->wake);
+        }
         pthread_mutex_unlock(&pool->lock);
 }
 
@@ -185,8 +237,10 @@ size_t workers_dispatch(struct workers *pool) {
 
 size_t workers_wait(struct workers *pool) {
         pthread_mutex_lock(&pool->lock);
+        pool->somebody_waits = true;
         while (!pool->done && pool->n_outstanding > 0)
                 pthread_cond_wait(&pool->finished, &pool->lock);
+        pool->somebody_waits = false;
         pthread_mutex_unlock(&pool->lock);
         return workers_dispatch(pool);
 }

@@ -19,7 +19,8 @@ struct work {
         work_fn run;  /* on a thread */
         work_fn done; /* on the loop; the work may be freed or submitted again here */
         const void *lane; /* identity only, never followed */
-        struct work *prev, *next; /* private */
+        struct work *prev, *next;   /* private */
+        struct work *behind, *last; /* private: those of the same lane that wait behind this one */
 };
 
 int workers_new(unsigned max_threads, struct workers **ret);
