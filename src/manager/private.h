@@ -9,7 +9,7 @@
 
 #include "manager/manager.h"
 
-#define FILES_IN_FLIGHT_PER_JOB 64
+#define FILES_IN_FLIGHT_PER_JOB 256 /* many small files: what waits for a sync together is synced together */
 #define FILES_IN_FLIGHT_MAX 2048  /* of all jobs: each holds two descriptors here and one in the transfer process */
 #define RESTARTS_MAX 3            /* times that a file may begin anew before the job fails */
 #define DISK_ERRORS_MAX 2         /* reliability.md 5.3: two failed syncs on one file are a disk error */
