@@ -22,14 +22,15 @@ static _Thread_local struct {
 
 /* ---- fork ---- */
 
+/* The callbacks' lock first: references of the connection are taken under it. */
 static void before_fork(void) {
-        pthread_mutex_lock(&lock);
         com_callback_before_fork();
+        pthread_mutex_lock(&lock);
 }
 
 static void after_fork_in_parent(void) {
-        com_callback_after_fork(false);
         pthread_mutex_unlock(&lock);
+        com_callback_after_fork(false);
 }
 
 static void after_fork_in_child(void) {
@@ -89,17 +90,21 @@ static bool is_initialized(void) {
 /* ---- the connection ---- */
 
 int com_connection_get(struct dosvc **ret) {
-        int r = 0;
+        struct dosvc *fresh;
+        int r;
 
+        /* Before the lock is taken: it has a lock of its own, and fork(2) takes both in no particular order. It is cheap. */
+        r = connection_new(0, &com_callback_hooks, &fresh);
+        if (r < 0)
+                return r;
         pthread_mutex_lock(&lock);
         if (!shared)
-                r = connection_new(0, &com_callback_hooks, &shared);
-        if (r >= 0) {
-                n_users++;
-                *ret = shared;
-        }
+                shared = TAKE_PTR(fresh);
+        n_users++;
+        *ret = shared;
         pthread_mutex_unlock(&lock);
-        return r;
+        connection_unref(fresh);
+        return 0;
 }
 
 struct dosvc *com_connection_ref(struct dosvc *c) {

@@ -69,8 +69,6 @@ static void after_fork_in_child(void) {
                 c->watchers = NULL;
                 c->connecting = false;
                 c->reading = false;
-                if (c->hooks && c->hooks->forked)
-                        c->hooks->forked(c);
         }
 }
 

@@ -54,7 +54,6 @@ struct connection_hooks {
         int (*connected)(struct dosvc *connection, sd_bus *bus); /* exports objects; 0 or -errno */
         void (*lost)(struct dosvc *connection);
         /* Both under the lock: they must not block. */
-        void (*forked)(struct dosvc *connection); /* in the child of fork(2), where only this thread is left */
 };
 
 /* @flags: DOSVC_CONNECT_*. @hooks may be NULL and must outlive it. 0 or -errno. */
