@@ -183,7 +183,6 @@ static CURLcode set_policy(CURL *easy) {
         c |= curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L); /* a proxy's answer is not the file's */
         c |= curl_easy_setopt(easy, CURLOPT_HEADEROPT, (long) CURLHEADER_SEPARATE); /* ours are not the proxy's */
         c |= curl_easy_setopt(easy, CURLOPT_USERAGENT, "dosvc/" DOSVC_VERSION);
-        c |= curl_easy_setopt(easy, CURLOPT_COOKIEFILE, ""); /* a jar in memory, emptied when the request ends */
         c |= curl_easy_setopt(easy, CURLOPT_MAXLIFETIME_CONN, CONNECTION_LIFETIME_SECONDS);
         c |= curl_easy_setopt(easy, CURLOPT_MAXAGE_CONN, CONNECTION_IDLE_SECONDS);
         c |= curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
@@ -215,7 +214,6 @@ int exchange_prepare(struct exchange *exchange, const struct exchange_spec *spec
         int r;
 
         exchange_done(exchange);
-        curl_easy_reset(easy); /* keeps the cookies of this request */
         *exchange = (struct exchange) {
                 .easy = easy,
                 .callbacks = callbacks,

@@ -59,7 +59,7 @@ struct exchange {
         char error[CURL_ERROR_SIZE];
 };
 
-/* @exchange->easy is set by the caller. 0, -ENOMEM, -EINVAL. */
+/* @exchange->easy is set by the caller: a handle from owner_take_easy(). Every option that is ever set is set each time. 0, -ENOMEM, -EINVAL. */
 int exchange_prepare(struct exchange *exchange, const struct exchange_spec *spec, const struct exchange_callbacks *callbacks,
                      void *userdata);
 /* After the handle left its multi handle. The facts stay. */

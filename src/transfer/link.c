@@ -38,7 +38,7 @@ static void link_flush(struct link *link) {
         link->waiting = r == 1;
         if (link->waiting != was_waiting)
                 (void) sd_event_source_set_io_events(link->io, EPOLLIN | (link->waiting ? EPOLLOUT : 0));
-        if (was_waiting && !link->waiting && link->callbacks->drained)
+        if (!link->waiting && link->callbacks->drained)
                 link->callbacks->drained(link->userdata);
 }
 

@@ -15,7 +15,7 @@ struct link_callbacks {
         /* @fd: consumed; see ipc_channel_receive(). Strings are valid during the call. */
         void (*message)(void *userdata, const struct ipc_message *message, int fd);
         void (*closed)(void *userdata, int error);
-        void (*drained)(void *userdata); /* optional: the queue, once full enough to wait, is empty again */
+        void (*drained)(void *userdata); /* optional: all that was queued is written */
 };
 
 /* @fd is consumed on success. */

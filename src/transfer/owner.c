@@ -207,16 +207,20 @@ void ticket_set_multiplexed(struct ticket *ticket) {
 }
 
 CURL *owner_take_easy(struct owner *owner) {
-        if (owner->n_idle > 0)
-                return owner->idle[--owner->n_idle];
-        return curl_easy_init();
+        CURL *easy = owner->n_idle > 0 ? owner->idle[--owner->n_idle] : curl_easy_init();
+
+        if (easy && curl_easy_setopt(easy, CURLOPT_COOKIEFILE, "") != CURLE_OK) {
+                curl_easy_cleanup(easy);
+                return NULL;
+        }
+        return easy;
 }
 
 void owner_return_easy(struct owner *owner, CURL *easy) {
         if (!easy)
                 return;
-        /* curl_easy_reset() keeps cookies. */
-        if (owner->n_idle == IDLE_HANDLES_MAX || curl_easy_setopt(easy, CURLOPT_COOKIELIST, "ALL") != CURLE_OK) {
+        /* curl_easy_reset() keeps cookies, and libcurl 7.88 forgets in it to free the list of cookie files. */
+        if (owner->n_idle == IDLE_HANDLES_MAX || curl_easy_setopt(easy, CURLOPT_COOKIEFILE, NULL) != CURLE_OK) {
                 curl_easy_cleanup(easy);
                 return;
         }

@@ -44,7 +44,7 @@ bool ticket_is_for(const struct ticket *ticket, const char *host_key);
 /* The host speaks HTTP/2: requests share a connection, so more of them may go at once. */
 void ticket_set_multiplexed(struct ticket *ticket);
 
-/* A handle with default options and an empty cookie jar. NULL: no memory. */
+/* A handle with default options and an empty cookie jar in memory: cookies live as long as their request. NULL: no memory. */
 CURL *owner_take_easy(struct owner *owner);
 void owner_return_easy(struct owner *owner, CURL *easy);
 int owner_add(struct owner *owner, CURL *easy);
