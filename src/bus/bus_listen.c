@@ -23,8 +23,8 @@ struct listener {
         ino_t ino;
         int fd;
         sd_event_source *source;
-        sd_event_source *watches[WATCHES_MAX];
-        size_t n_watches;
+        int watch_fd; /* inotify */
+        sd_event_source *watch_source;
         struct listener *prev, *next;
 };
 
@@ -98,9 +98,9 @@ static int make_address(const char *path, struct sockaddr_un *ret, socklen_t *re
         return 0;
 }
 
-/* Takes a socket away that nobody serves. The caller holds the lock of the state folder, so it cannot be a starting
- * twin's. */
-static int remove_stale(const char *path, const struct sockaddr_un *address, socklen_t size) {
+/* 0: there is nothing, or a socket that nobody serves. The caller holds the lock of the state folder, so it cannot be a
+ * starting twin's. */
+static int judge_place(const char *path, const struct sockaddr_un *address, socklen_t size) {
         _cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
         struct stat st;
 
@@ -112,11 +112,7 @@ static int remove_stale(const char *path, const struct sockaddr_un *address, soc
                 return -EEXIST;
         if (connect(fd, (const struct sockaddr *) address, size) == 0 || errno == EAGAIN)
                 return -EADDRINUSE;
-        if (errno != ECONNREFUSED)
-                return -errno;
-        if (unlink(path) < 0 && errno != ENOENT)
-                return -errno;
-        return 0;
+        return errno == ECONNREFUSED || errno == ENOENT ? 0 : -errno;
 }
 
 static int make_directory_of(const char *path) {
@@ -133,7 +129,35 @@ static int make_directory_of(const char *path) {
         return 0;
 }
 
+/* A socket that listens, under a name of its own. */
+static int new_socket(const char *path, int *ret) {
+        _cleanup_close_ int fd = -EBADF;
+        struct sockaddr_un address;
+        socklen_t size;
+        int r;
+
+        r = make_address(path, &address, &size);
+        if (r < 0)
+                return r;
+        (void) unlink(path);
+        fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        if (fd < 0)
+                return -errno;
+        /* Before bind(): the inode gets this mode from its first moment. */
+        if (fchmod(fd, 0600) < 0 || bind(fd, (const struct sockaddr *) &address, size) < 0)
+                return -errno;
+        if (listen(fd, LISTEN_BACKLOG) < 0) {
+                r = -errno;
+                (void) unlink(path);
+                return r;
+        }
+        *ret = TAKE_FD(fd);
+        return 0;
+}
+
+/* Made beside its place and renamed there: who sees the socket can connect. */
 static int listener_bind(struct listener *listener) {
+        _cleanup_free_ char *temporary = NULL;
         _cleanup_close_ int fd = -EBADF;
         struct sockaddr_un address;
         socklen_t size;
@@ -144,17 +168,19 @@ static int listener_bind(struct listener *listener) {
         if (r >= 0)
                 r = make_directory_of(listener->path);
         if (r >= 0)
-                r = remove_stale(listener->path, &address, size);
+                r = judge_place(listener->path, &address, size);
         if (r < 0)
                 return r;
-        fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-        if (fd < 0)
-                return -errno;
-        /* Before bind(): the inode gets this mode from its first moment. */
-        if (fchmod(fd, 0600) < 0 || bind(fd, (const struct sockaddr *) &address, size) < 0)
-                return -errno;
-        if (listen(fd, LISTEN_BACKLOG) < 0 || lstat(listener->path, &st) < 0)
-                return -errno;
+        if (asprintf(&temporary, "%s~", listener->path) < 0)
+                return -ENOMEM;
+        r = new_socket(temporary, &fd);
+        if (r < 0)
+                return r;
+        if (lstat(temporary, &st) < 0 || rename(temporary, listener->path) < 0) {
+                r = -errno;
+                (void) unlink(temporary);
+                return r;
+        }
         listener->source = sd_event_source_disable_unref(listener->source);
         fd_close(listener->fd);
         listener->fd = TAKE_FD(fd);
@@ -172,7 +198,60 @@ static bool listener_path_is_ours(const struct listener *listener) {
 
 /* ---- being there again when it vanishes ---- */
 
-static int listener_watch_path(struct listener *listener);
+/* An inotify descriptor of our own: sd_event_add_inotify() of systemd 252 spins for ever inside the loop when a callback
+ * removes a source for which an event is pending (seen in one of some hundred renames of a runtime directory). */
+
+static int on_path_events(sd_event_source *source, int fd, uint32_t events, void *userdata);
+
+/* In the nearest directory above the socket that exists, something is made or goes. Those above it may be moved or
+ * removed with all that is in them; where one is a mount point (/run/user/UID), unmounting it is seen only from the
+ * directory that it is in. */
+static int add_watches(const struct listener *listener, int fd) {
+        _cleanup_free_ char *directory = strdup(listener->path);
+        dev_t below = 0;
+        size_t n = 0;
+        char *slash;
+
+        if (!directory)
+                return -ENOMEM;
+        while (n < WATCHES_MAX && directory[1] && (slash = strrchr(directory, '/'))) {
+                struct stat st;
+                uint32_t mask;
+
+                slash[slash == directory ? 1 : 0] = 0;
+                if (stat(directory, &st) < 0)
+                        continue;
+                mask = n == 0 || st.st_dev != below ? CHANGED_BELOW | CHANGED_ITSELF : CHANGED_ITSELF;
+                if (inotify_add_watch(fd, directory, mask | IN_ONLYDIR) < 0) {
+                        if (errno == ENOENT)
+                                continue; /* gone since: its parent shows it */
+                        return -errno;
+                }
+                below = st.st_dev;
+                n++;
+        }
+        return 0;
+}
+
+/* Anew, for what is there now. */
+static int listener_watch_path(struct listener *listener) {
+        _cleanup_close_ int fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+        int r;
+
+        listener->watch_source = sd_event_source_disable_unref(listener->watch_source);
+        listener->watch_fd = fd_close(listener->watch_fd);
+        if (fd < 0)
+                return -errno;
+        r = add_watches(listener, fd);
+        if (r < 0)
+                return r;
+        r = sd_event_add_io(listener->server->event, &listener->watch_source, fd, EPOLLIN, on_path_events, listener);
+        if (r < 0)
+                return r;
+        (void) sd_event_source_set_description(listener->watch_source, "bus-path");
+        listener->watch_fd = TAKE_FD(fd);
+        return 0;
+}
 
 static bool is_missing(const char *path) {
         struct stat st;
@@ -180,11 +259,27 @@ static bool is_missing(const char *path) {
         return lstat(path, &st) < 0 && errno == ENOENT;
 }
 
-static int on_path_event(sd_event_source *source _unused_, const struct inotify_event *event, void *userdata) {
+/* Takes what is there; true if a directory itself went, so that other ones must be watched. */
+static bool read_events(int fd) {
+        _Alignas(struct inotify_event) char buffer[4096];
+        bool moved = false;
+        ssize_t n;
+
+        while ((n = read(fd, buffer, sizeof(buffer))) > 0)
+                for (const char *p = buffer; p < buffer + n;) {
+                        const struct inotify_event *event = (const struct inotify_event *) p;
+
+                        moved |= event->mask & (CHANGED_ITSELF | IN_IGNORED | IN_UNMOUNT | IN_Q_OVERFLOW);
+                        p += sizeof(*event) + event->len;
+                }
+        return moved;
+}
+
+static int on_path_events(sd_event_source *source _unused_, int fd, uint32_t events _unused_, void *userdata) {
         struct listener *listener = ASSERT_PTR(userdata);
         int r;
 
-        if (listener_path_is_ours(listener) && !(event->mask & (CHANGED_ITSELF | IN_IGNORED | IN_UNMOUNT)))
+        if (!read_events(fd) && listener_path_is_ours(listener))
                 return 0;
         /* Watch before looking, so that nothing happens unseen in between. Only what is not there is made: a socket
          * of somebody else's stays his. */
@@ -203,55 +298,13 @@ static int on_path_event(sd_event_source *source _unused_, const struct inotify_
         return 0;
 }
 
-static void listener_unwatch(struct listener *listener) {
-        while (listener->n_watches > 0)
-                sd_event_source_disable_unref(listener->watches[--listener->n_watches]);
-}
-
-static int watch_directory(struct listener *listener, const char *directory, uint32_t mask) {
-        sd_event_source *watch = NULL;
-        int r = sd_event_add_inotify(listener->server->event, &watch, directory, mask | IN_ONLYDIR, on_path_event,
-                                     listener);
-
-        if (r < 0)
-                return r;
-        (void) sd_event_source_set_description(watch, "bus-path");
-        listener->watches[listener->n_watches++] = watch;
-        return 0;
-}
-
-/* In the nearest directory above the socket that exists, something is made or goes. Those above it may be moved or
- * removed with all that is in them; where one is a mount point (/run/user/UID), unmounting it is seen only from the
- * directory that it is in. */
-static int listener_watch_path(struct listener *listener) {
-        _cleanup_free_ char *directory = strdup(listener->path);
-        dev_t below = 0;
-        char *slash;
-        int r = 0;
-
-        listener_unwatch(listener);
-        if (!directory)
-                return -ENOMEM;
-        while (r >= 0 && listener->n_watches < WATCHES_MAX && directory[1] && (slash = strrchr(directory, '/'))) {
-                struct stat st;
-
-                slash[slash == directory ? 1 : 0] = 0;
-                if (stat(directory, &st) < 0)
-                        continue;
-                r = watch_directory(listener, directory,
-                                    listener->n_watches == 0 || st.st_dev != below ? CHANGED_BELOW | CHANGED_ITSELF
-                                                                                   : CHANGED_ITSELF);
-                below = st.st_dev;
-        }
-        return r;
-}
-
 /* ---- lists of them ---- */
 
 static struct listener *listener_free(struct listener *listener) {
         if (!listener)
                 return NULL;
-        listener_unwatch(listener);
+        sd_event_source_disable_unref(listener->watch_source);
+        fd_close(listener->watch_fd);
         sd_event_source_disable_unref(listener->source);
         if (listener->path && listener_path_is_ours(listener))
                 (void) unlink(listener->path);
@@ -277,7 +330,7 @@ int bus_server_listen(struct bus_server *server, const char *path) {
 
         if (!listener)
                 return -ENOMEM;
-        *listener = (struct listener) { .server = server, .path = strdup(path), .fd = -EBADF };
+        *listener = (struct listener) { .server = server, .path = strdup(path), .fd = -EBADF, .watch_fd = -EBADF };
         if (!listener->path)
                 return -ENOMEM;
         r = listener_bind(listener);
@@ -297,7 +350,7 @@ int bus_server_adopt_listener(struct bus_server *server, int fd) {
 
         if (!listener)
                 return -ENOMEM;
-        *listener = (struct listener) { .server = server, .fd = -EBADF };
+        *listener = (struct listener) { .server = server, .fd = -EBADF, .watch_fd = -EBADF };
         r = fd_set_nonblocking(fd, true);
         if (r < 0)
                 return r;
