@@ -89,6 +89,9 @@ class Run:
         self.total = Count()
         self.table = []
         self.logs = os.path.join(ROOT, arguments.build, "check-logs")
+        self.result = os.path.join(self.logs, "result")  # the last line once more, for bootstrap
+        if os.path.exists(self.result):
+            os.unlink(self.result)
 
     def step(self, name, function, *parameters):
         if self.arguments.only and not any(word in name for word in self.arguments.only):
@@ -226,6 +229,9 @@ def main():
     for name, count, seconds in run.table:
         print(f"{seconds:7.1f} s  {name:36} {count}")
     print(f"logs: {os.path.relpath(run.logs, ROOT)}, {arguments.build}*/meson-logs")
+    os.makedirs(run.logs, exist_ok=True)
+    with open(run.result, "w", encoding="utf-8") as f:
+        f.write(f"{run.total}\n")
     print(run.total, flush=True)
     return 1 if run.total.failed or run.total.passed == 0 else 0
 

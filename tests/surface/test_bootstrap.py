@@ -80,6 +80,15 @@ def test_a_url_reaches_make_with_its_dollars(machine):
     assert machine.called("make") == ["make demo URL=https://host/a?b=$$c&d=$$(e)"]
 
 
+def test_the_count_is_the_last_line_also_after_a_failure(machine):
+    machine.stand_in("make", "echo '3 passed, 1 failed, 0 skipped'; echo 'make: *** [check] Error 1'; exit 2")
+    (machine.folder / "build" / "check-logs").mkdir(parents=True)
+    (machine.folder / "build" / "check-logs" / "result").write_text("3 passed, 1 failed, 0 skipped\n")
+    result = machine.run("check")
+    assert result.returncode == 2
+    assert result.stdout.splitlines()[-1] == "3 passed, 1 failed, 0 skipped"
+
+
 @pytest.mark.parametrize("words", [[], ["everything"], ["-x"]])
 def test_unknown_words_show_the_usage(machine, words):
     result = machine.run(*words)
