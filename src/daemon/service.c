@@ -249,6 +249,7 @@ static struct manager_limits make_limits(const struct settings *settings) {
 static int make_engine(struct service *service) {
         _cleanup_free_ char *transfer = NULL, *resolve = NULL;
         struct engine_process_config config;
+        const char *ca_file;
         int r;
 
         r = programs_find("dosvc-transfer", &transfer);
@@ -256,9 +257,13 @@ static int make_engine(struct service *service) {
                 r = programs_find("dosvc-resolve", &resolve);
         if (r < 0)
                 return r;
+        ca_file = settings_get_path(service->config.settings, SETTING_CAFile);
+        if (!*ca_file)
+                ca_file = secure_getenv("SSL_CERT_FILE"); /* what other programs of this user go by */
         config = (struct engine_process_config) {
                 .transfer_program = transfer,
                 .resolve_program = resolve,
+                .ca_file = ca_file,
                 .idle_exit_usec = CHILDREN_IDLE_EXIT_USEC,
                 .verbose = service->config.arguments->verbose,
         };

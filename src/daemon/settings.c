@@ -17,6 +17,7 @@ enum setting_type {
         CONFIG_SECONDS,
         CONFIG_BYTES,
         CONFIG_BOOL,
+        CONFIG_PATH,
 };
 
 struct setting_row {
@@ -80,10 +81,19 @@ static int parse_bytes(const char *s, uint64_t *ret) {
         return 0;
 }
 
+/* Absolute or empty. Its number, which min and max are for, is its length. */
+static int parse_path(const char *s, uint64_t *ret) {
+        *ret = strlen(s);
+        return *s && *s != '/' ? -EINVAL : 0;
+}
+
 static int parse_value(const struct setting_row *row, const char *s, uint64_t *ret) {
         int r;
 
         switch (row->type) {
+        case CONFIG_PATH:
+                r = parse_path(s, ret);
+                break;
         case CONFIG_BOOL:
                 return parse_bool(s, ret);
         case CONFIG_BYTES:
@@ -97,15 +107,18 @@ static int parse_value(const struct setting_row *row, const char *s, uint64_t *r
         return *ret < row->min || *ret > row->max ? -ERANGE : 0;
 }
 
-static int settings_put(struct settings *settings, size_t i, uint64_t number, const char *source) {
+/* @text: as it was written; numbers are shown without their suffixes. */
+static int settings_put(struct settings *settings, size_t i, uint64_t number, const char *text, const char *source) {
         char value[24];
         int r;
 
         if (rows[i].type == CONFIG_BOOL)
-                (void) snprintf(value, sizeof(value), "%s", number ? "yes" : "no");
-        else
+                text = number ? "yes" : "no";
+        else if (rows[i].type != CONFIG_PATH) {
                 (void) snprintf(value, sizeof(value), "%" PRIu64, number);
-        r = strdup_to(&settings->values[i], value);
+                text = value;
+        }
+        r = strdup_to(&settings->values[i], text);
         if (r >= 0)
                 r = strdup_to(&settings->sources[i], source);
         if (r < 0)
@@ -132,7 +145,7 @@ int settings_new(struct settings **ret) {
 
                 r = parse_value(&rows[i], rows[i].initial, &number);
                 assert(r >= 0); /* idl/config.txt contradicts itself */
-                r = settings_put(settings, i, number, "default");
+                r = settings_put(settings, i, number, rows[i].initial, "default");
                 if (r < 0)
                         return r;
         }
@@ -153,6 +166,11 @@ struct settings *settings_free(struct settings *settings) {
 
 uint64_t settings_get(const struct settings *settings, enum setting setting) {
         return settings->numbers[setting];
+}
+
+const char *settings_get_path(const struct settings *settings, enum setting setting) {
+        assert(rows[setting].type == CONFIG_PATH);
+        return settings->values[setting];
 }
 
 const struct bus_config_entry *settings_entries(const struct settings *settings) {
@@ -209,7 +227,7 @@ static int take_pair(void *userdata, const char *section, const char *key, const
                         log_warning("%s:%u: \"%s\" is no value for %s; ignored", reader->path, reader->line, value,
                                     key);
                 else
-                        r = settings_put(reader->settings, i, number, reader->path);
+                        r = settings_put(reader->settings, i, number, value, reader->path);
                 if (r == -ENOMEM)
                         reader->error = r;
                 return 1;

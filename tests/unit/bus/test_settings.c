@@ -81,6 +81,18 @@ static void what_the_file_says_counts(void **state) {
         assert_string_equal(settings_entries(settings)[SETTING_BackgroundSlots].value, "7");
 }
 
+static void a_path_is_absolute_or_empty(void **state) {
+        _cleanup_(settings_freep) struct settings *settings = NULL;
+
+        write_file("conf", "[Service]\nCAFile=/etc/ssl/own.pem\n");
+        settings = read_conf();
+        assert_string_equal(settings_get_path(settings, SETTING_CAFile), "/etc/ssl/own.pem");
+        settings = settings_free(settings);
+        write_file("conf", "[Service]\nCAFile=own.pem\n");
+        settings = read_conf();
+        assert_string_equal(settings_get_path(settings, SETTING_CAFile), "");
+}
+
 static void what_is_wrong_changes_nothing(void **state) {
         static const char *const texts[] = {
                 "[Service]\nBackgroundSlots=0\n",  "[Service]\nBackgroundSlots=65\n",
@@ -193,6 +205,7 @@ int main(void) {
         static const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(without_a_file_everything_is_default, make_folder, remove_folder),
                 cmocka_unit_test_setup_teardown(what_the_file_says_counts, make_folder, remove_folder),
+                cmocka_unit_test_setup_teardown(a_path_is_absolute_or_empty, make_folder, remove_folder),
                 cmocka_unit_test_setup_teardown(what_is_wrong_changes_nothing, make_folder, remove_folder),
                 cmocka_unit_test_setup_teardown(bytes_that_overflow_are_refused, make_folder, remove_folder),
                 cmocka_unit_test_setup_teardown(the_last_drop_in_wins, make_folder, remove_folder),
