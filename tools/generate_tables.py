@@ -60,7 +60,7 @@ def config_man(path):
     out = []
     for key, kind, default, low, high, unit, text in rows(path, 7):
         bounds = f", {low} to {high} {unit}" if kind in ("uint", "seconds", "bytes") else ""
-        out += [".TP", f"\\fB{key}=\\fR", text, f"({kind}{bounds}; default {default or "empty"})"]
+        out += [".TP", f"\\fB{key}=\\fR", text, f"({kind}{bounds}; default {default or 'empty'})"]
     return out
 
 
