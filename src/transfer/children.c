@@ -11,11 +11,14 @@
 #include <systemd/sd-event.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/fds.h"
 #include "ipc/channel.h"
 
 #define FIRST_FREE_FD 16        /* above every number that a child gets, so that no dup2() of the list hits a source of a later one */
-#define REAP_TIMEOUT_MSEC 2000
+#define REAP_TIMEOUT_MSEC 2000  /* a process that hangs in a system call is left behind */
+#define REAP_TRIES 200
+#define LOOK_INTERVAL (10 * USEC_PER_MSEC)
 
 struct child {
         struct children *children;
@@ -123,27 +126,46 @@ static int spawn_resolve(const struct children_config *config, int transfer_fd, 
         return spawn_program(config->resolve_program, argv, &transfer_fd, 1, ret_pid);
 }
 
-static int on_exit_of_child(sd_event_source *source, int fd, uint32_t events, void *userdata) {
-        struct child *child = ASSERT_PTR(userdata);
-        struct children *children = child->children;
-        siginfo_t info = {};
-
-        if (waitid(P_PIDFD, (id_t) fd, &info, WEXITED | WNOHANG) < 0 && errno == EINTR)
-                return 0;
-        (void) sd_event_source_set_enabled(source, SD_EVENT_OFF);
+/* Return: true if it is reaped. */
+static bool child_reap(struct child *child) {
+        if (waitpid(child->pid, NULL, WNOHANG) == 0)
+                return false;
         child->pid = 0;
+        return true;
+}
+
+static void take_exit(struct child *child) {
+        struct children *children = child->children;
+
+        if (!child_reap(child))
+                return;
+        (void) sd_event_source_set_enabled(child->source, SD_EVENT_OFF);
         children->n_alive--;
         children_kill(children);
         if (children->n_alive == 0)
                 children->dead(children->userdata); /* may free it */
+}
+
+static int on_exit_of_child(sd_event_source *source, int fd, uint32_t events, void *userdata) {
+        take_exit(ASSERT_PTR(userdata));
+        return 0;
+}
+
+static int on_look_at_child(sd_event_source *source, uint64_t usec, void *userdata) {
+        (void) sd_event_source_set_time_relative(source, LOOK_INTERVAL);
+        (void) sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+        take_exit(ASSERT_PTR(userdata));
         return 0;
 }
 
 static int watch_child(struct sd_event *event, struct child *child) {
         child->pidfd = pidfd_open(child->pid, 0);
-        if (child->pidfd < 0)
+        if (child->pidfd >= 0)
+                return sd_event_add_io(event, &child->source, child->pidfd, EPOLLIN, on_exit_of_child, child);
+        if (errno != ENOSYS)
                 return -errno;
-        return sd_event_add_io(event, &child->source, child->pidfd, EPOLLIN, on_exit_of_child, child);
+        /* Linux before 5.3, valgrind */
+        return sd_event_add_time_relative(event, &child->source, CLOCK_MONOTONIC, LOOK_INTERVAL, 1, on_look_at_child, child);
 }
 
 int children_new(struct sd_event *event, const struct children_config *config, children_dead_fn dead, void *userdata,
@@ -198,11 +220,7 @@ int children_new(struct sd_event *event, const struct children_config *config, c
 }
 
 static void kill_child(const struct child *child) {
-        if (child->pid <= 0)
-                return;
-        if (child->pidfd >= 0)
-                (void) pidfd_send_signal(child->pidfd, SIGKILL, NULL, 0);
-        else
+        if (child->pid > 0)
                 (void) kill(child->pid, SIGKILL); /* not reaped, so the number is still its own */
 }
 
@@ -214,16 +232,12 @@ void children_kill(struct children *children) {
         kill_child(&children->resolve);
 }
 
-static void reap_child(struct child *child) {
+static void child_done(struct child *child) {
         struct pollfd pollfd = { .fd = child->pidfd, .events = POLLIN };
 
         child->source = sd_event_source_disable_unref(child->source);
-        if (child->pid > 0) {
-                if (child->pidfd < 0)
-                        (void) waitpid(child->pid, NULL, 0);
-                else if (poll(&pollfd, 1, REAP_TIMEOUT_MSEC) == 1)
-                        (void) waitid(P_PIDFD, (id_t) child->pidfd, NULL, WEXITED | WNOHANG);
-        }
+        for (unsigned i = 0; child->pid > 0 && !child_reap(child) && i < REAP_TRIES; i++)
+                (void) poll(&pollfd, child->pidfd >= 0, REAP_TIMEOUT_MSEC / REAP_TRIES);
         child->pid = 0;
         child->pidfd = fd_close(child->pidfd);
 }
@@ -232,8 +246,8 @@ struct children *children_free(struct children *children) {
         if (!children)
                 return NULL;
         children_kill(children);
-        reap_child(&children->transfer);
-        reap_child(&children->resolve);
+        child_done(&children->transfer);
+        child_done(&children->resolve);
         free(children);
         return NULL;
 }
