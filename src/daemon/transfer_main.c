@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <sys/prctl.h>
 #include <systemd/sd-event.h>
+#include <systemd/sd-id128.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -63,8 +65,11 @@ static int on_nothing(sd_event_source *source, uint64_t usec, void *userdata) {
 /* The loop makes its descriptors and reads the machine's identity when they are first needed: that has to be now. */
 static int warm_up_loop(sd_event *event) {
         _cleanup_(sd_event_source_disable_unrefp) sd_event_source *timer = NULL;
+        sd_id128_t boot;
         int r;
 
+        (void) sd_id128_get_boot(&boot); /* is remembered */
+        tzset();
         r = sd_event_add_time_relative(event, &timer, CLOCK_MONOTONIC, USEC_PER_HOUR, 1, on_nothing, NULL);
         return r < 0 ? r : sd_event_run(event, 0);
 }
