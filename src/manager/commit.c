@@ -117,6 +117,12 @@ static void commit_done(int error, void *userdata) {
                 reload(m, error);
 }
 
+void manager_drop_group(struct manager *m) {
+        m->batch = store_batch_free(m->batch);
+        if (m->group)
+                group_finish(TAKE_PTR(m->group), -ECANCELED);
+}
+
 void manager_flush(struct manager *m) {
         struct commit_group *group = TAKE_PTR(m->group);
         struct store_batch *batch = TAKE_PTR(m->batch);

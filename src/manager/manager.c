@@ -158,14 +158,7 @@ struct manager *manager_free(struct manager *m) {
         if (m->engine)
                 engine_set_events(m->engine, NULL, NULL);
         manager_drop_all(m);
-        m->batch = store_batch_free(m->batch);
-        if (m->group) {
-                struct after *after, *tmp;
-
-                DL_FOREACH_SAFE(m->group->after, after, tmp)
-                        free(after);
-                free(m->group);
-        }
+        manager_drop_group(m);
         schedule_free(m->schedule);
         free(m->history);
         free(m);

@@ -199,6 +199,7 @@ void manager_forget_job(struct manager *m, struct job *job, const struct history
 /* Calls @fn when everything changed so far is durable (error 0) or was lost (< 0). -ENOMEM: it will not be called. */
 int manager_after_commit(struct manager *m, void (*fn)(int error, void *userdata), void *userdata);
 void manager_flush(struct manager *m);
+void manager_drop_group(struct manager *m); /* at the end: nothing of this turn is recorded, and whoever waits is told */
 /* Answers after the commit; the text is for errors only and static. */
 void manager_reply_durably(struct manager *m, const struct guid *id, struct reply reply, const struct manager_reply *answer);
 void manager_refuse(struct reply reply, const struct guid *id, int outcome, const char *text);
