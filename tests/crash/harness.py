@@ -88,8 +88,10 @@ class Crash:
                 if row["State"] in ("suspended", "error", "transient_error") or (row["State"] == "transferred" and job.complete):
                     self.service.job_call(job_id, "Resume")
                 if not job.complete:
-                    self.service.wait_state(job_id, ("transferred",))
-                    self.service.job_call(job_id, "Complete")
+                    # A Complete or Cancel whose answer was an error may still have been carried out.
+                    if self.service.wait_state(job_id, ("transferred", "acknowledged", "cancelled")) == "transferred":
+                        job.asked.add("complete")
+                        self.service.job_call(job_id, "Complete")
             except ServiceError as e:
                 if e.name not in ("NotFound", "InvalidState"):
                     raise

@@ -19,7 +19,7 @@ class ServiceError(Exception):
 
 
 class Service:
-    def __init__(self, build, state, config="", program=None, environment=None, arguments=()):
+    def __init__(self, build, state, config="", program=None, environment=None, arguments=(), wrapper=()):
         self.build = os.path.abspath(build)
         self.program = program or os.path.join(self.build, "src/daemon/dosvcd")
         self.state = state
@@ -29,6 +29,7 @@ class Service:
         self.config_text = "[Service]\n" + config
         self.environment = environment or {}
         self.arguments = list(arguments)
+        self.wrapper = list(wrapper)  # a program and its arguments that becomes the service by exec
         self.log_path = state.rstrip("/") + ".log"
         self.process = None
         self.bus = None
@@ -40,7 +41,8 @@ class Service:
         environment = dict(os.environ, **self.environment)
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(
-                [self.program, "--user", "--socket", self.socket, "--state-dir", self.state, "--config", self.config] + self.arguments,
+                self.wrapper + [self.program, "--user", "--socket", self.socket, "--state-dir", self.state, "--config", self.config]
+                + self.arguments,
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment, start_new_session=True)
         if wait:
             self.connect()
