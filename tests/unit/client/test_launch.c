@@ -2,16 +2,20 @@
  * is a script that writes down what it sees; one that works is played by the test itself. */
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <systemd/sd-bus.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -193,6 +197,192 @@ static void the_callers_children_are_left_alone(void **state) {
         assert_int_equal(errno, ECHILD);
 }
 
+/* ---- through the user's systemd: a bus of our own, and this test in systemd's place ---- */
+
+struct systemd {
+        sd_bus *bus;
+        bool has_unit; /* dosvc.service is installed */
+        unsigned n_started, n_transient;
+        char program[64], arguments[64];
+        bool proxy_is_handed_on;
+        atomic_bool stop;
+};
+
+static int on_start_unit(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        struct systemd *self = userdata;
+        const char *unit, *mode;
+
+        if (sd_bus_message_read(m, "ss", &unit, &mode) < 0 || !streq(unit, "dosvc.service"))
+                return -EINVAL;
+        if (!self->has_unit)
+                return sd_bus_error_set(error, "org.freedesktop.systemd1.NoSuchUnit", "Unit dosvc.service not found.");
+        self->n_started++;
+        return sd_bus_reply_method_return(m, "o", "/job/1");
+}
+
+static void read_exec_start(sd_bus_message *m, struct systemd *self) {
+        const char *argument;
+        int ignore;
+
+        if (sd_bus_message_enter_container(m, 'v', "a(sasb)") < 0 || sd_bus_message_enter_container(m, 'a', "(sasb)") < 0 ||
+            sd_bus_message_enter_container(m, 'r', "sasb") < 0 || sd_bus_message_read(m, "s", &argument) < 0)
+                return;
+        snprintf(self->program, sizeof(self->program), "%s", argument);
+        (void) sd_bus_message_enter_container(m, 'a', "s");
+        while (sd_bus_message_read(m, "s", &argument) > 0) {
+                strncat(self->arguments, argument, sizeof(self->arguments) - strlen(self->arguments) - 1);
+                strncat(self->arguments, " ", sizeof(self->arguments) - strlen(self->arguments) - 1);
+        }
+        (void) sd_bus_message_exit_container(m);
+        (void) sd_bus_message_read(m, "b", &ignore);
+        for (unsigned i = 0; i < 3; i++)
+                (void) sd_bus_message_exit_container(m);
+}
+
+static void read_environment(sd_bus_message *m, struct systemd *self) {
+        const char *assignment;
+
+        (void) sd_bus_message_enter_container(m, 'v', "as");
+        (void) sd_bus_message_enter_container(m, 'a', "s");
+        while (sd_bus_message_read(m, "s", &assignment) > 0)
+                self->proxy_is_handed_on |= streq(assignment, "http_proxy=http://p/");
+        (void) sd_bus_message_exit_container(m);
+        (void) sd_bus_message_exit_container(m);
+}
+
+static int on_start_transient_unit(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        struct systemd *self = userdata;
+        const char *unit, *mode, *name;
+
+        if (sd_bus_message_read(m, "ss", &unit, &mode) < 0 || sd_bus_message_enter_container(m, 'a', "(sv)") < 0)
+                return -EINVAL;
+        while (sd_bus_message_enter_container(m, 'r', "sv") > 0) {
+                if (sd_bus_message_read(m, "s", &name) < 0)
+                        return -EINVAL;
+                if (streq(name, "ExecStart"))
+                        read_exec_start(m, self);
+                else if (streq(name, "Environment"))
+                        read_environment(m, self);
+                else
+                        (void) sd_bus_message_skip(m, "v");
+                (void) sd_bus_message_exit_container(m);
+        }
+        self->n_transient++;
+        return sd_bus_reply_method_return(m, "o", "/job/2");
+}
+
+static const sd_bus_vtable systemd_vtable[] = {
+        SD_BUS_VTABLE_START(0),
+        SD_BUS_METHOD("StartUnit", "ss", "o", on_start_unit, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD("StartTransientUnit", "ssa(sv)a(sa(sv))", "o", on_start_transient_unit, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_VTABLE_END,
+};
+
+static void *systemd_main(void *arg) {
+        struct systemd *self = arg;
+
+        while (!self->stop)
+                if (sd_bus_process(self->bus, NULL) == 0)
+                        (void) sd_bus_wait(self->bus, 20000);
+        return NULL;
+}
+
+/* A session bus in the fixture's directory. 0: there is no dbus-daemon here. */
+static pid_t start_bus(struct fixture *f) {
+        char config[512], path[64], address[80];
+        pid_t pid;
+
+        if (access("/usr/bin/dbus-daemon", X_OK) < 0)
+                return 0;
+        snprintf(path, sizeof(path), "%s/bus.conf", f->directory);
+        snprintf(address, sizeof(address), "unix:path=%s/session", f->directory);
+        snprintf(config, sizeof(config),
+                 "<busconfig><type>session</type><listen>%s</listen><auth>EXTERNAL</auth><policy context='default'>"
+                 "<allow send_destination='*' eavesdrop='true'/><allow eavesdrop='true'/><allow own='*'/></policy></busconfig>", address);
+        write_file(path, config, 0600);
+        pid = fork();
+        if (pid == 0) {
+                (void) prctl(PR_SET_PDEATHSIG, SIGKILL); /* also if an assertion ends the test */
+                execl("/usr/bin/dbus-daemon", "dbus-daemon", "--nofork", "--nopidfile", "--config-file", path, (char *) NULL);
+                _exit(127);
+        }
+        setenv("DBUS_SESSION_BUS_ADDRESS", address, 1);
+        return pid;
+}
+
+static void launch_with_systemd(struct fixture *f, struct systemd *systemd, int *ret_watch) {
+        char path[96], runtime[64];
+        pthread_t thread;
+        int r = -1;
+
+        snprintf(runtime, sizeof(runtime), "%s/systemd", f->directory);
+        assert_int_equal(mkdir(runtime, 0700), 0);
+        snprintf(path, sizeof(path), "%s/private", runtime);
+        write_file(path, "", 0600);
+        for (unsigned i = 0; r < 0 && i < 500; i++) {
+                r = sd_bus_open_user(&systemd->bus);
+                if (r < 0)
+                        usleep(10000);
+        }
+        assert_true(r >= 0);
+        assert_true(sd_bus_add_object_vtable(systemd->bus, NULL, "/org/freedesktop/systemd1", "org.freedesktop.systemd1.Manager",
+                                             systemd_vtable, systemd) >= 0);
+        assert_true(sd_bus_request_name(systemd->bus, "org.freedesktop.systemd1", 0) >= 0);
+        assert_int_equal(pthread_create(&thread, NULL, systemd_main, systemd), 0);
+        assert_int_equal(launch_service(ret_watch), 0);
+        systemd->stop = true;
+        pthread_join(thread, NULL);
+        sd_bus_close_unref(systemd->bus);
+}
+
+static void systemd_starts_it_where_there_is_one(void **state) {
+        _cleanup_free_ char *old_path = strdup(getenv("PATH") ? getenv("PATH") : "/usr/bin:/bin");
+        struct systemd systemd = {};
+        struct fixture *f = *state;
+        int watch = -EBADF, status;
+        pid_t bus = start_bus(f);
+
+        if (bus == 0)
+                skip();
+        unsetenv("DOSVC_DAEMON");
+        setenv("PATH", f->directory, 1);
+        setenv("http_proxy", "http://p/", 1);
+        write_file(f->program, "#!/bin/sh\nexit 1\n", 0700);
+        launch_with_systemd(f, &systemd, &watch);
+        assert_int_equal(systemd.n_started, 0);
+        assert_int_equal(systemd.n_transient, 1);
+        assert_int_equal(watch, -EBADF);
+        assert_non_null(strstr(systemd.program, "/dosvcd"));
+        assert_string_equal(systemd.arguments, "dosvcd --user --idle-exit 60 ");
+        assert_true(systemd.proxy_is_handed_on);
+        setenv("PATH", old_path, 1);
+        unsetenv("http_proxy");
+        unsetenv("DBUS_SESSION_BUS_ADDRESS");
+        kill(bus, SIGTERM);
+        assert_int_equal(waitpid(bus, &status, 0), bus);
+}
+
+static void an_installed_unit_is_preferred(void **state) {
+        _cleanup_free_ char *old_path = strdup(getenv("PATH") ? getenv("PATH") : "/usr/bin:/bin");
+        struct systemd systemd = { .has_unit = true };
+        struct fixture *f = *state;
+        int watch = -EBADF, status;
+        pid_t bus = start_bus(f);
+
+        if (bus == 0)
+                skip();
+        unsetenv("DOSVC_DAEMON");
+        setenv("PATH", f->directory, 1);
+        write_file(f->program, "#!/bin/sh\nexit 1\n", 0700);
+        launch_with_systemd(f, &systemd, &watch);
+        assert_int_equal(systemd.n_started, 1);
+        assert_int_equal(systemd.n_transient, 0);
+        setenv("PATH", old_path, 1);
+        unsetenv("DBUS_SESSION_BUS_ADDRESS");
+        kill(bus, SIGTERM);
+        assert_int_equal(waitpid(bus, &status, 0), bus);
+}
+
 /* ---- the whole way ---- */
 
 static void a_client_starts_the_service_and_finds_it(void **state) {
@@ -243,6 +433,8 @@ int main(void) {
                 TEST(a_home_is_found_when_the_environment_has_none),
                 TEST(a_program_that_cannot_be_executed_is_an_error_at_once),
                 TEST(the_callers_children_are_left_alone),
+                TEST(systemd_starts_it_where_there_is_one),
+                TEST(an_installed_unit_is_preferred),
                 TEST(a_client_starts_the_service_and_finds_it),
                 TEST(a_service_that_ends_without_listening_is_not_waited_for_in_full),
         };
