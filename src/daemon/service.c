@@ -3,6 +3,7 @@
 #include <linux/landlock.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
@@ -229,6 +230,15 @@ static int open_store(struct service *service) {
         return r;
 }
 
+/* Three descriptors for each file on its way (two here, one being handed over), and some for clients, the store and ourselves. */
+static size_t files_that_fit(void) {
+        struct rlimit rlimit;
+
+        if (getrlimit(RLIMIT_NOFILE, &rlimit) < 0 || rlimit.rlim_cur == RLIM_INFINITY)
+                return SIZE_MAX;
+        return MAX((size_t)(rlimit.rlim_cur - MIN(rlimit.rlim_cur, (rlim_t) 40)) / 3, (size_t) 4);
+}
+
 static struct manager_limits make_limits(const struct settings *settings) {
         struct manager_limits limits = manager_limits_default;
 
@@ -243,6 +253,7 @@ static struct manager_limits make_limits(const struct settings *settings) {
         limits.stall_timeout_usec = settings_get(settings, SETTING_StallTimeout) * USEC_PER_SEC;
         limits.engine.max_connections_per_owner = (unsigned) settings_get(settings, SETTING_MaxConnectionsPerOwner);
         limits.engine.max_connections_per_host = (unsigned) settings_get(settings, SETTING_MaxConnectionsPerHost);
+        limits.files_in_flight = MIN(limits.files_in_flight, files_that_fit());
         return limits;
 }
 

@@ -11,6 +11,7 @@ const struct manager_limits manager_limits_default = {
         .max_ranges_per_file = LIMIT_RANGES_PER_FILE,
         .history_max_entries = 1000,
         .history_max_age_usec = 90 * USEC_PER_DAY,
+        .files_in_flight = 2048,
         .checkpoint_bytes = UINT64_C(16) << 20,
         .checkpoint_interval_usec = 5 * USEC_PER_SEC,
         .connect_timeout_usec = 30 * USEC_PER_SEC,
@@ -32,6 +33,7 @@ int manager_new(const struct manager_config *config, struct manager **ret) {
                 .clock = config->clock,
                 .limits = config->limits,
                 .next_request = 1,
+                .max_file_runs = config->limits.files_in_flight,
                 .changed_at = USEC_INFINITY,
                 .notify_at = USEC_INFINITY,
         };
@@ -207,8 +209,11 @@ int manager_find_job_by_prefix(struct manager *m, uid_t caller, const char *pref
 struct job *manager_next_job(struct manager *m, uid_t caller, uint64_t after, uint64_t *ret_sequence) {
         struct job_run *run, *hint;
 
-        /* Pages are read in order: go on behind the job that was given last, if it is still there. */
-        hint = m->page_hint && m->page_hint->sequence <= after && after > 0 ? m->page_hint : m->jobs;
+        /* Pages are read in order: go on at the job that was given last, if it is still there. It may stand behind the
+         * cursor: whoever looks whether another page follows, and takes that page later, asks twice for the same job. */
+        hint = m->page_hint && after > 0 ? m->page_hint : m->jobs;
+        while (hint && hint != m->jobs && hint->sequence > after)
+                hint = hint->prev;
         for (run = hint; run; run = run->next)
                 if (run->sequence > after && run->job->owner == caller) {
                         m->page_hint = run;

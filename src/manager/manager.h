@@ -28,6 +28,7 @@ struct manager_limits {
         size_t max_ranges_per_file;
         size_t history_max_entries;
         uint64_t history_max_age_usec;
+        size_t files_in_flight; /* of all jobs: each holds two descriptors here and one in the transfer process */
         uint64_t checkpoint_bytes;
         uint64_t checkpoint_interval_usec;
         uint64_t connect_timeout_usec;

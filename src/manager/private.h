@@ -10,7 +10,7 @@
 #include "manager/manager.h"
 
 #define FILES_IN_FLIGHT_PER_JOB 256 /* many small files: what waits for a sync together is synced together */
-#define FILES_IN_FLIGHT_MAX 2048  /* of all jobs: each holds two descriptors here and one in the transfer process */
+#define FILES_IN_FLIGHT_MIN 4
 #define RESTARTS_MAX 3            /* times that a file may begin anew before the job fails */
 #define DISK_ERRORS_MAX 2         /* reliability.md 5.3: two failed syncs on one file are a disk error */
 #define RESERVE_FROM_BYTES (UINT64_C(1) << 20) /* smaller files are not preallocated */
@@ -157,6 +157,7 @@ struct manager {
 
         struct file_run *file_runs;
         size_t n_file_runs;
+        size_t max_file_runs;           /* limits.files_in_flight; less after descriptors ran out */
         struct job_run *starved;        /* first come, first served */
         struct file_run *by_request;
         uint64_t next_request;

@@ -29,7 +29,7 @@ void manager_leave_starved(struct job_run *run) {
 static void feed_starved(struct manager *m) {
         struct job_run *run = m->starved;
 
-        if (!run || m->n_file_runs >= FILES_IN_FLIGHT_MAX)
+        if (!run || m->n_file_runs >= m->max_file_runs)
                 return;
         manager_leave_starved(run);
         manager_pump_job(m, run->job);
@@ -702,7 +702,7 @@ void manager_pump_job(struct manager *m, struct job *job) {
                         run->next_file = (uint32_t)((run->next_file + 1) % job->n_files);
                         if (file->state != FILE_PENDING || file->attachment)
                                 continue;
-                        if (m->n_file_runs >= FILES_IN_FLIGHT_MAX) {
+                        if (m->n_file_runs >= m->max_file_runs) {
                                 run->next_file = file->index;
                                 enter_starved(m, run);
                                 break;
@@ -764,6 +764,9 @@ void manager_fail_job(struct manager *m, struct job *job, enum error_code code, 
         bool blocked = job_error_is_blocked_cause(code);
         enum job_event event = JOB_EVENT_FATAL_ERROR;
 
+        /* Fewer at once fit; without this the same number would be tried again, and fail again. */
+        if (code == ERROR_TOO_MANY_OPEN_FILES)
+                m->max_file_runs = MAX(m->n_file_runs / 2, (size_t) FILES_IN_FLIGHT_MIN);
         job_set_error(job, code, context, detail, file_index, text);
         /* A local file error is fatal unless its cause ends by itself; a remote one as the engine judged it. */
         if (blocked || (transient && context != ERROR_CONTEXT_LOCAL_FILE)) {
