@@ -592,6 +592,37 @@ static void a_wrong_batch_of_files_leaves_nothing_behind(void **state) {
         harness_forget(h);
 }
 
+/* Cursors may come in any order, and jobs may go between two pages. */
+static void pages_go_on_at_any_cursor(void **state) {
+        struct harness *h = *state;
+        uint64_t sequences[6], sequence;
+        char name[8];
+
+        for (size_t i = 0; i < ELEMENTSOF(sequences); i++) {
+                snprintf(name, sizeof(name), "f%zu", i);
+                assert_int_equal(harness_create(h, name, false, false), 0);
+                assert_non_null(manager_next_job(h->manager, getuid(), i ? sequences[i - 1] : 0, &sequences[i]));
+        }
+        for (size_t i = 0; i < 36; i++) {
+                size_t from = i * 5 % 6, peek = i * 7 / 6 % 6;
+
+                (void) manager_next_job(h->manager, getuid(), sequences[peek], &sequence);
+                if (from == 5) {
+                        assert_null(manager_next_job(h->manager, getuid(), sequences[from], &sequence));
+                        continue;
+                }
+                assert_non_null(manager_next_job(h->manager, getuid(), sequences[from], &sequence));
+                assert_true(sequence == sequences[from + 1]);
+        }
+        /* The last answer was asked for ahead, then its job ended. */
+        assert_non_null(manager_next_job(h->manager, getuid(), sequences[4], &sequence));
+        assert_int_equal(harness_call(h, manager_cancel_job), 0);
+        assert_null(manager_next_job(h->manager, getuid(), sequences[4], &sequence));
+        assert_non_null(manager_next_job(h->manager, getuid(), sequences[3], &sequence));
+        assert_true(sequence == sequences[4]);
+        harness_forget(h);
+}
+
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
         const struct CMUnitTest tests[] = {
@@ -621,6 +652,7 @@ int main(void) {
                 TEST(stopping_makes_what_was_received_durable),
                 TEST(the_same_files_again_attach_to_the_job_that_is_there),
                 TEST(a_wrong_batch_of_files_leaves_nothing_behind),
+                TEST(pages_go_on_at_any_cursor),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
