@@ -1,5 +1,5 @@
-/* Where the service is: which socket a client tries, and in which order (design.md section 2, "which one a client gets"). Decides and
- * reads files; connects to nothing. */
+/* Where the service is: which socket a client tries, and in which order (design.md section 2, "which one a client
+ * gets"). Decides and reads files; connects to nothing. */
 #pragma once
 
 #include "base/macros.h"
@@ -21,6 +21,6 @@ int address_from_path(const char *path, char **ret);
  * $XDG_RUNTIME_DIR. Up to @max; the caller frees each. Return: how many, or -errno. */
 int address_list_user(const char *state_directory, char *ret[], size_t max);
 
-/* Parses a lock file: pid, boot id, address. 0; -ESTALE: of an earlier boot; -EINVAL: not one of ours. The caller frees
- * *ret_address. */
+/* Parses a lock file: pid, boot id, address. 0; -ESTALE: of an earlier boot; -EINVAL: not one of ours. The caller
+ * frees *ret_address. */
 int address_parse_lock(const char *content, const char *boot_id, char **ret_address);

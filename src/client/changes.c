@@ -117,7 +117,8 @@ void connection_note_seen(struct dosvc *c, struct watcher *watcher, const char *
                 free(seen);
         } else if (state && !seen) {
                 seen = malloc(sizeof(*seen));
-                /* Without memory every change is urgent, and an end that falls into a restart of the service is not told. */
+                /* Without memory every change is urgent, and an end that falls into a restart of the service is
+                 * not told. */
                 if (seen) {
                         strcpy(seen->hex, hex);
                         HASH_ADD_STR(watcher->seen, hex, seen);
@@ -138,7 +139,8 @@ struct seen_job *connection_take_seen(struct dosvc *c, struct watcher *watcher) 
 }
 
 static void send_subscription(struct dosvc *c, const char *method, const char *hex) {
-        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
+        _cleanup_(sd_bus_message_unrefp)
+        sd_bus_message *m = NULL;
 
         if (sd_bus_message_new_method_call(c->bus, &m, NULL, WIRE_MANAGER_PATH, WIRE_MANAGER, method) >= 0 &&
             sd_bus_message_append(m, "s", hex) >= 0 && sd_bus_message_set_expect_reply(m, 0) >= 0)

@@ -1,13 +1,16 @@
-/* The COM face: objects over wire.h, one small file for each kind. Only here and in <dosvc.h>'s functions do HRESULTs exist.
+/* The COM face: objects over wire.h, one small file for each kind. Only here and in <dosvc.h>'s functions do
+ * HRESULTs exist.
  *
- * Every object: its interface(s) first, a reference count, a reference to the library's one COM connection. Objects keep no state of
- * the job that they stand for: each getter asks the service (or, for a job that ended long ago, its history). */
+ * Every object: its interface(s) first, a reference count, a reference to the library's one COM connection.
+ * Objects keep no state of the job that they stand for: each getter asks the service (or, for a job that ended
+ * long ago, its history). */
 #pragma once
 
 #include <pthread.h>
 #include <stdatomic.h>
 
-/* Before the public headers, whose Win32 codes have names in common with ours. In this folder those names mean ours. */
+/* Before the public headers, whose Win32 codes have names in common with ours. In this folder those names mean
+ * ours. */
 #include "protocol/errors.h"
 
 #include "bits.h"

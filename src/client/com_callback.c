@@ -1,9 +1,9 @@
 /* Callbacks of jobs: who is told (the registrations), what came in (the events), and the one thread that tells.
  *
- * The reading thread only queues. The callback thread calls the program with no lock held and answers the service with what the
- * program returned: an error answer, or none because we died, makes the service deliver again. It also tells the service again of
- * all registrations when the connection was lost. A registration holds the callback and the connection, so the program may release
- * its job and manager at once. */
+ * The reading thread only queues. The callback thread calls the program with no lock held and answers the service
+ * with what the program returned: an error answer, or none because we died, makes the service deliver again. It
+ * also tells the service again of all registrations when the connection was lost. A registration holds the
+ * callback and the connection, so the program may release its job and manager at once. */
 #include <time.h>
 #include <utlist.h>
 
@@ -40,8 +40,9 @@ struct event {
         sd_bus_message *call;
 };
 
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* taken under a connection's lock, never the other way round */
-static pthread_cond_t wake;                              /* initialised with the first thread */
+static pthread_mutex_t lock =
+        PTHREAD_MUTEX_INITIALIZER; /* taken under a connection's lock, never the other way round */
+static pthread_cond_t wake;        /* initialised with the first thread */
 static pthread_cond_t ended = PTHREAD_COND_INITIALIZER;
 static struct registration *registrations; /* uthash */
 static struct event *events;
@@ -77,8 +78,9 @@ static HRESULT registration_new(struct dosvc *c, enum job_family family, const c
                 return FAILED(hr) ? hr : E_NOINTERFACE;
         }
         (void) unknown->lpVtbl->AddRef(unknown);
-        *registration = (struct registration) { .family = family, .c = com_connection_ref(c), .unknown = unknown,
-                                                .callback = callback };
+        *registration = (struct registration){
+                .family = family, .c = com_connection_ref(c), .unknown = unknown, .callback = callback
+        };
         strcpy(registration->hex, hex);
         *ret = registration;
         return S_OK;
@@ -140,7 +142,7 @@ static int queue(struct dosvc *c, sd_bus_message *call, enum event_kind kind) {
         event = malloc(sizeof(*event));
         if (!event)
                 return -ENOMEM;
-        *event = (struct event) { .kind = kind };
+        *event = (struct event){ .kind = kind };
         guid_to_compact(&guid, event->hex);
 
         pthread_mutex_lock(&lock);
@@ -261,7 +263,8 @@ static void deliver(struct event *event) {
         struct registration to;
         bool taken = false;
 
-        /* Without a registration the answer is "not taken": the service keeps the event for whoever registers next. */
+        /* Without a registration the answer is "not taken": the service keeps the event for whoever registers
+         * next. */
         if (take_registration(event->hex, &to)) {
                 taken = tell(&to, event) == S_OK;
                 (void) to.callback->lpVtbl->Release(to.callback);
@@ -452,7 +455,8 @@ void com_callback_before_fork(void) {
         pthread_mutex_lock(&lock);
 }
 
-/* The callbacks are the parent's. The child forgets them without touching them: their state may be that of another thread. */
+/* The callbacks are the parent's. The child forgets them without touching them: their state may be that of another
+ * thread. */
 void com_callback_after_fork(bool child) {
         if (!child) {
                 pthread_mutex_unlock(&lock);

@@ -36,8 +36,11 @@ static HRESULT walk_new(const void *vtbl, struct snapshot *snapshot, size_t posi
                 snapshot_unref(snapshot);
                 return E_OUTOFMEMORY;
         }
-        *walk = (struct walk) { .vtbl = vtbl, .n_references = 1, .lock = PTHREAD_MUTEX_INITIALIZER,
-                                .snapshot = snapshot, .position = position };
+        *walk = (struct walk){ .vtbl = vtbl,
+                               .n_references = 1,
+                               .lock = PTHREAD_MUTEX_INITIALIZER,
+                               .snapshot = snapshot,
+                               .position = position };
         *ret = walk;
         return S_OK;
 }
@@ -49,7 +52,7 @@ static HRESULT first_walk_new(const void *vtbl, IUnknown **items, size_t n, void
                 com_release_all(items, n);
                 return E_OUTOFMEMORY;
         }
-        *snapshot = (struct snapshot) { .n_references = 1, .items = items, .n = n };
+        *snapshot = (struct snapshot){ .n_references = 1, .items = items, .n = n };
         return walk_new(vtbl, snapshot, 0, ret);
 }
 
@@ -131,40 +134,40 @@ static HRESULT walk_get_count(struct walk *walk, ULONG *puCount) {
 }
 
 /* The two interfaces differ in nothing but the type of their elements. */
-#define DEFINE_ENUMERATOR(name, interface, element)                                                                \
-        static HRESULT name##_com_QueryInterface(interface *This, REFIID riid, void **ppvObject) {                \
-                static const struct com_interface table[] = { { &IID_##interface, 0 } };                          \
-                                                                                                                   \
-                return com_query(This, table, ELEMENTSOF(table), riid, ppvObject, walk_add_ref);                   \
-        }                                                                                                          \
-        static ULONG name##_com_AddRef(interface *This) {                                                          \
-                return walk_add_ref(This);                                                                         \
-        }                                                                                                          \
-        static ULONG name##_com_Release(interface *This) {                                                         \
-                return walk_release((struct walk *) (void *) This);                                                \
-        }                                                                                                          \
-        static HRESULT name##_com_Next(interface *This, ULONG celt, element **rgelt, ULONG *pceltFetched) {        \
-                return walk_next((struct walk *) (void *) This, celt, (void **) (void *) rgelt, pceltFetched);     \
-        }                                                                                                          \
-        static HRESULT name##_com_Skip(interface *This, ULONG celt) {                                              \
-                return walk_skip((struct walk *) (void *) This, celt);                                             \
-        }                                                                                                          \
-        static HRESULT name##_com_Reset(interface *This) {                                                         \
-                return walk_reset((struct walk *) (void *) This);                                                  \
-        }                                                                                                          \
-        static HRESULT name##_com_Clone(interface *This, interface **ppenum) {                                     \
-                return walk_clone((struct walk *) (void *) This, (void **) (void *) ppenum);                       \
-        }                                                                                                          \
-        static HRESULT name##_com_GetCount(interface *This, ULONG *puCount) {                                      \
-                return walk_get_count((struct walk *) (void *) This, puCount);                                     \
-        }                                                                                                          \
-        static const interface##Vtbl name##_vtbl = {                                                               \
-                name##_com_QueryInterface, name##_com_AddRef, name##_com_Release, name##_com_Next,                 \
-                name##_com_Skip, name##_com_Reset, name##_com_Clone, name##_com_GetCount,                          \
-        };                                                                                                         \
-        HRESULT com_##name##_new(IUnknown **items, size_t n, interface **ret) {                                    \
-                *ret = NULL;                                                                                       \
-                return first_walk_new(&name##_vtbl, items, n, (void **) (void *) ret);                             \
+#define DEFINE_ENUMERATOR(name, interface, element)                                                            \
+        static HRESULT name##_com_QueryInterface(interface *This, REFIID riid, void **ppvObject) {             \
+                static const struct com_interface table[] = { { &IID_##interface, 0 } };                       \
+                                                                                                               \
+                return com_query(This, table, ELEMENTSOF(table), riid, ppvObject, walk_add_ref);               \
+        }                                                                                                      \
+        static ULONG name##_com_AddRef(interface *This) {                                                      \
+                return walk_add_ref(This);                                                                     \
+        }                                                                                                      \
+        static ULONG name##_com_Release(interface *This) {                                                     \
+                return walk_release((struct walk *) (void *) This);                                            \
+        }                                                                                                      \
+        static HRESULT name##_com_Next(interface *This, ULONG celt, element **rgelt, ULONG *pceltFetched) {    \
+                return walk_next((struct walk *) (void *) This, celt, (void **) (void *) rgelt, pceltFetched); \
+        }                                                                                                      \
+        static HRESULT name##_com_Skip(interface *This, ULONG celt) {                                          \
+                return walk_skip((struct walk *) (void *) This, celt);                                         \
+        }                                                                                                      \
+        static HRESULT name##_com_Reset(interface *This) {                                                     \
+                return walk_reset((struct walk *) (void *) This);                                              \
+        }                                                                                                      \
+        static HRESULT name##_com_Clone(interface *This, interface **ppenum) {                                 \
+                return walk_clone((struct walk *) (void *) This, (void **) (void *) ppenum);                   \
+        }                                                                                                      \
+        static HRESULT name##_com_GetCount(interface *This, ULONG *puCount) {                                  \
+                return walk_get_count((struct walk *) (void *) This, puCount);                                 \
+        }                                                                                                      \
+        static const interface##Vtbl name##_vtbl = {                                                           \
+                name##_com_QueryInterface, name##_com_AddRef, name##_com_Release, name##_com_Next,             \
+                name##_com_Skip,           name##_com_Reset,  name##_com_Clone,   name##_com_GetCount,         \
+        };                                                                                                     \
+        HRESULT com_##name##_new(IUnknown **items, size_t n, interface **ret) {                                \
+                *ret = NULL;                                                                                   \
+                return first_walk_new(&name##_vtbl, items, n, (void **) (void *) ret);                         \
         }
 
 DEFINE_ENUMERATOR(enum_jobs, IEnumBackgroundCopyJobs, IBackgroundCopyJob)

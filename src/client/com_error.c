@@ -24,7 +24,8 @@ static ULONG error_add_ref(void *object) {
 }
 
 static HRESULT error_com_QueryInterface(IBackgroundCopyError *This, REFIID riid, void **ppvObject) {
-        static const struct com_interface table[] = { { &IID_IBackgroundCopyError, offsetof(struct com_error, error) } };
+        static const struct com_interface table[] = { { &IID_IBackgroundCopyError,
+                                                        offsetof(struct com_error, error) } };
 
         return com_query(error_of(This), table, ELEMENTSOF(table), riid, ppvObject, error_add_ref);
 }
@@ -141,8 +142,11 @@ HRESULT com_error_new(struct dosvc *c, const char *hex, const struct job_record 
         *ret = NULL;
         if (!self)
                 return E_OUTOFMEMORY;
-        *self = (struct com_error) { .error = { &error_vtbl }, .n_references = 1, .family = record->family,
-                                     .context = (BG_ERROR_CONTEXT) record->error_context, .hr = failure->hresult };
+        *self = (struct com_error){ .error = { &error_vtbl },
+                                    .n_references = 1,
+                                    .family = record->family,
+                                    .context = (BG_ERROR_CONTEXT) record->error_context,
+                                    .hr = failure->hresult };
         self->text = *failure->text ? strdup(failure->text) : com_describe(self->hr, self->family);
         self->scheme = scheme_of(record);
         hr = self->text ? find_file(self, c, hex, record->error_file) : E_OUTOFMEMORY;

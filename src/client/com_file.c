@@ -1,4 +1,5 @@
-/* IBackgroundCopyFile and IBackgroundCopyFile2. Names are those of the moment when the object was made; progress is asked for. */
+/* IBackgroundCopyFile and IBackgroundCopyFile2. Names are those of the moment when the object was made; progress
+ * is asked for. */
 #include "base/strings.h"
 #include "client/com.h"
 #include "client/wide.h"
@@ -70,8 +71,9 @@ static HRESULT file_com_GetLocalName(IBackgroundCopyFile2 *This, LPWSTR *pVal) {
 }
 
 static BG_FILE_PROGRESS progress_of(const dosvc_file_info *info) {
-        return (BG_FILE_PROGRESS) { .BytesTotal = info->bytes_total, .BytesTransferred = info->bytes_transferred,
-                                    .Completed = streq(info->state, "published") };
+        return (BG_FILE_PROGRESS){ .BytesTotal = info->bytes_total,
+                                   .BytesTransferred = info->bytes_transferred,
+                                   .Completed = streq(info->state, "published") };
 }
 
 static HRESULT file_com_GetProgress(IBackgroundCopyFile2 *This, BG_FILE_PROGRESS *pVal) {
@@ -105,7 +107,7 @@ static HRESULT file_com_GetFileRanges(IBackgroundCopyFile2 *This, DWORD *RangeCo
         if (!*Ranges)
                 return E_OUTOFMEMORY;
         for (size_t i = 0; i < record->n_ranges; i++)
-                (*Ranges)[i] = (BG_FILE_RANGE) { record->ranges[i].offset, record->ranges[i].length };
+                (*Ranges)[i] = (BG_FILE_RANGE){ record->ranges[i].offset, record->ranges[i].length };
         *RangeCount = (DWORD) record->n_ranges;
         return S_OK;
 }
@@ -151,9 +153,14 @@ HRESULT com_file_new(struct dosvc *c, enum job_family family, const char *hex, s
                 free(url);
                 return E_OUTOFMEMORY;
         }
-        *self = (struct com_file) { .file = { &file_vtbl }, .n_references = 1, .c = com_connection_ref(c), .family = family,
-                                    .record = *record, .lock = PTHREAD_MUTEX_INITIALIZER, .url = url };
-        *record = (struct file_record) {};
+        *self = (struct com_file){ .file = { &file_vtbl },
+                                   .n_references = 1,
+                                   .c = com_connection_ref(c),
+                                   .family = family,
+                                   .record = *record,
+                                   .lock = PTHREAD_MUTEX_INITIALIZER,
+                                   .url = url };
+        *record = (struct file_record){};
         strcpy(self->hex, hex);
         *ret = (IBackgroundCopyFile *) (void *) &self->file;
         return S_OK;

@@ -1,15 +1,16 @@
-/* IBackgroundCopyJob: the object, its commands and its callback; and IDeliveryOptimizationJob on the same object. */
+/* The job object: IBackgroundCopyJob to IBackgroundCopyJob5 are one table of methods, each version a longer beginning of it; the others
+ * are beside it. Here are its life, its commands and its callback. */
 #include "client/com_job.h"
 
 #include "base/strings.h"
 
-static ULONG job_add_ref(void *object) {
+ULONG com_job_add_ref(void *object) {
         struct com_job *self = object;
 
         return atomic_fetch_add(&self->n_references, 1) + 1;
 }
 
-static ULONG job_release(struct com_job *self) {
+ULONG com_job_release(struct com_job *self) {
         ULONG left = atomic_fetch_sub(&self->n_references, 1) - 1;
 
         if (left == 0) {
@@ -19,25 +20,30 @@ static ULONG job_release(struct com_job *self) {
         return left;
 }
 
-static HRESULT job_query(struct com_job *self, REFIID riid, void **ppv) {
+HRESULT com_job_query(struct com_job *self, REFIID riid, void **ppv) {
         static const struct com_interface table[] = {
                 { &IID_IBackgroundCopyJob, offsetof(struct com_job, job) },
+                { &IID_IBackgroundCopyJob2, offsetof(struct com_job, job) },
+                { &IID_IBackgroundCopyJob3, offsetof(struct com_job, job) },
+                { &IID_IBackgroundCopyJob4, offsetof(struct com_job, job) },
+                { &IID_IBackgroundCopyJob5, offsetof(struct com_job, job) },
                 { &IID_IDeliveryOptimizationJob, offsetof(struct com_job, delivery) },
+                { &IID_IDeliveryOptimizationJob2, offsetof(struct com_job, delivery2) },
         };
 
-        return com_query(self, table, ELEMENTSOF(table), riid, ppv, job_add_ref);
+        return com_query(self, table, ELEMENTSOF(table), riid, ppv, com_job_add_ref);
 }
 
-static HRESULT job_com_QueryInterface(IBackgroundCopyJob *This, REFIID riid, void **ppvObject) {
-        return job_query(com_job_of(This), riid, ppvObject);
+static HRESULT job_com_QueryInterface(IBackgroundCopyJob5 *This, REFIID riid, void **ppvObject) {
+        return com_job_query(com_job_of(This), riid, ppvObject);
 }
 
-static ULONG job_com_AddRef(IBackgroundCopyJob *This) {
-        return job_add_ref(com_job_of(This));
+static ULONG job_com_AddRef(IBackgroundCopyJob5 *This) {
+        return com_job_add_ref(com_job_of(This));
 }
 
-static ULONG job_com_Release(IBackgroundCopyJob *This) {
-        return job_release(com_job_of(This));
+static ULONG job_com_Release(IBackgroundCopyJob5 *This) {
+        return com_job_release(com_job_of(This));
 }
 
 HRESULT com_job_read(struct com_job *self, struct job_record *ret) {
@@ -57,19 +63,19 @@ HRESULT com_job_result(struct com_job *self, int code) {
 
 /* ---- commands ---- */
 
-static HRESULT job_com_Suspend(IBackgroundCopyJob *This) {
+static HRESULT job_com_Suspend(IBackgroundCopyJob5 *This) {
         struct com_job *self = com_job_of(This);
 
         return com_job_result(self, wire_suspend(self->c, self->hex));
 }
 
-static HRESULT job_com_Resume(IBackgroundCopyJob *This) {
+static HRESULT job_com_Resume(IBackgroundCopyJob5 *This) {
         struct com_job *self = com_job_of(This);
 
         return com_job_result(self, wire_resume(self->c, self->hex));
 }
 
-static HRESULT job_com_Cancel(IBackgroundCopyJob *This) {
+static HRESULT job_com_Cancel(IBackgroundCopyJob5 *This) {
         struct com_job *self = com_job_of(This);
         bool left = false;
         int code;
@@ -81,7 +87,7 @@ static HRESULT job_com_Cancel(IBackgroundCopyJob *This) {
         return left ? BG_S_UNABLE_TO_DELETE_FILES : S_OK;
 }
 
-static HRESULT job_com_Complete(IBackgroundCopyJob *This) {
+static HRESULT job_com_Complete(IBackgroundCopyJob5 *This) {
         struct com_job *self = com_job_of(This);
         bool partial = false;
         int code;
@@ -94,75 +100,75 @@ static HRESULT job_com_Complete(IBackgroundCopyJob *This) {
 }
 
 /* Changing the owner comes with the system instance: see docs. */
-static HRESULT job_com_TakeOwnership(IBackgroundCopyJob *This) {
+static HRESULT job_com_TakeOwnership(IBackgroundCopyJob5 *This) {
         return E_NOTIMPL;
 }
 
 /* ---- callback ---- */
 
-static HRESULT job_com_SetNotifyInterface(IBackgroundCopyJob *This, IUnknown *Val) {
+static HRESULT job_com_SetNotifyInterface(IBackgroundCopyJob5 *This, IUnknown *Val) {
         struct com_job *self = com_job_of(This);
 
         return com_callback_set(self->c, self->family, self->hex, Val);
 }
 
-static HRESULT job_com_GetNotifyInterface(IBackgroundCopyJob *This, IUnknown **pVal) {
+static HRESULT job_com_GetNotifyInterface(IBackgroundCopyJob5 *This, IUnknown **pVal) {
         if (!pVal)
                 return E_INVALIDARG;
         *pVal = com_callback_get(com_job_of(This)->hex);
         return S_OK;
 }
 
-static const IBackgroundCopyJobVtbl job_vtbl = {
-        job_com_QueryInterface,       job_com_AddRef,
-        job_com_Release,              job_com_AddFileSet,
-        job_com_AddFile,              job_com_EnumFiles,
-        job_com_Suspend,              job_com_Resume,
-        job_com_Cancel,               job_com_Complete,
-        job_com_GetId,                job_com_GetType,
-        job_com_GetProgress,          job_com_GetTimes,
-        job_com_GetState,             job_com_GetError,
-        job_com_GetOwner,             job_com_SetDisplayName,
-        job_com_GetDisplayName,       job_com_SetDescription,
-        job_com_GetDescription,       job_com_SetPriority,
-        job_com_GetPriority,          job_com_SetNotifyFlags,
-        job_com_GetNotifyFlags,       job_com_SetNotifyInterface,
-        job_com_GetNotifyInterface,   job_com_SetMinimumRetryDelay,
-        job_com_GetMinimumRetryDelay, job_com_SetNoProgressTimeout,
-        job_com_GetNoProgressTimeout, job_com_GetErrorCount,
-        job_com_SetProxySettings,     job_com_GetProxySettings,
+static const IBackgroundCopyJob5Vtbl job_vtbl = {
+        job_com_QueryInterface,
+        job_com_AddRef,
+        job_com_Release,
+        job_com_AddFileSet,
+        job_com_AddFile,
+        job_com_EnumFiles,
+        job_com_Suspend,
+        job_com_Resume,
+        job_com_Cancel,
+        job_com_Complete,
+        job_com_GetId,
+        job_com_GetType,
+        job_com_GetProgress,
+        job_com_GetTimes,
+        job_com_GetState,
+        job_com_GetError,
+        job_com_GetOwner,
+        job_com_SetDisplayName,
+        job_com_GetDisplayName,
+        job_com_SetDescription,
+        job_com_GetDescription,
+        job_com_SetPriority,
+        job_com_GetPriority,
+        job_com_SetNotifyFlags,
+        job_com_GetNotifyFlags,
+        job_com_SetNotifyInterface,
+        job_com_GetNotifyInterface,
+        job_com_SetMinimumRetryDelay,
+        job_com_GetMinimumRetryDelay,
+        job_com_SetNoProgressTimeout,
+        job_com_GetNoProgressTimeout,
+        job_com_GetErrorCount,
+        job_com_SetProxySettings,
+        job_com_GetProxySettings,
         job_com_TakeOwnership,
-};
 
-/* ---- IDeliveryOptimizationJob ---- */
+        job_com_SetNotifyCmdLine,     job_com_GetNotifyCmdLine,
+        job_com_GetReplyProgress,     job_com_GetReplyData,
+        job_com_SetReplyFileName,     job_com_GetReplyFileName,
+        job_com_SetCredentials,       job_com_RemoveCredentials,
 
-static struct com_job *delivery_of(IDeliveryOptimizationJob *This) {
-        return CONTAINER_OF(This, struct com_job, delivery);
-}
+        job_com_ReplaceRemotePrefix,  job_com_AddFileWithRanges,
+        job_com_SetFileACLFlags,      job_com_GetFileACLFlags,
 
-static HRESULT delivery_com_QueryInterface(IDeliveryOptimizationJob *This, REFIID riid, void **ppvObject) {
-        return job_query(delivery_of(This), riid, ppvObject);
-}
+        job_com_SetPeerCachingFlags,  job_com_GetPeerCachingFlags,
+        job_com_GetOwnerIntegrityLevel, job_com_GetOwnerElevationState,
+        job_com_SetMaximumDownloadTime, job_com_GetMaximumDownloadTime,
 
-static ULONG delivery_com_AddRef(IDeliveryOptimizationJob *This) {
-        return job_add_ref(delivery_of(This));
-}
-
-static ULONG delivery_com_Release(IDeliveryOptimizationJob *This) {
-        return job_release(delivery_of(This));
-}
-
-static HRESULT delivery_com_AddFileWithRanges(IDeliveryOptimizationJob *This, LPCWSTR fileId, LPCWSTR remoteUrl,
-                                              LPCWSTR localName, DWORD rangeCount, BG_FILE_RANGE ranges[],
-                                              UINT64 fileSize) {
-        return com_job_add_with_ranges(delivery_of(This), fileId, remoteUrl, localName, rangeCount, ranges, fileSize);
-}
-
-static const IDeliveryOptimizationJobVtbl delivery_vtbl = {
-        delivery_com_QueryInterface,
-        delivery_com_AddRef,
-        delivery_com_Release,
-        delivery_com_AddFileWithRanges,
+        job_com_SetProperty,          job_com_GetProperty,
 };
 
 HRESULT com_job_new(struct dosvc *c, enum job_family family, const char *hex, IBackgroundCopyJob **ret) {
@@ -171,9 +177,12 @@ HRESULT com_job_new(struct dosvc *c, enum job_family family, const char *hex, IB
         *ret = NULL;
         if (!self)
                 return E_OUTOFMEMORY;
-        *self = (struct com_job) { .job = { &job_vtbl }, .delivery = { &delivery_vtbl }, .n_references = 1,
-                                   .c = com_connection_ref(c), .family = family };
+        *self = (struct com_job){ .job = { &job_vtbl },
+                                  .delivery = { &delivery_vtbl },
+                                  .n_references = 1,
+                                  .c = com_connection_ref(c),
+                                  .family = family };
         strcpy(self->hex, hex);
-        *ret = &self->job;
+        *ret = (IBackgroundCopyJob *) (void *) &self->job;
         return S_OK;
 }

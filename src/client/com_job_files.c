@@ -17,7 +17,7 @@ static HRESULT convert_names(LPCWSTR url, LPCWSTR path, char **ret_url, char **r
         return hr;
 }
 
-HRESULT job_com_AddFile(IBackgroundCopyJob *This, LPCWSTR RemoteUrl, LPCWSTR LocalName) {
+HRESULT job_com_AddFile(IBackgroundCopyJob5 *This, LPCWSTR RemoteUrl, LPCWSTR LocalName) {
         struct com_job *self = com_job_of(This);
         _cleanup_free_ char *url = NULL, *path = NULL;
         HRESULT hr;
@@ -25,8 +25,9 @@ HRESULT job_com_AddFile(IBackgroundCopyJob *This, LPCWSTR RemoteUrl, LPCWSTR Loc
         hr = convert_names(RemoteUrl, LocalName, &url, &path);
         if (FAILED(hr))
                 return hr;
-        return com_job_result(self, wire_add_files(self->c, self->hex,
-                                                   &(struct wire_file) { .url = url, .path = path, .size = UINT64_MAX }, 1));
+        return com_job_result(self,
+                              wire_add_files(self->c, self->hex,
+                                             &(struct wire_file){ .url = url, .path = path, .size = UINT64_MAX }, 1));
 }
 
 /* Fills @files, whose strings the caller frees. */
@@ -36,14 +37,14 @@ static HRESULT convert_set(const BG_FILE_INFO *from, ULONG n, struct wire_file *
                 HRESULT hr;
 
                 hr = convert_names(from[i].RemoteName, from[i].LocalName, &url, &path);
-                files[i] = (struct wire_file) { .url = url, .path = path, .size = UINT64_MAX };
+                files[i] = (struct wire_file){ .url = url, .path = path, .size = UINT64_MAX };
                 if (FAILED(hr))
                         return hr;
         }
         return S_OK;
 }
 
-HRESULT job_com_AddFileSet(IBackgroundCopyJob *This, ULONG cFileCount, BG_FILE_INFO *pFileSet) {
+HRESULT job_com_AddFileSet(IBackgroundCopyJob5 *This, ULONG cFileCount, BG_FILE_INFO *pFileSet) {
         struct com_job *self = com_job_of(This);
         struct wire_file *files;
         HRESULT hr;
@@ -79,7 +80,7 @@ static HRESULT convert_ranges(const BG_FILE_RANGE *from, DWORD n, HRESULT invali
                 if (offset == BG_LENGTH_TO_EOF || length == 0 ||
                     (length != BG_LENGTH_TO_EOF && u64_add_overflows(offset, length, &end)))
                         return invalid;
-                out[i] = (struct record_range) { .offset = offset, .length = length };
+                out[i] = (struct record_range){ .offset = offset, .length = length };
         }
         return S_OK;
 }
@@ -91,8 +92,10 @@ HRESULT com_job_add_with_ranges(struct com_job *self, LPCWSTR fileId, LPCWSTR re
         struct wire_file file;
         HRESULT hr;
 
-        hr = com_string_in(fileId, LIMIT_URL_COM, E_INVALIDARG, &id);
-        if (SUCCEEDED(hr) && (!*id || rangeCount == UINT32_MAX || (rangeCount > 0 && !ranges)))
+        if (rangeCount == UINT32_MAX || (rangeCount > 0 && !ranges))
+                return E_INVALIDARG;
+        hr = fileId ? com_string_in(fileId, LIMIT_URL_COM, E_INVALIDARG, &id) : S_OK;
+        if (SUCCEEDED(hr) && id && !*id)
                 hr = E_INVALIDARG;
         if (SUCCEEDED(hr))
                 hr = convert_names(remoteUrl, localName, &url, &path);
@@ -102,9 +105,18 @@ HRESULT com_job_add_with_ranges(struct com_job *self, LPCWSTR fileId, LPCWSTR re
                 hr = convert_ranges(ranges, rangeCount, rim_hresult(ERROR_INVALID_RANGE, self->family), &converted);
         if (FAILED(hr))
                 return hr;
-        file = (struct wire_file) { .url = url, .path = path, .file_id = id, .size = fileSize, .ranges = converted,
-                                    .n_ranges = rangeCount };
+        file = (struct wire_file){
+                .url = url, .path = path, .file_id = id, .size = fileSize, .ranges = converted, .n_ranges = rangeCount
+        };
         return com_job_result(self, wire_add_files(self->c, self->hex, &file, 1));
+}
+
+/* In the caller's order, one after another: BITS makes no holes either. */
+HRESULT job_com_AddFileWithRanges(IBackgroundCopyJob5 *This, LPCWSTR RemoteUrl, LPCWSTR LocalName, DWORD RangeCount,
+                                  BG_FILE_RANGE Ranges[]) {
+        if (RangeCount == 0)
+                return E_INVALIDARG;
+        return com_job_add_with_ranges(com_job_of(This), NULL, RemoteUrl, LocalName, RangeCount, Ranges, UINT64_MAX);
 }
 
 /* ---- listing ---- */
@@ -150,7 +162,7 @@ static HRESULT list_files(struct com_job *self, struct file_list *list) {
         }
 }
 
-HRESULT job_com_EnumFiles(IBackgroundCopyJob *This, IEnumBackgroundCopyFiles **pEnum) {
+HRESULT job_com_EnumFiles(IBackgroundCopyJob5 *This, IEnumBackgroundCopyFiles **pEnum) {
         struct file_list list = {};
         HRESULT hr;
 

@@ -11,7 +11,7 @@
 
 /* ---- numbers ---- */
 
-HRESULT job_com_GetId(IBackgroundCopyJob *This, GUID *pVal) {
+HRESULT job_com_GetId(IBackgroundCopyJob5 *This, GUID *pVal) {
         struct guid guid;
 
         if (!pVal)
@@ -22,14 +22,14 @@ HRESULT job_com_GetId(IBackgroundCopyJob *This, GUID *pVal) {
         return S_OK;
 }
 
-HRESULT job_com_GetType(IBackgroundCopyJob *This, BG_JOB_TYPE *pVal) {
+HRESULT job_com_GetType(IBackgroundCopyJob5 *This, BG_JOB_TYPE *pVal) {
         if (!pVal)
                 return E_INVALIDARG;
         *pVal = BG_JOB_TYPE_DOWNLOAD;
         return S_OK;
 }
 
-HRESULT job_com_GetProgress(IBackgroundCopyJob *This, BG_JOB_PROGRESS *pVal) {
+HRESULT job_com_GetProgress(IBackgroundCopyJob5 *This, BG_JOB_PROGRESS *pVal) {
         struct job_record record;
         HRESULT hr;
 
@@ -38,15 +38,15 @@ HRESULT job_com_GetProgress(IBackgroundCopyJob *This, BG_JOB_PROGRESS *pVal) {
         hr = com_job_read(com_job_of(This), &record);
         if (FAILED(hr))
                 return hr;
-        *pVal = (BG_JOB_PROGRESS) { .BytesTotal = record.info.bytes_total,
-                                    .BytesTransferred = record.info.bytes_transferred,
-                                    .FilesTotal = com_ulong(record.info.files_total),
-                                    .FilesTransferred = com_ulong(record.info.files_transferred) };
+        *pVal = (BG_JOB_PROGRESS){ .BytesTotal = record.info.bytes_total,
+                                   .BytesTransferred = record.info.bytes_transferred,
+                                   .FilesTotal = com_ulong(record.info.files_total),
+                                   .FilesTransferred = com_ulong(record.info.files_transferred) };
         job_record_done(&record);
         return S_OK;
 }
 
-HRESULT job_com_GetTimes(IBackgroundCopyJob *This, BG_JOB_TIMES *pVal) {
+HRESULT job_com_GetTimes(IBackgroundCopyJob5 *This, BG_JOB_TIMES *pVal) {
         struct job_record record;
         HRESULT hr;
 
@@ -55,14 +55,14 @@ HRESULT job_com_GetTimes(IBackgroundCopyJob *This, BG_JOB_TIMES *pVal) {
         hr = com_job_read(com_job_of(This), &record);
         if (FAILED(hr))
                 return hr;
-        *pVal = (BG_JOB_TIMES) { .CreationTime = com_filetime(record.info.created),
-                                 .ModificationTime = com_filetime(record.info.modified),
-                                 .TransferCompletionTime = com_filetime(record.info.transferred) };
+        *pVal = (BG_JOB_TIMES){ .CreationTime = com_filetime(record.info.created),
+                                .ModificationTime = com_filetime(record.info.modified),
+                                .TransferCompletionTime = com_filetime(record.info.transferred) };
         job_record_done(&record);
         return S_OK;
 }
 
-HRESULT job_com_GetState(IBackgroundCopyJob *This, BG_JOB_STATE *pVal) {
+HRESULT job_com_GetState(IBackgroundCopyJob5 *This, BG_JOB_STATE *pVal) {
         struct job_record record;
         HRESULT hr;
 
@@ -84,7 +84,7 @@ enum number {
         NUMBER_ERRORS,
 };
 
-static HRESULT get_number(IBackgroundCopyJob *This, enum number which, ULONG *ret) {
+static HRESULT get_number(IBackgroundCopyJob5 *This, enum number which, ULONG *ret) {
         struct job_record record;
         HRESULT hr;
 
@@ -93,25 +93,25 @@ static HRESULT get_number(IBackgroundCopyJob *This, enum number which, ULONG *re
         hr = com_job_read(com_job_of(This), &record);
         if (FAILED(hr))
                 return hr;
-        *ret = which == NUMBER_NOTIFY_FLAGS ? record.info.notify_flags :
-               which == NUMBER_RETRY_DELAY  ? record.info.minimum_retry_delay :
-               which == NUMBER_NO_PROGRESS  ? record.info.no_progress_timeout :
-                                              com_ulong(record.info.error_count);
+        *ret = which == NUMBER_NOTIFY_FLAGS  ? record.info.notify_flags
+               : which == NUMBER_RETRY_DELAY ? record.info.minimum_retry_delay
+               : which == NUMBER_NO_PROGRESS ? record.info.no_progress_timeout
+                                             : com_ulong(record.info.error_count);
         job_record_done(&record);
         return S_OK;
 }
 
-static HRESULT set_property(IBackgroundCopyJob *This, struct wire_property property) {
+static HRESULT set_property(IBackgroundCopyJob5 *This, struct wire_property property) {
         struct com_job *self = com_job_of(This);
 
         return com_job_result(self, wire_set_property(self->c, self->hex, &property));
 }
 
-static HRESULT set_number(IBackgroundCopyJob *This, const char *name, ULONG value) {
-        return set_property(This, (struct wire_property) { .name = name, .type = 'u', .u = value });
+static HRESULT set_number(IBackgroundCopyJob5 *This, const char *name, ULONG value) {
+        return set_property(This, (struct wire_property){ .name = name, .type = 'u', .u = value });
 }
 
-HRESULT job_com_SetNotifyFlags(IBackgroundCopyJob *This, ULONG Val) {
+HRESULT job_com_SetNotifyFlags(IBackgroundCopyJob5 *This, ULONG Val) {
         ULONG known = JOB_NOTIFY_ALL;
 
         if (com_job_of(This)->family == JOB_FAMILY_DO)
@@ -119,38 +119,38 @@ HRESULT job_com_SetNotifyFlags(IBackgroundCopyJob *This, ULONG Val) {
         return Val & ~known ? E_NOTIMPL : set_number(This, "NotifyFlags", Val);
 }
 
-HRESULT job_com_GetNotifyFlags(IBackgroundCopyJob *This, ULONG *pVal) {
+HRESULT job_com_GetNotifyFlags(IBackgroundCopyJob5 *This, ULONG *pVal) {
         return get_number(This, NUMBER_NOTIFY_FLAGS, pVal);
 }
 
-HRESULT job_com_SetMinimumRetryDelay(IBackgroundCopyJob *This, ULONG Seconds) {
+HRESULT job_com_SetMinimumRetryDelay(IBackgroundCopyJob5 *This, ULONG Seconds) {
         return set_number(This, "MinimumRetryDelay", MAX(Seconds, (ULONG) MINIMUM_RETRY_DELAY_LEAST));
 }
 
-HRESULT job_com_GetMinimumRetryDelay(IBackgroundCopyJob *This, ULONG *Seconds) {
+HRESULT job_com_GetMinimumRetryDelay(IBackgroundCopyJob5 *This, ULONG *Seconds) {
         return get_number(This, NUMBER_RETRY_DELAY, Seconds);
 }
 
-HRESULT job_com_SetNoProgressTimeout(IBackgroundCopyJob *This, ULONG Seconds) {
+HRESULT job_com_SetNoProgressTimeout(IBackgroundCopyJob5 *This, ULONG Seconds) {
         return set_number(This, "NoProgressTimeout", Seconds);
 }
 
-HRESULT job_com_GetNoProgressTimeout(IBackgroundCopyJob *This, ULONG *Seconds) {
+HRESULT job_com_GetNoProgressTimeout(IBackgroundCopyJob5 *This, ULONG *Seconds) {
         return get_number(This, NUMBER_NO_PROGRESS, Seconds);
 }
 
-HRESULT job_com_GetErrorCount(IBackgroundCopyJob *This, ULONG *Errors) {
+HRESULT job_com_GetErrorCount(IBackgroundCopyJob5 *This, ULONG *Errors) {
         return get_number(This, NUMBER_ERRORS, Errors);
 }
 
-HRESULT job_com_SetPriority(IBackgroundCopyJob *This, BG_JOB_PRIORITY Val) {
+HRESULT job_com_SetPriority(IBackgroundCopyJob5 *This, BG_JOB_PRIORITY Val) {
         const char *name = job_priority_name((enum job_priority) Val);
 
-        return name ? set_property(This, (struct wire_property) { .name = "Priority", .type = 's', .s = name }) :
-                      E_NOTIMPL;
+        return name ? set_property(This, (struct wire_property){ .name = "Priority", .type = 's', .s = name })
+                    : E_NOTIMPL;
 }
 
-HRESULT job_com_GetPriority(IBackgroundCopyJob *This, BG_JOB_PRIORITY *pVal) {
+HRESULT job_com_GetPriority(IBackgroundCopyJob5 *This, BG_JOB_PRIORITY *pVal) {
         struct job_record record;
         HRESULT hr;
 
@@ -166,23 +166,23 @@ HRESULT job_com_GetPriority(IBackgroundCopyJob *This, BG_JOB_PRIORITY *pVal) {
 
 /* ---- strings ---- */
 
-static HRESULT set_string(IBackgroundCopyJob *This, const char *name, LPCWSTR value, size_t max) {
+static HRESULT set_string(IBackgroundCopyJob5 *This, const char *name, LPCWSTR value, size_t max) {
         _cleanup_free_ char *s = NULL;
         HRESULT hr;
 
         hr = com_string_in(value, max, rim_hresult(ERROR_STRING_TOO_LONG, com_job_of(This)->family), &s);
-        return FAILED(hr) ? hr : set_property(This, (struct wire_property) { .name = name, .type = 's', .s = s });
+        return FAILED(hr) ? hr : set_property(This, (struct wire_property){ .name = name, .type = 's', .s = s });
 }
 
-HRESULT job_com_SetDisplayName(IBackgroundCopyJob *This, LPCWSTR Val) {
+HRESULT job_com_SetDisplayName(IBackgroundCopyJob5 *This, LPCWSTR Val) {
         return set_string(This, "Name", Val, LIMIT_DISPLAY_NAME);
 }
 
-HRESULT job_com_SetDescription(IBackgroundCopyJob *This, LPCWSTR Val) {
+HRESULT job_com_SetDescription(IBackgroundCopyJob5 *This, LPCWSTR Val) {
         return set_string(This, "Description", Val, LIMIT_DESCRIPTION);
 }
 
-HRESULT job_com_GetDisplayName(IBackgroundCopyJob *This, LPWSTR *pVal) {
+HRESULT job_com_GetDisplayName(IBackgroundCopyJob5 *This, LPWSTR *pVal) {
         struct job_record record;
         HRESULT hr;
 
@@ -197,7 +197,7 @@ HRESULT job_com_GetDisplayName(IBackgroundCopyJob *This, LPWSTR *pVal) {
         return hr;
 }
 
-HRESULT job_com_GetDescription(IBackgroundCopyJob *This, LPWSTR *pVal) {
+HRESULT job_com_GetDescription(IBackgroundCopyJob5 *This, LPWSTR *pVal) {
         struct job_record record;
         HRESULT hr;
 
@@ -213,7 +213,7 @@ HRESULT job_com_GetDescription(IBackgroundCopyJob *This, LPWSTR *pVal) {
 }
 
 /* A user's text form: the identifier authority that stands for Unix users, with the uid. */
-HRESULT job_com_GetOwner(IBackgroundCopyJob *This, LPWSTR *pVal) {
+HRESULT job_com_GetOwner(IBackgroundCopyJob5 *This, LPWSTR *pVal) {
         struct job_record record;
         char owner[32];
         HRESULT hr;
@@ -231,7 +231,7 @@ HRESULT job_com_GetOwner(IBackgroundCopyJob *This, LPWSTR *pVal) {
 
 /* ---- error ---- */
 
-HRESULT job_com_GetError(IBackgroundCopyJob *This, IBackgroundCopyError **ppError) {
+HRESULT job_com_GetError(IBackgroundCopyJob5 *This, IBackgroundCopyError **ppError) {
         struct com_job *self = com_job_of(This);
         struct job_record record;
         HRESULT hr;
@@ -252,7 +252,7 @@ HRESULT job_com_GetError(IBackgroundCopyJob *This, IBackgroundCopyError **ppErro
 
 /* ---- proxy: what can be checked is, the rest is not there yet ---- */
 
-HRESULT job_com_SetProxySettings(IBackgroundCopyJob *This, BG_JOB_PROXY_USAGE ProxyUsage, const WCHAR *ProxyList,
+HRESULT job_com_SetProxySettings(IBackgroundCopyJob5 *This, BG_JOB_PROXY_USAGE ProxyUsage, const WCHAR *ProxyList,
                                  const WCHAR *ProxyBypassList) {
         if (ProxyUsage < BG_JOB_PROXY_USAGE_PRECONFIG || ProxyUsage > BG_JOB_PROXY_USAGE_AUTODETECT)
                 return E_NOTIMPL;
@@ -265,7 +265,7 @@ HRESULT job_com_SetProxySettings(IBackgroundCopyJob *This, BG_JOB_PROXY_USAGE Pr
         return E_NOTIMPL;
 }
 
-HRESULT job_com_GetProxySettings(IBackgroundCopyJob *This, BG_JOB_PROXY_USAGE *pProxyUsage, LPWSTR *pProxyList,
+HRESULT job_com_GetProxySettings(IBackgroundCopyJob5 *This, BG_JOB_PROXY_USAGE *pProxyUsage, LPWSTR *pProxyList,
                                  LPWSTR *pProxyBypassList) {
         if (!pProxyUsage || !pProxyList || !pProxyBypassList)
                 return E_INVALIDARG;

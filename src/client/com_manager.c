@@ -185,8 +185,9 @@ static HRESULT manager_com_GetErrorDescription(IBackgroundCopyManager *This, HRE
 }
 
 static const IBackgroundCopyManagerVtbl manager_vtbl = {
-        manager_com_QueryInterface, manager_com_AddRef, manager_com_Release,  manager_com_CreateJob,
-        manager_com_GetJob,         manager_com_EnumJobs, manager_com_GetErrorDescription,
+        manager_com_QueryInterface,      manager_com_AddRef, manager_com_Release,
+        manager_com_CreateJob,           manager_com_GetJob, manager_com_EnumJobs,
+        manager_com_GetErrorDescription,
 };
 
 HRESULT com_manager_new(struct dosvc *c, enum job_family family, IBackgroundCopyManager **ret) {
@@ -195,8 +196,9 @@ HRESULT com_manager_new(struct dosvc *c, enum job_family family, IBackgroundCopy
         *ret = NULL;
         if (!self)
                 return E_OUTOFMEMORY;
-        *self = (struct com_manager) { .manager = { &manager_vtbl }, .n_references = 1, .c = com_connection_ref(c),
-                                       .family = family };
+        *self = (struct com_manager){
+                .manager = { &manager_vtbl }, .n_references = 1, .c = com_connection_ref(c), .family = family
+        };
         *ret = &self->manager;
         return S_OK;
 }

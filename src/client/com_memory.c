@@ -1,4 +1,5 @@
-/* The allocator that both sides of the COM face share, and the two types with their own rules of ownership: BSTR and VARIANT. */
+/* The allocator that both sides of the COM face share, and the two types with their own rules of ownership: BSTR
+ * and VARIANT. */
 #include <stdlib.h>
 #include <string.h>
 #include <wchar.h>
@@ -26,7 +27,8 @@ void CoTaskMemFree(LPVOID pv) {
 
 /* ---- BSTR: 4 bytes of length in bytes, the characters, a NUL ---- */
 
-#define BSTR_PREFIX 8 /* what is allocated before the characters: the length and, to keep malloc()'s alignment, padding */
+#define BSTR_PREFIX \
+        8 /* what is allocated before the characters: the length and, to keep malloc()'s alignment, padding */
 
 BSTR SysAllocStringLen(const OLECHAR *strIn, UINT ui) {
         size_t bytes = (size_t) ui * sizeof(OLECHAR);

@@ -1,12 +1,11 @@
-/* CoInitializeEx() to CoCreateInstance(), and the one connection behind all COM objects. There are no apartments: what is checked
- * here is only what a program can do wrong. */
+/* CoInitializeEx() to CoCreateInstance(), and the one connection behind all COM objects. There are no apartments:
+ * what is checked here is only what a program can do wrong. */
 #include <stdlib.h>
 
 #include "client/com.h"
 #include "client/failure.h"
 
-#define COINIT_KNOWN \
-        (COINIT_APARTMENTTHREADED | COINIT_DISABLE_OLE1DDE | COINIT_SPEED_OVER_MEMORY)
+#define COINIT_KNOWN (COINIT_APARTMENTTHREADED | COINIT_DISABLE_OLE1DDE | COINIT_SPEED_OVER_MEMORY)
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* never held for long */
 static pthread_once_t fork_once = PTHREAD_ONCE_INIT;
@@ -93,7 +92,8 @@ int com_connection_get(struct dosvc **ret) {
         struct dosvc *fresh;
         int r;
 
-        /* Before the lock is taken: it has a lock of its own, and fork(2) takes both in no particular order. It is cheap. */
+        /* Before the lock is taken: it has a lock of its own, and fork(2) takes both in no particular order. It is
+         * cheap. */
         r = connection_new(0, &com_callback_hooks, &fresh);
         if (r < 0)
                 return r;

@@ -92,9 +92,9 @@ FILETIME com_filetime(uint64_t usec) {
         uint64_t ticks;
 
         if (usec == 0 || usec > (UINT64_MAX - FILETIME_OF_1970) / 10)
-                return (FILETIME) {};
+                return (FILETIME){};
         ticks = usec * 10 + FILETIME_OF_1970;
-        return (FILETIME) { .dwLowDateTime = (DWORD) ticks, .dwHighDateTime = (DWORD) (ticks >> 32) };
+        return (FILETIME){ .dwLowDateTime = (DWORD) ticks, .dwHighDateTime = (DWORD) (ticks >> 32) };
 }
 
 ULONG com_ulong(uint64_t value) {

@@ -16,8 +16,8 @@
 #include "client/public.h"
 
 #define CONNECTION_CALL_USEC (60 * USEC_PER_SEC)
-#define CALL_ATTEMPTS 3         /* how often a repeatable call meets a service that goes away */
-#define MESSAGES_PER_TURN 64    /* that are worked off before the lock is offered to the callers */
+#define CALL_ATTEMPTS 3      /* how often a repeatable call meets a service that goes away */
+#define MESSAGES_PER_TURN 64 /* that are worked off before the lock is offered to the callers */
 
 struct pending {
         struct pending *prev, *next;
@@ -52,8 +52,9 @@ static void after_fork_in_parent(void) {
         pthread_mutex_unlock(&all_lock);
 }
 
-/* The child shares nothing with the parent's conversation: it forgets it and starts its own with its first call. What the other
- * threads were doing is lost; the bus object may be in the middle of anything and is never touched again. */
+/* The child shares nothing with the parent's conversation: it forgets it and starts its own with its first call.
+ * What the other threads were doing is lost; the bus object may be in the middle of anything and is never touched
+ * again. */
 static void after_fork_in_child(void) {
         struct dosvc *c;
 
@@ -83,7 +84,7 @@ int connection_new(unsigned flags, const struct connection_hooks *hooks, struct 
         c = malloc(sizeof(*c));
         if (!c)
                 return -ENOMEM;
-        *c = (struct dosvc) {
+        *c = (struct dosvc){
                 .n_references = 1,
                 .serial = atomic_fetch_add(&last_serial, 1) + 1,
                 .hooks = hooks,
@@ -258,7 +259,7 @@ static void read_once(struct dosvc *c) {
                         drop_bus(c);
                         return;
                 }
-                fds[1] = (struct pollfd) { .fd = c->bus_fd, .events = (short) events };
+                fds[1] = (struct pollfd){ .fd = c->bus_fd, .events = (short) events };
                 n_fds = 2;
         }
         pthread_mutex_unlock(&c->lock);
@@ -305,8 +306,9 @@ static int failure_to_connect(const struct dosvc *c, int r) {
         case ENOMEM:
                 return failure_set_errno(c, r);
         case ENOENT:
-                return failure_set(c, ERROR_NO_SERVICE,
-                                   "No service is running and none could be started. Start dosvcd, or set DOSVC_ADDRESS.");
+                return failure_set(
+                        c, ERROR_NO_SERVICE,
+                        "No service is running and none could be started. Start dosvcd, or set DOSVC_ADDRESS.");
         case ECONNREFUSED:
                 return failure_set(c, ERROR_NO_SERVICE, "No service is running. Start dosvcd.");
         case EPERM:
@@ -333,7 +335,8 @@ static int install(struct dosvc *c, struct discovered *found) {
                 c->places = found->place;
         else
                 c->places = DISCOVER_ENVIRONMENT;
-        atomic_store(&c->is_system, found->place == DISCOVER_SYSTEM || strstr(c->address, "path=/run/dosvc/bus") != NULL);
+        atomic_store(&c->is_system,
+                     found->place == DISCOVER_SYSTEM || strstr(c->address, "path=/run/dosvc/bus") != NULL);
 
         c->bus = TAKE_PTR(found->bus);
         c->bus_fd = sd_bus_get_fd(c->bus);
@@ -403,7 +406,8 @@ static int on_reply(sd_bus_message *m, void *userdata, sd_bus_error *reterr) {
         return 1;
 }
 
-/* 0 with an answer in *ret_reply, 1: the connection ended while we waited, or -errno: it was not sent. Under the lock. */
+/* 0 with an answer in *ret_reply, 1: the connection ended while we waited, or -errno: it was not sent. Under the
+ * lock. */
 static int send_and_wait(struct dosvc *c, const struct call *call, sd_bus_message **ret_reply) {
         struct pending pending = { .answered = PTHREAD_COND_INITIALIZER };
         sd_bus_message *m = NULL;

@@ -1,10 +1,10 @@
 /* One connection to one service, shared by all threads of the program.
  *
  * 1. connection_new() makes it, connection_ensure() (or the first call) connects it; dosvc_open() does both.
- * 2. connection_call() sends a method call and waits for its answer. If the service went away, it is looked for (and started)
- *    again; calls that may be repeated are repeated.
- * 3. A thread of the connection reads the socket. It never runs code of the program. connection_lock() guards all of it: no caller
- *    holds it while it waits, so a slow call holds up nobody.
+ * 2. connection_call() sends a method call and waits for its answer. If the service went away, it is looked for
+ *    (and started) again; calls that may be repeated are repeated.
+ * 3. A thread of the connection reads the socket. It never runs code of the program. connection_lock() guards all
+ *    of it: no caller holds it while it waits, so a slow call holds up nobody.
  * 4. struct watcher collects the ids of jobs that changed; see watch.c.
  *
  * Functions return 0 or a positive enum error_code, with details in failure.h. Must never know what a job is. */
@@ -31,9 +31,9 @@
 struct dosvc;
 
 enum {
-        CALL_REPEATABLE = 1, /* doing it twice is as good as once: repeated when the service goes away meanwhile */
-        CALL_UNLIMITED = 2,  /* may take as long as it takes; others give up after CONNECTION_CALL_USEC */
-        CALL_NO_START = 4,   /* do not start a service for this */
+        CALL_REPEATABLE = 1,  /* doing it twice is as good as once: repeated when the service goes away meanwhile */
+        CALL_UNLIMITED = 2,   /* may take as long as it takes; others give up after CONNECTION_CALL_USEC */
+        CALL_NO_START = 4,    /* do not start a service for this */
         CALL_CANCELLABLE = 8, /* connection_interrupt() ends waiting for a service that is being started */
 };
 
@@ -42,9 +42,10 @@ struct call {
         unsigned flags;
         int (*build)(sd_bus_message *m, const void *args); /* NULL: no arguments. Negative errno on failure */
         const void *args;
-        int (*decode)(sd_bus_message *reply, void *ret);   /* NULL: the answer has nothing to read. Must clean up after itself */
+        int (*decode)(sd_bus_message *reply,
+                      void *ret); /* NULL: the answer has nothing to read. Must clean up after itself */
         void *ret;
-        uint64_t *ret_generation;                          /* NULL, or set to the generation in which the answer came */
+        uint64_t *ret_generation; /* NULL, or set to the generation in which the answer came */
 };
 
 int connection_call(struct dosvc *connection, const struct call *call);
@@ -116,8 +117,8 @@ enum wait_result {
         WAIT_TIMEOUT,
         WAIT_INTERRUPTED,
 };
-/* Waits for changes that @watcher collects. Times are CLOCK_MONOTONIC microseconds, UINT64_MAX: no limit. Progress alone is held back
- * until @patience_until. */
+/* Waits for changes that @watcher collects. Times are CLOCK_MONOTONIC microseconds, UINT64_MAX: no limit. Progress
+ * alone is held back until @patience_until. */
 enum wait_result connection_wait(struct dosvc *connection, struct watcher *watcher, uint64_t generation,
                                  uint64_t patience_until, uint64_t deadline);
 /* The owner has seen @hex in @state; NULL: it is gone. */

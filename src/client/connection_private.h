@@ -13,10 +13,10 @@ struct dosvc {
         atomic_int interrupted;
         atomic_bool is_system;
 
-        pthread_mutex_t lock; /* guards all below and every use of the bus and its messages */
+        pthread_mutex_t lock;   /* guards all below and every use of the bus and its messages */
         pthread_cond_t changed; /* connected, lost, changes, interrupted */
         sd_bus *bus;
-        int bus_fd; /* the bus's own */
+        int bus_fd;            /* the bus's own */
         sd_bus *abandoned_bus; /* of the parent process; keeps leak checkers calm */
         char *address;
         unsigned places; /* DISCOVER_* */

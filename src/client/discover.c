@@ -11,9 +11,9 @@
 #include "client/address.h"
 #include "client/launch.h"
 
-#define CONNECT_USEC (5 * USEC_PER_SEC)   /* for a service that listens to take the connection */
-#define START_USEC (10 * USEC_PER_SEC)    /* for a started service to listen */
-#define ENDED_USEC (3 * USEC_PER_SEC)     /* the same after the started process ended: another one may be about to listen */
+#define CONNECT_USEC (5 * USEC_PER_SEC) /* for a service that listens to take the connection */
+#define START_USEC (10 * USEC_PER_SEC)  /* for a started service to listen */
+#define ENDED_USEC (3 * USEC_PER_SEC) /* the same after the started process ended: another one may be about to listen */
 #define RETRY_MIN_MSEC 5
 #define RETRY_MAX_MSEC 100
 #define USER_ADDRESSES 3
@@ -63,7 +63,8 @@ static int wait_until_ready(sd_bus *bus) {
 }
 
 static int try_address(const struct search *search, const char *address, unsigned place) {
-        _cleanup_(sd_bus_close_unrefp) sd_bus *bus = NULL;
+        _cleanup_(sd_bus_close_unrefp)
+        sd_bus *bus = NULL;
         int r;
 
         r = sd_bus_new(&bus);
@@ -79,7 +80,7 @@ static int try_address(const struct search *search, const char *address, unsigne
                 r = check_peer(bus);
         if (r < 0)
                 return r;
-        *search->ret = (struct discovered) { .address = strdup(address), .place = place };
+        *search->ret = (struct discovered){ .address = strdup(address), .place = place };
         if (!search->ret->address)
                 return -ENOMEM;
         search->ret->bus = TAKE_PTR(bus);
@@ -144,7 +145,7 @@ int discover(unsigned places, const atomic_int *cancel, struct discovered *ret) 
         _cleanup_free_ char *state_directory = NULL;
         int r = -ENOENT;
 
-        *ret = (struct discovered) {};
+        *ret = (struct discovered){};
         if (given)
                 return try_address(&search, given, DISCOVER_ENVIRONMENT);
         if (places & DISCOVER_SYSTEM) {

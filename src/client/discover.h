@@ -1,4 +1,5 @@
-/* Finds the service that a client gets and opens an authenticated D-Bus connection to it; starts it if that is asked for and allowed. */
+/* Finds the service that a client gets and opens an authenticated D-Bus connection to it; starts it if that is
+ * asked for and allowed. */
 #pragma once
 
 #include <stdatomic.h>
@@ -19,5 +20,6 @@ struct discovered {
         unsigned place; /* the DISCOVER_ flag of where it was found */
 };
 
-/* @cancel: when it becomes non-zero, waiting for a service that is being started ends with -ECANCELED. 0 or -errno. */
+/* @cancel: when it becomes non-zero, waiting for a service that is being started ends with -ECANCELED. 0 or
+ * -errno. */
 int discover(unsigned places, const atomic_int *cancel, struct discovered *ret);

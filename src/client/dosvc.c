@@ -22,15 +22,15 @@ static int32_t result(int code) {
 /* ---- connection ---- */
 
 int32_t dosvc_open(unsigned flags, dosvc **ret) {
-        _cleanup_(connection_unrefp) dosvc *c = NULL;
+        _cleanup_(connection_unrefp)
+        dosvc *c = NULL;
         int r, code;
 
         failure_clear(NULL);
         if (!ret)
                 return result(failure_set(NULL, ERROR_INVALID_ARGUMENT, NULL));
         *ret = NULL;
-        if (flags & ~(unsigned) CONNECT_FLAGS ||
-            (flags & DOSVC_CONNECT_SYSTEM && flags & DOSVC_CONNECT_USER))
+        if (flags & ~(unsigned) CONNECT_FLAGS || (flags & DOSVC_CONNECT_SYSTEM && flags & DOSVC_CONNECT_USER))
                 return result(failure_set(NULL, ERROR_INVALID_ARGUMENT, "These flags do not go together."));
         r = connection_new(flags, NULL, &c);
         if (r < 0)
@@ -73,8 +73,9 @@ static int convert_files(dosvc *c, const dosvc_file_spec *files, size_t n_files,
 
                 if (stride < FILE_SPEC_SIZE_MIN || spec->size != stride)
                         return failure_set(c, ERROR_INVALID_ARGUMENT, "The size of a dosvc_file_spec is not set.");
-                out[i] = (struct wire_file) { .url = spec->url, .path = spec->path, .sha256 = spec->sha256,
-                                              .size = spec->stated_size };
+                out[i] = (struct wire_file){
+                        .url = spec->url, .path = spec->path, .sha256 = spec->sha256, .size = spec->stated_size
+                };
         }
         *ret = TAKE_PTR(out);
         return 0;
@@ -95,7 +96,7 @@ static int add_string(dosvc *c, struct options *options, const char *name, const
                 return 0;
         if (!utf8_is_valid(value, SIZE_MAX))
                 return failure_setf(c, ERROR_INVALID_ARGUMENT, "%s is not valid UTF-8.", name);
-        add_option(options, (struct wire_property) { .name = name, .type = 's', .s = value });
+        add_option(options, (struct wire_property){ .name = name, .type = 's', .s = value });
         return 0;
 }
 
@@ -104,19 +105,19 @@ static int add_seconds(dosvc *c, struct options *options, const char *name, int6
                 return 0;
         if (value < 0 || value > UINT32_MAX)
                 return failure_setf(c, ERROR_INVALID_ARGUMENT, "%s is out of range.", name);
-        add_option(options, (struct wire_property) { .name = name, .type = 'u', .u = (uint32_t) value });
+        add_option(options, (struct wire_property){ .name = name, .type = 'u', .u = (uint32_t) value });
         return 0;
 }
 
 static void add_flag(struct options *options, const char *name, int value) {
         if (value)
-                add_option(options, (struct wire_property) { .name = name, .type = 'b', .b = true });
+                add_option(options, (struct wire_property){ .name = name, .type = 'b', .b = true });
 }
 
 static int convert_options(dosvc *c, const dosvc_job_options *from, struct options *ret) {
         int code;
 
-        *ret = (struct options) {};
+        *ret = (struct options){};
         code = add_string(c, ret, "Family", from->family);
         if (!code)
                 code = add_string(c, ret, "Priority", from->priority);
@@ -159,8 +160,11 @@ int32_t dosvc_create_job(dosvc *c, const dosvc_job_options *options, const dosvc
                 code = convert_options(c, options, &wire_options);
         if (code)
                 return result(code);
-        job = (struct wire_job) { .name = options->name, .options = wire_options.items, .n_options = wire_options.n,
-                                  .attach = options->attach, .resume = options->resume };
+        job = (struct wire_job){ .name = options->name,
+                                 .options = wire_options.items,
+                                 .n_options = wire_options.n,
+                                 .attach = options->attach,
+                                 .resume = options->resume };
         code = wire_create_job(c, &job, wire_files, n_files, hex, &attached);
         if (code)
                 return result(code);

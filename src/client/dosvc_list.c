@@ -1,4 +1,5 @@
-/* <dosvc.h>: what only looks. Callbacks are called in the caller's thread with no lock held: they may call anything. */
+/* <dosvc.h>: what only looks. Callbacks are called in the caller's thread with no lock held: they may call
+ * anything. */
 #include "base/strings.h"
 #include "client/failure.h"
 #include "client/public.h"
@@ -144,7 +145,7 @@ static void config_list_done(struct config_list *list) {
                 for (size_t k = 0; k < ELEMENTSOF(list->entries[i].strings); k++)
                         free(list->entries[i].strings[k]);
         free(list->entries);
-        *list = (struct config_list) {};
+        *list = (struct config_list){};
 }
 
 static int read_config(sd_bus_message *m, struct config_list *list) {
@@ -160,7 +161,7 @@ static int read_config(sd_bus_message *m, struct config_list *list) {
                 if (!entries)
                         return -ENOMEM;
                 list->entries = entries;
-                entries[list->n] = (struct config_entry) {};
+                entries[list->n] = (struct config_entry){};
                 list->n++;
                 for (size_t k = 0; k < ELEMENTSOF(s); k++)
                         if (strdup_to(&entries[list->n - 1].strings[k], s[k]) < 0)
@@ -185,15 +186,19 @@ int32_t dosvc_list_config(dosvc *c, dosvc_config_fn fn, void *userdata) {
         if (!c || !fn)
                 return refuse(c);
         failure_clear(c);
-        code = connection_call(c, &(struct call) {
-                .path = WIRE_MANAGER_PATH, .interface = WIRE_MANAGER, .member = "ListConfiguration",
-                .flags = CALL_REPEATABLE, .decode = decode_config, .ret = &list });
+        code = connection_call(c, &(struct call){ .path = WIRE_MANAGER_PATH,
+                                                  .interface = WIRE_MANAGER,
+                                                  .member = "ListConfiguration",
+                                                  .flags = CALL_REPEATABLE,
+                                                  .decode = decode_config,
+                                                  .ret = &list });
         if (code)
                 return result(code);
         for (size_t i = 0; i < list.n && value == 0; i++) {
                 char **s = list.entries[i].strings;
-                const dosvc_config_info info = { .size = sizeof(info), .key = s[0], .value = s[1], .source = s[2],
-                                                 .unit = s[3], .text = s[4] };
+                const dosvc_config_info info = {
+                        .size = sizeof(info), .key = s[0], .value = s[1], .source = s[2], .unit = s[3], .text = s[4]
+                };
 
                 value = fn(&info, userdata);
         }

@@ -61,7 +61,7 @@ static struct remembered *find(uint64_t serial) {
 static void forget(struct remembered *item) {
         free(item->file);
         free(item->url);
-        *item = (struct remembered) {};
+        *item = (struct remembered){};
 }
 
 static struct remembered *make(uint64_t serial) {
@@ -110,7 +110,7 @@ int failure_set(const struct dosvc *connection, enum error_code code, const char
         if (!text || !*text)
                 text = error_code_text(code);
         (void) snprintf(item->text, sizeof(item->text), "%s", text);
-        item->error = (dosvc_error) {
+        item->error = (dosvc_error){
                 .hresult = (int32_t) error_code_hresult(code, JOB_FAMILY_DO, 0),
                 .name = name ? name + strlen(ERROR_DBUS_PREFIX) : "",
                 .context = failure_context(code),

@@ -1,7 +1,8 @@
-/* What went wrong with the last call, kept per thread and connection, and how failures of the wire become domain errors.
+/* What went wrong with the last call, kept per thread and connection, and how failures of the wire become domain
+ * errors.
  *
- * Functions of this folder return 0 or a positive enum error_code and leave the details here; only the rim (dosvc_*.c, com_*.c)
- * makes an HRESULT of it, because only the rim knows the family. */
+ * Functions of this folder return 0 or a positive enum error_code and leave the details here; only the rim
+ * (dosvc_*.c, com_*.c) makes an HRESULT of it, because only the rim knows the family. */
 #pragma once
 
 #include <systemd/sd-bus.h>

@@ -18,7 +18,8 @@ static void digest_freep(EVP_MD_CTX **context) {
 
 /* 1 equal, 0 not, or -errno. */
 static int compare(int fd, const unsigned char *sha256) {
-        _cleanup_(digest_freep) EVP_MD_CTX *context = EVP_MD_CTX_new();
+        _cleanup_(digest_freep)
+        EVP_MD_CTX *context = EVP_MD_CTX_new();
         _cleanup_free_ unsigned char *buffer = malloc(DIGEST_CHUNK);
         unsigned char digest[EVP_MAX_MD_SIZE];
         unsigned size;

@@ -61,9 +61,8 @@ int launch_find_program(char **ret) {
 
 static bool is_handed_on(const char *assignment) {
         static const char *const prefixes[] = {
-                "HOME=",       "PATH=",        "XDG_",       "LANG=",       "TZ=",         "DOSVC_",
-                "http_proxy=", "https_proxy=", "all_proxy=", "no_proxy=",   "HTTPS_PROXY=", "ALL_PROXY=",
-                "NO_PROXY=",
+                "HOME=",        "PATH=",      "XDG_",      "LANG=",        "TZ=",        "DOSVC_",    "http_proxy=",
+                "https_proxy=", "all_proxy=", "no_proxy=", "HTTPS_PROXY=", "ALL_PROXY=", "NO_PROXY=",
         };
 
         for (size_t i = 0; i < ELEMENTSOF(prefixes); i++)
@@ -129,8 +128,10 @@ static int append_properties(sd_bus_message *m, const char *program, char **envi
 }
 
 static int call_systemd(sd_bus *bus, const char *method, const char *program, char **environment) {
-        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
-        _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
+        _cleanup_(sd_bus_message_unrefp)
+        sd_bus_message *m = NULL;
+        _cleanup_(sd_bus_error_free)
+        sd_bus_error error = SD_BUS_ERROR_NULL;
         int r;
 
         r = sd_bus_message_new_method_call(bus, &m, "org.freedesktop.systemd1", "/org/freedesktop/systemd1",
@@ -145,7 +146,8 @@ static int call_systemd(sd_bus *bus, const char *method, const char *program, ch
 /* The installed unit if there is one, else a transient one. Any failure means: go the other way. */
 static int launch_by_systemd(const char *program, char **environment) {
         const char *runtime = address_getenv("XDG_RUNTIME_DIR");
-        _cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;
+        _cleanup_(sd_bus_flush_close_unrefp)
+        sd_bus *bus = NULL;
         _cleanup_free_ char *private = NULL;
         int r;
 
@@ -236,8 +238,8 @@ static int read_reports(int fd, int *ret_watch) {
         if (n != sizeof(report))
                 return n < 0 ? (int) n : -EAGAIN;
         watch = (int) syscall(SYS_pidfd_open, report.pid, 0);
-        /* The end of the pipe means that execve(2) closed it. A child of this program that was forked in between may hold
-         * it open: then no news is good news. */
+        /* The end of the pipe means that execve(2) closed it. A child of this program that was forked in between
+         * may hold it open: then no news is good news. */
         n = poll(&pollfd, 1, EXECUTE_WAIT_MSEC) > 0 ? fd_read_all(fd, &report, sizeof(report)) : 0;
         if (n == sizeof(report) && report.error != 0) {
                 (void) fd_close(watch);
@@ -248,8 +250,8 @@ static int read_reports(int fd, int *ret_watch) {
 }
 
 static int launch_by_fork(const char *program, char **environment, int *ret_watch) {
-        char *argv[] = { (char[]) { PROGRAM }, (char[]) { "--user" }, (char[]) { "--idle-exit" },
-                         (char[]) { LAUNCH_IDLE_EXIT }, NULL };
+        char *argv[] = { (char[]){ PROGRAM }, (char[]){ "--user" }, (char[]){ "--idle-exit" },
+                         (char[]){ LAUNCH_IDLE_EXIT }, NULL };
         _cleanup_close_ int read_fd = -EBADF, write_fd = -EBADF;
         struct child child = { program, argv, environment, 0, -EBADF };
         struct rlimit limit;

@@ -14,8 +14,8 @@ enum field_type {
 };
 
 static const char *const signatures[] = {
-        [FIELD_STRING] = "s",  [FIELD_U32] = "u",      [FIELD_U64] = "t",      [FIELD_BOOL] = "b",
-        [FIELD_BYTES] = "ay",  [FIELD_SHA256] = "ay",  [FIELD_RANGES] = "a(tt)", [FIELD_ERROR] = "a{sv}",
+        [FIELD_STRING] = "s", [FIELD_U32] = "u",     [FIELD_U64] = "t",        [FIELD_BOOL] = "b",
+        [FIELD_BYTES] = "ay", [FIELD_SHA256] = "ay", [FIELD_RANGES] = "a(tt)", [FIELD_ERROR] = "a{sv}",
 };
 
 struct field {
@@ -47,7 +47,7 @@ static void strings_done(struct record_strings *strings) {
         for (size_t i = 0; i < strings->n; i++)
                 free(strings->items[i]);
         free(strings->items);
-        *strings = (struct record_strings) {};
+        *strings = (struct record_strings){};
 }
 
 /* NULL: no memory. */
@@ -138,7 +138,7 @@ static int read_error(sd_bus_message *m, struct error_fields *error, struct reco
                 { "Text", FIELD_STRING, offsetof(struct error_fields, failure.text) },
         };
 
-        return read_dictionary(m, &(struct reader) { fields, ELEMENTSOF(fields), error, strings });
+        return read_dictionary(m, &(struct reader){ fields, ELEMENTSOF(fields), error, strings });
 }
 
 static int read_value(sd_bus_message *m, const struct field *field, const struct reader *reader) {
@@ -249,7 +249,8 @@ struct job_fields {
         struct error_fields error;
 };
 
-#define JOB_FIELD(name, type, member) { name, type, offsetof(struct job_fields, info.member) }
+#define JOB_FIELD(name, type, member) \
+        { name, type, offsetof(struct job_fields, info.member) }
 
 static const struct field job_fields[] = {
         JOB_FIELD("Id", FIELD_STRING, id),
@@ -309,7 +310,8 @@ static int known_or(int value, int otherwise) {
 static void job_record_finish(struct job_record *record, const struct error_fields *error) {
         record->family = (enum job_family) known_or(job_family_from_name(record->info.family), JOB_FAMILY_DO);
         record->state = (enum job_state) known_or(job_state_from_name(record->info.state), JOB_SUSPENDED);
-        record->priority = (enum job_priority) known_or(job_priority_from_name(record->info.priority), JOB_PRIORITY_NORMAL);
+        record->priority =
+                (enum job_priority) known_or(job_priority_from_name(record->info.priority), JOB_PRIORITY_NORMAL);
         record->info.error = finish_error(error, record->family);
         record->error_context = context_from_name(record->info.error.context);
         record->error_file = error->file;
@@ -319,8 +321,8 @@ int job_record_read(struct job_record *record, sd_bus_message *m, bool is_system
         struct job_fields fields = { .info = no_job, .error = no_error };
         int r;
 
-        *record = (struct job_record) {};
-        r = read_dictionary(m, &(struct reader) { job_fields, ELEMENTSOF(job_fields), &fields, &record->strings });
+        *record = (struct job_record){};
+        r = read_dictionary(m, &(struct reader){ job_fields, ELEMENTSOF(job_fields), &fields, &record->strings });
         if (r < 0) {
                 job_record_done(record);
                 return r;
@@ -333,12 +335,13 @@ int job_record_read(struct job_record *record, sd_bus_message *m, bool is_system
 
 void job_record_done(struct job_record *record) {
         strings_done(&record->strings);
-        *record = (struct job_record) {};
+        *record = (struct job_record){};
 }
 
 /* ---- files ---- */
 
-#define FILE_FIELD(name, type, member) { name, type, offsetof(struct file_record, info.member) }
+#define FILE_FIELD(name, type, member) \
+        { name, type, offsetof(struct file_record, info.member) }
 
 static const struct field file_fields[] = {
         FILE_FIELD("Index", FIELD_U32, index),
@@ -358,11 +361,16 @@ static const struct field file_fields[] = {
 int file_record_read(struct file_record *record, sd_bus_message *m) {
         int r;
 
-        *record = (struct file_record) {
-                .info = { .size = sizeof(dosvc_file_info), .url = "", .path = "", .state = "pending",
-                          .temporary_name = "", .bytes_total = DOSVC_UNKNOWN, .stated_size = DOSVC_UNKNOWN },
+        *record = (struct file_record){
+                .info = { .size = sizeof(dosvc_file_info),
+                          .url = "",
+                          .path = "",
+                          .state = "pending",
+                          .temporary_name = "",
+                          .bytes_total = DOSVC_UNKNOWN,
+                          .stated_size = DOSVC_UNKNOWN },
         };
-        r = read_dictionary(m, &(struct reader) { file_fields, ELEMENTSOF(file_fields), record, &record->strings });
+        r = read_dictionary(m, &(struct reader){ file_fields, ELEMENTSOF(file_fields), record, &record->strings });
         if (r < 0)
                 file_record_done(record);
         return r;
@@ -376,7 +384,7 @@ const dosvc_file_info *file_record_info(struct file_record *record) {
 void file_record_done(struct file_record *record) {
         strings_done(&record->strings);
         free(record->ranges);
-        *record = (struct file_record) {};
+        *record = (struct file_record){};
 }
 
 /* ---- history ---- */
@@ -386,7 +394,8 @@ struct history_fields {
         struct error_fields error;
 };
 
-#define HISTORY_FIELD(name, type, member) { name, type, offsetof(struct history_fields, info.member) }
+#define HISTORY_FIELD(name, type, member) \
+        { name, type, offsetof(struct history_fields, info.member) }
 
 static const struct field history_fields[] = {
         HISTORY_FIELD("Id", FIELD_STRING, id),
@@ -408,35 +417,43 @@ static const struct field history_fields[] = {
 
 int history_record_read(struct history_record *record, sd_bus_message *m, bool is_system) {
         struct history_fields fields = {
-                .info = { .size = sizeof(dosvc_history_info), .id = "", .family = "do", .state = "acknowledged",
-                          .name = "", .url = "", .path = "", .bytes_total = DOSVC_UNKNOWN },
+                .info = { .size = sizeof(dosvc_history_info),
+                          .id = "",
+                          .family = "do",
+                          .state = "acknowledged",
+                          .name = "",
+                          .url = "",
+                          .path = "",
+                          .bytes_total = DOSVC_UNKNOWN },
                 .error = no_error,
         };
         int r;
 
-        *record = (struct history_record) {};
-        r = read_dictionary(m, &(struct reader) { history_fields, ELEMENTSOF(history_fields), &fields, &record->strings });
+        *record = (struct history_record){};
+        r = read_dictionary(m,
+                            &(struct reader){ history_fields, ELEMENTSOF(history_fields), &fields, &record->strings });
         if (r < 0) {
                 history_record_done(record);
                 return r;
         }
         record->info = fields.info;
         record->info.instance = instance_name(is_system);
-        record->info.error = finish_error(&fields.error, (enum job_family) known_or(job_family_from_name(fields.info.family),
-                                                                                    JOB_FAMILY_DO));
+        record->info.error =
+                finish_error(&fields.error,
+                             (enum job_family) known_or(job_family_from_name(fields.info.family), JOB_FAMILY_DO));
         return 0;
 }
 
 void history_record_done(struct history_record *record) {
         strings_done(&record->strings);
-        *record = (struct history_record) {};
+        *record = (struct history_record){};
 }
 
 void job_record_from_history(struct job_record *ret, struct history_record *record) {
         const dosvc_history_info *old = &record->info;
         struct error_fields error = no_error;
 
-        *ret = (struct job_record) { .info = no_job, .strings = record->strings };
+        *ret = (struct job_record){ .info = no_job, .strings = record->strings };
         ret->info.id = old->id;
         ret->info.family = old->family;
         ret->info.state = old->state;
@@ -453,12 +470,13 @@ void job_record_from_history(struct job_record *ret, struct history_record *reco
         error.failure = old->error;
         error.hresult = (uint32_t) old->error.hresult;
         job_record_finish(ret, &error);
-        *record = (struct history_record) {};
+        *record = (struct history_record){};
 }
 
 /* ---- service ---- */
 
-#define SERVICE_FIELD(name, type, member) { name, type, offsetof(struct service_record, info.member) }
+#define SERVICE_FIELD(name, type, member) \
+        { name, type, offsetof(struct service_record, info.member) }
 
 static const struct field service_fields[] = {
         SERVICE_FIELD("Version", FIELD_STRING, version),
@@ -475,11 +493,15 @@ static const struct field service_fields[] = {
 int service_record_read(struct service_record *record, sd_bus_message *m) {
         int r;
 
-        *record = (struct service_record) {
-                .info = { .size = sizeof(dosvc_service_info), .version = "", .state_directory = "", .sandbox = "",
+        *record = (struct service_record){
+                .info = { .size = sizeof(dosvc_service_info),
+                          .version = "",
+                          .state_directory = "",
+                          .sandbox = "",
                           .address = "" },
         };
-        r = read_dictionary(m, &(struct reader) { service_fields, ELEMENTSOF(service_fields), record, &record->strings });
+        r = read_dictionary(m,
+                            &(struct reader){ service_fields, ELEMENTSOF(service_fields), record, &record->strings });
         if (r < 0)
                 service_record_done(record);
         return r;
@@ -487,5 +509,5 @@ int service_record_read(struct service_record *record, sd_bus_message *m) {
 
 void service_record_done(struct service_record *record) {
         strings_done(&record->strings);
-        *record = (struct service_record) {};
+        *record = (struct service_record){};
 }

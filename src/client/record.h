@@ -1,6 +1,6 @@
-/* What the service tells of jobs, files and finished jobs, read from its dictionaries into the plain structures of <dosvc.h>. A record
- * owns the strings that its structure points to. Unknown keys and unexpected types are passed over: an older library works with a
- * newer service. */
+/* What the service tells of jobs, files and finished jobs, read from its dictionaries into the plain structures of
+ * <dosvc.h>. A record owns the strings that its structure points to. Unknown keys and unexpected types are passed
+ * over: an older library works with a newer service. */
 #pragma once
 
 #include <systemd/sd-bus.h>

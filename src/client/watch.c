@@ -1,5 +1,5 @@
-/* <dosvc.h>: dosvc_watch(). It subscribes, looks, and looks again whenever something changed, so that a lost or coalesced signal costs
- * nothing but time; when the connection is lost, it makes it again, subscribes and looks. */
+/* <dosvc.h>: dosvc_watch(). It subscribes, looks, and looks again whenever something changed, so that a lost or
+ * coalesced signal costs nothing but time; when the connection is lost, it makes it again, subscribes and looks. */
 #include "base/clock.h"
 #include "base/strings.h"
 #include "client/failure.h"
@@ -20,7 +20,7 @@ struct watch {
         void *userdata;
         uint64_t timeout_usec;
         uint64_t deadline;
-        uint64_t delivered; /* when fn was last called */
+        uint64_t delivered;  /* when fn was last called */
         uint64_t generation; /* in which it is subscribed; 0: not */
         uint64_t reconnect_usec;
         bool seen; /* the watched job was found once */
@@ -237,8 +237,9 @@ static bool turn(struct watch *w, int32_t *ret) {
 }
 
 int32_t dosvc_watch(dosvc *c, const char *id, int timeout_msec, dosvc_job_fn fn, void *userdata) {
-        struct watch w = { .c = c, .fn = fn, .userdata = userdata, .timeout_usec = UINT64_MAX,
-                           .reconnect_usec = RECONNECT_MIN_USEC };
+        struct watch w = {
+                .c = c, .fn = fn, .userdata = userdata, .timeout_usec = UINT64_MAX, .reconnect_usec = RECONNECT_MIN_USEC
+        };
         int32_t value = 0;
         int code = 0;
 

@@ -1,5 +1,5 @@
-/* Between the wide strings of the COM face and the UTF-8 of everything else: strict both ways, never by setlocale(). A wide
- * character is one code point (design decision 12). */
+/* Between the wide strings of the COM face and the UTF-8 of everything else: strict both ways, never by
+ * setlocale(). A wide character is one code point (design decision 12). */
 #pragma once
 
 #include <wchar.h>

@@ -51,9 +51,14 @@ int wire_find_job(struct dosvc *c, const char *id, const char *family, char ret_
                 guid_to_compact(&guid, ret_hex);
                 return 0;
         }
-        return connection_call(c, &(struct call) {
-                .path = WIRE_MANAGER_PATH, .interface = WIRE_MANAGER, .member = "GetJob", .flags = CALL_REPEATABLE,
-                .build = build_find, .args = &args, .decode = decode_job_path, .ret = ret_hex });
+        return connection_call(c, &(struct call){ .path = WIRE_MANAGER_PATH,
+                                                  .interface = WIRE_MANAGER,
+                                                  .member = "GetJob",
+                                                  .flags = CALL_REPEATABLE,
+                                                  .build = build_find,
+                                                  .args = &args,
+                                                  .decode = decode_job_path,
+                                                  .ret = ret_hex });
 }
 
 /* ---- reading ---- */
@@ -77,11 +82,16 @@ int wire_get_job(struct dosvc *c, const char *hex, unsigned flags, struct job_re
         struct job_reader reader = { ret, connection_is_system(c) };
         char path[WIRE_PATH_MAX];
 
-        *ret = (struct job_record) {};
+        *ret = (struct job_record){};
         wire_job_path(hex, path);
-        return connection_call(c, &(struct call) {
-                .path = path, .interface = WIRE_PROPERTIES, .member = "GetAll", .flags = CALL_REPEATABLE | flags,
-                .build = build_interface_name, .args = WIRE_JOB, .decode = decode_job, .ret = &reader });
+        return connection_call(c, &(struct call){ .path = path,
+                                                  .interface = WIRE_PROPERTIES,
+                                                  .member = "GetAll",
+                                                  .flags = CALL_REPEATABLE | flags,
+                                                  .build = build_interface_name,
+                                                  .args = WIRE_JOB,
+                                                  .decode = decode_job,
+                                                  .ret = &reader });
 }
 
 static int decode_file(sd_bus_message *reply, void *ret) {
@@ -91,11 +101,16 @@ static int decode_file(sd_bus_message *reply, void *ret) {
 int wire_get_file(struct dosvc *c, const char *hex, uint32_t index, struct file_record *ret) {
         char path[WIRE_PATH_MAX];
 
-        *ret = (struct file_record) {};
+        *ret = (struct file_record){};
         wire_file_path(hex, index, path);
-        return connection_call(c, &(struct call) {
-                .path = path, .interface = WIRE_PROPERTIES, .member = "GetAll", .flags = CALL_REPEATABLE,
-                .build = build_interface_name, .args = WIRE_FILE, .decode = decode_file, .ret = ret });
+        return connection_call(c, &(struct call){ .path = path,
+                                                  .interface = WIRE_PROPERTIES,
+                                                  .member = "GetAll",
+                                                  .flags = CALL_REPEATABLE,
+                                                  .build = build_interface_name,
+                                                  .args = WIRE_FILE,
+                                                  .decode = decode_file,
+                                                  .ret = ret });
 }
 
 static int decode_service(sd_bus_message *reply, void *ret) {
@@ -103,10 +118,13 @@ static int decode_service(sd_bus_message *reply, void *ret) {
 }
 
 int wire_get_service(struct dosvc *c, struct service_record *ret) {
-        *ret = (struct service_record) {};
-        return connection_call(c, &(struct call) {
-                .path = WIRE_MANAGER_PATH, .interface = WIRE_MANAGER, .member = "GetServiceInfo",
-                .flags = CALL_REPEATABLE, .decode = decode_service, .ret = ret });
+        *ret = (struct service_record){};
+        return connection_call(c, &(struct call){ .path = WIRE_MANAGER_PATH,
+                                                  .interface = WIRE_MANAGER,
+                                                  .member = "GetServiceInfo",
+                                                  .flags = CALL_REPEATABLE,
+                                                  .decode = decode_service,
+                                                  .ret = ret });
 }
 
 /* ---- pages ---- */
@@ -189,11 +207,15 @@ int wire_list_jobs(struct dosvc *c, const char *family, const char *cursor, uint
         struct job_page_reader reader = { ret, connection_is_system(c) };
         struct page_args args = { .family = family ? family : "", .cursor = cursor, .limit = limit };
 
-        *ret = (struct job_page) {};
-        return connection_call(c, &(struct call) {
-                .path = WIRE_MANAGER_PATH, .interface = WIRE_MANAGER, .member = "ListJobs",
-                .flags = CALL_REPEATABLE | flags, .build = build_page, .args = &args, .decode = decode_job_page,
-                .ret = &reader });
+        *ret = (struct job_page){};
+        return connection_call(c, &(struct call){ .path = WIRE_MANAGER_PATH,
+                                                  .interface = WIRE_MANAGER,
+                                                  .member = "ListJobs",
+                                                  .flags = CALL_REPEATABLE | flags,
+                                                  .build = build_page,
+                                                  .args = &args,
+                                                  .decode = decode_job_page,
+                                                  .ret = &reader });
 }
 
 struct history_page_reader {
@@ -232,11 +254,15 @@ int wire_list_history(struct dosvc *c, const char *cursor, uint32_t limit, unsig
         struct history_page_reader reader = { ret, connection_is_system(c) };
         struct page_args args = { .cursor = cursor, .limit = limit };
 
-        *ret = (struct history_page) {};
-        return connection_call(c, &(struct call) {
-                .path = WIRE_MANAGER_PATH, .interface = WIRE_MANAGER, .member = "ListHistory",
-                .flags = CALL_REPEATABLE | flags, .build = build_page, .args = &args, .decode = decode_history_page,
-                .ret = &reader });
+        *ret = (struct history_page){};
+        return connection_call(c, &(struct call){ .path = WIRE_MANAGER_PATH,
+                                                  .interface = WIRE_MANAGER,
+                                                  .member = "ListHistory",
+                                                  .flags = CALL_REPEATABLE | flags,
+                                                  .build = build_page,
+                                                  .args = &args,
+                                                  .decode = decode_history_page,
+                                                  .ret = &reader });
 }
 
 struct file_page_args {
@@ -277,11 +303,16 @@ int wire_list_files(struct dosvc *c, const char *hex, uint32_t first, uint32_t l
         struct file_page_args args = { first, limit };
         char path[WIRE_PATH_MAX];
 
-        *ret = (struct file_page) {};
+        *ret = (struct file_page){};
         wire_job_path(hex, path);
-        return connection_call(c, &(struct call) {
-                .path = path, .interface = WIRE_JOB, .member = "ListFiles", .flags = CALL_REPEATABLE,
-                .build = build_file_page, .args = &args, .decode = decode_file_page, .ret = ret });
+        return connection_call(c, &(struct call){ .path = path,
+                                                  .interface = WIRE_JOB,
+                                                  .member = "ListFiles",
+                                                  .flags = CALL_REPEATABLE,
+                                                  .build = build_file_page,
+                                                  .args = &args,
+                                                  .decode = decode_file_page,
+                                                  .ret = ret });
 }
 
 void job_page_done(struct job_page *page) {
@@ -289,14 +320,14 @@ void job_page_done(struct job_page *page) {
                 job_record_done(&page->records[i]);
         free(page->records);
         free(page->next);
-        *page = (struct job_page) {};
+        *page = (struct job_page){};
 }
 
 void file_page_done(struct file_page *page) {
         for (size_t i = 0; i < page->n; i++)
                 file_record_done(&page->records[i]);
         free(page->records);
-        *page = (struct file_page) {};
+        *page = (struct file_page){};
 }
 
 void history_page_done(struct history_page *page) {
@@ -304,7 +335,7 @@ void history_page_done(struct history_page *page) {
                 history_record_done(&page->records[i]);
         free(page->records);
         free(page->next);
-        *page = (struct history_page) {};
+        *page = (struct history_page){};
 }
 
 /* The line of one job in the history. 0 if it was found, else NOT_FOUND or what went wrong. */
@@ -376,42 +407,53 @@ static int command(struct dosvc *c, const char *hex, struct call call) {
 }
 
 int wire_suspend(struct dosvc *c, const char *hex) {
-        return command(c, hex, (struct call) { .member = "Suspend", .flags = CALL_REPEATABLE });
+        return command(c, hex, (struct call){ .member = "Suspend", .flags = CALL_REPEATABLE });
 }
 
 int wire_resume(struct dosvc *c, const char *hex) {
-        return command(c, hex, (struct call) { .member = "Resume", .flags = CALL_REPEATABLE });
+        return command(c, hex, (struct call){ .member = "Resume", .flags = CALL_REPEATABLE });
 }
 
 int wire_cancel(struct dosvc *c, const char *hex, bool *ret_left) {
-        return command(c, hex, (struct call) { .member = "Cancel", .flags = CALL_UNLIMITED, .decode = decode_bool,
-                                               .ret = ret_left });
+        return command(c, hex,
+                       (struct call){
+                               .member = "Cancel", .flags = CALL_UNLIMITED, .decode = decode_bool, .ret = ret_left });
 }
 
 int wire_complete(struct dosvc *c, const char *hex, bool *ret_partial) {
-        return command(c, hex, (struct call) { .member = "Complete", .flags = CALL_UNLIMITED, .decode = decode_bool,
-                                               .ret = ret_partial });
+        return command(c, hex,
+                       (struct call){ .member = "Complete",
+                                      .flags = CALL_UNLIMITED,
+                                      .decode = decode_bool,
+                                      .ret = ret_partial });
 }
 
 int wire_set_notify(struct dosvc *c, const char *hex, bool on) {
-        return command(c, hex, (struct call) { .member = "SetNotify", .flags = CALL_REPEATABLE, .build = build_bool,
-                                               .args = &on });
+        return command(c, hex,
+                       (struct call){
+                               .member = "SetNotify", .flags = CALL_REPEATABLE, .build = build_bool, .args = &on });
 }
 
 int wire_subscribe(struct dosvc *c, const char *hex, unsigned flags, uint64_t *ret_generation) {
-        return connection_call(c, &(struct call) {
-                .path = WIRE_MANAGER_PATH, .interface = WIRE_MANAGER, .member = "Subscribe",
-                .flags = CALL_REPEATABLE | flags, .build = build_string, .args = hex,
-                .ret_generation = ret_generation });
+        return connection_call(c, &(struct call){ .path = WIRE_MANAGER_PATH,
+                                                  .interface = WIRE_MANAGER,
+                                                  .member = "Subscribe",
+                                                  .flags = CALL_REPEATABLE | flags,
+                                                  .build = build_string,
+                                                  .args = hex,
+                                                  .ret_generation = ret_generation });
 }
 
 int wire_set_url(struct dosvc *c, const char *hex, uint32_t index, const char *url) {
         char path[WIRE_PATH_MAX];
 
         wire_file_path(hex, index, path);
-        return connection_call(c, &(struct call) {
-                .path = path, .interface = WIRE_FILE, .member = "SetUrl", .flags = CALL_REPEATABLE,
-                .build = build_string, .args = url });
+        return connection_call(c, &(struct call){ .path = path,
+                                                  .interface = WIRE_FILE,
+                                                  .member = "SetUrl",
+                                                  .flags = CALL_REPEATABLE,
+                                                  .build = build_string,
+                                                  .args = url });
 }
 
 int wire_append_property(sd_bus_message *m, const struct wire_property *property) {
@@ -441,6 +483,9 @@ static int build_properties(sd_bus_message *m, const void *args) {
 int wire_set_property(struct dosvc *c, const char *hex, const struct wire_property *property) {
         if (property->type == 's' && !utf8_is_valid(property->s, SIZE_MAX))
                 return failure_setf(c, ERROR_INVALID_ARGUMENT, "%s is not valid UTF-8.", property->name);
-        return command(c, hex, (struct call) { .member = "SetProperties", .flags = CALL_REPEATABLE,
-                                               .build = build_properties, .args = property });
+        return command(c, hex,
+                       (struct call){ .member = "SetProperties",
+                                      .flags = CALL_REPEATABLE,
+                                      .build = build_properties,
+                                      .args = property });
 }

@@ -1,5 +1,5 @@
-/* The service's methods as C functions: what travels, nothing of what it means to a caller. Ids are 32 hex digits (`hex`).
- * All return 0 or a positive enum error_code, details in failure.h. */
+/* The service's methods as C functions: what travels, nothing of what it means to a caller. Ids are 32 hex digits
+ * (`hex`). All return 0 or a positive enum error_code, details in failure.h. */
 #pragma once
 
 #include "base/guid.h"
@@ -8,8 +8,8 @@
 
 /* ---- finding ---- */
 
-/* The hex digits of a whole id (either form) or of the one job that a prefix stands for. @family: "", "do", "bits". With a family even
- * a whole id is looked for, else it is taken as it is. */
+/* The hex digits of a whole id (either form) or of the one job that a prefix stands for. @family: "", "do",
+ * "bits". With a family even a whole id is looked for, else it is taken as it is. */
 int wire_find_job(struct dosvc *c, const char *id, const char *family, char ret_hex[static WIRE_ID_HEX + 1]);
 int wire_get_job(struct dosvc *c, const char *hex, unsigned flags, struct job_record *ret);
 /* The same, or what the history has of it. */
@@ -31,7 +31,8 @@ struct history_page {
         char *next;
 };
 /* @cursor NULL or "": from the beginning. The caller empties each page with its _done(). */
-int wire_list_jobs(struct dosvc *c, const char *family, const char *cursor, uint32_t limit, unsigned flags, struct job_page *ret);
+int wire_list_jobs(struct dosvc *c, const char *family, const char *cursor, uint32_t limit, unsigned flags,
+                   struct job_page *ret);
 int wire_list_files(struct dosvc *c, const char *hex, uint32_t first, uint32_t limit, struct file_page *ret);
 int wire_list_history(struct dosvc *c, const char *cursor, uint32_t limit, unsigned flags, struct history_page *ret);
 void job_page_done(struct job_page *page);
@@ -69,9 +70,9 @@ int wire_set_property(struct dosvc *c, const char *hex, const struct wire_proper
 struct wire_file {
         const char *url;
         const char *path;
-        const char *file_id;           /* NULL: none */
-        const uint8_t *sha256;         /* 32 bytes or NULL */
-        uint64_t size;                 /* UINT64_MAX: not stated */
+        const char *file_id;   /* NULL: none */
+        const uint8_t *sha256; /* 32 bytes or NULL */
+        uint64_t size;         /* UINT64_MAX: not stated */
         const struct record_range *ranges;
         size_t n_ranges;
 };

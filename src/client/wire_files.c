@@ -17,7 +17,8 @@
 #define STATUS_FILE_MAX 65536
 #define DEFAULT_UMASK 022
 
-/* A directory that files of one call go to. It travels once, with the first of them: the others have the same name. */
+/* A directory that files of one call go to. It travels once, with the first of them: the others have the same
+ * name. */
 struct directory {
         UT_hash_handle hh;
         int fd;
@@ -70,8 +71,9 @@ static int open_directory(struct dosvc *c, const char *path) {
         if (fd >= 0)
                 return fd;
         code = error_code_from_errno(errno);
-        (void) failure_set(c, code, code == ERROR_TOO_MANY_OPEN_FILES ?
-                                            "This program has as many open files as it may have." : NULL);
+        (void) failure_set(c, code,
+                           code == ERROR_TOO_MANY_OPEN_FILES ? "This program has as many open files as it may have."
+                                                             : NULL);
         return -(int) code;
 }
 
@@ -107,7 +109,7 @@ static int add_directory(struct dosvc *c, struct batch *batch, size_t index) {
 static int batch_fill(struct dosvc *c, const struct wire_file *files, size_t n_files, struct batch *ret) {
         size_t bytes = 0;
 
-        *ret = (struct batch) { .files = files };
+        *ret = (struct batch){ .files = files };
         for (size_t i = 0; i < n_files && i < LIMIT_FILES_PER_CALL && bytes < BYTES_PER_CALL; i++) {
                 int code = check_file(c, &files[i]);
 
@@ -270,10 +272,14 @@ static int create(struct dosvc *c, const struct create_args *args, char *ret_hex
         int code;
 
         /* Made twice, an attaching call finds what the first one made. */
-        code = connection_call(c, &(struct call) {
-                .path = WIRE_MANAGER_PATH, .interface = WIRE_MANAGER, .member = "CreateJob",
-                .flags = args->attach ? CALL_REPEATABLE : 0, .build = build_create, .args = args,
-                .decode = decode_created, .ret = &created });
+        code = connection_call(c, &(struct call){ .path = WIRE_MANAGER_PATH,
+                                                  .interface = WIRE_MANAGER,
+                                                  .member = "CreateJob",
+                                                  .flags = args->attach ? CALL_REPEATABLE : 0,
+                                                  .build = build_create,
+                                                  .args = args,
+                                                  .decode = decode_created,
+                                                  .ret = &created });
         if (!code && ret_attached)
                 *ret_attached = created.attached;
         return code;
@@ -298,15 +304,18 @@ static int add_batch(struct dosvc *c, const char *hex, const struct batch *batch
         int code;
 
         wire_job_path(hex, path);
-        code = connection_call(c, &(struct call) { .path = path, .interface = WIRE_JOB, .member = "AddFiles",
-                                                   .build = build_add, .args = &args });
+        code = connection_call(
+                c,
+                &(struct call){
+                        .path = path, .interface = WIRE_JOB, .member = "AddFiles", .build = build_add, .args = &args });
         /* With one file there is no doubt which one the service spoke of. */
         if (code && batch->n == 1)
                 failure_about(c, batch->files[0].path, batch->files[0].url);
         return code;
 }
 
-static int add_in_steps(struct dosvc *c, const char *hex, const struct wire_file *files, size_t n_files, uint32_t mask) {
+static int add_in_steps(struct dosvc *c, const char *hex, const struct wire_file *files, size_t n_files,
+                        uint32_t mask) {
         int code = 0;
 
         while (!code && n_files > 0) {

@@ -52,10 +52,10 @@ static void die(const char *what) {
         abort();
 }
 
-#define must(r)                         \
-        do {                            \
-                if ((r) < 0)            \
-                        die(#r);        \
+#define must(r)                  \
+        do {                     \
+                if ((r) < 0)     \
+                        die(#r); \
         } while (0)
 
 /* ---- jobs ---- */
@@ -80,8 +80,13 @@ static struct fake_job *new_job(struct fake_service *f) {
 
         if (f->n_jobs == JOBS_MAX)
                 die("too many jobs");
-        *job = (struct fake_job) { .family = "do", .state = "suspended", .priority = "normal", .notify_flags = 3,
-                                   .minimum_retry_delay = 60, .no_progress_timeout = 3600, .stated_size = UINT64_MAX };
+        *job = (struct fake_job){ .family = "do",
+                                  .state = "suspended",
+                                  .priority = "normal",
+                                  .notify_flags = 3,
+                                  .minimum_retry_delay = 60,
+                                  .no_progress_timeout = 3600,
+                                  .stated_size = UINT64_MAX };
         snprintf(job->hex, sizeof(job->hex), "%08zxaaaabbbbccccdddddddddddd", i + 1);
         snprintf(f->ids[i], sizeof(f->ids[i]), "%08zx-aaaa-bbbb-cccc-dddddddddddd", i + 1);
         job->urls = calloc(FAKE_FILES_MAX, sizeof(char *));
@@ -209,13 +214,17 @@ static void read_options(sd_bus_message *m, struct fake_job *job) {
         must(sd_bus_message_enter_container(m, 'a', "{sv}"));
         while (sd_bus_message_enter_container(m, 'e', "sv") > 0) {
                 must(sd_bus_message_read(m, "s", &name));
-                if (streq(name, "Family") || streq(name, "Name") || streq(name, "Description") || streq(name, "Priority")) {
+                if (streq(name, "Family") || streq(name, "Name") || streq(name, "Description") ||
+                    streq(name, "Priority")) {
                         must(sd_bus_message_read(m, "v", "s", &s));
-                        snprintf(streq(name, "Family")        ? job->family :
-                                 streq(name, "Name")          ? job->name :
-                                 streq(name, "Description")   ? job->description :
-                                                                job->priority,
-                                 streq(name, "Family") ? 8 : streq(name, "Name") ? 256 : streq(name, "Description") ? 64 : 16,
+                        snprintf(streq(name, "Family")        ? job->family
+                                 : streq(name, "Name")        ? job->name
+                                 : streq(name, "Description") ? job->description
+                                                              : job->priority,
+                                 streq(name, "Family")        ? 8
+                                 : streq(name, "Name")        ? 256
+                                 : streq(name, "Description") ? 64
+                                                              : 16,
                                  "%s", s);
                 } else if (streq(name, "Umask"))
                         must(sd_bus_message_read(m, "v", "u", &job->mask));
@@ -499,8 +508,9 @@ static int answer(struct fake_service *f, sd_bus_message *m, const char *member)
         if (streq(member, "GetServiceInfo"))
                 return answer_service(m);
         if (streq(member, "ListConfiguration"))
-                return sd_bus_reply_method_return(m, "a(sssss)", 2, "TimeSlice", "300", "default", "seconds", "How long.",
-                                                  "StallTimeout", "60", "/etc/x", "seconds", "How long too.");
+                return sd_bus_reply_method_return(m, "a(sssss)", 2, "TimeSlice", "300", "default", "seconds",
+                                                  "How long.", "StallTimeout", "60", "/etc/x", "seconds",
+                                                  "How long too.");
         return fail(m, SD_BUS_ERROR_UNKNOWN_METHOD, "Unknown method.");
 }
 
@@ -598,8 +608,8 @@ static void *fake_main(void *arg) {
                         if (f->clients[i] && (r < 0 || sd_bus_is_open(f->clients[i]) <= 0))
                                 drop(f, i);
                         if (f->clients[i])
-                                fds[n++] = (struct pollfd) { .fd = sd_bus_get_fd(f->clients[i]),
-                                                             .events = (short) sd_bus_get_events(f->clients[i]) };
+                                fds[n++] = (struct pollfd){ .fd = sd_bus_get_fd(f->clients[i]),
+                                                            .events = (short) sd_bus_get_events(f->clients[i]) };
                 }
                 pthread_mutex_unlock(&f->lock);
                 (void) poll(fds, n, -1);

@@ -1,5 +1,6 @@
-/* A service that is not one: it speaks the wire of idl/org.dosvc.xml from a list of jobs that a test writes, on a thread of the test.
- * The test tells it to fail, to stay silent, to go away, and looks at what came in. All functions are for the test's threads. */
+/* A service that is not one: it speaks the wire of idl/org.dosvc.xml from a list of jobs that a test writes, on a
+ * thread of the test. The test tells it to fail, to stay silent, to go away, and looks at what came in. All
+ * functions are for the test's threads. */
 #pragma once
 
 #include <stdbool.h>
@@ -26,7 +27,7 @@ struct fake_job {
         uint32_t mask; /* Umask of the last CreateJob or AddFiles */
         bool replace, attach, resume, complete_when_transferred;
         uint64_t bytes_transferred;
-        uint64_t n_files; /* files 0 … n-1 */
+        uint64_t n_files;       /* files 0 … n-1 */
         uint64_t n_directories; /* descriptors that came with them */
         uint64_t n_ranges;
         uint8_t sha256[32];
@@ -54,7 +55,7 @@ const char *fake_service_add_job(struct fake_service *fake, const char *family, 
 /* A copy of a job as it is. false: there is none. */
 bool fake_service_get_job(struct fake_service *fake, const char *hex, struct fake_job *ret);
 void fake_service_set_state(struct fake_service *fake, const char *id, const char *state); /* with the signal */
-void fake_service_set_progress(struct fake_service *fake, const char *id, uint64_t bytes);  /* with the signal */
+void fake_service_set_progress(struct fake_service *fake, const char *id, uint64_t bytes); /* with the signal */
 void fake_service_set_error(struct fake_service *fake, const char *id, enum error_code code);
 void fake_service_hide_job(struct fake_service *fake, const char *id); /* only the history has it; no signal */
 
@@ -74,7 +75,8 @@ void fake_service_wait_for(struct fake_service *fake, const char *member, unsign
 unsigned fake_service_connections(struct fake_service *fake); /* ever made */
 unsigned fake_service_live_connections(struct fake_service *fake);
 
-/* Calls the client's callback object and waits for its answer (10 s). "" for an empty reply, else the error's name. Never freed. */
+/* Calls the client's callback object and waits for its answer (10 s). "" for an empty reply, else the error's
+ * name. Never freed. */
 const char *fake_service_call_back(struct fake_service *fake, const char *member, const char *id);
 
 /* Ends a child of fork(2) with 0 or 1, without a word from leak checkers about the stacks of the parent's threads. */

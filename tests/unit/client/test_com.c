@@ -37,9 +37,9 @@ struct callback {
 
 struct fixture {
         struct fake_service *fake;
-        IBackgroundCopyManager *manager; /* BITS */
+        IBackgroundCopyManager *manager;  /* BITS */
         IBackgroundCopyManager *delivery; /* DO */
-        IBackgroundCopyJob *job; /* BITS, suspended, empty */
+        IBackgroundCopyJob *job;          /* BITS, suspended, empty */
         GUID id;
         char id_text[40];
         struct callback callbacks[2]; /* here, because the library holds them until the tear-down */
@@ -47,7 +47,8 @@ struct fixture {
 };
 
 static void make_manager(REFCLSID clsid, IBackgroundCopyManager **ret) {
-        assert_int_equal(CoCreateInstance(clsid, NULL, CLSCTX_LOCAL_SERVER, &IID_IBackgroundCopyManager, (void **) ret), S_OK);
+        assert_int_equal(CoCreateInstance(clsid, NULL, CLSCTX_LOCAL_SERVER, &IID_IBackgroundCopyManager, (void **) ret),
+                         S_OK);
 }
 
 static void id_text(const GUID *id, char ret[40]) {
@@ -66,7 +67,8 @@ static int set_up(void **state) {
         assert_int_equal(CoInitializeEx(NULL, COINIT_MULTITHREADED), S_OK);
         make_manager(&CLSID_BackgroundCopyManager, &f->manager);
         make_manager(&CLSID_DeliveryOptimization, &f->delivery);
-        assert_int_equal(IBackgroundCopyManager_CreateJob(f->manager, L"name", BG_JOB_TYPE_DOWNLOAD, &f->id, &f->job), S_OK);
+        assert_int_equal(IBackgroundCopyManager_CreateJob(f->manager, L"name", BG_JOB_TYPE_DOWNLOAD, &f->id, &f->job),
+                         S_OK);
         id_text(&f->id, f->id_text);
         *state = f;
         return 0;
@@ -115,7 +117,8 @@ static void add_two_files(struct fixture *f) {
 static void nothing_is_created_before_initialising(void **state) {
         void *p = (void *) 1;
 
-        assert_int_equal(CoCreateInstance(&CLSID_DeliveryOptimization, NULL, CLSCTX_ALL, &IID_IBackgroundCopyManager, &p),
+        assert_int_equal(CoCreateInstance(&CLSID_DeliveryOptimization, NULL, CLSCTX_ALL, &IID_IBackgroundCopyManager,
+                                          &p),
                          CO_E_NOTINITIALIZED);
         assert_null(p);
         CoUninitialize(); /* one too many is forgiven */
@@ -139,7 +142,8 @@ static void without_a_service_there_is_no_object(void **state) {
         setenv("DOSVC_ADDRESS", "unix:path=/nonexistent/bus", 1);
         assert_int_equal(CoInitializeEx(NULL, 0), S_OK);
         assert_int_equal(CoCreateInstance(&CLSID_DeliveryOptimization, NULL, CLSCTX_LOCAL_SERVER,
-                                          &IID_IBackgroundCopyManager, &p), CO_E_SERVER_EXEC_FAILURE);
+                                          &IID_IBackgroundCopyManager, &p),
+                         CO_E_SERVER_EXEC_FAILURE);
         assert_null(p);
         CoUninitialize();
         unsetenv("DOSVC_ADDRESS");
@@ -157,18 +161,23 @@ static void all_versions_of_the_manager_can_be_created_and_nothing_else(void **s
         void *p = (void *) 1;
 
         for (size_t i = 0; i < ELEMENTSOF(classes); i++) {
-                assert_int_equal(CoCreateInstance(classes[i], NULL, CLSCTX_ALL, &IID_IUnknown, (void **) &unknown), S_OK);
+                assert_int_equal(CoCreateInstance(classes[i], NULL, CLSCTX_ALL, &IID_IUnknown, (void **) &unknown),
+                                 S_OK);
                 assert_int_equal(IUnknown_Release(unknown), 0);
         }
         assert_int_equal(fake_service_connections(f->fake), 1);
-        assert_int_equal(CoCreateInstance(&CLSID_BackgroundCopyQMgr, NULL, CLSCTX_ALL, &IID_IUnknown, &p), REGDB_E_CLASSNOTREG);
+        assert_int_equal(CoCreateInstance(&CLSID_BackgroundCopyQMgr, NULL, CLSCTX_ALL, &IID_IUnknown, &p),
+                         REGDB_E_CLASSNOTREG);
         assert_null(p);
         assert_int_equal(CoCreateInstance(&CLSID_DeliveryOptimization, NULL, CLSCTX_INPROC_SERVER, &IID_IUnknown, &p),
                          REGDB_E_CLASSNOTREG);
-        assert_int_equal(CoCreateInstance(&CLSID_DeliveryOptimization, (IUnknown *) f->job, CLSCTX_ALL, &IID_IUnknown, &p),
+        assert_int_equal(CoCreateInstance(&CLSID_DeliveryOptimization, (IUnknown *) f->job, CLSCTX_ALL, &IID_IUnknown,
+                                          &p),
                          CLASS_E_NOAGGREGATION);
-        assert_int_equal(CoCreateInstance(&CLSID_DeliveryOptimization, NULL, CLSCTX_ALL, &IID_IDOManager, &p), E_NOINTERFACE);
-        assert_int_equal(CoCreateInstance(&CLSID_DeliveryOptimization, NULL, CLSCTX_ALL, &IID_IUnknown, NULL), E_POINTER);
+        assert_int_equal(CoCreateInstance(&CLSID_DeliveryOptimization, NULL, CLSCTX_ALL, &IID_IDOManager, &p),
+                         E_NOINTERFACE);
+        assert_int_equal(CoCreateInstance(&CLSID_DeliveryOptimization, NULL, CLSCTX_ALL, &IID_IUnknown, NULL),
+                         E_POINTER);
         assert_int_equal(CoCreateInstance(NULL, NULL, CLSCTX_ALL, &IID_IUnknown, &p), E_INVALIDARG);
         assert_int_equal(CoCreateInstance(&CLSID_DeliveryOptimization, NULL, CLSCTX_ALL, NULL, &p), E_INVALIDARG);
 }
@@ -176,9 +185,11 @@ static void all_versions_of_the_manager_can_be_created_and_nothing_else(void **s
 static void security_calls_are_checked_and_change_nothing(void **state) {
         struct fixture *f = *state;
 
-        assert_int_equal(CoInitializeSecurity(NULL, -1, NULL, NULL, 7, RPC_C_IMP_LEVEL_IMPERSONATE, NULL, 0, NULL), E_INVALIDARG);
-        assert_int_equal(CoInitializeSecurity(NULL, -1, NULL, NULL, RPC_C_AUTHN_LEVEL_CONNECT, RPC_C_IMP_LEVEL_IMPERSONATE,
-                                              NULL, EOAC_NONE, NULL), S_OK);
+        assert_int_equal(CoInitializeSecurity(NULL, -1, NULL, NULL, 7, RPC_C_IMP_LEVEL_IMPERSONATE, NULL, 0, NULL),
+                         E_INVALIDARG);
+        assert_int_equal(CoInitializeSecurity(NULL, -1, NULL, NULL, RPC_C_AUTHN_LEVEL_CONNECT,
+                                              RPC_C_IMP_LEVEL_IMPERSONATE, NULL, EOAC_NONE, NULL),
+                         S_OK);
         assert_int_equal(CoInitializeSecurity(NULL, -1, NULL, NULL, 0, 0, NULL, EOAC_NONE, NULL), RPC_E_TOO_LATE);
         assert_int_equal(CoSetProxyBlanket((IUnknown *) f->job, RPC_C_AUTHN_DEFAULT, 0, NULL, 6, 4, NULL, 0), S_OK);
         assert_int_equal(CoSetProxyBlanket(NULL, 0, 0, NULL, 0, 0, NULL, 0), E_INVALIDARG);
@@ -195,10 +206,12 @@ static void an_object_has_one_identity_and_counts_its_references(void **state) {
 
         assert_int_equal(IBackgroundCopyJob_AddRef(f->job), 2);
         assert_int_equal(IBackgroundCopyJob_Release(f->job), 1);
-        assert_int_equal(IBackgroundCopyJob_QueryInterface(f->job, &IID_IDeliveryOptimizationJob, (void **) &delivery), S_OK);
+        assert_int_equal(IBackgroundCopyJob_QueryInterface(f->job, &IID_IDeliveryOptimizationJob, (void **) &delivery),
+                         S_OK);
         assert_int_equal(IBackgroundCopyJob_QueryInterface(f->job, &IID_IUnknown, (void **) &first), S_OK);
         assert_int_equal(IDeliveryOptimizationJob_QueryInterface(delivery, &IID_IUnknown, (void **) &second), S_OK);
-        assert_int_equal(IDeliveryOptimizationJob_QueryInterface(delivery, &IID_IBackgroundCopyJob, (void **) &third), S_OK);
+        assert_int_equal(IDeliveryOptimizationJob_QueryInterface(delivery, &IID_IBackgroundCopyJob, (void **) &third),
+                         S_OK);
         assert_ptr_equal(first, second);
         assert_ptr_equal(third, f->job);
         assert_int_equal(IUnknown_Release(third), 4);
@@ -237,14 +250,19 @@ static void a_job_is_created_only_with_good_arguments(void **state) {
         IBackgroundCopyJob *job = (void *) 1;
         GUID id;
 
-        assert_int_equal(IBackgroundCopyManager_CreateJob(f->manager, NULL, BG_JOB_TYPE_DOWNLOAD, &id, &job), E_INVALIDARG);
+        assert_int_equal(IBackgroundCopyManager_CreateJob(f->manager, NULL, BG_JOB_TYPE_DOWNLOAD, &id, &job),
+                         E_INVALIDARG);
         assert_null(job);
-        assert_int_equal(IBackgroundCopyManager_CreateJob(f->manager, name, BG_JOB_TYPE_DOWNLOAD, &id, &job), E_INVALIDARG);
+        assert_int_equal(IBackgroundCopyManager_CreateJob(f->manager, name, BG_JOB_TYPE_DOWNLOAD, &id, &job),
+                         E_INVALIDARG);
         assert_int_equal(IBackgroundCopyManager_CreateJob(f->manager, L"n", BG_JOB_TYPE_UPLOAD, &id, &job), E_NOTIMPL);
         assert_int_equal(IBackgroundCopyManager_CreateJob(f->manager, L"n", (BG_JOB_TYPE) 77, &id, &job), E_INVALIDARG);
-        assert_int_equal(IBackgroundCopyManager_CreateJob(f->manager, L"n", BG_JOB_TYPE_DOWNLOAD, NULL, &job), E_INVALIDARG);
-        assert_int_equal(IBackgroundCopyManager_CreateJob(f->manager, L"n", BG_JOB_TYPE_DOWNLOAD, &id, NULL), E_INVALIDARG);
-        assert_int_equal(IBackgroundCopyManager_CreateJob(f->manager, L"\xd800", BG_JOB_TYPE_DOWNLOAD, &id, &job), E_INVALIDARG);
+        assert_int_equal(IBackgroundCopyManager_CreateJob(f->manager, L"n", BG_JOB_TYPE_DOWNLOAD, NULL, &job),
+                         E_INVALIDARG);
+        assert_int_equal(IBackgroundCopyManager_CreateJob(f->manager, L"n", BG_JOB_TYPE_DOWNLOAD, &id, NULL),
+                         E_INVALIDARG);
+        assert_int_equal(IBackgroundCopyManager_CreateJob(f->manager, L"\xd800", BG_JOB_TYPE_DOWNLOAD, &id, &job),
+                         E_INVALIDARG);
         assert_int_equal(fake_service_count(f->fake, "CreateJob"), 1); /* the fixture's */
         name[256] = 0;
         assert_int_equal(IBackgroundCopyManager_CreateJob(f->manager, name, BG_JOB_TYPE_DOWNLOAD, &id, &job), S_OK);
@@ -308,7 +326,8 @@ static void any_result_code_is_described(void **state) {
         assert_int_equal(IBackgroundCopyManager_GetErrorDescription(f->manager, BG_E_EMPTY, 0x409, &text), S_OK);
         assert_non_null(wcsstr(text, L"no files"));
         CoTaskMemFree(text);
-        assert_int_equal(IBackgroundCopyManager_GetErrorDescription(f->manager, (HRESULT) 0x8badf00d, 99999, &text), S_OK);
+        assert_int_equal(IBackgroundCopyManager_GetErrorDescription(f->manager, (HRESULT) 0x8badf00d, 99999, &text),
+                         S_OK);
         assert_non_null(wcsstr(text, L"0x8BADF00D"));
         CoTaskMemFree(text);
         assert_int_equal(IBackgroundCopyManager_GetErrorDescription(f->manager, 0, 0, NULL), E_INVALIDARG);
@@ -365,10 +384,14 @@ static void values_out_of_range_get_the_documented_codes(void **state) {
         assert_int_equal(IBackgroundCopyJob_SetDescription(f->job, s), BG_E_STRING_TOO_LONG);
         assert_int_equal(IBackgroundCopyJob_SetDescription(f->job, NULL), E_INVALIDARG);
         assert_int_equal(IBackgroundCopyJob_SetProxySettings(f->job, (BG_JOB_PROXY_USAGE) 9, NULL, NULL), E_NOTIMPL);
-        assert_int_equal(IBackgroundCopyJob_SetProxySettings(f->job, BG_JOB_PROXY_USAGE_OVERRIDE, NULL, NULL), E_INVALIDARG);
-        assert_int_equal(IBackgroundCopyJob_SetProxySettings(f->job, BG_JOB_PROXY_USAGE_NO_PROXY, L"x", NULL), E_INVALIDARG);
-        assert_int_equal(IBackgroundCopyJob_SetProxySettings(f->job, BG_JOB_PROXY_USAGE_OVERRIDE, s, NULL), BG_E_PROXY_LIST_TOO_LARGE);
-        assert_int_equal(IBackgroundCopyJob_SetProxySettings(f->job, BG_JOB_PROXY_USAGE_OVERRIDE, L"x", s), BG_E_PROXY_BYPASS_LIST_TOO_LARGE);
+        assert_int_equal(IBackgroundCopyJob_SetProxySettings(f->job, BG_JOB_PROXY_USAGE_OVERRIDE, NULL, NULL),
+                         E_INVALIDARG);
+        assert_int_equal(IBackgroundCopyJob_SetProxySettings(f->job, BG_JOB_PROXY_USAGE_NO_PROXY, L"x", NULL),
+                         E_INVALIDARG);
+        assert_int_equal(IBackgroundCopyJob_SetProxySettings(f->job, BG_JOB_PROXY_USAGE_OVERRIDE, s, NULL),
+                         BG_E_PROXY_LIST_TOO_LARGE);
+        assert_int_equal(IBackgroundCopyJob_SetProxySettings(f->job, BG_JOB_PROXY_USAGE_OVERRIDE, L"x", s),
+                         BG_E_PROXY_BYPASS_LIST_TOO_LARGE);
         assert_int_equal(IBackgroundCopyManager_CreateJob(f->delivery, L"n", BG_JOB_TYPE_DOWNLOAD, &id, &job), S_OK);
         assert_int_equal(IBackgroundCopyJob_SetNotifyFlags(job, BG_NOTIFY_DISABLE), E_NOTIMPL);
         assert_int_equal(IBackgroundCopyJob_SetNotifyFlags(job, BG_NOTIFY_FILE_RANGES_TRANSFERRED), E_NOTIMPL);
@@ -401,7 +424,7 @@ static void facts_of_the_job_are_converted(void **state) {
 }
 
 static void every_state_of_the_service_is_one_of_the_interface(void **state) {
-        static const char *const names[] = { "queued", "connecting", "transferring", "suspended", "error",
+        static const char *const names[] = { "queued",          "connecting",  "transferring", "suspended", "error",
                                              "transient_error", "transferred", "acknowledged", "cancelled" };
         struct fixture *f = *state;
         BG_JOB_STATE job_state;
@@ -472,7 +495,8 @@ static void ranges_travel_and_impossible_ones_do_not(void **state) {
         struct fake_job fake;
 
         assert_int_equal(IBackgroundCopyManager_CreateJob(f->delivery, L"n", BG_JOB_TYPE_DOWNLOAD, &id, &job), S_OK);
-        assert_int_equal(IBackgroundCopyJob_QueryInterface(job, &IID_IDeliveryOptimizationJob, (void **) &delivery), S_OK);
+        assert_int_equal(IBackgroundCopyJob_QueryInterface(job, &IID_IDeliveryOptimizationJob, (void **) &delivery),
+                         S_OK);
 #define ADD(id, url, path, n, r, size) IDeliveryOptimizationJob_AddFileWithRanges(delivery, id, url, path, n, r, size)
         assert_int_equal(ADD(NULL, L"https://h/", L"/tmp/x", 0, NULL, DO_UNKNOWN_FILE_SIZE), E_INVALIDARG);
         assert_int_equal(ADD(L"", L"https://h/", L"/tmp/x", 0, NULL, DO_UNKNOWN_FILE_SIZE), E_INVALIDARG);
@@ -481,8 +505,10 @@ static void ranges_travel_and_impossible_ones_do_not(void **state) {
         assert_int_equal(ADD(L"i", L"https://h/", L"", 0, NULL, DO_UNKNOWN_FILE_SIZE), E_INVALIDARG);
         assert_int_equal(ADD(L"i", L"https://h/", L"/tmp/x", 1, NULL, DO_UNKNOWN_FILE_SIZE), E_INVALIDARG);
         assert_int_equal(ADD(L"i", L"https://h/", L"/tmp/x", UINT32_MAX, ranges, DO_UNKNOWN_FILE_SIZE), E_INVALIDARG);
-        assert_int_equal(ADD(L"i", L"https://h/", L"/tmp/x", 100000, ranges, DO_UNKNOWN_FILE_SIZE), BG_E_TOO_MANY_RANGES_IN_FILE);
-        assert_int_equal(ADD(L"i", L"https://h/", L"/tmp/x", 1, &from_the_end, DO_UNKNOWN_FILE_SIZE), DO_E_INVALID_RANGE);
+        assert_int_equal(ADD(L"i", L"https://h/", L"/tmp/x", 100000, ranges, DO_UNKNOWN_FILE_SIZE),
+                         BG_E_TOO_MANY_RANGES_IN_FILE);
+        assert_int_equal(ADD(L"i", L"https://h/", L"/tmp/x", 1, &from_the_end, DO_UNKNOWN_FILE_SIZE),
+                         DO_E_INVALID_RANGE);
         assert_int_equal(ADD(L"i", L"https://h/", L"/tmp/x", 1, &empty, DO_UNKNOWN_FILE_SIZE), DO_E_INVALID_RANGE);
         assert_int_equal(ADD(L"i", L"https://h/", L"/tmp/x", 1, &beyond, DO_UNKNOWN_FILE_SIZE), DO_E_INVALID_RANGE);
         assert_int_equal(fake_service_count(f->fake, "AddFiles"), 0);
@@ -563,7 +589,8 @@ static void a_file_tells_its_progress_and_ranges(void **state) {
         assert_int_equal(progress.BytesTransferred, 11);
         assert_int_equal(progress.Completed, FALSE);
         assert_int_equal(IBackgroundCopyFile_GetProgress(file[1], NULL), E_INVALIDARG);
-        assert_int_equal(IBackgroundCopyFile_QueryInterface(file[1], &IID_IBackgroundCopyFile2, (void **) &second), S_OK);
+        assert_int_equal(IBackgroundCopyFile_QueryInterface(file[1], &IID_IBackgroundCopyFile2, (void **) &second),
+                         S_OK);
         assert_int_equal(IBackgroundCopyFile2_GetFileRanges(second, &n, &ranges), S_OK);
         assert_int_equal(n, 2);
         assert_int_equal(ranges[1].InitialOffset, 12);
@@ -578,7 +605,8 @@ static void a_file_tells_its_progress_and_ranges(void **state) {
         CoTaskMemFree(s);
         assert_string_equal(job_of(f).urls[1], "https://other/1");
         IBackgroundCopyFile2_Release(second);
-        assert_int_equal(IBackgroundCopyFile_QueryInterface(file[0], &IID_IBackgroundCopyFile2, (void **) &second), S_OK);
+        assert_int_equal(IBackgroundCopyFile_QueryInterface(file[0], &IID_IBackgroundCopyFile2, (void **) &second),
+                         S_OK);
         assert_int_equal(IBackgroundCopyFile2_GetFileRanges(second, &n, &ranges), S_FALSE);
         assert_int_equal(n, 0);
         assert_null(ranges);
@@ -739,7 +767,8 @@ static void an_event_that_nobody_wants_is_given_back(void **state) {
         struct callback *callback = new_callback(f);
 
         set_callback(f, callback);
-        assert_string_not_equal(fake_service_call_back(f->fake, "JobTransferred", "0fffffff-aaaa-bbbb-cccc-dddddddddddd"), "");
+        assert_string_not_equal(
+                fake_service_call_back(f->fake, "JobTransferred", "0fffffff-aaaa-bbbb-cccc-dddddddddddd"), "");
         assert_string_not_equal(fake_service_call_back(f->fake, "JobTransferred", "no id"), "");
         assert_int_equal(IBackgroundCopyJob_SetNotifyInterface(f->job, NULL), S_OK);
         assert_string_not_equal(fake_service_call_back(f->fake, "JobTransferred", f->id_text), "");
@@ -853,7 +882,8 @@ static void a_child_of_fork_can_use_the_objects_and_gets_no_callbacks(void **sta
         set_callback(f, callback);
         pid = fork();
         if (pid == 0) {
-                bool ok = IBackgroundCopyJob_GetState(f->job, &job_state) == S_OK && job_state == BG_JOB_STATE_SUSPENDED &&
+                bool ok = IBackgroundCopyJob_GetState(f->job, &job_state) == S_OK &&
+                          job_state == BG_JOB_STATE_SUSPENDED &&
                           IBackgroundCopyJob_GetNotifyInterface(f->job, &unknown) == S_OK && !unknown;
 
                 fake_service_child_ends(ok);

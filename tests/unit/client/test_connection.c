@@ -146,19 +146,25 @@ static void a_complete_is_not_repeated_but_reported(void **state) {
 }
 
 static void an_answer_of_the_wrong_shape_is_an_error(void **state) {
-        static const char *const members[] = { "GetAll", "ListJobs", "ListFiles", "ListHistory", "GetServiceInfo",
-                                               "ListConfiguration" };
+        static const char *const members[] = { "GetAll",      "ListJobs",       "ListFiles",
+                                               "ListHistory", "GetServiceInfo", "ListConfiguration" };
         struct fixture *f = *state;
         const char *id = fake_service_add_job(f->fake, "do", "queued", 1);
         size_t n = 0;
 
         for (size_t i = 0; i < ELEMENTSOF(members); i++) {
-                int32_t hr = i == 0 ? (fake_service_lie_at(f->fake, members[i]), dosvc_get_job(f->c, id, count_jobs, &n)) :
-                             i == 1 ? (fake_service_lie_at(f->fake, members[i]), dosvc_list_jobs(f->c, NULL, count_jobs, &n)) :
-                             i == 2 ? (fake_service_lie_at(f->fake, members[i]), dosvc_list_files(f->c, id, (dosvc_file_fn) (void *) count_jobs, &n)) :
-                             i == 3 ? (fake_service_lie_at(f->fake, members[i]), dosvc_list_history(f->c, 9, (dosvc_history_fn) (void *) count_jobs, &n)) :
-                             i == 4 ? (fake_service_lie_at(f->fake, members[i]), dosvc_get_service(f->c, (dosvc_service_fn) (void *) count_jobs, &n)) :
-                                      (fake_service_lie_at(f->fake, members[i]), dosvc_list_config(f->c, (dosvc_config_fn) (void *) count_jobs, &n));
+                int32_t hr =
+                        i == 0   ? (fake_service_lie_at(f->fake, members[i]), dosvc_get_job(f->c, id, count_jobs, &n))
+                        : i == 1 ? (fake_service_lie_at(f->fake, members[i]),
+                                    dosvc_list_jobs(f->c, NULL, count_jobs, &n))
+                        : i == 2 ? (fake_service_lie_at(f->fake, members[i]),
+                                    dosvc_list_files(f->c, id, (dosvc_file_fn) (void *) count_jobs, &n))
+                        : i == 3 ? (fake_service_lie_at(f->fake, members[i]),
+                                    dosvc_list_history(f->c, 9, (dosvc_history_fn) (void *) count_jobs, &n))
+                        : i == 4 ? (fake_service_lie_at(f->fake, members[i]),
+                                    dosvc_get_service(f->c, (dosvc_service_fn) (void *) count_jobs, &n))
+                                 : (fake_service_lie_at(f->fake, members[i]),
+                                    dosvc_list_config(f->c, (dosvc_config_fn) (void *) count_jobs, &n));
 
                 assert_int_equal((uint32_t) hr, 0x8000FFFF);
                 assert_non_null(strstr(dosvc_last_error(f->c)->text, members[i]));
@@ -243,8 +249,16 @@ static void null_arguments_are_refused(void **state) {
 static void all_that_was_asked_travels(void **state) {
         struct fixture *f = *state;
         const dosvc_job_options options = {
-                .size = sizeof(options), .name = "n\xc3\xa4me", .description = "why", .family = "bits", .priority = "foreground",
-                .complete_when_transferred = 1, .replace = 1, .resume = 1, .attach = 1, .no_progress_timeout = 77,
+                .size = sizeof(options),
+                .name = "n\xc3\xa4me",
+                .description = "why",
+                .family = "bits",
+                .priority = "foreground",
+                .complete_when_transferred = 1,
+                .replace = 1,
+                .resume = 1,
+                .attach = 1,
+                .no_progress_timeout = 77,
                 .minimum_retry_delay = 0,
         };
         const unsigned char sha256[32] = { 1, 2, 3 };
@@ -298,15 +312,22 @@ static void a_bad_file_is_refused_before_anything_is_made(void **state) {
                 { "https://h/\xff", "/tmp/x", 0x800C0002 },
                 { "https://h/", long_name, 0x800700CE },
         };
-        const dosvc_job_options options = { .size = sizeof(options), .name = "n", .no_progress_timeout = -1,
-                                            .minimum_retry_delay = -1 };
+        const dosvc_job_options options = {
+                .size = sizeof(options), .name = "n", .no_progress_timeout = -1, .minimum_retry_delay = -1
+        };
         char id[DOSVC_ID_SIZE];
 
         memset(long_name + 5, 'x', 256);
         for (size_t i = 0; i < ELEMENTSOF(rows); i++) {
                 const dosvc_file_spec files[] = {
-                        { .size = sizeof(*files), .url = "https://h/ok", .path = "/tmp/ok", .stated_size = DOSVC_UNKNOWN },
-                        { .size = sizeof(*files), .url = rows[i].url, .path = rows[i].path, .stated_size = DOSVC_UNKNOWN },
+                        { .size = sizeof(*files),
+                          .url = "https://h/ok",
+                          .path = "/tmp/ok",
+                          .stated_size = DOSVC_UNKNOWN },
+                        { .size = sizeof(*files),
+                          .url = rows[i].url,
+                          .path = rows[i].path,
+                          .stated_size = DOSVC_UNKNOWN },
                 };
 
                 assert_int_equal((uint32_t) dosvc_create_job(f->c, &options, files, 2, id, NULL), rows[i].hresult);
@@ -321,15 +342,18 @@ static void larger_structures_of_a_later_version_are_understood(void **state) {
                 dosvc_file_spec spec;
                 char more[40];
         } files[2] = {};
-        const dosvc_job_options options = { .size = sizeof(options), .name = "n", .no_progress_timeout = -1,
-                                            .minimum_retry_delay = -1 };
+        const dosvc_job_options options = {
+                .size = sizeof(options), .name = "n", .no_progress_timeout = -1, .minimum_retry_delay = -1
+        };
         struct fixture *f = *state;
         char id[DOSVC_ID_SIZE];
         struct fake_job job;
 
         for (unsigned i = 0; i < 2; i++)
-                files[i].spec = (dosvc_file_spec) { .size = sizeof(files[0]), .url = i ? "http://h/1" : "http://h/0",
-                                                    .path = i ? "/tmp/1" : "/tmp/0", .stated_size = DOSVC_UNKNOWN };
+                files[i].spec = (dosvc_file_spec){ .size = sizeof(files[0]),
+                                                   .url = i ? "http://h/1" : "http://h/0",
+                                                   .path = i ? "/tmp/1" : "/tmp/0",
+                                                   .stated_size = DOSVC_UNKNOWN };
         assert_int_equal(dosvc_create_job(f->c, &options, &files[0].spec, 2, id, NULL), 0);
         assert_true(fake_service_get_job(f->fake, id, &job));
         assert_string_equal(job.urls[1], "http://h/1");
@@ -346,7 +370,9 @@ static dosvc_file_spec *many_files(size_t n) {
                 char *url = NULL, *path = NULL;
 
                 assert_true(asprintf(&url, "https://example.org/%zu", i) > 0 && asprintf(&path, "/tmp/%zu", i) > 0);
-                files[i] = (dosvc_file_spec) { .size = sizeof(*files), .url = url, .path = path, .stated_size = DOSVC_UNKNOWN };
+                files[i] = (dosvc_file_spec){
+                        .size = sizeof(*files), .url = url, .path = path, .stated_size = DOSVC_UNKNOWN
+                };
         }
         return files;
 }
@@ -360,8 +386,9 @@ static void free_files(dosvc_file_spec *files, size_t n) {
 }
 
 static void a_large_job_is_filled_in_steps_and_resumed_last(void **state) {
-        const dosvc_job_options options = { .size = sizeof(options), .name = "n", .resume = 1, .no_progress_timeout = -1,
-                                            .minimum_retry_delay = -1 };
+        const dosvc_job_options options = {
+                .size = sizeof(options), .name = "n", .resume = 1, .no_progress_timeout = -1, .minimum_retry_delay = -1
+        };
         struct fixture *f = *state;
         dosvc_file_spec *files = many_files(MANY);
         char id[DOSVC_ID_SIZE];
@@ -379,8 +406,9 @@ static void a_large_job_is_filled_in_steps_and_resumed_last(void **state) {
 }
 
 static void a_large_job_that_cannot_be_filled_is_cancelled(void **state) {
-        const dosvc_job_options options = { .size = sizeof(options), .name = "n", .no_progress_timeout = -1,
-                                            .minimum_retry_delay = -1 };
+        const dosvc_job_options options = {
+                .size = sizeof(options), .name = "n", .no_progress_timeout = -1, .minimum_retry_delay = -1
+        };
         struct fixture *f = *state;
         dosvc_file_spec *files = many_files(MANY);
         char id[DOSVC_ID_SIZE];
@@ -395,8 +423,12 @@ static void a_large_job_that_cannot_be_filled_is_cancelled(void **state) {
 }
 
 static void a_large_job_attaches_to_one_with_the_same_files_only(void **state) {
-        const dosvc_job_options options = { .size = sizeof(options), .name = "n", .attach = 1, .resume = 1,
-                                            .no_progress_timeout = -1, .minimum_retry_delay = -1 };
+        const dosvc_job_options options = { .size = sizeof(options),
+                                            .name = "n",
+                                            .attach = 1,
+                                            .resume = 1,
+                                            .no_progress_timeout = -1,
+                                            .minimum_retry_delay = -1 };
         struct fixture *f = *state;
         dosvc_file_spec *files = many_files(MANY);
         char first[DOSVC_ID_SIZE], second[DOSVC_ID_SIZE], third[DOSVC_ID_SIZE];
@@ -511,7 +543,8 @@ static void files_come_in_pages_with_their_digests(void **state) {
         struct fixture *f = *state;
         size_t n = 0;
 
-        assert_int_equal(dosvc_list_files(f->c, fake_service_add_job(f->fake, "do", "queued", 2100), check_file, &n), 0);
+        assert_int_equal(dosvc_list_files(f->c, fake_service_add_job(f->fake, "do", "queued", 2100), check_file, &n),
+                         0);
         assert_int_equal(n, 2100);
         n = 0;
         assert_int_equal(dosvc_list_files(f->c, fake_service_add_job(f->fake, "do", "queued", 0), check_file, &n), 0);
@@ -553,7 +586,8 @@ static void a_job_that_only_the_history_knows_is_still_shown(void **state) {
 
         fake_service_hide_job(f->fake, id);
         assert_int_equal(dosvc_get_job(f->c, id, check_ended, NULL), 0);
-        assert_int_equal((uint32_t) dosvc_get_job(f->c, "0fffffff-aaaa-bbbb-cccc-dddddddddddd", check_ended, NULL), 0x80D02003);
+        assert_int_equal((uint32_t) dosvc_get_job(f->c, "0fffffff-aaaa-bbbb-cccc-dddddddddddd", check_ended, NULL),
+                         0x80D02003);
 }
 
 static void a_prefix_is_resolved_by_the_service(void **state) {
@@ -563,7 +597,9 @@ static void a_prefix_is_resolved_by_the_service(void **state) {
         (void) fake_service_add_job(f->fake, "do", "queued", 1);
         assert_int_equal(dosvc_get_job(f->c, "00000001", copy_name, name), 0);
         assert_int_equal(fake_service_count(f->fake, "GetJob"), 1);
-        assert_int_equal((uint32_t) dosvc_get_job(f->c, "not-an-id-that-is-longer-than-any-id-there-is", copy_name, name), 0x80D02003);
+        assert_int_equal((uint32_t) dosvc_get_job(f->c, "not-an-id-that-is-longer-than-any-id-there-is", copy_name,
+                                                  name),
+                         0x80D02003);
         assert_int_equal((uint32_t) dosvc_get_job(f->c, "\xff", copy_name, name), 0x80D02003);
 }
 

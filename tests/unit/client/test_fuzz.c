@@ -1,5 +1,5 @@
-/* Every method of every interface with NULL, nonsense scalars, strings of any length and content: an error, never a crash. Runs in a
- * child process, so that a crash is seen as what it is. */
+/* Every method of every interface with NULL, nonsense scalars, strings of any length and content: an error, never
+ * a crash. Runs in a child process, so that a crash is seen as what it is. */
 #define COBJMACROS
 #include <setjmp.h>
 #include <stdarg.h>
@@ -41,7 +41,9 @@ static uint64_t any_u64(void) {
 
 /* NULL, short, long, absolute, with and without code points that are none. Lives until the next but three. */
 static const wchar_t *any_string(void) {
-        static const wchar_t *const fixed[] = { NULL, L"", L"/", L"/tmp/x", L"http://127.0.0.1/", L"{", L"\xd800", L"x" };
+        static const wchar_t *const fixed[] = {
+                NULL, L"", L"/", L"/tmp/x", L"http://127.0.0.1/", L"{", L"\xd800", L"x"
+        };
         static wchar_t buffers[4][STRING_MAX + 1];
         static unsigned next;
         wchar_t *s;
@@ -86,18 +88,23 @@ static GUID any_guid(void) {
 }
 
 static const IID *any_iid(void) {
-        static const IID *const known[] = { NULL, &IID_IUnknown, &IID_IBackgroundCopyJob, &IID_IBackgroundCopyJob5,
-                                            &IID_IDeliveryOptimizationJob, &IID_IBackgroundCopyFile2, &IID_IDOManager };
+        static const IID *const known[] = { NULL,
+                                            &IID_IUnknown,
+                                            &IID_IBackgroundCopyJob,
+                                            &IID_IBackgroundCopyJob5,
+                                            &IID_IDeliveryOptimizationJob,
+                                            &IID_IBackgroundCopyFile2,
+                                            &IID_IDOManager };
 
         return known[any() % (sizeof(known) / sizeof(*known))];
 }
 
-#define GET_STRING(call)                          \
-        do {                                      \
-                LPWSTR s_ = NULL;                 \
-                void *to_ = out(&s_);             \
-                HRESULT hr_ = call(to_);          \
-                free_string(hr_, &s_, to_);       \
+#define GET_STRING(call)                    \
+        do {                                \
+                LPWSTR s_ = NULL;           \
+                void *to_ = out(&s_);       \
+                HRESULT hr_ = call(to_);    \
+                free_string(hr_, &s_, to_); \
         } while (0)
 
 static void poke_unknown(IUnknown *unknown) {
@@ -177,7 +184,8 @@ static void poke_job_strings(IBackgroundCopyJob *job) {
                 (void) IBackgroundCopyJob_SetDescription(job, any_string());
                 break;
         case 5:
-                (void) IBackgroundCopyJob_SetProxySettings(job, (BG_JOB_PROXY_USAGE) any_u32(), any_string(), any_string());
+                (void) IBackgroundCopyJob_SetProxySettings(job, (BG_JOB_PROXY_USAGE) any_u32(), any_string(),
+                                                           any_string());
                 break;
         default:
                 (void) IBackgroundCopyJob_GetProxySettings(job, out(&usage), out(&a), out(&b));
@@ -337,12 +345,18 @@ static void poke_manager(IBackgroundCopyManager *manager, const GUID *known) {
         void *to = out(&job);
 
         poke_unknown((IUnknown *) manager);
-        release(IBackgroundCopyManager_GetJob(manager, any() % 3 == 0 ? NULL : any() % 2 ? known : &guid, to), &job, to);
+        release(IBackgroundCopyManager_GetJob(manager,
+                                              any() % 3 == 0 ? NULL
+                                              : any() % 2    ? known
+                                                             : &guid,
+                                              to),
+                &job, to);
         job = NULL;
         if (any() % 50 == 0) {
                 void *id_to = out(&id);
 
-                release(IBackgroundCopyManager_CreateJob(manager, any_string(), (BG_JOB_TYPE) any_u32(), id_to, to), &job, to);
+                release(IBackgroundCopyManager_CreateJob(manager, any_string(), (BG_JOB_TYPE) any_u32(), id_to, to),
+                        &job, to);
         }
         to = out(&jobs);
         release(IBackgroundCopyManager_EnumJobs(manager, any_u32(), to), &jobs, to);
@@ -361,7 +375,8 @@ static void poke_functions(void) {
         (void) StringFromGUID2(out(&guid), out(text), (int) (any() % 64));
         (void) StringFromGUID2(&guid, text, -(int) (any() % 100));
         (void) CoCreateGuid(out(&guid));
-        release(CoCreateInstance(any() % 2 ? &CLSID_DeliveryOptimization : out(&guid), NULL, any_u32(), any_iid(), to), &p, to);
+        release(CoCreateInstance(any() % 2 ? &CLSID_DeliveryOptimization : out(&guid), NULL, any_u32(), any_iid(), to),
+                &p, to);
         (void) CoInitializeSecurity(NULL, (LONG) any_u32(), NULL, NULL, any_u32(), any_u32(), NULL, any_u32(), NULL);
         (void) CoSetProxyBlanket(NULL, any_u32(), any_u32(), NULL, any_u32(), any_u32(), NULL, any_u32());
         SysFreeString(SysAllocString(any_string()));
@@ -381,9 +396,11 @@ static void live_badly(void) {
         if (CoInitializeEx(NULL, 0) != S_OK)
                 abort();
         for (unsigned i = 0; i < 2; i++) {
-                if (CoCreateInstance(i ? &CLSID_BackgroundCopyManager : &CLSID_DeliveryOptimization, NULL, CLSCTX_LOCAL_SERVER,
-                                     &IID_IBackgroundCopyManager, (void **) &managers[i]) != S_OK ||
-                    IBackgroundCopyManager_CreateJob(managers[i], families[i], BG_JOB_TYPE_DOWNLOAD, &ids[i], &jobs[i]) != S_OK)
+                if (CoCreateInstance(i ? &CLSID_BackgroundCopyManager : &CLSID_DeliveryOptimization, NULL,
+                                     CLSCTX_LOCAL_SERVER, &IID_IBackgroundCopyManager,
+                                     (void **) &managers[i]) != S_OK ||
+                    IBackgroundCopyManager_CreateJob(managers[i], families[i], BG_JOB_TYPE_DOWNLOAD, &ids[i],
+                                                     &jobs[i]) != S_OK)
                         abort();
         }
         for (unsigned i = 0; i < ROUNDS; i++) {
@@ -428,7 +445,8 @@ static void not_even_when_the_job_is_in_error(void **state) {
         fake_service_set_error(fake, id, 1);
         assert_int_equal(CoInitializeEx(NULL, 0), S_OK);
         assert_int_equal(CoCreateInstance(&CLSID_BackgroundCopyManager, NULL, CLSCTX_LOCAL_SERVER,
-                                          &IID_IBackgroundCopyManager, (void **) &manager), S_OK);
+                                          &IID_IBackgroundCopyManager, (void **) &manager),
+                         S_OK);
         assert_int_equal(IBackgroundCopyManager_EnumJobs(manager, 0, &jobs), S_OK);
         assert_int_equal(IEnumBackgroundCopyJobs_Next(jobs, 1, &job, &n), S_OK);
         IEnumBackgroundCopyJobs_Release(jobs);

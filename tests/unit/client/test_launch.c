@@ -1,5 +1,5 @@
-/* Starting the user instance on demand: what the service gets from the program that needs it, and what it does not get. The service
- * is a script that writes down what it sees; one that works is played by the test itself. */
+/* Starting the user instance on demand: what the service gets from the program that needs it, and what it does not
+ * get. The service is a script that writes down what it sees; one that works is played by the test itself. */
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
@@ -107,7 +107,8 @@ static void it_gets_its_arguments_and_nothing_to_stand_in(void **state) {
 
 static void it_is_in_a_session_of_its_own(void **state) {
         /* pid, parent, process group, session: fields 1, 4, 5, 6 of stat */
-        _cleanup_free_ char *got = run(*state, "read pid c s ppid pgrp session rest </proc/$$/stat; echo $pid $ppid $pgrp $session");
+        _cleanup_free_ char *got =
+                run(*state, "read pid c s ppid pgrp session rest </proc/$$/stat; echo $pid $ppid $pgrp $session");
         int pid, parent, group, session;
 
         assert_int_equal(sscanf(got, "%d %d %d %d", &pid, &parent, &group, &session), 4);
@@ -224,7 +225,8 @@ static void read_exec_start(sd_bus_message *m, struct systemd *self) {
         const char *argument;
         int ignore;
 
-        if (sd_bus_message_enter_container(m, 'v', "a(sasb)") < 0 || sd_bus_message_enter_container(m, 'a', "(sasb)") < 0 ||
+        if (sd_bus_message_enter_container(m, 'v', "a(sasb)") < 0 ||
+            sd_bus_message_enter_container(m, 'a', "(sasb)") < 0 ||
             sd_bus_message_enter_container(m, 'r', "sasb") < 0 || sd_bus_message_read(m, "s", &argument) < 0)
                 return;
         snprintf(self->program, sizeof(self->program), "%s", argument);
@@ -274,7 +276,8 @@ static int on_start_transient_unit(sd_bus_message *m, void *userdata, sd_bus_err
 static const sd_bus_vtable systemd_vtable[] = {
         SD_BUS_VTABLE_START(0),
         SD_BUS_METHOD("StartUnit", "ss", "o", on_start_unit, SD_BUS_VTABLE_UNPRIVILEGED),
-        SD_BUS_METHOD("StartTransientUnit", "ssa(sv)a(sa(sv))", "o", on_start_transient_unit, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD("StartTransientUnit", "ssa(sv)a(sa(sv))", "o", on_start_transient_unit,
+                      SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_VTABLE_END,
 };
 
@@ -296,14 +299,18 @@ static pid_t start_bus(struct fixture *f) {
                 return 0;
         snprintf(path, sizeof(path), "%s/bus.conf", f->directory);
         snprintf(address, sizeof(address), "unix:path=%s/session", f->directory);
-        snprintf(config, sizeof(config),
-                 "<busconfig><type>session</type><listen>%s</listen><auth>EXTERNAL</auth><policy context='default'>"
-                 "<allow send_destination='*' eavesdrop='true'/><allow eavesdrop='true'/><allow own='*'/></policy></busconfig>", address);
+        snprintf(
+                config, sizeof(config),
+                "<busconfig><type>session</type><listen>%s</listen><auth>EXTERNAL</auth><policy context='default'>"
+                "<allow send_destination='*' eavesdrop='true'/><allow eavesdrop='true'/><allow own='*'/>"
+                 "</policy></busconfig>",
+                address);
         write_file(path, config, 0600);
         pid = fork();
         if (pid == 0) {
                 (void) prctl(PR_SET_PDEATHSIG, SIGKILL); /* also if an assertion ends the test */
-                execl("/usr/bin/dbus-daemon", "dbus-daemon", "--nofork", "--nopidfile", "--config-file", path, (char *) NULL);
+                execl("/usr/bin/dbus-daemon", "dbus-daemon", "--nofork", "--nopidfile", "--config-file", path,
+                      (char *) NULL);
                 _exit(127);
         }
         setenv("DBUS_SESSION_BUS_ADDRESS", address, 1);
@@ -325,8 +332,8 @@ static void launch_with_systemd(struct fixture *f, struct systemd *systemd, int 
                         usleep(10000);
         }
         assert_true(r >= 0);
-        assert_true(sd_bus_add_object_vtable(systemd->bus, NULL, "/org/freedesktop/systemd1", "org.freedesktop.systemd1.Manager",
-                                             systemd_vtable, systemd) >= 0);
+        assert_true(sd_bus_add_object_vtable(systemd->bus, NULL, "/org/freedesktop/systemd1",
+                                             "org.freedesktop.systemd1.Manager", systemd_vtable, systemd) >= 0);
         assert_true(sd_bus_request_name(systemd->bus, "org.freedesktop.systemd1", 0) >= 0);
         assert_int_equal(pthread_create(&thread, NULL, systemd_main, systemd), 0);
         assert_int_equal(launch_service(ret_watch), 0);
@@ -393,10 +400,11 @@ static void a_client_starts_the_service_and_finds_it(void **state) {
 
         /* The script is the service's start: it leaves a lock file that names the fake's socket. */
         unsetenv("DOSVC_ADDRESS");
-        snprintf(script, sizeof(script),
-                 "#!/bin/sh\nmkdir -p $XDG_STATE_HOME/dosvc\n"
-                 "printf '%%s\\n%%s\\n%%s\\n' $$ $(cat /proc/sys/kernel/random/boot_id) %s >$XDG_STATE_HOME/dosvc/lock\n",
-                 fake_service_address(fake));
+        snprintf(
+                script, sizeof(script),
+                "#!/bin/sh\nmkdir -p $XDG_STATE_HOME/dosvc\n"
+                "printf '%%s\\n%%s\\n%%s\\n' $$ $(cat /proc/sys/kernel/random/boot_id) %s >$XDG_STATE_HOME/dosvc/lock\n",
+                fake_service_address(fake));
         write_file(f->program, script, 0700);
         assert_true(dosvc_open(DOSVC_CONNECT_USER | DOSVC_CONNECT_NO_START, &c) < 0);
         assert_int_equal(dosvc_open(DOSVC_CONNECT_USER, &c), 0);

@@ -78,9 +78,14 @@ static void a_guid_has_one_text_form_with_braces_and_capitals(void **state) {
 
 static void only_the_braced_form_is_read(void **state) {
         static const wchar_t *const bad[] = {
-                L"", L"{", L"5b99fa76-721c-423c-adac-56d03c8a8007", L"{5b99fa76-721c-423c-adac-56d03c8a800}",
-                L"{5b99fa76-721c-423c-adac-56d03c8a80077}", L"{5b99fa76x721c-423c-adac-56d03c8a8007}",
-                L"{5b99fa76-721c-423c-adac-56d03c8a800g}", L"{5b99fa76-721c-423c-adac-56d03c8a8007}x",
+                L"",
+                L"{",
+                L"5b99fa76-721c-423c-adac-56d03c8a8007",
+                L"{5b99fa76-721c-423c-adac-56d03c8a800}",
+                L"{5b99fa76-721c-423c-adac-56d03c8a80077}",
+                L"{5b99fa76x721c-423c-adac-56d03c8a8007}",
+                L"{5b99fa76-721c-423c-adac-56d03c8a800g}",
+                L"{5b99fa76-721c-423c-adac-56d03c8a8007}x",
         };
         GUID guid;
 
@@ -194,8 +199,10 @@ static void times_are_those_of_filetime(void **state) {
 }
 
 static void every_code_has_a_sentence(void **state) {
-        static const HRESULT codes[] = { S_OK, E_INVALIDARG, BG_E_EMPTY, DO_E_JOB_EMPTY, BG_S_PARTIAL_COMPLETE, E_FAIL,
-                                         (HRESULT) 0x80190194, (HRESULT) 0x801901ff, (HRESULT) 0x87654321, INT32_MIN };
+        static const HRESULT codes[] = {
+                S_OK,   E_INVALIDARG,         BG_E_EMPTY,           DO_E_JOB_EMPTY,       BG_S_PARTIAL_COMPLETE,
+                E_FAIL, (HRESULT) 0x80190194, (HRESULT) 0x801901ff, (HRESULT) 0x87654321, INT32_MIN
+        };
 
         for (size_t i = 0; i < ELEMENTSOF(codes); i++)
                 for (int family = 0; family < _JOB_FAMILY_MAX; family++) {
@@ -233,7 +240,7 @@ static void bus_errors_become_codes(void **state) {
         };
 
         for (size_t i = 0; i < ELEMENTSOF(rows); i++)
-                assert_int_equal(failure_code_from_bus(&(sd_bus_error) { .name = rows[i].name }), rows[i].code);
+                assert_int_equal(failure_code_from_bus(&(sd_bus_error){ .name = rows[i].name }), rows[i].code);
 }
 
 static void each_code_of_the_table_reaches_the_program_in_its_familys_words(void **state) {
@@ -288,11 +295,17 @@ static void a_lock_file_names_its_service(void **state) {
 }
 
 static void a_lock_file_of_another_boot_or_kind_names_nothing(void **state) {
-        static const char *const bad[] = { "", "\n", "12\n", "12\n" BOOT, "x\n" BOOT "\nunix:path=/x\n",
-                                           "12\n" BOOT "\nunixexec:path=/bin/sh\n", "12\n" BOOT "\ntcp:host=evil\n" };
+        static const char *const bad[] = { "",
+                                           "\n",
+                                           "12\n",
+                                           "12\n" BOOT,
+                                           "x\n" BOOT "\nunix:path=/x\n",
+                                           "12\n" BOOT "\nunixexec:path=/bin/sh\n",
+                                           "12\n" BOOT "\ntcp:host=evil\n" };
         char *address;
 
-        assert_int_equal(address_parse_lock("12\n11111111000011112222333344445555\nunix:path=/x\n", BOOT, &address), -ESTALE);
+        assert_int_equal(address_parse_lock("12\n11111111000011112222333344445555\nunix:path=/x\n", BOOT, &address),
+                         -ESTALE);
         for (size_t i = 0; i < ELEMENTSOF(bad); i++)
                 assert_int_equal(address_parse_lock(bad[i], BOOT, &address), -EINVAL);
 }

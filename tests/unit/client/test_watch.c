@@ -25,7 +25,7 @@ struct fixture {
         pthread_t thread;
         pthread_mutex_t lock;
         pthread_cond_t more;
-        unsigned n; /* calls of the function */
+        unsigned n;                /* calls of the function */
         char shown[SHOWN_MAX][64]; /* "name state" */
         uint64_t bytes;
         unsigned end_after; /* that many calls: 0 never */

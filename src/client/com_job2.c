@@ -1,0 +1,185 @@
+/* What IBackgroundCopyJob2 to IBackgroundCopyJob5 added. What answers E_NOTIMPL here stands with its reason in
+ * docs/not-implemented.md; arguments that no service could take are refused before. */
+#include "base/strings.h"
+#include "client/com_job.h"
+
+/* What GetOwnerIntegrityLevel tells: the published levels of ordinary and of elevated users. */
+#define INTEGRITY_MEDIUM 0x2000
+#define INTEGRITY_HIGH 0x3000
+
+/* ---- IBackgroundCopyJob2 ---- */
+
+HRESULT job_com_SetNotifyCmdLine(IBackgroundCopyJob5 *This, LPCWSTR Program, LPCWSTR Parameters) {
+        return !Program && Parameters ? E_INVALIDARG : E_NOTIMPL;
+}
+
+HRESULT job_com_GetNotifyCmdLine(IBackgroundCopyJob5 *This, LPWSTR *pProgram, LPWSTR *pParameters) {
+        if (!pProgram || !pParameters)
+                return E_INVALIDARG;
+        *pProgram = *pParameters = NULL;
+        return E_NOTIMPL;
+}
+
+/* Only uploads have replies. */
+HRESULT job_com_GetReplyProgress(IBackgroundCopyJob5 *This, BG_JOB_REPLY_PROGRESS *pProgress) {
+        if (!pProgress)
+                return E_INVALIDARG;
+        *pProgress = (BG_JOB_REPLY_PROGRESS) {};
+        return E_NOTIMPL;
+}
+
+HRESULT job_com_GetReplyData(IBackgroundCopyJob5 *This, BYTE **ppBuffer, UINT64 *pLength) {
+        if (!ppBuffer || !pLength)
+                return E_INVALIDARG;
+        *ppBuffer = NULL;
+        *pLength = 0;
+        return E_NOTIMPL;
+}
+
+HRESULT job_com_SetReplyFileName(IBackgroundCopyJob5 *This, LPCWSTR ReplyFileName) {
+        return E_NOTIMPL;
+}
+
+HRESULT job_com_GetReplyFileName(IBackgroundCopyJob5 *This, LPWSTR *pReplyFileName) {
+        if (!pReplyFileName)
+                return E_INVALIDARG;
+        *pReplyFileName = NULL;
+        return E_NOTIMPL;
+}
+
+static HRESULT check_auth(BG_AUTH_TARGET target, BG_AUTH_SCHEME scheme) {
+        if (target != BG_AUTH_TARGET_SERVER && target != BG_AUTH_TARGET_PROXY)
+                return BG_E_INVALID_AUTH_TARGET;
+        if (scheme < BG_AUTH_SCHEME_BASIC || scheme > BG_AUTH_SCHEME_PASSPORT)
+                return BG_E_INVALID_AUTH_SCHEME;
+        return S_OK;
+}
+
+HRESULT job_com_SetCredentials(IBackgroundCopyJob5 *This, BG_AUTH_CREDENTIALS *credentials) {
+        HRESULT hr;
+
+        if (!credentials)
+                return E_INVALIDARG;
+        hr = check_auth(credentials->Target, credentials->Scheme);
+        return FAILED(hr) ? hr : E_NOTIMPL;
+}
+
+/* As none can be set, there are none. */
+HRESULT job_com_RemoveCredentials(IBackgroundCopyJob5 *This, BG_AUTH_TARGET Target, BG_AUTH_SCHEME Scheme) {
+        HRESULT hr = check_auth(Target, Scheme);
+
+        return FAILED(hr) ? hr : S_FALSE;
+}
+
+/* ---- IBackgroundCopyJob3 ---- */
+
+HRESULT job_com_ReplaceRemotePrefix(IBackgroundCopyJob5 *This, LPCWSTR OldPrefix, LPCWSTR NewPrefix) {
+        return !OldPrefix || !*OldPrefix || !NewPrefix || !*NewPrefix ? E_INVALIDARG : E_NOTIMPL;
+}
+
+/* Owners and access lists of an SMB server. */
+HRESULT job_com_SetFileACLFlags(IBackgroundCopyJob5 *This, DWORD Flags) {
+        return Flags & ~(DWORD) BG_COPY_FILE_ALL ? E_INVALIDARG : E_NOTIMPL;
+}
+
+HRESULT job_com_GetFileACLFlags(IBackgroundCopyJob5 *This, DWORD *Flags) {
+        if (!Flags)
+                return E_INVALIDARG;
+        *Flags = 0;
+        return E_NOTIMPL;
+}
+
+/* ---- IBackgroundCopyJob4 ---- */
+
+HRESULT job_com_SetPeerCachingFlags(IBackgroundCopyJob5 *This, DWORD Flags) {
+        return E_NOTIMPL;
+}
+
+HRESULT job_com_GetPeerCachingFlags(IBackgroundCopyJob5 *This, DWORD *pFlags) {
+        if (!pFlags)
+                return E_INVALIDARG;
+        *pFlags = 0;
+        return E_NOTIMPL;
+}
+
+static HRESULT read_owner(IBackgroundCopyJob5 *This, bool *ret_is_root) {
+        struct job_record record;
+        HRESULT hr;
+
+        hr = com_job_read(com_job_of(This), &record);
+        if (FAILED(hr))
+                return hr;
+        *ret_is_root = record.info.owner == 0;
+        job_record_done(&record);
+        return S_OK;
+}
+
+HRESULT job_com_GetOwnerIntegrityLevel(IBackgroundCopyJob5 *This, ULONG *pLevel) {
+        bool is_root = false;
+        HRESULT hr;
+
+        if (!pLevel)
+                return E_INVALIDARG;
+        hr = read_owner(This, &is_root);
+        *pLevel = FAILED(hr) ? 0 : is_root ? INTEGRITY_HIGH : INTEGRITY_MEDIUM;
+        return hr;
+}
+
+HRESULT job_com_GetOwnerElevationState(IBackgroundCopyJob5 *This, BOOL *pElevated) {
+        bool is_root = false;
+        HRESULT hr;
+
+        if (!pElevated)
+                return E_INVALIDARG;
+        hr = read_owner(This, &is_root);
+        *pElevated = is_root ? TRUE : FALSE;
+        return hr;
+}
+
+HRESULT job_com_SetMaximumDownloadTime(IBackgroundCopyJob5 *This, ULONG Timeout) {
+        return E_NOTIMPL;
+}
+
+HRESULT job_com_GetMaximumDownloadTime(IBackgroundCopyJob5 *This, ULONG *pTimeout) {
+        if (!pTimeout)
+                return E_INVALIDARG;
+        *pTimeout = 0;
+        return E_NOTIMPL;
+}
+
+/* ---- IBackgroundCopyJob5 ---- */
+
+/* Delivery Optimization documents two of them, BITS all. */
+static bool property_is_known(enum job_family family, BITS_JOB_PROPERTY_ID id) {
+        switch (id) {
+        case BITS_JOB_PROPERTY_ID_COST_FLAGS:
+        case BITS_JOB_PROPERTY_NOTIFICATION_CLSID:
+                return true;
+        case BITS_JOB_PROPERTY_DYNAMIC_CONTENT:
+        case BITS_JOB_PROPERTY_HIGH_PERFORMANCE:
+        case BITS_JOB_PROPERTY_MAX_DOWNLOAD_SIZE:
+        case BITS_JOB_PROPERTY_USE_STORED_CREDENTIALS:
+        case BITS_JOB_PROPERTY_MINIMUM_NOTIFICATION_INTERVAL_MS:
+        case BITS_JOB_PROPERTY_ON_DEMAND_MODE:
+                return family == JOB_FAMILY_BITS;
+        default:
+                return false;
+        }
+}
+
+HRESULT job_com_SetProperty(IBackgroundCopyJob5 *This, BITS_JOB_PROPERTY_ID PropertyId,
+                            BITS_JOB_PROPERTY_VALUE PropertyValue) {
+        enum job_family family = com_job_of(This)->family;
+
+        return property_is_known(family, PropertyId) ? E_NOTIMPL : rim_hresult(ERROR_UNKNOWN_PROPERTY, family);
+}
+
+HRESULT job_com_GetProperty(IBackgroundCopyJob5 *This, BITS_JOB_PROPERTY_ID PropertyId,
+                            BITS_JOB_PROPERTY_VALUE *PropertyValue) {
+        enum job_family family = com_job_of(This)->family;
+
+        if (!PropertyValue)
+                return E_INVALIDARG;
+        *PropertyValue = (BITS_JOB_PROPERTY_VALUE) {};
+        return property_is_known(family, PropertyId) ? E_NOTIMPL : rim_hresult(ERROR_UNKNOWN_PROPERTY, family);
+}
