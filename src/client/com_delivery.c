@@ -58,8 +58,8 @@ static ULONG delivery2_com_Release(IDeliveryOptimizationJob2 *This) {
 }
 
 /* Files without a destination come with the sinks: see docs/not-implemented.md. */
-static HRESULT delivery2_com_AddFile(IDeliveryOptimizationJob2 *This, LPCWSTR fileId, LPCWSTR remoteUrl, DWORD rangeCount,
-                                     BG_FILE_RANGE ranges[], REFIID riid, void **file) {
+static HRESULT delivery2_com_AddFile(IDeliveryOptimizationJob2 *This, LPCWSTR fileId, LPCWSTR remoteUrl,
+                                     DWORD rangeCount, BG_FILE_RANGE ranges[], REFIID riid, void **file) {
         if (file)
                 *file = NULL;
         if (!file || !fileId || !remoteUrl || rangeCount == UINT32_MAX || (rangeCount > 0 && !ranges) || !riid)
@@ -111,7 +111,8 @@ static HRESULT delivery2_com_GetProperty(IDeliveryOptimizationJob2 *This, DOJobP
         return hr;
 }
 
-static HRESULT delivery2_com_SetProperty(IDeliveryOptimizationJob2 *This, DOJobPropertyId propId, const VARIANT *propVal) {
+static HRESULT delivery2_com_SetProperty(IDeliveryOptimizationJob2 *This, DOJobPropertyId propId,
+                                         const VARIANT *propVal) {
         return propId == DOJobPropertyId_ExtendedErrorInfo ? DO_E_READ_ONLY_PROPERTY : DO_E_UNKNOWN_PROPERTY_ID;
 }
 

@@ -1,12 +1,15 @@
 /* IBackgroundCopyFile and IBackgroundCopyFile2. Names are those of the moment when the object was made; progress
  * is asked for. */
+#include <stdio.h>
+
 #include "base/strings.h"
 #include "client/com.h"
 #include "client/wide.h"
 #include "protocol/limits.h"
 
 struct com_file {
-        IBackgroundCopyFile2 file;
+        IBackgroundCopyFile5 file;
+        IDeliveryOptimizationFile delivery;
         atomic_uint n_references;
         struct dosvc *c;
         enum job_family family;
@@ -16,7 +19,7 @@ struct com_file {
         char *url;
 };
 
-static struct com_file *file_of(IBackgroundCopyFile2 *This) {
+static struct com_file *file_of(IBackgroundCopyFile5 *This) {
         return CONTAINER_OF(This, struct com_file, file);
 }
 
@@ -26,16 +29,24 @@ static ULONG file_add_ref(void *object) {
         return atomic_fetch_add(&self->n_references, 1) + 1;
 }
 
-static HRESULT file_com_QueryInterface(IBackgroundCopyFile2 *This, REFIID riid, void **ppvObject) {
+static HRESULT file_query(struct com_file *self, REFIID riid, void **ppv) {
         static const struct com_interface table[] = {
-                { &IID_IBackgroundCopyFile2, offsetof(struct com_file, file) },
                 { &IID_IBackgroundCopyFile, offsetof(struct com_file, file) },
+                { &IID_IBackgroundCopyFile2, offsetof(struct com_file, file) },
+                { &IID_IBackgroundCopyFile3, offsetof(struct com_file, file) },
+                { &IID_IBackgroundCopyFile4, offsetof(struct com_file, file) },
+                { &IID_IBackgroundCopyFile5, offsetof(struct com_file, file) },
+                { &IID_IDeliveryOptimizationFile, offsetof(struct com_file, delivery) },
         };
 
-        return com_query(file_of(This), table, ELEMENTSOF(table), riid, ppvObject, file_add_ref);
+        return com_query(self, table, ELEMENTSOF(table), riid, ppv, file_add_ref);
 }
 
-static ULONG file_com_AddRef(IBackgroundCopyFile2 *This) {
+static HRESULT file_com_QueryInterface(IBackgroundCopyFile5 *This, REFIID riid, void **ppvObject) {
+        return file_query(file_of(This), riid, ppvObject);
+}
+
+static ULONG file_com_AddRef(IBackgroundCopyFile5 *This) {
         return file_add_ref(file_of(This));
 }
 
@@ -47,8 +58,7 @@ static void file_free(struct com_file *self) {
         free(self);
 }
 
-static ULONG file_com_Release(IBackgroundCopyFile2 *This) {
-        struct com_file *self = file_of(This);
+static ULONG file_release(struct com_file *self) {
         ULONG left = atomic_fetch_sub(&self->n_references, 1) - 1;
 
         if (left == 0)
@@ -56,7 +66,11 @@ static ULONG file_com_Release(IBackgroundCopyFile2 *This) {
         return left;
 }
 
-static HRESULT file_com_GetRemoteName(IBackgroundCopyFile2 *This, LPWSTR *pVal) {
+static ULONG file_com_Release(IBackgroundCopyFile5 *This) {
+        return file_release(file_of(This));
+}
+
+static HRESULT file_com_GetRemoteName(IBackgroundCopyFile5 *This, LPWSTR *pVal) {
         struct com_file *self = file_of(This);
         HRESULT hr;
 
@@ -66,7 +80,7 @@ static HRESULT file_com_GetRemoteName(IBackgroundCopyFile2 *This, LPWSTR *pVal) 
         return hr;
 }
 
-static HRESULT file_com_GetLocalName(IBackgroundCopyFile2 *This, LPWSTR *pVal) {
+static HRESULT file_com_GetLocalName(IBackgroundCopyFile5 *This, LPWSTR *pVal) {
         return com_string_out(file_of(This)->record.info.path, pVal);
 }
 
@@ -76,25 +90,32 @@ static BG_FILE_PROGRESS progress_of(const dosvc_file_info *info) {
                                    .Completed = streq(info->state, "published") };
 }
 
-static HRESULT file_com_GetProgress(IBackgroundCopyFile2 *This, BG_FILE_PROGRESS *pVal) {
-        struct com_file *self = file_of(This);
+/* The file as it is now; of a job that ended long ago, as it was when the object was made. To be done with. */
+static HRESULT read_now(struct com_file *self, struct file_record *ret) {
+        int code = wire_get_file(self->c, self->hex, self->record.info.index, ret);
+
+        if (code != ERROR_NOT_FOUND)
+                return rim_hresult(code, self->family);
+        /* Borrows the strings, owns none. */
+        *ret = (struct file_record){ .info = self->record.info, .file_id = self->record.file_id };
+        return S_OK;
+}
+
+static HRESULT file_com_GetProgress(IBackgroundCopyFile5 *This, BG_FILE_PROGRESS *pVal) {
         struct file_record record;
-        int code;
+        HRESULT hr;
 
         if (!pVal)
                 return E_INVALIDARG;
-        code = wire_get_file(self->c, self->hex, self->record.info.index, &record);
-        /* A job that ended long ago: what is known is what was true when the object was made. */
-        if (code == ERROR_NOT_FOUND)
-                *pVal = progress_of(&self->record.info);
-        if (code)
-                return code == ERROR_NOT_FOUND ? S_OK : rim_hresult(code, self->family);
+        hr = read_now(file_of(This), &record);
+        if (FAILED(hr))
+                return hr;
         *pVal = progress_of(&record.info);
         file_record_done(&record);
         return S_OK;
 }
 
-static HRESULT file_com_GetFileRanges(IBackgroundCopyFile2 *This, DWORD *RangeCount, BG_FILE_RANGE **Ranges) {
+static HRESULT file_com_GetFileRanges(IBackgroundCopyFile5 *This, DWORD *RangeCount, BG_FILE_RANGE **Ranges) {
         const struct file_record *record = &file_of(This)->record;
 
         if (!RangeCount || !Ranges)
@@ -112,7 +133,7 @@ static HRESULT file_com_GetFileRanges(IBackgroundCopyFile2 *This, DWORD *RangeCo
         return S_OK;
 }
 
-static HRESULT file_com_SetRemoteName(IBackgroundCopyFile2 *This, LPCWSTR Val) {
+static HRESULT file_com_SetRemoteName(IBackgroundCopyFile5 *This, LPCWSTR Val) {
         struct com_file *self = file_of(This);
         char *url;
         HRESULT hr;
@@ -136,9 +157,185 @@ static HRESULT file_com_SetRemoteName(IBackgroundCopyFile2 *This, LPCWSTR Val) {
         return S_OK;
 }
 
-static const IBackgroundCopyFile2Vtbl file_vtbl = {
-        file_com_QueryInterface, file_com_AddRef,      file_com_Release,       file_com_GetRemoteName,
-        file_com_GetLocalName,   file_com_GetProgress, file_com_GetFileRanges, file_com_SetRemoteName,
+/* ---- IBackgroundCopyFile3 ---- */
+
+/* Temporary files lie beside their destination. There is none before the first byte and after the end. */
+static HRESULT file_com_GetTemporaryName(IBackgroundCopyFile5 *This, LPWSTR *pFilename) {
+        struct com_file *self = file_of(This);
+        _cleanup_free_ char *path = NULL;
+        struct file_record record;
+        const char *slash;
+        HRESULT hr;
+
+        if (!pFilename)
+                return E_INVALIDARG;
+        *pFilename = NULL;
+        hr = read_now(self, &record);
+        if (FAILED(hr))
+                return hr;
+        slash = strrchr(record.info.path, '/');
+        if (!slash || !*record.info.temporary_name || streq(record.info.state, "published"))
+                hr = self->family == JOB_FAMILY_DO ? DO_E_FILE_NOT_AVAILABLE : BG_E_FILE_NOT_AVAILABLE;
+        else if (asprintf(&path, "%.*s/%s", (int) (slash - record.info.path), record.info.path,
+                          record.info.temporary_name) < 0) {
+                path = NULL;
+                hr = E_OUTOFMEMORY;
+        } else
+                hr = com_string_out(path, pFilename);
+        file_record_done(&record);
+        return hr;
+}
+
+/* See docs/not-implemented.md. */
+static HRESULT file_com_SetValidationState(IBackgroundCopyFile5 *This, BOOL state) {
+        return E_NOTIMPL;
+}
+
+static HRESULT file_com_GetValidationState(IBackgroundCopyFile5 *This, BOOL *pState) {
+        if (!pState)
+                return E_INVALIDARG;
+        *pState = FALSE;
+        return E_NOTIMPL;
+}
+
+/* There are no peers yet. */
+static HRESULT file_com_IsDownloadedFromPeer(IBackgroundCopyFile5 *This, BOOL *pVal) {
+        if (!pVal)
+                return E_INVALIDARG;
+        *pVal = FALSE;
+        return S_OK;
+}
+
+/* ---- IBackgroundCopyFile4 ---- */
+
+static HRESULT file_com_GetPeerDownloadStats(IBackgroundCopyFile5 *This, UINT64 *pFromOrigin, UINT64 *pFromPeers) {
+        struct file_record record;
+        HRESULT hr;
+
+        if (!pFromOrigin || !pFromPeers)
+                return E_INVALIDARG;
+        *pFromOrigin = *pFromPeers = 0;
+        hr = read_now(file_of(This), &record);
+        if (FAILED(hr))
+                return hr;
+        *pFromOrigin = record.info.bytes_transferred;
+        file_record_done(&record);
+        return S_OK;
+}
+
+/* ---- IBackgroundCopyFile5 ---- */
+
+static HRESULT file_com_SetProperty(IBackgroundCopyFile5 *This, BITS_FILE_PROPERTY_ID PropertyId,
+                                    BITS_FILE_PROPERTY_VALUE PropertyValue) {
+        return rim_hresult(PropertyId == BITS_FILE_PROPERTY_ID_HTTP_RESPONSE_HEADERS ? ERROR_READ_ONLY_PROPERTY
+                                                                                     : ERROR_UNKNOWN_PROPERTY,
+                           file_of(This)->family);
+}
+
+/* See docs/not-implemented.md. */
+static HRESULT file_com_GetProperty(IBackgroundCopyFile5 *This, BITS_FILE_PROPERTY_ID PropertyId,
+                                    BITS_FILE_PROPERTY_VALUE *PropertyValue) {
+        if (!PropertyValue)
+                return E_INVALIDARG;
+        *PropertyValue = (BITS_FILE_PROPERTY_VALUE){};
+        if (PropertyId != BITS_FILE_PROPERTY_ID_HTTP_RESPONSE_HEADERS)
+                return rim_hresult(ERROR_UNKNOWN_PROPERTY, file_of(This)->family);
+        return E_NOTIMPL;
+}
+
+static const IBackgroundCopyFile5Vtbl file_vtbl = {
+        file_com_QueryInterface,
+        file_com_AddRef,
+        file_com_Release,
+        file_com_GetRemoteName,
+        file_com_GetLocalName,
+        file_com_GetProgress,
+        file_com_GetFileRanges,
+        file_com_SetRemoteName,
+        file_com_GetTemporaryName,
+        file_com_SetValidationState,
+        file_com_GetValidationState,
+        file_com_IsDownloadedFromPeer,
+        file_com_GetPeerDownloadStats,
+        file_com_SetProperty,
+        file_com_GetProperty,
+};
+
+/* ---- IDeliveryOptimizationFile ---- */
+
+static struct com_file *delivery_of(IDeliveryOptimizationFile *This) {
+        return CONTAINER_OF(This, struct com_file, delivery);
+}
+
+static HRESULT delivery_com_QueryInterface(IDeliveryOptimizationFile *This, REFIID riid, void **ppvObject) {
+        return file_query(delivery_of(This), riid, ppvObject);
+}
+
+static ULONG delivery_com_AddRef(IDeliveryOptimizationFile *This) {
+        return file_add_ref(delivery_of(This));
+}
+
+static ULONG delivery_com_Release(IDeliveryOptimizationFile *This) {
+        return file_release(delivery_of(This));
+}
+
+static SwarmStatus swarm_status(const struct file_record *file, const struct job_record *job) {
+        if (!streq(file->info.state, "pending"))
+                return SwarmStatus_Complete;
+        return job->state == JOB_TRANSFERRING || job->state == JOB_QUEUED ? SwarmStatus_Downloading
+                                                                          : SwarmStatus_Paused;
+}
+
+/* All bytes come from the origin: no peers, no cache server. */
+static HRESULT fill_stats(struct com_file *self, const struct file_record *file, const struct job_record *job,
+                          DOSwarmStats *ret) {
+        LPWSTR id = NULL, url = NULL;
+        HRESULT hr;
+
+        hr = com_string_out(file->file_id, &id);
+        if (SUCCEEDED(hr))
+                hr = com_string_out(file->info.url, &url);
+        if (FAILED(hr)) {
+                CoTaskMemFree(id);
+                return hr;
+        }
+        *ret = (DOSwarmStats){ .fileId = id,
+                               .sourceURL = url,
+                               .fileSize = file->info.bytes_total,
+                               .totalBytesDownloaded = file->info.bytes_transferred,
+                               .bytesFromHttp = file->info.bytes_transferred,
+                               .downloadMode = DownloadMode_CdnOnly,
+                               .status = swarm_status(file, job),
+                               .isBackground = job->priority != JOB_PRIORITY_FOREGROUND };
+        return S_OK;
+}
+
+static HRESULT delivery_com_GetStats(IDeliveryOptimizationFile *This, DOSwarmStats *stats) {
+        struct com_file *self = delivery_of(This);
+        struct file_record file;
+        struct job_record job;
+        HRESULT hr;
+
+        if (!stats)
+                return E_INVALIDARG;
+        *stats = (DOSwarmStats){};
+        hr = rim_hresult(wire_get_job_or_history(self->c, self->hex, 0, &job), self->family);
+        if (FAILED(hr))
+                return hr;
+        hr = read_now(self, &file);
+        if (SUCCEEDED(hr)) {
+                hr = fill_stats(self, &file, &job, stats);
+                file_record_done(&file);
+        }
+        job_record_done(&job);
+        return hr;
+}
+
+static const IDeliveryOptimizationFileVtbl delivery_vtbl = {
+        delivery_com_QueryInterface,
+        delivery_com_AddRef,
+        delivery_com_Release,
+        delivery_com_GetStats,
 };
 
 HRESULT com_file_new(struct dosvc *c, enum job_family family, const char *hex, struct file_record *record,
@@ -154,6 +351,7 @@ HRESULT com_file_new(struct dosvc *c, enum job_family family, const char *hex, s
                 return E_OUTOFMEMORY;
         }
         *self = (struct com_file){ .file = { &file_vtbl },
+                                   .delivery = { &delivery_vtbl },
                                    .n_references = 1,
                                    .c = com_connection_ref(c),
                                    .family = family,

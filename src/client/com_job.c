@@ -156,19 +156,29 @@ static const IBackgroundCopyJob5Vtbl job_vtbl = {
         job_com_GetProxySettings,
         job_com_TakeOwnership,
 
-        job_com_SetNotifyCmdLine,     job_com_GetNotifyCmdLine,
-        job_com_GetReplyProgress,     job_com_GetReplyData,
-        job_com_SetReplyFileName,     job_com_GetReplyFileName,
-        job_com_SetCredentials,       job_com_RemoveCredentials,
+        job_com_SetNotifyCmdLine,
+        job_com_GetNotifyCmdLine,
+        job_com_GetReplyProgress,
+        job_com_GetReplyData,
+        job_com_SetReplyFileName,
+        job_com_GetReplyFileName,
+        job_com_SetCredentials,
+        job_com_RemoveCredentials,
 
-        job_com_ReplaceRemotePrefix,  job_com_AddFileWithRanges,
-        job_com_SetFileACLFlags,      job_com_GetFileACLFlags,
+        job_com_ReplaceRemotePrefix,
+        job_com_AddFileWithRanges,
+        job_com_SetFileACLFlags,
+        job_com_GetFileACLFlags,
 
-        job_com_SetPeerCachingFlags,  job_com_GetPeerCachingFlags,
-        job_com_GetOwnerIntegrityLevel, job_com_GetOwnerElevationState,
-        job_com_SetMaximumDownloadTime, job_com_GetMaximumDownloadTime,
+        job_com_SetPeerCachingFlags,
+        job_com_GetPeerCachingFlags,
+        job_com_GetOwnerIntegrityLevel,
+        job_com_GetOwnerElevationState,
+        job_com_SetMaximumDownloadTime,
+        job_com_GetMaximumDownloadTime,
 
-        job_com_SetProperty,          job_com_GetProperty,
+        job_com_SetProperty,
+        job_com_GetProperty,
 };
 
 HRESULT com_job_new(struct dosvc *c, enum job_family family, const char *hex, IBackgroundCopyJob **ret) {
@@ -178,7 +188,7 @@ HRESULT com_job_new(struct dosvc *c, enum job_family family, const char *hex, IB
         if (!self)
                 return E_OUTOFMEMORY;
         *self = (struct com_job){ .job = { &job_vtbl },
-                                  .delivery = { &delivery_vtbl },
+                                  .delivery = { &com_delivery_vtbl },
                                   .n_references = 1,
                                   .c = com_connection_ref(c),
                                   .family = family };

@@ -24,7 +24,7 @@ HRESULT job_com_GetNotifyCmdLine(IBackgroundCopyJob5 *This, LPWSTR *pProgram, LP
 HRESULT job_com_GetReplyProgress(IBackgroundCopyJob5 *This, BG_JOB_REPLY_PROGRESS *pProgress) {
         if (!pProgress)
                 return E_INVALIDARG;
-        *pProgress = (BG_JOB_REPLY_PROGRESS) {};
+        *pProgress = (BG_JOB_REPLY_PROGRESS){};
         return E_NOTIMPL;
 }
 
@@ -180,6 +180,6 @@ HRESULT job_com_GetProperty(IBackgroundCopyJob5 *This, BITS_JOB_PROPERTY_ID Prop
 
         if (!PropertyValue)
                 return E_INVALIDARG;
-        *PropertyValue = (BITS_JOB_PROPERTY_VALUE) {};
+        *PropertyValue = (BITS_JOB_PROPERTY_VALUE){};
         return property_is_known(family, PropertyId) ? E_NOTIMPL : rim_hresult(ERROR_UNKNOWN_PROPERTY, family);
 }

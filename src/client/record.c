@@ -354,6 +354,7 @@ static const struct field file_fields[] = {
         FILE_FIELD("BytesDurable", FIELD_U64, bytes_durable),
         FILE_FIELD("StatedSize", FIELD_U64, stated_size),
         FILE_FIELD("LengthUnverified", FIELD_BOOL, length_unverified),
+        { "FileId", FIELD_STRING, offsetof(struct file_record, file_id) },
         { "Sha256", FIELD_SHA256, 0 },
         { "Ranges", FIELD_RANGES, 0 },
 };
