@@ -12,7 +12,7 @@ sys.path[:0] = [HERE, os.path.join(os.path.dirname(HERE), "lib")]
 import invariants  # noqa: E402
 from origin import Origin  # noqa: E402
 from service import Service, ServiceError  # noqa: E402
-from workload import Workload  # noqa: E402
+from workload import Lost, Workload  # noqa: E402
 
 CONFIG = "CheckpointBytes=65536\nCheckpointInterval=1\nMinimumFreeSpace=0\n"
 
@@ -58,6 +58,8 @@ class Crash:
                 workload.step()
         except ConnectionError:
             pass
+        except Lost as e:
+            self.report("at work", [f"I1: {e} is lost"])
         except ServiceError:
             if not striking.is_set():
                 raise

@@ -9,6 +9,10 @@ from service import ServiceError
 SIZES = [0, 1, 4096, 65536, 65537, 300_000, 1_000_000, 2_500_000]
 
 
+class Lost(Exception):
+    """A job that was acknowledged is not there."""
+
+
 class Workload:
     def __init__(self, service, origin, destination, ledger, random, max_jobs=6):
         self.service = service
@@ -76,5 +80,7 @@ class Workload:
             self.ledger.jobs[job_id].maybe.clear()
             if e.name == "NotFound" and (self.ledger.jobs[job_id].complete or self.ledger.jobs[job_id].asked & {"complete", "cancel"}):
                 return  # it completed by itself and was forgotten
+            if e.name == "NotFound":
+                raise Lost(job_id) from e
             if e.name not in ("InvalidState", "FileExists", "JobEmpty"):
                 raise

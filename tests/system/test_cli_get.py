@@ -3,17 +3,20 @@ import fcntl
 import hashlib
 import json
 import os
+import pathlib
 import pty
 import re
 import select
+import shutil
 import signal
 import struct
 import subprocess
+import tempfile
 import termios
 import time
 
 import pytest
-from conftest import COMMAND, error_line
+from conftest import BUILD, COMMAND, Instance, error_line
 from origin import content, digest
 
 MIB = 1 << 20
@@ -140,10 +143,50 @@ def test_bad_input_is_refused_at_once_and_nothing_is_left(instance, target, word
     assert_nothing_is_left(instance, target)
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_a_directory_without_permission_is_a_local_error(instance, target):
+@pytest.fixture
+def plain_user(tmp_path_factory):
+    """An instance whose service and command run as somebody who is not root; (instance, a folder of theirs)."""
+    if os.geteuid() != 0:
+        folder = tmp_path_factory.mktemp("plain")
+        made, prefix = Instance(str(folder)), []
+    else:
+        # Their own copy of the programs: they may not be allowed to look where the build is.
+        folder = pathlib.Path(tempfile.mkdtemp(prefix="dosvc-plain-"))
+        for program in ("daemon/dosvcd", "daemon/dosvc-transfer", "daemon/dosvc-resolve", "cli/dosvc", "client/libdosvc.so.1"):
+            shutil.copy(os.path.join(BUILD, "src", program), folder)
+        made = Instance(str(folder))
+        made.program = str(folder / "dosvcd")
+        prefix = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+        made.wrapper = prefix
+        os.makedirs(made.state, mode=0o700)
+        subprocess.run(["chown", "-R", "65534:65534", str(folder)], check=True)
+    command = [str(folder / "dosvc")] if prefix else [COMMAND]
+    made.start(wait=False)
+    environment = {**made.command_environment(), "LD_LIBRARY_PATH": str(folder), "HOME": str(folder)}
+
+    def run(*words, cwd):
+        return subprocess.run(prefix + command + [str(w) for w in words], cwd=cwd, text=True, capture_output=True, timeout=60,
+                              env=environment, check=False)
+    end = time.monotonic() + 10
+    while run("list", cwd="/").returncode != 0:
+        assert time.monotonic() < end, made.log()
+        time.sleep(0.02)
+    yield run, folder
+    made.close()
+    shutil.rmtree(folder)
+
+
+def test_a_directory_without_permission_is_a_local_error(plain_user, origin):
+    run, folder = plain_user
+    target = folder / "target"
+    target.mkdir()
+    os.chown(target, 65534 if os.geteuid() == 0 else os.getuid(), -1)
+    assert run("get", origin.url("f", 10), cwd=target).returncode == 0
     os.chmod(target, 0o500)
-    assert instance.run("get", "http://127.0.0.1:1/f", cwd=target).returncode == 7
+    result = run("get", origin.url("g", 10), cwd=target)
+    assert result.returncode == 7, result.stderr
+    assert "ermission" in error_line(result) or "denied" in error_line(result)
+    assert sorted(os.listdir(target)) == ["f"]
 
 
 def test_a_list_with_names_and_digests_becomes_one_job(instance, origin, target):
