@@ -401,24 +401,38 @@ static int load_history(struct history_entry *entry, void *userdata) {
         return 0;
 }
 
-int manager_load(struct manager *m) {
-        static const struct store_visitor visitor = { .job = load_job, .history = load_history };
+void manager_resume_ops(struct manager *m) {
         struct job_run *run, *tmp;
-        int r;
 
-        r = store_load(m->store, &visitor, m);
-        if (r < 0)
-                return r;
+        m->ops_held = false;
         DL_FOREACH_SAFE(m->jobs, run, tmp) {
                 struct job *job = run->job;
 
-                /* Was running, or was about to be told complete, when the last run ended. */
-                (void) job_transition(job, JOB_EVENT_RESTARTED, manager_realtime(m));
+                if (run->op)
+                        continue; /* somebody asked for it in the meantime */
                 if (job->intent != JOB_INTENT_NONE)
                         manager_resume_op(m, job);
                 else if (job->state == JOB_TRANSFERRED && job->complete_when_transferred && job->error.code == ERROR_NONE)
                         manager_start_op(m, job, JOB_INTENT_COMPLETE, false, (struct reply) {});
         }
+}
+
+int manager_load(struct manager *m) {
+        static const struct store_visitor visitor = { .job = load_job, .history = load_history };
+        struct job_run *run;
+        int r;
+
+        r = store_load(m->store, &visitor, m);
+        if (r < 0)
+                return r;
+        /* Was running, or was about to be told complete, when the last run ended. */
+        DL_FOREACH(m->jobs, run)
+                (void) job_transition(run->job, JOB_EVENT_RESTARTED, manager_realtime(m));
+        /* After a store failure they wait too: each would want to record its end at once, fail, and load everything again. */
+        if (manager_boottime(m) < m->held_until_boottime)
+                m->ops_held = true;
+        else
+                manager_resume_ops(m);
         m->schedule_dirty = true;
         return 0;
 }

@@ -172,6 +172,7 @@ struct manager {
         uint64_t durable_seq;
         unsigned n_commits;             /* submitted, not back */
         uint64_t held_until_boottime;   /* after a store failure: nothing is started before */
+        bool ops_held;                  /* promised Completes and Cancels wait for that too */
 
         struct job_run *changed;
         uint64_t changed_at;            /* when the coalesced ones go out, CLOCK_BOOTTIME */
@@ -210,6 +211,7 @@ int manager_adopt_job(struct manager *m, struct job *job); /* @job is OWNED from
 void manager_retire_job(struct manager *m, struct job *job); /* final: off the lists, kept for getters for a while */
 void manager_drop_all(struct manager *m);
 int manager_load(struct manager *m);
+void manager_resume_ops(struct manager *m);
 void manager_add_history(struct manager *m, struct history_entry *entry);
 void manager_job_changed(struct manager *m, struct job *job, bool state);
 void manager_reschedule(struct manager *m, struct job *job);

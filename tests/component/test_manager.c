@@ -340,6 +340,25 @@ static void a_failed_commit_is_answered_and_nothing_of_it_stays(void **state) {
         assert_int_equal(harness_running(h), 1);
 }
 
+/* Every try to record the end fails and loads everything again: one try per pause, not as many as the processor makes. */
+static void a_promised_end_that_cannot_be_recorded_is_tried_again_after_a_pause(void **state) {
+        struct harness *h = *state;
+
+        assert_int_equal(harness_create(h, "file", false, false), 0);
+        harness_forget(h);
+        store_faulty_plan(h->store, 1, -ENOSPC, true);
+        assert_int_equal(harness_call(h, manager_cancel_job), ERROR_STORE_FAILED);
+        harness_pump(h); /* comes to rest */
+        assert_int_equal(harness_job(h)->intent, JOB_INTENT_CANCEL);
+        assert_int_equal(harness_call(h, manager_resume_job), ERROR_INVALID_STATE);
+        harness_advance(h, 6 * USEC_PER_SEC);
+        harness_expect(h, "reply STORE_FAILED\nreply INVALID_STATE\n");
+        store_faulty_plan(h->store, UINT32_MAX, -EIO, false);
+        harness_advance(h, 6 * USEC_PER_SEC);
+        harness_expect(h, "removed file cancelled\n");
+        assert_int_equal(manager_count_jobs(h->manager, &(size_t) { 0 }), 0);
+}
+
 static void a_destination_that_exists_is_refused_when_it_is_said(void **state) {
         struct harness *h = *state;
         int fd = open(harness_path(h, "file"), O_CREAT | O_WRONLY | O_CLOEXEC, 0644);
@@ -642,6 +661,7 @@ int main(void) {
                 TEST(a_server_without_ranges_may_be_interrupted_for_ever),
                 TEST(a_wrong_digest_is_never_published),
                 TEST(a_failed_commit_is_answered_and_nothing_of_it_stays),
+                TEST(a_promised_end_that_cannot_be_recorded_is_tried_again_after_a_pause),
                 TEST(a_destination_that_exists_is_refused_when_it_is_said),
                 TEST(an_intent_in_progress_refuses_every_other_change),
                 TEST(a_callback_comes_again_until_it_is_taken),
