@@ -524,6 +524,7 @@ static void a_getter_without_a_place_is_an_invalid_argument(void **state) {
 static void what_was_acknowledged_is_there_after_a_kill(void **state) {
         FOR_EACH_FAMILY(family) {
                 struct job job = job_new(family);
+                IBackgroundCopyFile *file;
                 BG_JOB_PRIORITY priority;
                 ULONG value;
 
@@ -545,7 +546,8 @@ static void what_was_acknowledged_is_there_after_a_kill(void **state) {
                 assert_int_equal(value, 123);
                 assert_hr(IBackgroundCopyJob_GetNoProgressTimeout(job.com, &value), S_OK);
                 assert_int_equal(value, 456);
-                (void) IBackgroundCopyFile_Release(job_first_file(&job));
+                file = job_first_file(&job);
+                (void) IBackgroundCopyFile_Release(file);
                 job_done(&job);
         }
 }

@@ -1,0 +1,392 @@
+/* IBackgroundCopyJob2 to 5, IBackgroundCopyFile3 to 5 and the delivery interfaces of jobs and files. */
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <wchar.h>
+
+#include "conform.h"
+
+static void *query(void *object, REFIID iid) {
+        void *out = NULL;
+
+        assert_hr(IUnknown_QueryInterface((IUnknown *) object, iid, &out), S_OK);
+        return out;
+}
+
+static void drop(void *object) {
+        (void) IUnknown_Release((IUnknown *) object);
+}
+
+/* Every interface leads to every other one and back, to one IUnknown, and nothing is left over. */
+static void assert_web(void *object, const IID *const *iids, size_t n) {
+        IUnknown *identity = query(object, &IID_IUnknown);
+
+        for (size_t i = 0; i < n; i++) {
+                void *from = query(object, iids[i]);
+
+                assert_ptr_equal(query(from, iids[i]), from);
+                drop(from);
+                for (size_t k = 0; k < n; k++) {
+                        void *to = query(from, iids[k]), *back = query(to, iids[i]);
+                        IUnknown *same = query(to, &IID_IUnknown);
+
+                        assert_ptr_equal(back, from);
+                        assert_ptr_equal(same, identity);
+                        drop(same);
+                        drop(back);
+                        drop(to);
+                }
+                drop(from);
+        }
+        assert_int_equal(IUnknown_Release(identity), 1);
+}
+
+static const IID *const job_iids[] = {
+        &IID_IBackgroundCopyJob,        &IID_IBackgroundCopyJob2, &IID_IBackgroundCopyJob3,
+        &IID_IBackgroundCopyJob4,       &IID_IBackgroundCopyJob5, &IID_IDeliveryOptimizationJob,
+        &IID_IDeliveryOptimizationJob2,
+};
+static const IID *const file_iids[] = {
+        &IID_IBackgroundCopyFile,  &IID_IBackgroundCopyFile2, &IID_IBackgroundCopyFile3,
+        &IID_IBackgroundCopyFile4, &IID_IBackgroundCopyFile5, &IID_IDeliveryOptimizationFile,
+};
+
+/* CONFORMS: api.md 1.3 (QueryInterface from job and from file): identity, reflexivity, symmetry, transitivity; counts end at 0 */
+static void all_interfaces_of_an_object_lead_to_each_other(void **state) {
+        FOR_EACH_FAMILY(family) {
+                struct job job = job_new(family);
+                IBackgroundCopyFile *file;
+
+                assert_web(job.com, job_iids, ELEMENTSOF(job_iids));
+                job_add(&job, origin_url("/f?size=10"), destination("web"));
+                file = job_first_file(&job);
+                assert_web(file, file_iids, ELEMENTSOF(file_iids));
+                assert_int_equal(IBackgroundCopyFile_Release(file), 0);
+                assert_hr(IBackgroundCopyJob_Cancel(job.com), S_OK);
+                assert_int_equal(IBackgroundCopyJob_Release(job.com), 0);
+        }
+}
+
+/* ---- IBackgroundCopyJob2 ---- */
+
+/* CONFORMS: api.md 1.8 "Get/SetReply*, GetReplyProgress": upload-reply only, E_NOTIMPL on a download */
+static void a_download_has_no_reply(void **state) {
+        FOR_EACH_FAMILY(family) {
+                struct job job = job_new(family);
+                IBackgroundCopyJob2 *job2 = query(job.com, &IID_IBackgroundCopyJob2);
+                BG_JOB_REPLY_PROGRESS progress = { 7, 7 };
+                LPWSTR name = (LPWSTR) L"";
+                BYTE *data = (BYTE *) "";
+                UINT64 length = 7;
+
+                assert_hr(IBackgroundCopyJob2_GetReplyProgress(job2, &progress), E_NOTIMPL);
+                assert_hr(IBackgroundCopyJob2_GetReplyData(job2, &data, &length), E_NOTIMPL);
+                assert_null(data);
+                assert_true(length == 0);
+                assert_hr(IBackgroundCopyJob2_SetReplyFileName(job2, L"/tmp/reply"), E_NOTIMPL);
+                assert_hr(IBackgroundCopyJob2_GetReplyFileName(job2, &name), E_NOTIMPL);
+                assert_null(name);
+                assert_hr(IBackgroundCopyJob2_GetReplyProgress(job2, NULL), E_INVALIDARG);
+                assert_hr(IBackgroundCopyJob2_GetReplyData(job2, NULL, NULL), E_INVALIDARG);
+                assert_hr(IBackgroundCopyJob2_GetReplyFileName(job2, NULL), E_INVALIDARG);
+                drop(job2);
+                job_done(&job);
+        }
+}
+
+/* CONFORMS: api.md 1.8 "SetCredentials / RemoveCredentials": per (target, scheme); BG_E_INVALID_AUTH_TARGET/SCHEME */
+static void credentials_want_a_known_target_and_scheme(void **state) {
+        FOR_EACH_FAMILY(family) {
+                struct job job = job_new(family);
+                IBackgroundCopyJob2 *job2 = query(job.com, &IID_IBackgroundCopyJob2);
+                BG_AUTH_CREDENTIALS wrong = { .Target = (BG_AUTH_TARGET) 3, .Scheme = BG_AUTH_SCHEME_BASIC };
+
+                assert_hr(IBackgroundCopyJob2_SetCredentials(job2, &wrong), BG_E_INVALID_AUTH_TARGET);
+                wrong = (BG_AUTH_CREDENTIALS){ .Target = BG_AUTH_TARGET_SERVER, .Scheme = (BG_AUTH_SCHEME) 6 };
+                assert_hr(IBackgroundCopyJob2_SetCredentials(job2, &wrong), BG_E_INVALID_AUTH_SCHEME);
+                assert_hr(IBackgroundCopyJob2_SetCredentials(job2, NULL), E_INVALIDARG);
+                assert_hr(IBackgroundCopyJob2_RemoveCredentials(job2, (BG_AUTH_TARGET) 0, BG_AUTH_SCHEME_BASIC),
+                          BG_E_INVALID_AUTH_TARGET);
+                assert_hr(IBackgroundCopyJob2_RemoveCredentials(job2, BG_AUTH_TARGET_SERVER, (BG_AUTH_SCHEME) 0),
+                          BG_E_INVALID_AUTH_SCHEME);
+                assert_hr(IBackgroundCopyJob2_RemoveCredentials(job2, BG_AUTH_TARGET_SERVER, BG_AUTH_SCHEME_BASIC),
+                          S_FALSE);
+                drop(job2);
+                job_done(&job);
+        }
+}
+
+/* ---- IBackgroundCopyJob3 ---- */
+
+/* CONFORMS: api.md 1.8 "AddFileWithRanges (Job3)": 0 ranges E_INVALIDARG; overlap; concatenated in the given order, not sparse */
+static void ranges_are_put_one_after_another_in_the_callers_order(void **state) {
+        FOR_EACH_FAMILY(family) {
+                BG_FILE_RANGE ranges[] = { { 12, 5 }, { 2, 4 } }, overlap[] = { { 2, 4 }, { 5, 5 } };
+                const wchar_t *url = origin_url("/r?size=100"), *path = destination("ranges");
+                char *whole = origin_fetch("/r?size=100", 100), *got;
+                struct job job = job_new(family);
+                IBackgroundCopyJob3 *job3 = query(job.com, &IID_IBackgroundCopyJob3);
+                IBackgroundCopyFile2 *file2;
+                IBackgroundCopyFile *file;
+                BG_FILE_RANGE *back;
+                DWORD n_back;
+                size_t n;
+
+                assert_hr(IBackgroundCopyJob3_AddFileWithRanges(job3, url, path, 0, ranges), E_INVALIDARG);
+                assert_hr(IBackgroundCopyJob3_AddFileWithRanges(job3, url, path, 2, NULL), E_INVALIDARG);
+                assert_hr(IBackgroundCopyJob3_AddFileWithRanges(job3, NULL, path, 2, ranges), E_INVALIDARG);
+                assert_hr(IBackgroundCopyJob3_AddFileWithRanges(job3, url, path, 2, overlap), family->overlapping);
+                assert_hr(IBackgroundCopyJob3_AddFileWithRanges(job3, url, path, 2, ranges), S_OK);
+                file = job_first_file(&job);
+                file2 = query(file, &IID_IBackgroundCopyFile2);
+                assert_hr(IBackgroundCopyFile2_GetFileRanges(file2, &n_back, &back), S_OK);
+                assert_int_equal(n_back, 2);
+                assert_memory_equal(back, ranges, sizeof(ranges));
+                CoTaskMemFree(back);
+                drop(file2);
+                drop(file);
+                job_resume(&job);
+                job_wait(&job, BG_JOB_STATE_TRANSFERRED);
+                assert_hr(IBackgroundCopyJob3_Complete(job3), S_OK);
+                got = file_read(path, &n);
+                assert_int_equal(n, 9);
+                assert_memory_equal(got, whole + 12, 5);
+                assert_memory_equal(got + 5, whole + 2, 4);
+                free(got);
+                free(whole);
+                drop(job3);
+                job_done(&job);
+        }
+}
+
+/* CONFORMS: design.md decision 2: SMB ACL flags and peer caching have no meaning here */
+static void what_has_no_meaning_here_says_so(void **state) {
+        FOR_EACH_FAMILY(family) {
+                struct job job = job_new(family);
+                IBackgroundCopyJob4 *job4 = query(job.com, &IID_IBackgroundCopyJob4);
+                DWORD flags = 77;
+
+                assert_hr(IBackgroundCopyJob4_SetFileACLFlags(job4, BG_COPY_FILE_OWNER), E_NOTIMPL);
+                assert_hr(IBackgroundCopyJob4_SetFileACLFlags(job4, 16), E_INVALIDARG);
+                assert_hr(IBackgroundCopyJob4_GetFileACLFlags(job4, &flags), E_NOTIMPL);
+                assert_hr(IBackgroundCopyJob4_GetFileACLFlags(job4, NULL), E_INVALIDARG);
+                assert_hr(IBackgroundCopyJob4_SetPeerCachingFlags(job4, 1), E_NOTIMPL);
+                assert_hr(IBackgroundCopyJob4_GetPeerCachingFlags(job4, &flags), E_NOTIMPL);
+                assert_hr(IBackgroundCopyJob4_GetPeerCachingFlags(job4, NULL), E_INVALIDARG);
+                drop(job4);
+                job_done(&job);
+        }
+}
+
+/* ---- IBackgroundCopyJob4 ---- */
+
+/* CONFORMS: api.md 1.8 "GetOwnerIntegrityLevel / GetOwnerElevationState": facts of the job's creator */
+static void a_job_knows_how_its_owner_stood(void **state) {
+        FOR_EACH_FAMILY(family) {
+                struct job job = job_new(family);
+                IBackgroundCopyJob4 *job4 = query(job.com, &IID_IBackgroundCopyJob4);
+                BOOL elevated = 77;
+                ULONG level = 0;
+
+                assert_hr(IBackgroundCopyJob4_GetOwnerIntegrityLevel(job4, &level), S_OK);
+                assert_int_equal(level, geteuid() == 0 ? 0x3000 : 0x2000);
+                assert_hr(IBackgroundCopyJob4_GetOwnerElevationState(job4, &elevated), S_OK);
+                assert_int_equal(elevated, geteuid() == 0 ? TRUE : FALSE);
+                assert_hr(IBackgroundCopyJob4_GetOwnerIntegrityLevel(job4, NULL), E_INVALIDARG);
+                assert_hr(IBackgroundCopyJob4_GetOwnerElevationState(job4, NULL), E_INVALIDARG);
+                drop(job4);
+                job_done(&job);
+        }
+}
+
+/* ---- IBackgroundCopyJob5 ---- */
+
+/* CONFORMS: api.md 1.8 "SetProperty (Job5)", 1.10 row 8: BG_E_UNKNOWN_PROPERTY_ID; DO supports only properties 1 and 2 */
+static void a_property_that_the_family_does_not_have_is_unknown(void **state) {
+        FOR_EACH_FAMILY(family) {
+                HRESULT unknown = family->is_do ? DO_E_UNKNOWN_PROPERTY_ID : BG_E_UNKNOWN_PROPERTY_ID;
+                struct job job = job_new(family);
+                IBackgroundCopyJob5 *job5 = query(job.com, &IID_IBackgroundCopyJob5);
+                BITS_JOB_PROPERTY_VALUE value = { .Dword = 1 };
+                const int strangers[] = { 0, 6, 8, 11, -1, 0x7fffffff };
+
+                for (size_t i = 0; i < ELEMENTSOF(strangers); i++) {
+                        assert_hr(IBackgroundCopyJob5_SetProperty(job5, (BITS_JOB_PROPERTY_ID) strangers[i], value),
+                                  unknown);
+                        assert_hr(IBackgroundCopyJob5_GetProperty(job5, (BITS_JOB_PROPERTY_ID) strangers[i], &value),
+                                  unknown);
+                }
+                for (int id = 3; family->is_do && id <= 10; id++)
+                        assert_hr(IBackgroundCopyJob5_GetProperty(job5, (BITS_JOB_PROPERTY_ID) id, &value), unknown);
+                assert_hr(IBackgroundCopyJob5_GetProperty(job5, BITS_JOB_PROPERTY_ID_COST_FLAGS, NULL), E_INVALIDARG);
+                drop(job5);
+                job_done(&job);
+        }
+}
+
+/* ---- IDeliveryOptimizationJob2 ---- */
+
+/* CONFORMS: api.md 1.8 "Job2::GetProperty / SetProperty": only ExtendedErrorInfo, read-only */
+static void the_extended_error_tells_code_place_and_text(void **state) {
+        FOR_EACH_FAMILY(family) {
+                struct job job = job_in_state(family, "/e?status=404", BG_JOB_STATE_ERROR, NULL),
+                           fresh = job_new(family);
+                IDeliveryOptimizationJob2 *job2 = query(job.com, &IID_IDeliveryOptimizationJob2);
+                IDeliveryOptimizationJob2 *fresh2 = query(fresh.com, &IID_IDeliveryOptimizationJob2);
+                VARIANT value;
+
+                VariantInit(&value);
+                assert_hr(IDeliveryOptimizationJob2_GetProperty(job2, DOJobPropertyId_ExtendedErrorInfo, &value), S_OK);
+                assert_int_equal(V_VT(&value), VT_BSTR);
+                assert_non_null(wcsstr(V_BSTR(&value), L"0x80190194 remote_file: "));
+                assert_hr(VariantClear(&value), S_OK);
+                assert_hr(IDeliveryOptimizationJob2_GetProperty(fresh2, DOJobPropertyId_ExtendedErrorInfo, &value),
+                          E_NOT_SET);
+                assert_int_equal(V_VT(&value), VT_EMPTY);
+                assert_hr(IDeliveryOptimizationJob2_GetProperty(job2, (DOJobPropertyId) 1, &value),
+                          DO_E_UNKNOWN_PROPERTY_ID);
+                assert_hr(IDeliveryOptimizationJob2_GetProperty(job2, DOJobPropertyId_ExtendedErrorInfo, NULL),
+                          E_INVALIDARG);
+                assert_hr(IDeliveryOptimizationJob2_SetProperty(job2, DOJobPropertyId_ExtendedErrorInfo, &value),
+                          DO_E_READ_ONLY_PROPERTY);
+                assert_hr(IDeliveryOptimizationJob2_SetProperty(job2, (DOJobPropertyId) 1, &value),
+                          DO_E_UNKNOWN_PROPERTY_ID);
+                drop(job2);
+                drop(fresh2);
+                job_done(&job);
+                job_done(&fresh);
+        }
+}
+
+/* ---- files ---- */
+
+/* The bytes of a file that is not complete yet are where GetTemporaryName says, and nowhere else. */
+static void a_transferred_file_is_under_its_temporary_name(void **state) {
+        FOR_EACH_FAMILY(family) {
+                HRESULT unavailable = family->file_not_available;
+                struct job job = job_new(family);
+                const wchar_t *path = destination("temp");
+                IBackgroundCopyFile3 *file3;
+                IBackgroundCopyFile *file;
+                LPWSTR name = NULL;
+                BOOL peer = 77;
+
+                job_add(&job, origin_url("/t?size=1000"), path);
+                file = job_first_file(&job);
+                file3 = query(file, &IID_IBackgroundCopyFile3);
+                assert_hr(IBackgroundCopyFile3_GetTemporaryName(file3, &name), unavailable);
+                assert_null(name);
+                job_resume(&job);
+                job_wait(&job, BG_JOB_STATE_TRANSFERRED);
+                assert_hr(IBackgroundCopyFile3_GetTemporaryName(file3, &name), S_OK);
+                assert_file_is(name, "/t?size=1000", 1000);
+                assert_false(file_exists(path));
+                CoTaskMemFree(name);
+                assert_hr(IBackgroundCopyJob_Complete(job.com), S_OK);
+                assert_hr(IBackgroundCopyFile3_GetTemporaryName(file3, &name), unavailable);
+                assert_hr(IBackgroundCopyFile3_GetTemporaryName(file3, NULL), E_INVALIDARG);
+                assert_hr(IBackgroundCopyFile3_IsDownloadedFromPeer(file3, &peer), S_OK);
+                assert_false(peer);
+                assert_hr(IBackgroundCopyFile3_IsDownloadedFromPeer(file3, NULL), E_INVALIDARG);
+                drop(file3);
+                drop(file);
+                job_done(&job);
+        }
+}
+
+/* CONFORMS: api.md 1.3 IBackgroundCopyFile4: bytes by source; 1.8 "File::GetStats": fills DOSwarmStats, the caller frees strings */
+static void all_bytes_come_from_the_origin(void **state) {
+        FOR_EACH_FAMILY(family) {
+                struct job job = job_new(family);
+                IBackgroundCopyFile *file;
+                IBackgroundCopyFile4 *file4;
+                IDeliveryOptimizationFile *delivery;
+                UINT64 origin = 7, peers = 7;
+                DOSwarmStats stats;
+
+                assert_hr(job_add_ranges(&job, L"the content", origin_url("/s?size=5000"), destination("stats"), 0,
+                                         NULL, 5000),
+                          S_OK);
+                file = job_first_file(&job);
+                file4 = query(file, &IID_IBackgroundCopyFile4);
+                delivery = query(file, &IID_IDeliveryOptimizationFile);
+                assert_hr(IDeliveryOptimizationFile_GetStats(delivery, &stats), S_OK);
+                assert_int_equal(stats.status, SwarmStatus_Paused);
+                assert_true(stats.totalBytesDownloaded == 0);
+                CoTaskMemFree(stats.fileId);
+                CoTaskMemFree(stats.sourceURL);
+                job_resume(&job);
+                job_wait(&job, BG_JOB_STATE_TRANSFERRED);
+                assert_hr(IBackgroundCopyFile4_GetPeerDownloadStats(file4, &origin, &peers), S_OK);
+                assert_true(origin == 5000 && peers == 0);
+                assert_hr(IDeliveryOptimizationFile_GetStats(delivery, &stats), S_OK);
+                assert_string_equal(narrow(stats.fileId), "the content");
+                assert_string_equal(narrow(stats.sourceURL), narrow(origin_url("/s?size=5000")));
+                assert_true(stats.fileSize == 5000 && stats.totalBytesDownloaded == 5000 &&
+                            stats.bytesFromHttp == 5000);
+                assert_true(stats.bytesFromLanPeers == 0 && stats.bytesToInternetPeers == 0);
+                assert_int_equal(stats.status, SwarmStatus_Complete);
+                assert_int_equal(stats.downloadMode, DownloadMode_CdnOnly);
+                assert_true(stats.isBackground);
+                CoTaskMemFree(stats.fileId);
+                CoTaskMemFree(stats.sourceURL);
+                assert_hr(IBackgroundCopyFile4_GetPeerDownloadStats(file4, NULL, &peers), E_INVALIDARG);
+                assert_hr(IDeliveryOptimizationFile_GetStats(delivery, NULL), E_INVALIDARG);
+                drop(delivery);
+                drop(file4);
+                drop(file);
+                job_done(&job);
+        }
+}
+
+/* CONFORMS: api.md 1.4 BITS_FILE_PROPERTY_ID: HTTP_RESPONSE_HEADERS only, and nothing of a file can be set */
+static void no_property_of_a_file_can_be_set(void **state) {
+        FOR_EACH_FAMILY(family) {
+                HRESULT unknown = family->is_do ? DO_E_UNKNOWN_PROPERTY_ID : BG_E_UNKNOWN_PROPERTY_ID;
+                HRESULT read_only = family->is_do ? DO_E_READ_ONLY_PROPERTY : BG_E_READ_ONLY_PROPERTY;
+                struct job job = job_new(family);
+                BITS_FILE_PROPERTY_VALUE value = { .String = NULL };
+                IBackgroundCopyFile5 *file5;
+                IBackgroundCopyFile *file;
+
+                job_add(&job, origin_url("/p?size=10"), destination("property"));
+                file = job_first_file(&job);
+                file5 = query(file, &IID_IBackgroundCopyFile5);
+                assert_hr(IBackgroundCopyFile5_SetProperty(file5, BITS_FILE_PROPERTY_ID_HTTP_RESPONSE_HEADERS, value),
+                          read_only);
+                assert_hr(IBackgroundCopyFile5_SetProperty(file5, (BITS_FILE_PROPERTY_ID) 2, value), unknown);
+                assert_hr(IBackgroundCopyFile5_GetProperty(file5, (BITS_FILE_PROPERTY_ID) 2, &value), unknown);
+                assert_hr(IBackgroundCopyFile5_GetProperty(file5, BITS_FILE_PROPERTY_ID_HTTP_RESPONSE_HEADERS, NULL),
+                          E_INVALIDARG);
+                drop(file5);
+                drop(file);
+                job_done(&job);
+        }
+}
+
+static int set_up(void **state) {
+        return world_start(NULL);
+}
+
+static int tear_down(void **state) {
+        return world_stop();
+}
+
+int main(int argc, char **argv) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(all_interfaces_of_an_object_lead_to_each_other),
+                cmocka_unit_test(a_download_has_no_reply),
+                cmocka_unit_test(credentials_want_a_known_target_and_scheme),
+                cmocka_unit_test(ranges_are_put_one_after_another_in_the_callers_order),
+                cmocka_unit_test(what_has_no_meaning_here_says_so),
+                cmocka_unit_test(a_job_knows_how_its_owner_stood),
+                cmocka_unit_test(a_property_that_the_family_does_not_have_is_unknown),
+                cmocka_unit_test(the_extended_error_tells_code_place_and_text),
+                cmocka_unit_test(a_transferred_file_is_under_its_temporary_name),
+                cmocka_unit_test(all_bytes_come_from_the_origin),
+                cmocka_unit_test(no_property_of_a_file_can_be_set),
+        };
+
+        world_arguments(argc, argv);
+        return cmocka_run_group_tests_name("later interfaces of jobs and files", tests, set_up, tear_down);
+}
