@@ -128,7 +128,8 @@ struct files_finish_result {
         uint8_t sha256[32];    /* what it is, if one was asked for */
 };
 typedef void (*files_finish_fn)(const struct files_finish_result *result, void *userdata);
-/* After success: complete, verified, synced with its metadata; still under the temp name. */
+/* After success: complete, verified, synced with its metadata; still under the temp name. The handle's descriptor is for reading only from
+ * then on. -ETXTBSY: somebody else has the file open for writing, so nothing that is verified would stay so. */
 int files_finish(struct files *files, struct files_handle *handle, const struct files_finish_request *request,
                  files_finish_fn done, void *userdata);
 

@@ -1,8 +1,10 @@
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/fds.h"
 #include "files/access.h"
 #include "files/digest.h"
 #include "files/sync.h"
@@ -43,6 +45,28 @@ static int judge_size(int fd, uint64_t size) {
         return 0;
 }
 
+/* From here on nobody may be able to write: what is verified now is what is published. Our own descriptor becomes one for reading (under
+ * its number, so whoever holds the handle sees no change); then a read lease is had only if nobody else has the file open for
+ * writing - a transfer process that was taken over and kept its descriptor, say. */
+static int judge_writers(int fd) {
+        _cleanup_close_ int reader = -EBADF;
+        char path[40];
+
+        (void) snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+        reader = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+        if (reader < 0)
+                return -errno;
+        if (dup3(reader, fd, O_CLOEXEC) < 0)
+                return -errno;
+        reader = fd_close(reader);
+        if (fcntl(fd, F_SETLEASE, F_RDLCK) == 0)
+                (void) fcntl(fd, F_SETLEASE, F_UNLCK);
+        else if (errno == EAGAIN)
+                return -ETXTBSY;
+        /* else: a file system without leases */
+        return 0;
+}
+
 static int judge_digest(struct finish_request *self) {
         struct files_handle *handle = self->sync.handle;
         int r;
@@ -76,6 +100,10 @@ static int finish_prepare(struct sync_request *sync) {
         int r;
 
         r = judge_size(sync->handle->fd, self->size);
+        if (r == 0)
+                r = judge_writers(sync->handle->fd);
+        if (r == 0 && lseek(sync->handle->fd, 0, SEEK_END) != (off_t) self->size)
+                r = -EMSGSIZE; /* changed before the door was shut */
         if (r < 0)
                 return r;
         r = judge_digest(self);

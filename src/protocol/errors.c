@@ -82,6 +82,7 @@ enum error_code error_code_from_errno(int error) {
                 { ENOMEM, ERROR_OUT_OF_MEMORY },
                 { EINVAL, ERROR_INVALID_NAME },
                 { EBADMSG, ERROR_DIGEST_MISMATCH },
+                { ETXTBSY, ERROR_ENGINE_FAILED },
         };
 
         error = abs(error);

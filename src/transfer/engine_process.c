@@ -115,6 +115,8 @@ static void request_finish(struct process_request *request, const struct engine_
         lane->n_requests--;
         if (lane->n_requests == 0 && lane->link)
                 lane_arm_timer(lane, engine->idle_exit_usec);
+        /* "Never touches the descriptor again" holds for ours too: whoever is told may look whether anybody can still write. */
+        request->fd = fd_close(request->fd);
         if (engine->events && engine->events->finished)
                 engine->events->finished(engine->userdata, request->id, result);
         request_free(request);

@@ -153,6 +153,24 @@ static void a_finished_file_has_the_stated_size(void **state) {
         files_close(f->files, handle);
 }
 
+static void a_file_that_somebody_can_still_write_is_not_finished(void **state) {
+        struct fixture *f = *state;
+        char temp[FILES_TEMP_NAME_MAX];
+        struct files_open_result open = create_now(f, "file", temp);
+        int kept;
+
+        assert_int_equal(open.error, 0);
+        assert_int_equal(fd_pwrite_all(open.fd, "content", 7, 0), 0);
+        assert_int_equal(files_note_written(open.handle, 0, 7), 0);
+        kept = fd_dup(open.fd); /* as a transfer process that was taken over would */
+        assert_int_equal(finish_size(f, open.handle, 7), -ETXTBSY);
+        fd_close(kept);
+        assert_int_equal(finish_size(f, open.handle, 7), 0);
+        /* and after that not even the handle can */
+        assert_int_equal(fd_pwrite_all(open.fd, "x", 1, 0), -EBADF);
+        files_close(f->files, open.handle);
+}
+
 static void a_digest_is_computed_and_compared(void **state) {
         struct fixture *f = *state;
         char temp[FILES_TEMP_NAME_MAX];
@@ -495,6 +513,7 @@ int main(void) {
                 FIXTURE_TEST(what_was_durable_at_opening_may_be_claimed),
                 FIXTURE_TEST(a_request_keeps_a_closed_handle_alive),
                 FIXTURE_TEST(a_finished_file_has_the_stated_size),
+                FIXTURE_TEST(a_file_that_somebody_can_still_write_is_not_finished),
                 FIXTURE_TEST(a_digest_is_computed_and_compared),
                 FIXTURE_TEST(a_large_file_is_digested_in_pieces),
                 FIXTURE_TEST(a_digest_stops_when_nobody_wants_it_any_more),
