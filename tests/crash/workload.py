@@ -77,7 +77,8 @@ class Workload:
             else:
                 self.call(job_id, method)
         except ServiceError as e:
-            self.ledger.jobs[job_id].maybe.clear()
+            if e.name != "StoreFailed":  # that one says itself that the change may be on disk
+                self.ledger.jobs[job_id].maybe.clear()
             if e.name == "NotFound" and (self.ledger.jobs[job_id].complete or self.ledger.jobs[job_id].asked & {"complete", "cancel"}):
                 return  # it completed by itself and was forgotten
             if e.name == "NotFound":
