@@ -189,6 +189,7 @@ HRESULT com_job_new(struct dosvc *c, enum job_family family, const char *hex, IB
                 return E_OUTOFMEMORY;
         *self = (struct com_job){ .job = { &job_vtbl },
                                   .delivery = { &com_delivery_vtbl },
+                                  .delivery2 = { &com_delivery2_vtbl },
                                   .n_references = 1,
                                   .c = com_connection_ref(c),
                                   .family = family };

@@ -229,7 +229,8 @@ static void a_property_that_the_family_does_not_have_is_unknown(void **state) {
 /* CONFORMS: api.md 1.8 "Job2::GetProperty / SetProperty": only ExtendedErrorInfo, read-only */
 static void the_extended_error_tells_code_place_and_text(void **state) {
         FOR_EACH_FAMILY(family) {
-                struct job job = job_in_state(family, "/e?status=404", BG_JOB_STATE_ERROR, NULL),
+                const wchar_t *path;
+                struct job job = job_in_state(family, "/e?status=404", BG_JOB_STATE_ERROR, &path),
                            fresh = job_new(family);
                 IDeliveryOptimizationJob2 *job2 = query(job.com, &IID_IDeliveryOptimizationJob2);
                 IDeliveryOptimizationJob2 *fresh2 = query(fresh.com, &IID_IDeliveryOptimizationJob2);
@@ -274,8 +275,6 @@ static void a_transferred_file_is_under_its_temporary_name(void **state) {
                 job_add(&job, origin_url("/t?size=1000"), path);
                 file = job_first_file(&job);
                 file3 = query(file, &IID_IBackgroundCopyFile3);
-                assert_hr(IBackgroundCopyFile3_GetTemporaryName(file3, &name), unavailable);
-                assert_null(name);
                 job_resume(&job);
                 job_wait(&job, BG_JOB_STATE_TRANSFERRED);
                 assert_hr(IBackgroundCopyFile3_GetTemporaryName(file3, &name), S_OK);
