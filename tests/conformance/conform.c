@@ -144,7 +144,7 @@ static int start_origin(void) {
         world.origin = fork();
         if (world.origin == 0) {
                 (void) dup2(fds[1], STDOUT_FILENO);
-                become((char *[]) { world.python, world.lying_server, NULL });
+                become((char *[]){ world.python, world.lying_server, NULL });
         }
         close(fds[1]);
         while (n + 1 < sizeof(line) && !strchr(line, '\n')) {
@@ -203,8 +203,8 @@ static void exec_service(const char *ready) {
         (void) dup2(fd, STDOUT_FILENO);
         (void) dup2(fd, STDERR_FILENO);
         (void) setenv("NOTIFY_SOCKET", ready, 1);
-        become((char *[]) { world.dosvcd, (char *) "--user", (char *) "--socket", socket_path, (char *) "--state-dir", state,
-                            (char *) "--config", config, NULL });
+        become((char *[]){ world.dosvcd, (char *) "--user", (char *) "--socket", socket_path, (char *) "--state-dir",
+                           state, (char *) "--config", config, NULL });
 }
 
 static int start_service(void) {
@@ -314,7 +314,8 @@ pid_t world_started_pid(void) {
 /* ---- talking to the origin ---- */
 
 static int connect_to(int port) {
-        struct sockaddr_in address = { .sin_family = AF_INET, .sin_port = htons((uint16_t) port),
+        struct sockaddr_in address = { .sin_family = AF_INET,
+                                       .sin_port = htons((uint16_t) port),
                                        .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
         int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
@@ -437,7 +438,8 @@ IBackgroundCopyManager *manager_of(const struct family *family) {
 
         if (!*manager)
                 assert_hr(CoCreateInstance(family->clsid, NULL, CLSCTX_LOCAL_SERVER, &IID_IBackgroundCopyManager,
-                                           (void **) manager), S_OK);
+                                           (void **) manager),
+                          S_OK);
         return *manager;
 }
 
@@ -453,7 +455,9 @@ static void write_id(const GUID *id, char text[DOSVC_ID_SIZE]) {
 struct job job_new(const struct family *family) {
         struct job job = { .family = family };
 
-        assert_hr(IBackgroundCopyManager_CreateJob(manager_of(family), L"a job", BG_JOB_TYPE_DOWNLOAD, &job.id, &job.com), S_OK);
+        assert_hr(IBackgroundCopyManager_CreateJob(manager_of(family), L"a job", BG_JOB_TYPE_DOWNLOAD, &job.id,
+                                                   &job.com),
+                  S_OK);
         write_id(&job.id, job.text);
         return job;
 }
@@ -483,8 +487,8 @@ BG_JOB_STATE job_state(const struct job *job) {
 
 const char *state_name(BG_JOB_STATE state) {
         static const char *const names[] = {
-                "queued", "connecting", "transferring", "suspended", "error", "transient_error", "transferred", "acknowledged",
-                "cancelled",
+                "queued",          "connecting",  "transferring", "suspended", "error",
+                "transient_error", "transferred", "acknowledged", "cancelled",
         };
 
         return (size_t) state < ELEMENTSOF(names) ? names[state] : "no state";
@@ -538,12 +542,13 @@ IBackgroundCopyFile *job_first_file(struct job *job) {
         return file;
 }
 
-HRESULT job_add_ranges(struct job *job, const wchar_t *id, const wchar_t *url, const wchar_t *path, DWORD n, BG_FILE_RANGE *ranges,
-                       UINT64 size) {
+HRESULT job_add_ranges(struct job *job, const wchar_t *id, const wchar_t *url, const wchar_t *path, DWORD n,
+                       BG_FILE_RANGE *ranges, UINT64 size) {
         IDeliveryOptimizationJob *delivery;
         HRESULT hr;
 
-        assert_hr(IBackgroundCopyJob_QueryInterface(job->com, &IID_IDeliveryOptimizationJob, (void **) &delivery), S_OK);
+        assert_hr(IBackgroundCopyJob_QueryInterface(job->com, &IID_IDeliveryOptimizationJob, (void **) &delivery),
+                  S_OK);
         hr = IDeliveryOptimizationJob_AddFileWithRanges(delivery, id, url, path, n, ranges, size);
         (void) IDeliveryOptimizationJob_Release(delivery);
         return hr;

@@ -1,5 +1,6 @@
-/* What the conformance programs share: a dosvcd of the program's own in a private folder, an origin that lies on request, and the words
- * for asking and waiting. Like every client, these programs see the installed headers and libdosvc only.
+/* What the conformance programs share: a dosvcd of the program's own in a private folder, an origin that lies on
+ * request, and the words for asking and waiting. Like every client, these programs see the installed headers and
+ * libdosvc only.
  *
  * Usage of each program: PROGRAM DOSVCD PYTHON LYING_SERVER (the paths of what it starts). */
 #pragma once
@@ -50,7 +51,8 @@ void world_start_service(void);
 pid_t world_service_pid(void); /* as the running service says */
 pid_t world_started_pid(void); /* as fork() said */
 
-/* The strings live until the end of the test program. Both are in the caller's encoding of choice: wide for COM, bytes for files. */
+/* The strings live until the end of the test program. Both are in the caller's encoding of choice: wide for COM,
+ * bytes for files. */
 const wchar_t *origin_url(const char *path_and_query);
 const char *origin_url_bytes(const char *path_and_query);
 /* A name in the folder for downloads that was never given before, with @stem in it. */
@@ -58,7 +60,8 @@ const wchar_t *destination(const char *stem);
 char *narrow(const wchar_t *s); /* ASCII only; lives until the end of the program */
 const wchar_t *widen(const char *s);
 
-/* What the n-th request gets: see lying_server.py. @json: {"size": …, "answers": […]}. The URL is origin_url("/c/ID/name"). */
+/* What the n-th request gets: see lying_server.py. @json: {"size": …, "answers": […]}. The URL is
+ * origin_url("/c/ID/name"). */
 void origin_case(const char *id, const char *json);
 
 /* ---- files ---- */
@@ -95,8 +98,8 @@ void job_wait(const struct job *job, BG_JOB_STATE state);
 /* A job with one file of @query (as in origin_url) that is resumed in the foreground and has come to @state. */
 struct job job_in_state(const struct family *family, const char *query, BG_JOB_STATE state, const wchar_t **ret_path);
 IBackgroundCopyFile *job_first_file(struct job *job);
-HRESULT job_add_ranges(struct job *job, const wchar_t *id, const wchar_t *url, const wchar_t *path, DWORD n, BG_FILE_RANGE *ranges,
-                       UINT64 size);
+HRESULT job_add_ranges(struct job *job, const wchar_t *id, const wchar_t *url, const wchar_t *path, DWORD n,
+                       BG_FILE_RANGE *ranges, UINT64 size);
 const wchar_t *long_text(const wchar_t *start, size_t n_chars); /* @start, then as many 'a' as it takes */
 
 #define assert_hr(actual, expected) assert_hr_at((actual), (expected), #actual, __FILE__, __LINE__)

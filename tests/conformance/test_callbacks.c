@@ -1,4 +1,5 @@
-/* Callbacks: who is told what, how often, and what happens when nobody listens. One small test for each row of api.md 2.2. */
+/* Callbacks: who is told what, how often, and what happens when nobody listens. One small test for each row of
+ * api.md 2.2. */
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -107,10 +108,10 @@ static const IBackgroundCopyCallbackVtbl listener_vtbl = {
         listener_query, listener_add_ref, listener_release, listener_transferred, listener_error, listener_modification,
 };
 
-#define LISTENER                                                                                                        \
-        {                                                                                                               \
-                .com = { (IBackgroundCopyCallbackVtbl *) &listener_vtbl }, .n_references = 1,                           \
-                .lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER                                  \
+#define LISTENER                                                                              \
+        {                                                                                     \
+                .com = { (IBackgroundCopyCallbackVtbl *) &listener_vtbl }, .n_references = 1, \
+                .lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER        \
         }
 
 /* Until @value is at least @n. false: it did not come to that. */
@@ -322,8 +323,9 @@ static void flags_decide_what_is_told(void **state) {
         FOR_EACH_FAMILY(family) {
                 struct job quiet = new_job_of(family, FETCHED), loud = new_job_of(family, FETCHED);
                 struct listener silence = LISTENER, listener = LISTENER;
-                ULONG flags = family->is_do ? BG_NOTIFY_JOB_ERROR :
-                                              BG_NOTIFY_DISABLE | BG_NOTIFY_JOB_TRANSFERRED | BG_NOTIFY_JOB_MODIFICATION;
+                ULONG flags = family->is_do
+                                      ? BG_NOTIFY_JOB_ERROR
+                                      : BG_NOTIFY_DISABLE | BG_NOTIFY_JOB_TRANSFERRED | BG_NOTIFY_JOB_MODIFICATION;
 
                 assert_hr(IBackgroundCopyJob_SetNotifyFlags(quiet.com, flags), S_OK);
                 assert_hr(listen_to(&quiet, &silence), S_OK);
@@ -342,7 +344,8 @@ static void flags_decide_what_is_told(void **state) {
         }
 }
 
-/* CONFORMS: api.md 1.8 SetNotifyInterface: last caller wins, NULL removes; GetNotifyInterface; 2.1: IS after Complete */
+/* CONFORMS: api.md 1.8 SetNotifyInterface: last caller wins, NULL removes; GetNotifyInterface; 2.1: IS after
+ * Complete */
 static void the_last_registration_wins(void **state) {
         FOR_EACH_FAMILY(family) {
                 struct job job = new_job_of(family, FETCHED);

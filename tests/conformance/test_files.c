@@ -73,9 +73,21 @@ static void a_url_of_2200_characters_is_the_longest(void **state) {
 /* CONFORMS: api.md 1.7 "Remote URL", issue 2 point 10: unknown scheme, control characters */
 static void a_url_that_cannot_be_fetched_is_refused_at_once(void **state) {
         static const wchar_t *const urls[] = {
-                L"",           L"x",                L"ftp://127.0.0.1/f",         L"file:///etc/passwd",     L"http://",
-                L"http:///f",  L"http://h/\x01",    L"http://h/a b",              L"http://h/a\nHost: evil", L"\\\\server\\share\\f",
-                L"http:/h/f",  L"http://h:99999/f", L"http://h/\xD800",           L"javascript:1",           L"//h/f",
+                L"",
+                L"x",
+                L"ftp://127.0.0.1/f",
+                L"file:///etc/passwd",
+                L"http://",
+                L"http:///f",
+                L"http://h/\x01",
+                L"http://h/a b",
+                L"http://h/a\nHost: evil",
+                L"\\\\server\\share\\f",
+                L"http:/h/f",
+                L"http://h:99999/f",
+                L"http://h/\xD800",
+                L"javascript:1",
+                L"//h/f",
         };
 
         FOR_EACH_FAMILY(family) {
@@ -122,7 +134,8 @@ static void a_name_may_have_255_bytes(void **state) {
         FOR_EACH_FAMILY(family) {
                 struct job job = job_new(family);
 
-                assert_hr(add(&job, url, long_text(start, folder + 256)), HRESULT_FROM_WIN32(ERROR_FILENAME_EXCED_RANGE));
+                assert_hr(add(&job, url, long_text(start, folder + 256)),
+                          HRESULT_FROM_WIN32(ERROR_FILENAME_EXCED_RANGE));
                 assert_hr(add(&job, url, long_text(start, folder + 255)), S_OK);
                 assert_int_equal(files_total(&job), 1);
                 job_done(&job);
@@ -130,12 +143,14 @@ static void a_name_may_have_255_bytes(void **state) {
         }
 }
 
-/* CONFORMS: design.md decision 13: DO refuses an existing destination at add, BITS takes a regular file; never a directory or a link */
+/* CONFORMS: design.md decision 13: DO refuses an existing destination at add, BITS takes a regular file; never a
+ * directory or a link */
 static void an_existing_destination_is_judged_by_the_family(void **state) {
         const wchar_t *url = origin_url("/f?size=10");
 
         FOR_EACH_FAMILY(family) {
-                const wchar_t *regular = destination("there"), *folder = destination("folder"), *link = destination("link");
+                const wchar_t *regular = destination("there"), *folder = destination("folder"),
+                              *link = destination("link");
                 struct job job = job_new(family);
 
                 file_write(regular, "old", 3);
@@ -181,7 +196,7 @@ static void a_job_has_only_so_many_files(void **state) {
                 BG_FILE_INFO set[MAX_FILES + 1];
 
                 for (size_t i = 0; i < ELEMENTSOF(set); i++)
-                        set[i] = (BG_FILE_INFO) { (LPWSTR) origin_url("/f?size=1"), (LPWSTR) destination("many") };
+                        set[i] = (BG_FILE_INFO){ (LPWSTR) origin_url("/f?size=1"), (LPWSTR) destination("many") };
                 assert_hr(IBackgroundCopyJob_AddFileSet(job.com, MAX_FILES + 1, set), BG_E_TOO_MANY_FILES_IN_JOB);
                 assert_hr(IBackgroundCopyJob_AddFileSet(job.com, MAX_FILES, set), S_OK);
                 assert_hr(add(&job, set[MAX_FILES].RemoteName, set[MAX_FILES].LocalName), BG_E_TOO_MANY_FILES_IN_JOB);
@@ -189,7 +204,8 @@ static void a_job_has_only_so_many_files(void **state) {
         }
 }
 
-/* CONFORMS: api.md 1.8 EnumFiles: snapshot; 2.4 "enumerator refcount drops to 0 on Release"; 1.3 Next, Skip, Reset, Clone, GetCount */
+/* CONFORMS: api.md 1.8 EnumFiles: snapshot; 2.4 "enumerator refcount drops to 0 on Release"; 1.3 Next, Skip,
+ * Reset, Clone, GetCount */
 static void a_list_of_files_is_a_snapshot_in_order(void **state) {
         FOR_EACH_FAMILY(family) {
                 const wchar_t *paths[3] = { destination("a"), destination("b"), destination("c") };
@@ -233,21 +249,30 @@ static HRESULT add_two(const struct family *family, BG_FILE_RANGE one, BG_FILE_R
         struct job job = job_new(family);
         HRESULT hr;
 
-        hr = job_add_ranges(&job, L"id", origin_url("/r?size=100"), destination("ranges"), 2, ranges, DO_UNKNOWN_FILE_SIZE);
+        hr = job_add_ranges(&job, L"id", origin_url("/r?size=100"), destination("ranges"), 2, ranges,
+                            DO_UNKNOWN_FILE_SIZE);
         assert_int_equal(files_total(&job), SUCCEEDED(hr) ? 1 : 0);
         job_done(&job);
         return hr;
 }
 
-/* CONFORMS: api.md 1.8 IDeliveryOptimizationJob::AddFileWithRanges, 8 row 2; design.md decision 6 "overlap is judged as documented" */
+/* CONFORMS: api.md 1.8 IDeliveryOptimizationJob::AddFileWithRanges, 8 row 2; design.md decision 6 "overlap is
+ * judged as documented" */
 static void ranges_must_not_overlap(void **state) {
         static const BG_FILE_RANGE good[][2] = {
-                { { 2, 4 }, { 12, 5 } },   { { 12, 5 }, { 2, 4 } }, { { 0, 5 }, { 5, 5 } }, { { 5, 5 }, { 0, 5 } },
+                { { 2, 4 }, { 12, 5 } },
+                { { 12, 5 }, { 2, 4 } },
+                { { 0, 5 }, { 5, 5 } },
+                { { 5, 5 }, { 0, 5 } },
                 { { 0, 5 }, { 5, BG_LENGTH_TO_EOF } },
         };
         static const BG_FILE_RANGE overlapping[][2] = {
-                { { 0, 10 }, { 9, 1 } },   { { 9, 5 }, { 0, 10 } }, { { 5, 5 }, { 5, 5 } }, { { 5, 3 }, { 5, 10 } },
-                { { 5, 10 }, { 5, 3 } },   { { 0, BG_LENGTH_TO_EOF }, { 50, 1 } },
+                { { 0, 10 }, { 9, 1 } },
+                { { 9, 5 }, { 0, 10 } },
+                { { 5, 5 }, { 5, 5 } },
+                { { 5, 3 }, { 5, 10 } },
+                { { 5, 10 }, { 5, 3 } },
+                { { 0, BG_LENGTH_TO_EOF }, { 50, 1 } },
                 { { 0, BG_LENGTH_TO_EOF }, { 0, BG_LENGTH_TO_EOF } },
         };
 
@@ -262,13 +287,16 @@ static void ranges_must_not_overlap(void **state) {
 /* CONFORMS: api.md 1.8: INVALID_RANGE (InitialOffset = LENGTH_TO_EOF), and sums that no file has */
 static void a_range_must_be_one_that_a_file_can_have(void **state) {
         FOR_EACH_FAMILY(family) {
-                assert_hr(add_two(family, (BG_FILE_RANGE) { BG_LENGTH_TO_EOF, 1 }, (BG_FILE_RANGE) { 0, 1 }), family->invalid_range);
-                assert_hr(add_two(family, (BG_FILE_RANGE) { 0, 1 }, (BG_FILE_RANGE) { UINT64_MAX - 1, 5 }), family->invalid_range);
-                assert_hr(add_two(family, (BG_FILE_RANGE) { 0, 0 }, (BG_FILE_RANGE) { 5, 1 }), family->invalid_range);
+                assert_hr(add_two(family, (BG_FILE_RANGE){ BG_LENGTH_TO_EOF, 1 }, (BG_FILE_RANGE){ 0, 1 }),
+                          family->invalid_range);
+                assert_hr(add_two(family, (BG_FILE_RANGE){ 0, 1 }, (BG_FILE_RANGE){ UINT64_MAX - 1, 5 }),
+                          family->invalid_range);
+                assert_hr(add_two(family, (BG_FILE_RANGE){ 0, 0 }, (BG_FILE_RANGE){ 5, 1 }), family->invalid_range);
         }
 }
 
-/* CONFORMS: api.md 1.8 AddFileWithRanges: rangeCount, ranges and fileSize are optional; localName NULL/empty → E_INVALIDARG */
+/* CONFORMS: api.md 1.8 AddFileWithRanges: rangeCount, ranges and fileSize are optional; localName NULL/empty →
+ * E_INVALIDARG */
 static void the_arguments_of_add_file_with_ranges_are_judged(void **state) {
         const wchar_t *url = origin_url("/f?size=10");
 
@@ -294,19 +322,22 @@ static void a_file_has_only_so_many_ranges(void **state) {
         BG_FILE_RANGE ranges[501];
 
         for (size_t i = 0; i < ELEMENTSOF(ranges); i++)
-                ranges[i] = (BG_FILE_RANGE) { i * 10, 5 };
+                ranges[i] = (BG_FILE_RANGE){ i * 10, 5 };
         FOR_EACH_FAMILY(family) {
                 struct job job = job_new(family);
 
-                assert_hr(job_add_ranges(&job, L"id", origin_url("/f?size=9999"), destination("x"), 501, ranges, DO_UNKNOWN_FILE_SIZE),
+                assert_hr(job_add_ranges(&job, L"id", origin_url("/f?size=9999"), destination("x"), 501, ranges,
+                                         DO_UNKNOWN_FILE_SIZE),
                           BG_E_TOO_MANY_RANGES_IN_FILE);
-                assert_hr(job_add_ranges(&job, L"id", origin_url("/f?size=9999"), destination("x"), 500, ranges, DO_UNKNOWN_FILE_SIZE),
+                assert_hr(job_add_ranges(&job, L"id", origin_url("/f?size=9999"), destination("x"), 500, ranges,
+                                         DO_UNKNOWN_FILE_SIZE),
                           S_OK);
                 job_done(&job);
         }
 }
 
-/* CONFORMS: api.md 2.4 "GetFileRanges on whole file → S_FALSE, count 0, NULL"; design.md decision 6: the caller's order */
+/* CONFORMS: api.md 2.4 "GetFileRanges on whole file → S_FALSE, count 0, NULL"; design.md decision 6: the caller's
+ * order */
 static void a_file_tells_its_ranges_in_the_callers_order(void **state) {
         FOR_EACH_FAMILY(family) {
                 BG_FILE_RANGE ranges[2] = { { 12, 5 }, { 2, 4 } }, *got = ranges;
@@ -315,7 +346,9 @@ static void a_file_tells_its_ranges_in_the_callers_order(void **state) {
                 IBackgroundCopyFile *file;
                 DWORD n = 0;
 
-                assert_hr(job_add_ranges(&job, L"id", origin_url("/f?size=99"), destination("x"), 2, ranges, DO_UNKNOWN_FILE_SIZE), S_OK);
+                assert_hr(job_add_ranges(&job, L"id", origin_url("/f?size=99"), destination("x"), 2, ranges,
+                                         DO_UNKNOWN_FILE_SIZE),
+                          S_OK);
                 file = job_first_file(&job);
                 assert_hr(IBackgroundCopyFile_QueryInterface(file, &IID_IBackgroundCopyFile2, (void **) &file2), S_OK);
                 assert_hr(IBackgroundCopyFile2_GetFileRanges(file2, &n, &got), S_OK);
@@ -346,7 +379,8 @@ static void assert_ranges_make(const struct family *family, BG_FILE_RANGE *range
         assert_non_null(got);
         assert_int_equal(size, n_bytes);
         for (DWORD i = 0; i < n; i++) {
-                size_t length = ranges[i].Length == BG_LENGTH_TO_EOF ? 200000 - ranges[i].InitialOffset : ranges[i].Length;
+                size_t length =
+                        ranges[i].Length == BG_LENGTH_TO_EOF ? 200000 - ranges[i].InitialOffset : ranges[i].Length;
 
                 assert_memory_equal(got + at, whole + ranges[i].InitialOffset, length);
                 at += length;
@@ -357,7 +391,8 @@ static void assert_ranges_make(const struct family *family, BG_FILE_RANGE *range
         job_done(&job);
 }
 
-/* CONFORMS: api.md 2.4 "ranges {2,4},{12,5} give 9 concatenated bytes"; 1.8 "bytes are concatenated in given order, file is not sparse" */
+/* CONFORMS: api.md 2.4 "ranges {2,4},{12,5} give 9 concatenated bytes"; 1.8 "bytes are concatenated in given
+ * order, file is not sparse" */
 static void ranges_are_concatenated_in_the_callers_order(void **state) {
         BG_FILE_RANGE two[] = { { 2, 4 }, { 12, 5 } }, turned[] = { { 12, 5 }, { 2, 4 } };
         BG_FILE_RANGE three[] = { { 100000, 70000 }, { 0, 1 }, { 199990, BG_LENGTH_TO_EOF } };
@@ -369,7 +404,8 @@ static void ranges_are_concatenated_in_the_callers_order(void **state) {
         }
 }
 
-static void assert_fails_at_run_time(const struct family *family, const char *query, BG_FILE_RANGE range, UINT64 size, HRESULT expected) {
+static void assert_fails_at_run_time(const struct family *family, const char *query, BG_FILE_RANGE range, UINT64 size,
+                                     HRESULT expected) {
         struct job job = job_new(family);
         const wchar_t *path = destination("fails");
         IBackgroundCopyError *error;
@@ -388,13 +424,18 @@ static void assert_fails_at_run_time(const struct family *family, const char *qu
         job_done(&job);
 }
 
-/* CONFORMS: api.md 1.8 "runtime BG_E_INVALID_RANGE / INSUFFICIENT_RANGE_SUPPORT → ERROR", design.md decision 7; 1.10 row 13 */
+/* CONFORMS: api.md 1.8 "runtime BG_E_INVALID_RANGE / INSUFFICIENT_RANGE_SUPPORT → ERROR", design.md decision 7;
+ * 1.10 row 13 */
 static void ranges_that_the_server_does_not_have_are_an_error(void **state) {
         FOR_EACH_FAMILY(family) {
-                assert_fails_at_run_time(family, "/f?size=100", (BG_FILE_RANGE) { 1000, 10 }, DO_UNKNOWN_FILE_SIZE, family->invalid_range);
-                assert_fails_at_run_time(family, "/f?size=100", (BG_FILE_RANGE) { 95, 10 }, DO_UNKNOWN_FILE_SIZE, family->invalid_range);
-                assert_fails_at_run_time(family, "/f?size=100&ranges=ignore", (BG_FILE_RANGE) { 10, 10 }, DO_UNKNOWN_FILE_SIZE,
-                                         family->is_do ? DO_E_INSUFFICIENT_RANGE_SUPPORT : BG_E_INSUFFICIENT_RANGE_SUPPORT);
+                assert_fails_at_run_time(family, "/f?size=100", (BG_FILE_RANGE){ 1000, 10 }, DO_UNKNOWN_FILE_SIZE,
+                                         family->invalid_range);
+                assert_fails_at_run_time(family, "/f?size=100", (BG_FILE_RANGE){ 95, 10 }, DO_UNKNOWN_FILE_SIZE,
+                                         family->invalid_range);
+                assert_fails_at_run_time(family, "/f?size=100&ranges=ignore", (BG_FILE_RANGE){ 10, 10 },
+                                         DO_UNKNOWN_FILE_SIZE,
+                                         family->is_do ? DO_E_INSUFFICIENT_RANGE_SUPPORT
+                                                       : BG_E_INSUFFICIENT_RANGE_SUPPORT);
         }
 }
 

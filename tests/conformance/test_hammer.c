@@ -1,8 +1,9 @@
-/* NULL and nonsense: every method is called with NULL, random scalars, enums, flags and lengths, and strings that are over-long or no
- * text at all. Each answers with a result code, never with a crash, and the service does not even notice.
+/* NULL and nonsense: every method is called with NULL, random scalars, enums, flags and lengths, and strings that
+ * are over-long or no text at all. Each answers with a result code, never with a crash, and the service does not
+ * even notice.
  *
- * Each row runs in a child of its own, so that a crash is that row's. CONFORMS: issue 2 point 8; design.md decision 12.
- * DOSVC_HAMMER_SEED and DOSVC_HAMMER_ROUNDS repeat or lengthen a run. */
+ * Each row runs in a child of its own, so that a crash is that row's. CONFORMS: issue 2 point 8; design.md
+ * decision 12. DOSVC_HAMMER_SEED and DOSVC_HAMMER_ROUNDS repeat or lengthen a run. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -42,8 +43,21 @@ static uint64_t chance(void) { /* splitmix64 */
 
 static uint64_t any64(void) {
         static const uint64_t edges[] = {
-                0, 1, 2, 5, 255, 256, 257, INT32_MAX, UINT64_C(1) << 31, UINT32_MAX, UINT64_C(1) << 32, INT64_MAX, UINT64_C(1) << 63,
-                UINT64_MAX - 1, UINT64_MAX,
+                0,
+                1,
+                2,
+                5,
+                255,
+                256,
+                257,
+                INT32_MAX,
+                UINT64_C(1) << 31,
+                UINT32_MAX,
+                UINT64_C(1) << 32,
+                INT64_MAX,
+                UINT64_C(1) << 63,
+                UINT64_MAX - 1,
+                UINT64_MAX,
         };
 
         return chance() % 2 ? edges[chance() % ELEMENTSOF(edges)] : chance() >> chance() % 64;
@@ -64,9 +78,16 @@ static LPWSTR any_text(void) {
 
         if (n == 0) {
                 static const wchar_t no_text[][4] = {
-                        { (wchar_t) 0xD800, 0 }, { (wchar_t) 0xDFFF, L'x', 0 }, { (wchar_t) 0x110000, 0 }, { (wchar_t) 0x7fffffff, 0 },
-                        { (wchar_t) 0x80000000, 0 }, { (wchar_t) -1, (wchar_t) -1, 0 }, { 1, 2, 3, 0 }, { L'\n', L'\r', 0 },
-                        { (wchar_t) 0x10ffff, 0 }, { (wchar_t) 0xfffe, 0 },
+                        { (wchar_t) 0xD800, 0 },
+                        { (wchar_t) 0xDFFF, L'x', 0 },
+                        { (wchar_t) 0x110000, 0 },
+                        { (wchar_t) 0x7fffffff, 0 },
+                        { (wchar_t) 0x80000000, 0 },
+                        { (wchar_t) -1, (wchar_t) -1, 0 },
+                        { 1, 2, 3, 0 },
+                        { L'\n', L'\r', 0 },
+                        { (wchar_t) 0x10ffff, 0 },
+                        { (wchar_t) 0xfffe, 0 },
                 };
 
                 for (size_t i = 0; i < ELEMENTSOF(no_text); i++)
@@ -93,7 +114,8 @@ static LPWSTR any_text(void) {
 }
 
 static char *any_bytes(void) {
-        static const char *const pool[] = { NULL, "", "\xff\xfe", "x", "\n", "%n%s", "do", "bits", "foreground", "/", "http://", "yes" };
+        static const char *const pool[] = { NULL, "",     "\xff\xfe",   "x", "\n",      "%n%s",
+                                            "do", "bits", "foreground", "/", "http://", "yes" };
         static char *longest;
 
         if (!longest)
@@ -144,7 +166,8 @@ ROW(manager_create) {
         GUID id;
         HRESULT hr;
 
-        hr = IBackgroundCopyManager_CreateJob(manager_of(family), any_text(), (BG_JOB_TYPE) (chance() % 2 ? 0 : any32()), maybe(&id), place);
+        hr = IBackgroundCopyManager_CreateJob(manager_of(family), any_text(),
+                                              (BG_JOB_TYPE) (chance() % 2 ? 0 : any32()), maybe(&id), place);
         if (SUCCEEDED(hr))
                 (void) IBackgroundCopyJob_Cancel(job);
         return take(hr, &job);
@@ -164,7 +187,8 @@ ROW(manager_enum) {
 }
 ROW(manager_describe) {
         LPWSTR text = NULL;
-        HRESULT hr = IBackgroundCopyManager_GetErrorDescription(manager_of(family), (HRESULT) any32(), any32(), maybe(&text));
+        HRESULT hr = IBackgroundCopyManager_GetErrorDescription(manager_of(family), (HRESULT) any32(), any32(),
+                                                                maybe(&text));
 
         return take_text(hr, &text);
 }
@@ -180,20 +204,24 @@ ROW(job_add_file) {
 }
 ROW(job_add_set) {
         static BG_FILE_INFO set[N_LONG_FILES]; /* beyond the first few: NULL */
-        ULONG n = chance() % 2 ? (ULONG) (chance() % 6) : chance() % 2 ? N_LONG_FILES : 1000001 + (ULONG) (chance() >> 33);
+        ULONG n = chance() % 2   ? (ULONG) (chance() % 6)
+                  : chance() % 2 ? N_LONG_FILES
+                                 : 1000001 + (ULONG) (chance() >> 33);
 
         for (size_t i = 0; i < 5; i++)
-                set[i] = (BG_FILE_INFO) { any_text(), any_text() };
+                set[i] = (BG_FILE_INFO){ any_text(), any_text() };
         return IBackgroundCopyJob_AddFileSet(any_job(), n, maybe(set));
 }
 ROW(job_add_ranges_) {
         static BG_FILE_RANGE ranges[N_LONG_RANGES];
-        DWORD n = chance() % 2 ? (DWORD) (chance() % 6) : chance() % 2 ? N_LONG_RANGES : N_LONG_RANGES + (DWORD) (chance() >> 33);
+        DWORD n = chance() % 2   ? (DWORD) (chance() % 6)
+                  : chance() % 2 ? N_LONG_RANGES
+                                 : N_LONG_RANGES + (DWORD) (chance() >> 33);
 
         for (size_t i = 0; i < 6; i++)
-                ranges[i] = (BG_FILE_RANGE) { any64(), any64() };
-        return IDeliveryOptimizationJob_AddFileWithRanges(here()->delivery[chance() % N_JOBS], any_text(), any_text(), any_text(), n,
-                                                          maybe(ranges), any64());
+                ranges[i] = (BG_FILE_RANGE){ any64(), any64() };
+        return IDeliveryOptimizationJob_AddFileWithRanges(here()->delivery[chance() % N_JOBS], any_text(), any_text(),
+                                                          any_text(), n, maybe(ranges), any64());
 }
 ROW(job_enum_files) {
         IEnumBackgroundCopyFiles *files = NULL;
@@ -290,7 +318,8 @@ ROW(job_proxy) {
         LPWSTR list = NULL, bypass = NULL;
 
         if (chance() % 2)
-                return IBackgroundCopyJob_SetProxySettings(any_job(), (BG_JOB_PROXY_USAGE) any32(), any_text(), any_text());
+                return IBackgroundCopyJob_SetProxySettings(any_job(), (BG_JOB_PROXY_USAGE) any32(), any_text(),
+                                                           any_text());
         return IBackgroundCopyJob_GetProxySettings(any_job(), maybe(&usage), maybe(&list), maybe(&bypass));
 }
 ROW(job_take_ownership) {
@@ -310,7 +339,8 @@ ROW(file_getters) {
         case 2:
                 return IBackgroundCopyFile2_GetProgress(here()->file, maybe(&progress));
         default:
-                return IBackgroundCopyFile2_GetFileRanges(here()->file, maybe(&n), maybe(&ranges)); /* a whole file: no array */
+                return IBackgroundCopyFile2_GetFileRanges(here()->file, maybe(&n),
+                                                          maybe(&ranges)); /* a whole file: no array */
         }
 }
 ROW(file_set_remote_name) {
@@ -339,30 +369,30 @@ ROW(error_calls) {
 }
 
 /* Any length is fine where there are fewer items: only what is there is written. */
-#define ENUMERATOR(name, object, interface, element)                                            \
-        ROW(name) {                                                                             \
-                element *items[64] = {};                                                        \
-                interface *clone = NULL;                                                        \
-                ULONG n = 0;                                                                    \
-                HRESULT hr;                                                                     \
-                                                                                                \
-                switch (chance() % 5) {                                                         \
-                case 0:                                                                         \
-                        hr = interface##_Next(object, any32(), maybe(items), maybe(&n));        \
-                        for (size_t i = 0; i < ELEMENTSOF(items); i++)                          \
-                                if (items[i])                                                   \
+#define ENUMERATOR(name, object, interface, element)                                             \
+        ROW(name) {                                                                              \
+                element *items[64] = {};                                                         \
+                interface *clone = NULL;                                                         \
+                ULONG n = 0;                                                                     \
+                HRESULT hr;                                                                      \
+                                                                                                 \
+                switch (chance() % 5) {                                                          \
+                case 0:                                                                          \
+                        hr = interface##_Next(object, any32(), maybe(items), maybe(&n));         \
+                        for (size_t i = 0; i < ELEMENTSOF(items); i++)                           \
+                                if (items[i])                                                    \
                                         (void) IUnknown_Release((IUnknown *) (void *) items[i]); \
-                        return hr;                                                              \
-                case 1:                                                                         \
-                        return interface##_Skip(object, any32());                               \
-                case 2:                                                                         \
-                        hr = interface##_Clone(object, maybe(&clone));                          \
-                        return take(hr, &clone);                                                \
-                case 3:                                                                         \
-                        return interface##_GetCount(object, maybe(&n));                         \
-                default:                                                                        \
-                        return interface##_Reset(object);                                       \
-                }                                                                               \
+                        return hr;                                                               \
+                case 1:                                                                          \
+                        return interface##_Skip(object, any32());                                \
+                case 2:                                                                          \
+                        hr = interface##_Clone(object, maybe(&clone));                           \
+                        return take(hr, &clone);                                                 \
+                case 3:                                                                          \
+                        return interface##_GetCount(object, maybe(&n));                          \
+                default:                                                                         \
+                        return interface##_Reset(object);                                        \
+                }                                                                                \
         }
 ENUMERATOR(enum_files_calls, here()->files, IEnumBackgroundCopyFiles, IBackgroundCopyFile)
 ENUMERATOR(enum_jobs_calls, here()->enum_jobs, IEnumBackgroundCopyJobs, IBackgroundCopyJob)
@@ -393,7 +423,9 @@ ROW(runtime_calls) {
         case 3: {
                 DWORD size = any32();
 
-                return StringFromGUID2(maybe(&guid), maybe(text), size > 64 ? (int) (size % 64) : (int) size) >= 0 ? S_OK : E_UNEXPECTED;
+                return StringFromGUID2(maybe(&guid), maybe(text), size > 64 ? (int) (size % 64) : (int) size) >= 0
+                               ? S_OK
+                               : E_UNEXPECTED;
         }
         case 4:
                 CoTaskMemFree(CoTaskMemRealloc(CoTaskMemAlloc(any32() % 65536), any32() % 65536));
@@ -451,15 +483,27 @@ ROW(dosvc_lookups) {
                 (void) dosvc_last_error(c);
                 return S_OK;
         default:
-                return dosvc_file_has_sha256(any_bytes(), maybe((unsigned char[32]) {}));
+                return dosvc_file_has_sha256(any_bytes(), maybe((unsigned char[32]){}));
         }
 }
 ROW(dosvc_changes) {
         static const char *const keys[] = {
-                "name", "description", "priority", "notify_flags", "minimum_retry_delay", "no_progress_timeout", "life_time",
-                "complete_when_transferred", "replace", "remote_time", "none", "", NULL,
+                "name",
+                "description",
+                "priority",
+                "notify_flags",
+                "minimum_retry_delay",
+                "no_progress_timeout",
+                "life_time",
+                "complete_when_transferred",
+                "replace",
+                "remote_time",
+                "none",
+                "",
+                NULL,
         };
-        static const char *const values[] = { "-1", "0", "4294967296", "99999999999999999999", "yes", "0x10", " 1", "1 ", "1e3" };
+        static const char *const values[] = { "-1", "0",  "4294967296", "99999999999999999999", "yes", "0x10",
+                                              " 1", "1 ", "1e3" };
         dosvc *c = maybe(connection);
 
         switch (chance() % 3) {
@@ -475,8 +519,13 @@ ROW(dosvc_changes) {
 ROW(dosvc_creations) {
         dosvc_file_spec files[2];
         dosvc_job_options options = {
-                .size = sizeof(options), .name = any_bytes(), .description = any_bytes(), .family = any_bytes(), .priority = any_bytes(),
-                .no_progress_timeout = (int64_t) any64(), .minimum_retry_delay = (int64_t) any64(),
+                .size = sizeof(options),
+                .name = any_bytes(),
+                .description = any_bytes(),
+                .family = any_bytes(),
+                .priority = any_bytes(),
+                .no_progress_timeout = (int64_t) any64(),
+                .minimum_retry_delay = (int64_t) any64(),
         };
         char id[DOSVC_ID_SIZE] = "";
         dosvc *c = maybe(connection);
@@ -484,7 +533,9 @@ ROW(dosvc_creations) {
         HRESULT hr;
 
         for (size_t i = 0; i < ELEMENTSOF(files); i++)
-                files[i] = (dosvc_file_spec) { .size = sizeof(files[i]), .url = any_bytes(), .path = any_bytes(), .stated_size = any64() };
+                files[i] = (dosvc_file_spec){
+                        .size = sizeof(files[i]), .url = any_bytes(), .path = any_bytes(), .stated_size = any64()
+                };
         if (chance() % 4 == 0)
                 options.size = (size_t) any32() % (sizeof(options) + 1);
         if (chance() % 4 == 0)
@@ -554,7 +605,8 @@ static unsigned n_rounds = ROUNDS;
 
 /* An HRESULT: success codes that are documented, or any failure. */
 static bool is_result(HRESULT hr) {
-        return FAILED(hr) || hr == S_OK || hr == S_FALSE || hr == BG_S_PARTIAL_COMPLETE || hr == BG_S_UNABLE_TO_DELETE_FILES;
+        return FAILED(hr) || hr == S_OK || hr == S_FALSE || hr == BG_S_PARTIAL_COMPLETE ||
+               hr == BG_S_UNABLE_TO_DELETE_FILES;
 }
 
 static void strike_child(const struct strike *strike) {
@@ -581,7 +633,8 @@ static void nonsense_is_answered(void **state) {
         assert_int_equal(waitpid(pid, &status, 0), pid);
         if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
                 fail_msg("seed %llu: the child ended with %s %d", (unsigned long long) seed,
-                         WIFSIGNALED(status) ? "signal" : "exit code", WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+                         WIFSIGNALED(status) ? "signal" : "exit code",
+                         WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
         assert_int_equal(world_service_pid(), before);
         assert_int_equal(before, world_started_pid());
 }
@@ -597,7 +650,9 @@ static void make_targets(const struct family *f) {
         t->jobs[3] = job_new(f);
         assert_hr(IBackgroundCopyJob_Cancel(t->jobs[3].com), S_OK);
         for (size_t i = 0; i < N_JOBS; i++)
-                assert_hr(IBackgroundCopyJob_QueryInterface(t->jobs[i].com, &IID_IDeliveryOptimizationJob, (void **) &t->delivery[i]), S_OK);
+                assert_hr(IBackgroundCopyJob_QueryInterface(t->jobs[i].com, &IID_IDeliveryOptimizationJob,
+                                                            (void **) &t->delivery[i]),
+                          S_OK);
         file = job_first_file(&t->jobs[0]);
         assert_hr(IBackgroundCopyFile_QueryInterface(file, &IID_IBackgroundCopyFile2, (void **) &t->file), S_OK);
         (void) IBackgroundCopyFile_Release(file);
@@ -610,7 +665,7 @@ static int set_up(void **state) {
         if (world_start(NULL) < 0)
                 return -1;
         FOR_EACH_FAMILY(f)
-                make_targets(f);
+        make_targets(f);
         return 0;
 }
 
@@ -643,12 +698,13 @@ int main(int argc, char **argv) {
         if (wanted_rounds)
                 n_rounds = (unsigned) strtoul(wanted_rounds, NULL, 10);
         FOR_EACH_FAMILY(f)
-                for (size_t row = 0; row < ELEMENTSOF(rows); row++) {
-                        strikes[n] = (struct strike) { .family = f, .row = row };
-                        (void) snprintf(strikes[n].name, sizeof(strikes[n].name), "%s %s", f->name, rows[row].name);
-                        tests[n] = (struct CMUnitTest) { .name = strikes[n].name, .test_func = nonsense_is_answered,
-                                                         .initial_state = &strikes[n] };
-                        n++;
-                }
+        for (size_t row = 0; row < ELEMENTSOF(rows); row++) {
+                strikes[n] = (struct strike){ .family = f, .row = row };
+                (void) snprintf(strikes[n].name, sizeof(strikes[n].name), "%s %s", f->name, rows[row].name);
+                tests[n] = (struct CMUnitTest){ .name = strikes[n].name,
+                                                .test_func = nonsense_is_answered,
+                                                .initial_state = &strikes[n] };
+                n++;
+        }
         return cmocka_run_group_tests_name("NULL and nonsense", tests, set_up, tear_down);
 }

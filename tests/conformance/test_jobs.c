@@ -32,7 +32,9 @@ static void every_class_of_a_family_reaches_the_same_jobs(void **state) {
                 IBackgroundCopyManager *manager;
                 IBackgroundCopyJob *found;
 
-                assert_hr(CoCreateInstance(classes[i], NULL, CLSCTX_LOCAL_SERVER, &IID_IBackgroundCopyManager, (void **) &manager), S_OK);
+                assert_hr(CoCreateInstance(classes[i], NULL, CLSCTX_LOCAL_SERVER, &IID_IBackgroundCopyManager,
+                                           (void **) &manager),
+                          S_OK);
                 assert_hr(IBackgroundCopyManager_GetJob(manager, &job.id, &found), S_OK);
                 assert_int_equal(IBackgroundCopyJob_Release(found), 0);
                 assert_int_equal(IBackgroundCopyManager_Release(manager), 0);
@@ -44,15 +46,18 @@ static void every_class_of_a_family_reaches_the_same_jobs(void **state) {
 static void what_is_no_class_here_is_refused(void **state) {
         void *object = state;
 
-        assert_hr(CoCreateInstance(&CLSID_BackgroundCopyQMgr, NULL, CLSCTX_LOCAL_SERVER, &IID_IUnknown, &object), REGDB_E_CLASSNOTREG);
+        assert_hr(CoCreateInstance(&CLSID_BackgroundCopyQMgr, NULL, CLSCTX_LOCAL_SERVER, &IID_IUnknown, &object),
+                  REGDB_E_CLASSNOTREG);
         assert_null(object);
         assert_hr(CoCreateInstance(&GUID_NULL, NULL, CLSCTX_LOCAL_SERVER, &IID_IUnknown, &object), REGDB_E_CLASSNOTREG);
         object = state;
-        assert_hr(CoCreateInstance(&CLSID_DeliveryOptimization, (IUnknown *) manager_of(&families[0]), CLSCTX_LOCAL_SERVER,
-                                   &IID_IUnknown, &object), CLASS_E_NOAGGREGATION);
+        assert_hr(CoCreateInstance(&CLSID_DeliveryOptimization, (IUnknown *) manager_of(&families[0]),
+                                   CLSCTX_LOCAL_SERVER, &IID_IUnknown, &object),
+                  CLASS_E_NOAGGREGATION);
         assert_null(object);
         object = state;
-        assert_hr(CoCreateInstance(&CLSID_DeliveryOptimization, NULL, CLSCTX_LOCAL_SERVER, &IID_IBackgroundCopyJob, &object),
+        assert_hr(CoCreateInstance(&CLSID_DeliveryOptimization, NULL, CLSCTX_LOCAL_SERVER, &IID_IBackgroundCopyJob,
+                                   &object),
                   E_NOINTERFACE);
         assert_null(object);
 }
@@ -65,15 +70,17 @@ static void assert_is_same_object(IUnknown *object, IUnknown *identity) {
         (void) IUnknown_Release(one);
 }
 
-/* CONFORMS: api.md 1.3 (QueryInterface from job): one identity; what is not there is E_NOINTERFACE with NULL. The interfaces of later
- * releases (issue 2 point 8) are one or the other. */
+/* CONFORMS: api.md 1.3 (QueryInterface from job): one identity; what is not there is E_NOINTERFACE with NULL. The
+ * interfaces of later releases (issue 2 point 8) are one or the other. */
 static void a_job_has_one_identity_behind_all_its_interfaces(void **state) {
         const IID *must[] = { &IID_IUnknown, &IID_IBackgroundCopyJob, &IID_IDeliveryOptimizationJob };
         const IID *may[] = {
-                &IID_IBackgroundCopyJob2,        &IID_IBackgroundCopyJob3, &IID_IBackgroundCopyJob4,       &IID_IBackgroundCopyJob5,
-                &IID_IBackgroundCopyJobHttpOptions, &IID_IBitsTokenOptions, &IID_IDeliveryOptimizationJob2,
+                &IID_IBackgroundCopyJob2,       &IID_IBackgroundCopyJob3,           &IID_IBackgroundCopyJob4,
+                &IID_IBackgroundCopyJob5,       &IID_IBackgroundCopyJobHttpOptions, &IID_IBitsTokenOptions,
+                &IID_IDeliveryOptimizationJob2,
         };
-        const IID *never[] = { &IID_IBackgroundCopyFile, &IID_IBackgroundCopyManager, &IID_IBackgroundCopyCallback, &GUID_NULL };
+        const IID *never[] = { &IID_IBackgroundCopyFile, &IID_IBackgroundCopyManager, &IID_IBackgroundCopyCallback,
+                               &GUID_NULL };
 
         FOR_EACH_FAMILY(family) {
                 struct job job = job_new(family);
@@ -96,7 +103,8 @@ static void a_job_has_one_identity_behind_all_its_interfaces(void **state) {
                 }
                 for (size_t i = 0; i < ELEMENTSOF(never); i++) {
                         object = (IUnknown *) (void *) state;
-                        assert_hr(IBackgroundCopyJob_QueryInterface(job.com, never[i], (void **) &object), E_NOINTERFACE);
+                        assert_hr(IBackgroundCopyJob_QueryInterface(job.com, never[i], (void **) &object),
+                                  E_NOINTERFACE);
                         assert_null(object);
                 }
                 assert_hr(IBackgroundCopyJob_QueryInterface(job.com, &IID_IUnknown, NULL), E_POINTER);
@@ -130,13 +138,19 @@ static void a_job_cannot_be_made_with_a_bad_name_or_type(void **state) {
                 IBackgroundCopyJob *job;
                 GUID id;
 
-                assert_hr(IBackgroundCopyManager_CreateJob(manager, NULL, BG_JOB_TYPE_DOWNLOAD, &id, &job), E_INVALIDARG);
+                assert_hr(IBackgroundCopyManager_CreateJob(manager, NULL, BG_JOB_TYPE_DOWNLOAD, &id, &job),
+                          E_INVALIDARG);
                 assert_null(job);
-                assert_hr(IBackgroundCopyManager_CreateJob(manager, long_text(L"", 257), BG_JOB_TYPE_DOWNLOAD, &id, &job), E_INVALIDARG);
-                assert_hr(IBackgroundCopyManager_CreateJob(manager, L"x", BG_JOB_TYPE_DOWNLOAD, NULL, &job), E_INVALIDARG);
-                assert_hr(IBackgroundCopyManager_CreateJob(manager, L"x", BG_JOB_TYPE_DOWNLOAD, &id, NULL), E_INVALIDARG);
+                assert_hr(IBackgroundCopyManager_CreateJob(manager, long_text(L"", 257), BG_JOB_TYPE_DOWNLOAD, &id,
+                                                           &job),
+                          E_INVALIDARG);
+                assert_hr(IBackgroundCopyManager_CreateJob(manager, L"x", BG_JOB_TYPE_DOWNLOAD, NULL, &job),
+                          E_INVALIDARG);
+                assert_hr(IBackgroundCopyManager_CreateJob(manager, L"x", BG_JOB_TYPE_DOWNLOAD, &id, NULL),
+                          E_INVALIDARG);
                 assert_hr(IBackgroundCopyManager_CreateJob(manager, L"x", BG_JOB_TYPE_UPLOAD, &id, &job), E_NOTIMPL);
-                assert_hr(IBackgroundCopyManager_CreateJob(manager, L"x", BG_JOB_TYPE_UPLOAD_REPLY, &id, &job), E_NOTIMPL);
+                assert_hr(IBackgroundCopyManager_CreateJob(manager, L"x", BG_JOB_TYPE_UPLOAD_REPLY, &id, &job),
+                          E_NOTIMPL);
                 assert_true(FAILED(IBackgroundCopyManager_CreateJob(manager, L"x", (BG_JOB_TYPE) 3, &id, &job)));
                 assert_int_equal(count_jobs(family), before);
         }
@@ -158,14 +172,16 @@ static void a_name_of_256_characters_of_any_script_is_kept(void **state) {
         static const wchar_t *const starts[] = { L"a", L"\u00e4\u6f22\U0001F600" };
 
         FOR_EACH_FAMILY(family)
-                for (size_t i = 0; i < ELEMENTSOF(starts); i++) {
-                        const wchar_t *name = long_text(starts[i], 256);
-                        struct job job = { .family = family };
+        for (size_t i = 0; i < ELEMENTSOF(starts); i++) {
+                const wchar_t *name = long_text(starts[i], 256);
+                struct job job = { .family = family };
 
-                        assert_hr(IBackgroundCopyManager_CreateJob(manager_of(family), name, BG_JOB_TYPE_DOWNLOAD, &job.id, &job.com), S_OK);
-                        assert_display_name(&job, name);
-                        job_done(&job);
-                }
+                assert_hr(IBackgroundCopyManager_CreateJob(manager_of(family), name, BG_JOB_TYPE_DOWNLOAD, &job.id,
+                                                           &job.com),
+                          S_OK);
+                assert_display_name(&job, name);
+                job_done(&job);
+        }
 }
 
 /* CONFORMS: api.md 1.1 "each manager sees its own jobs", 2.4; design.md decision 1 */
@@ -252,18 +268,27 @@ static void all_users_jobs_are_for_administrators(void **state) {
 /* CONFORMS: api.md 1.8 GetErrorDescription */
 static void every_code_has_a_text(void **state) {
         static const HRESULT codes[] = {
-                S_OK, E_INVALIDARG, BG_E_NOT_FOUND, BG_E_INVALID_STATE, DO_E_JOB_NOT_FOUND, DO_E_INVALID_STATE, BG_E_EMPTY,
-                (HRESULT) 0x80190194, (HRESULT) 0x8badf00d, E_FAIL,
+                S_OK,
+                E_INVALIDARG,
+                BG_E_NOT_FOUND,
+                BG_E_INVALID_STATE,
+                DO_E_JOB_NOT_FOUND,
+                DO_E_INVALID_STATE,
+                BG_E_EMPTY,
+                (HRESULT) 0x80190194,
+                (HRESULT) 0x8badf00d,
+                E_FAIL,
         };
 
         FOR_EACH_FAMILY(family)
-                for (size_t i = 0; i < ELEMENTSOF(codes); i++) {
-                        LPWSTR text = NULL;
+        for (size_t i = 0; i < ELEMENTSOF(codes); i++) {
+                LPWSTR text = NULL;
 
-                        assert_hr(IBackgroundCopyManager_GetErrorDescription(manager_of(family), codes[i], LANG_ENGLISH, &text), S_OK);
-                        assert_true(text[0] != 0);
-                        CoTaskMemFree(text);
-                }
+                assert_hr(IBackgroundCopyManager_GetErrorDescription(manager_of(family), codes[i], LANG_ENGLISH, &text),
+                          S_OK);
+                assert_true(text[0] != 0);
+                CoTaskMemFree(text);
+        }
         assert_hr(IBackgroundCopyManager_GetErrorDescription(manager_of(&families[0]), E_FAIL, 0, NULL), E_INVALIDARG);
 }
 
@@ -276,7 +301,8 @@ static void one_user_has_only_so_many_jobs(void **state) {
 
         for (size_t i = 0; i < ELEMENTSOF(jobs); i++)
                 jobs[i] = job_new(&families[i % 2]);
-        assert_hr(IBackgroundCopyManager_CreateJob(manager, L"x", BG_JOB_TYPE_DOWNLOAD, &id, &one_more), BG_E_TOO_MANY_JOBS_PER_USER);
+        assert_hr(IBackgroundCopyManager_CreateJob(manager, L"x", BG_JOB_TYPE_DOWNLOAD, &id, &one_more),
+                  BG_E_TOO_MANY_JOBS_PER_USER);
         assert_null(one_more);
         job_done(&jobs[0]);
         jobs[0] = job_new(&families[1]);
@@ -286,7 +312,8 @@ static void one_user_has_only_so_many_jobs(void **state) {
 
 /* ---- properties ---- */
 
-/* CONFORMS: api.md 1.4 BG_JOB_PRIORITY, 1.6 BG_NOTIFY default 0x3, 1.7 MinimumRetryDelay 600, NoProgressTimeout per family */
+/* CONFORMS: api.md 1.4 BG_JOB_PRIORITY, 1.6 BG_NOTIFY default 0x3, 1.7 MinimumRetryDelay 600, NoProgressTimeout
+ * per family */
 static void a_new_job_has_the_documented_defaults(void **state) {
         FOR_EACH_FAMILY(family) {
                 struct job job = job_new(family);
@@ -404,7 +431,8 @@ static void a_priority_outside_the_enum_is_not_implemented(void **state) {
         }
 }
 
-/* CONFORMS: api.md 1.6 BG_NOTIFY_* (DO: DISABLE and FILE_RANGES not supported), 1.8 SetNotifyFlags: bad bits → E_NOTIMPL */
+/* CONFORMS: api.md 1.6 BG_NOTIFY_* (DO: DISABLE and FILE_RANGES not supported), 1.8 SetNotifyFlags: bad bits →
+ * E_NOTIMPL */
 static void notify_flags_are_those_of_the_family(void **state) {
         FOR_EACH_FAMILY(family) {
                 HRESULT for_bits = family->is_do ? E_NOTIMPL : S_OK;
@@ -469,11 +497,15 @@ static void proxy_settings_are_judged_before_they_are_implemented(void **state) 
         FOR_EACH_FAMILY(family) {
                 struct job job = job_new(family);
 
-                assert_hr(IBackgroundCopyJob_SetProxySettings(job.com, BG_JOB_PROXY_USAGE_OVERRIDE, NULL, NULL), E_INVALIDARG);
-                assert_hr(IBackgroundCopyJob_SetProxySettings(job.com, BG_JOB_PROXY_USAGE_NO_PROXY, list, NULL), E_INVALIDARG);
-                assert_hr(IBackgroundCopyJob_SetProxySettings(job.com, BG_JOB_PROXY_USAGE_PRECONFIG, NULL, list), E_INVALIDARG);
+                assert_hr(IBackgroundCopyJob_SetProxySettings(job.com, BG_JOB_PROXY_USAGE_OVERRIDE, NULL, NULL),
+                          E_INVALIDARG);
+                assert_hr(IBackgroundCopyJob_SetProxySettings(job.com, BG_JOB_PROXY_USAGE_NO_PROXY, list, NULL),
+                          E_INVALIDARG);
+                assert_hr(IBackgroundCopyJob_SetProxySettings(job.com, BG_JOB_PROXY_USAGE_PRECONFIG, NULL, list),
+                          E_INVALIDARG);
                 assert_hr(IBackgroundCopyJob_SetProxySettings(job.com, (BG_JOB_PROXY_USAGE) 4, NULL, NULL), E_NOTIMPL);
-                assert_hr(IBackgroundCopyJob_SetProxySettings(job.com, BG_JOB_PROXY_USAGE_AUTODETECT, NULL, NULL), E_NOTIMPL);
+                assert_hr(IBackgroundCopyJob_SetProxySettings(job.com, BG_JOB_PROXY_USAGE_AUTODETECT, NULL, NULL),
+                          E_NOTIMPL);
                 job_done(&job);
         }
 }

@@ -1,4 +1,5 @@
-/* What happens to a job from Resume to its end: transfer, errors, Complete, Cancel, restarts. One small test for each row. */
+/* What happens to a job from Resume to its end: transfer, errors, Complete, Cancel, restarts. One small test for
+ * each row. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -59,7 +60,8 @@ static void set_remote_name(struct job *job, const wchar_t *url) {
 
 /* ---- transfer ---- */
 
-/* CONFORMS: api.md 2.1 Resume, Complete; 2.4 "destination never visible before Complete"; 1.8 GetTimes, 1.5 Completed */
+/* CONFORMS: api.md 2.1 Resume, Complete; 2.4 "destination never visible before Complete"; 1.8 GetTimes, 1.5
+ * Completed */
 static void a_file_appears_with_complete_and_not_before(void **state) {
         FOR_EACH_FAMILY(family) {
                 const wchar_t *path;
@@ -272,7 +274,8 @@ static void a_file_added_to_a_transferred_job_waits_for_resume(void **state) {
         }
 }
 
-/* CONFORMS: api.md 2.1 Complete in D with a file that was added and not fetched: what is whole stays (BG_S_PARTIAL_COMPLETE) */
+/* CONFORMS: api.md 2.1 Complete in D with a file that was added and not fetched: what is whole stays
+ * (BG_S_PARTIAL_COMPLETE) */
 static void complete_drops_a_file_that_was_added_too_late(void **state) {
         FOR_EACH_FAMILY(family) {
                 const wchar_t *path, *more = destination("more");
@@ -307,18 +310,18 @@ static void a_fatal_status_is_an_error_with_its_code_and_file(void **state) {
         static const int statuses[] = { 400, 401, 403, 404, 410, 451 };
 
         FOR_EACH_FAMILY(family)
-                for (size_t i = 0; i < ELEMENTSOF(statuses); i++) {
-                        char query[64];
-                        struct job job;
-                        BG_ERROR_CONTEXT context;
+        for (size_t i = 0; i < ELEMENTSOF(statuses); i++) {
+                char query[64];
+                struct job job;
+                BG_ERROR_CONTEXT context;
 
-                        (void) snprintf(query, sizeof(query), "/e?status=%d", statuses[i]);
-                        job = job_in_state(family, query, BG_JOB_STATE_ERROR, NULL);
-                        assert_hr(error_code(&job, &context), (HRESULT) (0x80190000u | (unsigned) statuses[i]));
-                        assert_int_equal(context, BG_ERROR_CONTEXT_REMOTE_FILE);
-                        assert_int_equal(error_count(&job), 1);
-                        job_done(&job);
-                }
+                (void) snprintf(query, sizeof(query), "/e?status=%d", statuses[i]);
+                job = job_in_state(family, query, BG_JOB_STATE_ERROR, NULL);
+                assert_hr(error_code(&job, &context), (HRESULT) (0x80190000u | (unsigned) statuses[i]));
+                assert_int_equal(context, BG_ERROR_CONTEXT_REMOTE_FILE);
+                assert_int_equal(error_count(&job), 1);
+                job_done(&job);
+        }
 }
 
 /* CONFORMS: api.md 2.1 transient transport error → TE, ErrorCount++; design.md decision 5 */
@@ -326,16 +329,16 @@ static void a_transient_status_is_a_transient_error(void **state) {
         static const int statuses[] = { 408, 421, 425, 429, 500, 502, 503, 504 };
 
         FOR_EACH_FAMILY(family)
-                for (size_t i = 0; i < ELEMENTSOF(statuses); i++) {
-                        char query[64];
-                        struct job job;
+        for (size_t i = 0; i < ELEMENTSOF(statuses); i++) {
+                char query[64];
+                struct job job;
 
-                        (void) snprintf(query, sizeof(query), "/te?status=%d", statuses[i]);
-                        job = job_in_state(family, query, BG_JOB_STATE_TRANSIENT_ERROR, NULL);
-                        assert_hr(error_code(&job, NULL), (HRESULT) (0x80190000u | (unsigned) statuses[i]));
-                        assert_int_equal(error_count(&job), 1);
-                        job_done(&job);
-                }
+                (void) snprintf(query, sizeof(query), "/te?status=%d", statuses[i]);
+                job = job_in_state(family, query, BG_JOB_STATE_TRANSIENT_ERROR, NULL);
+                assert_hr(error_code(&job, NULL), (HRESULT) (0x80190000u | (unsigned) statuses[i]));
+                assert_int_equal(error_count(&job), 1);
+                job_done(&job);
+        }
 }
 
 static struct job refused_job(const struct family *family) {
@@ -381,8 +384,10 @@ static void resume_of_a_transient_error_tries_at_once(void **state) {
                 const wchar_t *path;
                 struct job job;
 
-                origin_case(family->is_do ? "later-do" : "later-bits", "{\"size\": 500, \"name\": \"f\", \"answers\": [{\"status\": 503}, {}]}");
-                job = job_in_state(family, family->is_do ? "/c/later-do/f" : "/c/later-bits/f", BG_JOB_STATE_TRANSIENT_ERROR, &path);
+                origin_case(family->is_do ? "later-do" : "later-bits",
+                            "{\"size\": 500, \"name\": \"f\", \"answers\": [{\"status\": 503}, {}]}");
+                job = job_in_state(family, family->is_do ? "/c/later-do/f" : "/c/later-bits/f",
+                                   BG_JOB_STATE_TRANSIENT_ERROR, &path);
                 job_resume(&job);
                 job_wait(&job, BG_JOB_STATE_TRANSFERRED);
                 assert_int_equal(error_count(&job), 1);
@@ -513,7 +518,8 @@ static void one_file_that_fails_stops_the_job(void **state) {
 
 /* ---- priorities ---- */
 
-/* CONFORMS: api.md 1.4 BG_JOB_PRIORITY; design.md decision 9: foreground never waits, the others are ordered (one slot here) */
+/* CONFORMS: api.md 1.4 BG_JOB_PRIORITY; design.md decision 9: foreground never waits, the others are ordered (one
+ * slot here) */
 static void foreground_runs_at_once_and_the_others_in_order(void **state) {
         struct job running, low, normal, foreground;
         const struct family *family = &families[1];
@@ -550,7 +556,8 @@ static void foreground_runs_at_once_and_the_others_in_order(void **state) {
 static void every_state_survives_a_kill_of_the_service(void **state) {
         FOR_EACH_FAMILY(family) {
                 const wchar_t *path;
-                struct job suspended = job_new(family), done = job_in_state(family, FETCHED, BG_JOB_STATE_TRANSFERRED, NULL);
+                struct job suspended = job_new(family),
+                           done = job_in_state(family, FETCHED, BG_JOB_STATE_TRANSFERRED, NULL);
                 struct job error = job_in_state(family, "/e?status=404", BG_JOB_STATE_ERROR, NULL);
                 struct job transferred = job_in_state(family, FETCHED, BG_JOB_STATE_TRANSFERRED, &path);
                 struct job running = job_in_state(family, PACED, BG_JOB_STATE_TRANSFERRING, NULL);

@@ -1,15 +1,16 @@
 /* Every method in every state, for both families.
  *
- * The table below is written by hand from api.md 2.1 and 1.8 with decisions 1, 2, 3, 4 and 21 of design.md; it knows nothing of how the
- * service judges. A cell is "code" or "code state": what the method answers, and the state that the job is in afterwards (none: as it
- * was). Codes:
+ * The table below is written by hand from api.md 2.1 and 1.8 with decisions 1, 2, 3, 4 and 21 of design.md; it
+ * knows nothing of how the service judges. A cell is "code" or "code state": what the method answers, and the
+ * state that the job is in afterwards (none: as it was). Codes:
  *
  *   ok       S_OK                              IS       INVALID_STATE of the family
  *   false    S_FALSE                           NF       JOB_NOT_FOUND / BG_E_NOT_FOUND
  *   partial  BG_S_PARTIAL_COMPLETE             UN       ERROR_INFORMATION_UNAVAILABLE of the family
  *   later    E_NOTIMPL, until a later release  -        cannot be called: there is no such object in that state
  *
- * To make "afterwards" stand still, the only background slot is taken by a job that never ends, and what is resumed waits for it. */
+ * To make "afterwards" stand still, the only background slot is taken by a job that never ends, and what is
+ * resumed waits for it. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,8 +20,8 @@
 enum column { S, Q, T, TE, E, D, A, X, N_COLUMNS };
 
 static const BG_JOB_STATE column_states[N_COLUMNS] = {
-        [S] = BG_JOB_STATE_SUSPENDED,        [Q] = BG_JOB_STATE_QUEUED, [T] = BG_JOB_STATE_TRANSFERRING,
-        [TE] = BG_JOB_STATE_TRANSIENT_ERROR, [E] = BG_JOB_STATE_ERROR,  [D] = BG_JOB_STATE_TRANSFERRED,
+        [S] = BG_JOB_STATE_SUSPENDED,        [Q] = BG_JOB_STATE_QUEUED,    [T] = BG_JOB_STATE_TRANSFERRING,
+        [TE] = BG_JOB_STATE_TRANSIENT_ERROR, [E] = BG_JOB_STATE_ERROR,     [D] = BG_JOB_STATE_TRANSFERRED,
         [A] = BG_JOB_STATE_ACKNOWLEDGED,     [X] = BG_JOB_STATE_CANCELLED,
 };
 static const char *const column_names[N_COLUMNS] = { "S", "Q", "T", "TE", "E", "D", "A", "X" };
@@ -43,7 +44,8 @@ static struct job blocker;
 
 /* ---- bringing a job into a state ---- */
 
-/* Foreground jobs run although the slot is taken. Afterwards it is a background job, so that a Resume leaves it queued. */
+/* Foreground jobs run although the slot is taken. Afterwards it is a background job, so that a Resume leaves it
+ * queued. */
 static void run_to(struct subject *s, BG_JOB_STATE state) {
         assert_hr(IBackgroundCopyJob_SetPriority(s->job.com, BG_JOB_PRIORITY_FOREGROUND), S_OK);
         job_resume(&s->job);
@@ -76,7 +78,7 @@ static void go_to(struct subject *s) {
 
 static struct subject subject_new(const struct family *family, enum column column) {
         static const char *const urls[N_COLUMNS] = {
-                [S] = "/s?size=100", [Q] = "/q?size=100", [T] = PACED,         [TE] = "/te?status=503",
+                [S] = "/s?size=100",   [Q] = "/q?size=100", [T] = PACED,         [TE] = "/te?status=503",
                 [E] = "/e?status=404", [D] = "/d?size=100", [A] = "/a?size=100", [X] = "/x?size=100",
         };
         struct subject s = { .job = job_new(family), .column = column, .path = destination("matrix") };
@@ -315,7 +317,8 @@ JOB(Release) {
 JOB(QueryInterface_delivery) {
         IDeliveryOptimizationJob *delivery = NULL;
 
-        return released(IBackgroundCopyJob_QueryInterface(COM, &IID_IDeliveryOptimizationJob, (void **) &delivery), &delivery);
+        return released(IBackgroundCopyJob_QueryInterface(COM, &IID_IDeliveryOptimizationJob, (void **) &delivery),
+                        &delivery);
 }
 
 #define FILE_CALL(name) static HRESULT file_##name(struct subject *s)
@@ -425,41 +428,41 @@ MANAGER(EnumJobs) { /* jobs in a final state are not there */
 MANAGER(GetErrorDescription) {
         LPWSTR text = NULL;
         HRESULT hr = IBackgroundCopyManager_GetErrorDescription(manager_of(s->job.family), s->job.family->invalid_state,
-                                                                 LANG_NEUTRAL, &text);
+                                                                LANG_NEUTRAL, &text);
 
         return taken(hr, text);
 }
 
 /* The snapshots were taken when the job was new; they do not change with it. */
-#define ENUMERATOR(kind, field, interface, element)                                                     \
-        static HRESULT kind##_Reset(struct subject *s) {                                                \
-                return interface##_Reset(s->field);                                                     \
-        }                                                                                               \
-        static HRESULT kind##_Next(struct subject *s) {                                                 \
-                element *item = NULL;                                                                   \
-                ULONG fetched = 0;                                                                      \
-                HRESULT hr;                                                                             \
-                                                                                                        \
-                assert_hr(interface##_Reset(s->field), S_OK);                                           \
-                hr = interface##_Next(s->field, 1, &item, &fetched);                                    \
-                assert_int_equal(fetched, 1);                                                           \
-                return released(hr, &item);                                                              \
-        }                                                                                               \
-        static HRESULT kind##_Skip(struct subject *s) {                                                 \
-                assert_hr(interface##_Reset(s->field), S_OK);                                           \
-                return interface##_Skip(s->field, 1);                                                   \
-        }                                                                                               \
-        static HRESULT kind##_Clone(struct subject *s) {                                                \
-                interface *clone = NULL;                                                                \
-                                                                                                        \
-                return released(interface##_Clone(s->field, &clone), &clone);                            \
-        }                                                                                               \
-        static HRESULT kind##_GetCount(struct subject *s) {                                             \
-                ULONG n = 0;                                                                            \
-                HRESULT hr = interface##_GetCount(s->field, &n);                                        \
-                                                                                                        \
-                assert_true(n >= 1);                                                                    \
-                return hr;                                                                              \
+#define ENUMERATOR(kind, field, interface, element)                           \
+        static HRESULT kind##_Reset(struct subject *s) {                      \
+                return interface##_Reset(s->field);                           \
+        }                                                                     \
+        static HRESULT kind##_Next(struct subject *s) {                       \
+                element *item = NULL;                                         \
+                ULONG fetched = 0;                                            \
+                HRESULT hr;                                                   \
+                                                                              \
+                assert_hr(interface##_Reset(s->field), S_OK);                 \
+                hr = interface##_Next(s->field, 1, &item, &fetched);          \
+                assert_int_equal(fetched, 1);                                 \
+                return released(hr, &item);                                   \
+        }                                                                     \
+        static HRESULT kind##_Skip(struct subject *s) {                       \
+                assert_hr(interface##_Reset(s->field), S_OK);                 \
+                return interface##_Skip(s->field, 1);                         \
+        }                                                                     \
+        static HRESULT kind##_Clone(struct subject *s) {                      \
+                interface *clone = NULL;                                      \
+                                                                              \
+                return released(interface##_Clone(s->field, &clone), &clone); \
+        }                                                                     \
+        static HRESULT kind##_GetCount(struct subject *s) {                   \
+                ULONG n = 0;                                                  \
+                HRESULT hr = interface##_GetCount(s->field, &n);              \
+                                                                              \
+                assert_true(n >= 1);                                          \
+                return hr;                                                    \
         }
 ENUMERATOR(files, files, IEnumBackgroundCopyFiles, IBackgroundCopyFile)
 ENUMERATOR(jobs, jobs, IEnumBackgroundCopyJobs, IBackgroundCopyJob)
@@ -473,29 +476,38 @@ struct method {
         bool changes_files; /* the job is another one afterwards, though in the same state */
 };
 
-#define EVERYWHERE(x) { x, x, x, x, x, x, x, x }
-#define UNLESS_FINAL(x, final) { x, x, x, x, x, x, final, final }
-#define WITH_ERROR(x) { "-", "-", "-", x, x, "-", "-", "-" }
+#define EVERYWHERE(x) \
+        { x, x, x, x, x, x, x, x }
+#define UNLESS_FINAL(x, final) \
+        { x, x, x, x, x, x, final, final }
+#define WITH_ERROR(x) \
+        { "-", "-", "-", x, x, "-", "-", "-" }
 
 /* clang-format off */
 static const struct method methods[] = {
-        /* IBackgroundCopyJob, in the order of its table.            S       Q            T            TE           E            D       A     X */
+        /* IBackgroundCopyJob, in the order of its table.
+         *            S            Q            T            TE           E            D       A     X */
         { "Job QueryInterface", job_QueryInterface,           EVERYWHERE("ok") },
         { "Job AddRef", job_AddRef,                           EVERYWHERE("ok") },
         { "Job Release", job_Release,                         EVERYWHERE("ok") },
         { "Job AddFileSet", job_AddFileSet,                   UNLESS_FINAL("ok", "IS"), true },
         { "Job AddFile", job_AddFile,                         UNLESS_FINAL("ok", "IS"), true },
         { "Job EnumFiles", job_EnumFiles,                     EVERYWHERE("ok") },
-        { "Job Suspend", job_Suspend,                         { "ok S",      "ok S",      "ok S",      "ok S",      "ok S",      "ok S", "IS", "IS" } },
-        { "Job Resume", job_Resume,                           { "ok Q",      "ok Q",      "ok T",      "ok Q",      "ok Q",      "ok D", "IS", "IS" } },
-        { "Job Cancel", job_Cancel,                           { "ok X",      "ok X",      "ok X",      "ok X",      "ok X",      "ok X", "IS", "IS" } },
-        { "Job Complete", job_Complete,                       { "partial A", "partial A", "partial A", "partial A", "partial A", "ok A", "IS", "IS" } },
+        { "Job Suspend", job_Suspend,
+                    { "ok S",      "ok S",      "ok S",      "ok S",      "ok S",      "ok S", "IS", "IS" } },
+        { "Job Resume", job_Resume,
+                    { "ok Q",      "ok Q",      "ok T",      "ok Q",      "ok Q",      "ok D", "IS", "IS" } },
+        { "Job Cancel", job_Cancel,
+                    { "ok X",      "ok X",      "ok X",      "ok X",      "ok X",      "ok X", "IS", "IS" } },
+        { "Job Complete", job_Complete,
+                    { "partial A", "partial A", "partial A", "partial A", "partial A", "ok A", "IS", "IS" } },
         { "Job GetId", job_GetId,                             EVERYWHERE("ok") },
         { "Job GetType", job_GetType,                         EVERYWHERE("ok") },
         { "Job GetProgress", job_GetProgress,                 EVERYWHERE("ok") },
         { "Job GetTimes", job_GetTimes,                       EVERYWHERE("ok") },
         { "Job GetState", job_GetState,                       EVERYWHERE("ok") },
-        { "Job GetError", job_GetError,                       { "UN",        "UN",        "UN",        "ok",        "ok",        "UN",   "UN", "UN" } },
+        { "Job GetError", job_GetError,
+                    { "UN",        "UN",        "UN",        "ok",        "ok",        "UN",   "UN", "UN" } },
         { "Job GetOwner", job_GetOwner,                       EVERYWHERE("ok") },
         { "Job SetDisplayName", job_SetDisplayName,           UNLESS_FINAL("ok", "IS") },
         { "Job GetDisplayName", job_GetDisplayName,           EVERYWHERE("ok") },
@@ -658,12 +670,13 @@ int main(int argc, char **argv) {
 
         world_arguments(argc, argv);
         FOR_EACH_FAMILY(family)
-                for (size_t m = 0; m < ELEMENTSOF(methods); m++) {
-                        rows[n] = (struct row) { .family = family, .method = &methods[m] };
-                        (void) snprintf(rows[n].name, sizeof(rows[n].name), "%s %s", family->name, methods[m].name);
-                        tests[n] = (struct CMUnitTest) { .name = rows[n].name, .test_func = a_method_in_every_state,
-                                                         .initial_state = &rows[n] };
-                        n++;
-                }
+        for (size_t m = 0; m < ELEMENTSOF(methods); m++) {
+                rows[n] = (struct row){ .family = family, .method = &methods[m] };
+                (void) snprintf(rows[n].name, sizeof(rows[n].name), "%s %s", family->name, methods[m].name);
+                tests[n] = (struct CMUnitTest){ .name = rows[n].name,
+                                                .test_func = a_method_in_every_state,
+                                                .initial_state = &rows[n] };
+                n++;
+        }
         return cmocka_run_group_tests_name("command x state matrix", tests, set_up, tear_down);
 }
