@@ -17,6 +17,10 @@ static int append_first_index(sd_bus_message *reply, const struct manager_reply 
         return sd_bus_message_append_basic(reply, 'u', &answer->first_index);
 }
 
+static int append_n_changed(sd_bus_message *reply, const struct manager_reply *answer) {
+        return sd_bus_message_append_basic(reply, 'u', &answer->n_changed);
+}
+
 static int call_on_job(sd_bus_message *m, struct peer *peer, sd_bus_error *error, job_call_fn fn,
                        int (*append)(sd_bus_message *reply, const struct manager_reply *answer)) {
         struct job *job = bus_find_job(peer, sd_bus_message_get_path(m), NULL);
@@ -51,7 +55,8 @@ static int method_complete(sd_bus_message *m, void *userdata, sd_bus_error *erro
 static int method_add_files(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         struct peer *peer = ASSERT_PTR(userdata);
         struct job *job = bus_find_job(peer, sd_bus_message_get_path(m), NULL);
-        _cleanup_(file_list_done) struct file_list files = {};
+        _cleanup_(file_list_done)
+        struct file_list files = {};
         struct options_text text;
         struct bus_call *call;
         uint32_t umask;
@@ -92,10 +97,30 @@ static int method_set_properties(sd_bus_message *m, void *userdata, sd_bus_error
         return 1;
 }
 
+static int method_replace_url_prefix(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        struct peer *peer = ASSERT_PTR(userdata);
+        struct job *job = bus_find_job(peer, sd_bus_message_get_path(m), NULL);
+        const char *old_prefix, *new_prefix;
+        struct bus_call *call;
+        int r;
+
+        if (!job)
+                return bus_set_error(error, ERROR_NOT_FOUND, "");
+        r = sd_bus_message_read(m, "ss", &old_prefix, &new_prefix);
+        if (r < 0)
+                return r;
+        r = bus_call_new(peer, m, append_n_changed, error, &call);
+        if (r < 0)
+                return r;
+        manager_replace_url_prefix(peer->server->manager, job, old_prefix, new_prefix, bus_call_answer, call);
+        return 1;
+}
+
 static int method_list_files(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         struct peer *peer = ASSERT_PTR(userdata);
         struct job *job = bus_find_job(peer, sd_bus_message_get_path(m), NULL);
-        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        _cleanup_(sd_bus_message_unrefp)
+        sd_bus_message *reply = NULL;
         uint32_t first, limit;
         int r;
 
@@ -173,6 +198,8 @@ static const sd_bus_vtable job_vtable[] = {
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("SetProperties", SD_BUS_ARGS("a{sv}", properties), SD_BUS_NO_RESULT,
                                 method_set_properties, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("ReplaceUrlPrefix", SD_BUS_ARGS("s", old_prefix, "s", new_prefix),
+                                SD_BUS_RESULT("u", changed), method_replace_url_prefix, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("ListFiles", SD_BUS_ARGS("u", first, "u", limit), SD_BUS_RESULT("aa{sv}", files),
                                 method_list_files, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("SetNotify", SD_BUS_ARGS("b", on), SD_BUS_NO_RESULT, method_set_notify,
@@ -235,7 +262,8 @@ static int append_variant(sd_bus_message *reply, struct peer *peer, const struct
  * the commit. */
 static int answer_when_durable(sd_bus_message *m, struct peer *peer, const struct job *job, const struct job_file *file,
                                sd_bus_error *error) {
-        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        _cleanup_(sd_bus_message_unrefp)
+        sd_bus_message *reply = NULL;
         const char *name;
         int r;
 

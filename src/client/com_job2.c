@@ -2,6 +2,7 @@
  * docs/not-implemented.md; arguments that no service could take are refused before. */
 #include "base/strings.h"
 #include "client/com_job.h"
+#include "protocol/limits.h"
 
 /* What GetOwnerIntegrityLevel tells: the published levels of ordinary and of elevated users. */
 #define INTEGRITY_MEDIUM 0x2000
@@ -74,7 +75,20 @@ HRESULT job_com_RemoveCredentials(IBackgroundCopyJob5 *This, BG_AUTH_TARGET Targ
 /* ---- IBackgroundCopyJob3 ---- */
 
 HRESULT job_com_ReplaceRemotePrefix(IBackgroundCopyJob5 *This, LPCWSTR OldPrefix, LPCWSTR NewPrefix) {
-        return !OldPrefix || !*OldPrefix || !NewPrefix || !*NewPrefix ? E_INVALIDARG : E_NOTIMPL;
+        struct com_job *self = com_job_of(This);
+        _cleanup_free_ char *old_prefix = NULL, *new_prefix = NULL;
+        uint32_t n_changed = 0;
+        HRESULT hr;
+
+        hr = com_string_in(OldPrefix, LIMIT_URL_COM, E_INVALIDARG, &old_prefix);
+        if (SUCCEEDED(hr))
+                hr = com_string_in(NewPrefix, LIMIT_URL_COM, E_INVALIDARG, &new_prefix);
+        if (SUCCEEDED(hr) && (!*old_prefix || !*new_prefix))
+                hr = E_INVALIDARG;
+        if (SUCCEEDED(hr))
+                hr = com_job_result(self,
+                                    wire_replace_url_prefix(self->c, self->hex, old_prefix, new_prefix, &n_changed));
+        return SUCCEEDED(hr) && n_changed == 0 ? S_FALSE : hr;
 }
 
 /* Owners and access lists of an SMB server. */

@@ -456,6 +456,33 @@ int wire_set_url(struct dosvc *c, const char *hex, uint32_t index, const char *u
                                                   .args = url });
 }
 
+struct prefixes {
+        const char *old_prefix, *new_prefix;
+};
+
+static int build_prefixes(sd_bus_message *m, const void *args) {
+        const struct prefixes *prefixes = args;
+
+        return sd_bus_message_append(m, "ss", prefixes->old_prefix, prefixes->new_prefix);
+}
+
+static int decode_u32(sd_bus_message *reply, void *ret) {
+        return sd_bus_message_read(reply, "u", ret);
+}
+
+/* Not repeatable: the new prefix may begin with the old one. */
+int wire_replace_url_prefix(struct dosvc *c, const char *hex, const char *old_prefix, const char *new_prefix,
+                            uint32_t *ret_changed) {
+        struct prefixes prefixes = { old_prefix, new_prefix };
+
+        return command(c, hex,
+                       (struct call){ .member = "ReplaceUrlPrefix",
+                                      .build = build_prefixes,
+                                      .args = &prefixes,
+                                      .decode = decode_u32,
+                                      .ret = ret_changed });
+}
+
 int wire_append_property(sd_bus_message *m, const struct wire_property *property) {
         switch (property->type) {
         case 's':

@@ -252,6 +252,10 @@ int job_set_notify_flags(struct job *job, uint32_t flags, uint64_t now_usec); /*
 int job_set_minimum_retry_delay(struct job *job, uint32_t seconds, uint64_t now_usec); /* clamped to at least 5 s */
 int job_set_no_progress_timeout(struct job *job, uint32_t seconds, uint64_t now_usec);
 int job_file_set_url(struct job_file *file, const char *url, uint64_t now_usec);
+/* Another beginning for the URL of every file that is still to be fetched and has the old one; all or none. ERROR_INVALID_ARGUMENT for
+ * an empty prefix. The caller frees the array *ret_changed, not the files. */
+int job_replace_url_prefix(struct job *job, const char *old_prefix, const char *new_prefix, uint64_t now_usec,
+                           struct job_file ***ret_changed, size_t *ret_n_changed);
 
 void job_set_error(struct job *job, enum error_code code, enum error_context context, uint32_t detail,
                    uint32_t file_index, const char *text);

@@ -1,5 +1,7 @@
 #include "job/internal.h"
 
+#include <stdio.h>
+
 #include "base/strings.h"
 
 /* ---- URL ---- */
@@ -42,7 +44,7 @@ static bool port_is_valid(const char *s, size_t n) {
         for (size_t i = 1; i < n; i++) {
                 if (!is_digit(s[i]))
                         return false;
-                port = port * 10 + (unsigned)(s[i] - '0');
+                port = port * 10 + (unsigned) (s[i] - '0');
         }
         return n == 1 || (port > 0 && port <= 65535);
 }
@@ -88,10 +90,73 @@ int job_url_check(const char *url) {
                 return ERROR_INVALID_URL;
         at = memrchr(authority, '@', n_authority);
         if (at) {
-                n_authority -= (size_t)(at + 1 - authority);
+                n_authority -= (size_t) (at + 1 - authority);
                 authority = at + 1;
         }
         return host_is_valid(authority, n_authority) ? 0 : ERROR_INVALID_URL;
+}
+
+struct renamed_file {
+        struct job_file *file;
+        char *url;
+};
+
+static void renamed_files_free(struct renamed_file *items, size_t n) {
+        for (size_t i = 0; i < n; i++)
+                free(items[i].url);
+        free(items);
+}
+
+/* *ret_n counts also when this fails. */
+static int rename_files(struct job *job, const char *old_prefix, const char *new_prefix, struct renamed_file *items,
+                        size_t *ret_n) {
+        int r;
+
+        for (size_t i = 0; i < job->n_files; i++) {
+                struct job_file *file = job->files[i];
+                const char *rest = startswith(file->url, old_prefix);
+                char *url;
+
+                if (!rest || file->state != FILE_PENDING)
+                        continue;
+                if (asprintf(&url, "%s%s", new_prefix, rest) < 0)
+                        return -ENOMEM;
+                items[(*ret_n)++] = (struct renamed_file){ .file = file, .url = url };
+                r = job_url_check(url);
+                if (r)
+                        return r;
+        }
+        return 0;
+}
+
+int job_replace_url_prefix(struct job *job, const char *old_prefix, const char *new_prefix, uint64_t now_usec,
+                           struct job_file ***ret_changed, size_t *ret_n_changed) {
+        struct renamed_file *items;
+        struct job_file **changed;
+        size_t n = 0;
+        int r;
+
+        if (!*old_prefix || !*new_prefix)
+                return ERROR_INVALID_ARGUMENT;
+        items = calloc(MAX(job->n_files, (size_t) 1), sizeof(*items));
+        changed = calloc(MAX(job->n_files, (size_t) 1), sizeof(*changed));
+        r = items && changed ? rename_files(job, old_prefix, new_prefix, items, &n) : -ENOMEM;
+        if (r) {
+                renamed_files_free(items, n);
+                free(changed);
+                return r;
+        }
+        for (size_t i = 0; i < n; i++) {
+                free(items[i].file->url);
+                items[i].file->url = TAKE_PTR(items[i].url);
+                changed[i] = items[i].file;
+        }
+        if (n > 0)
+                job->modified_usec = now_usec;
+        renamed_files_free(items, n);
+        *ret_changed = changed;
+        *ret_n_changed = n;
+        return 0;
 }
 
 /* ---- path ---- */

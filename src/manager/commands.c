@@ -130,10 +130,18 @@ void manager_set_properties(struct manager *m, struct job *job, const struct man
         manager_reply_durably(m, &job->id, reply, &(struct manager_reply) {});
 }
 
+/* The running request goes to the old name: end it, the pump asks the new one (validators are bound to the origin). */
+static void url_changed(struct manager *m, struct job_file *file) {
+        struct file_run *run = file->attachment;
+
+        if (run && run->request_id != 0)
+                engine_stop(m->engine, run->request_id);
+        manager_save_file(m, file);
+}
+
 void manager_set_file_url(struct manager *m, struct job_file *file, const char *url, manager_reply_fn fn, void *userdata) {
         struct reply reply = { fn, userdata };
         struct job *job = file->job;
-        struct file_run *run = file->attachment;
         int r;
 
         if (!command_allowed(m, job, JOB_COMMAND_SET, reply))
@@ -143,10 +151,30 @@ void manager_set_file_url(struct manager *m, struct job_file *file, const char *
                 manager_refuse(reply, &job->id, r, "");
                 return;
         }
-        /* The running request goes to the old name: end it, the pump asks the new one (validators are bound to the origin). */
-        if (run && run->request_id != 0)
-                engine_stop(m->engine, run->request_id);
-        manager_save_file(m, file);
+        url_changed(m, file);
         manager_job_changed(m, job, false);
         manager_reply_durably(m, &job->id, reply, &(struct manager_reply) {});
+}
+
+void manager_replace_url_prefix(struct manager *m, struct job *job, const char *old_prefix, const char *new_prefix,
+                                manager_reply_fn fn, void *userdata) {
+        struct reply reply = { fn, userdata };
+        _cleanup_free_ struct job_file **changed = NULL;
+        size_t n = 0;
+        int r;
+
+        if (!command_allowed(m, job, JOB_COMMAND_SET, reply))
+                return;
+        r = job_replace_url_prefix(job, old_prefix, new_prefix, manager_realtime(m), &changed, &n);
+        if (r != 0) {
+                manager_refuse(reply, &job->id, r, "");
+                return;
+        }
+        for (size_t i = 0; i < n; i++)
+                url_changed(m, changed[i]);
+        if (n > 0) {
+                manager_save_job(m, job);
+                manager_job_changed(m, job, false);
+        }
+        manager_reply_durably(m, &job->id, reply, &(struct manager_reply){ .n_changed = (uint32_t) n });
 }

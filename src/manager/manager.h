@@ -92,6 +92,7 @@ struct manager_reply {
         bool attached;        /* create: it was there already */
         bool partial;         /* complete: something was not complete; cancel: something could not be deleted */
         uint32_t first_index; /* add_files */
+        uint32_t n_changed;   /* replace_url_prefix */
 };
 typedef void (*manager_reply_fn)(const struct manager_reply *reply, void *userdata);
 
@@ -145,6 +146,9 @@ struct manager_properties { /* NULL, -1: leave as it is */
 void manager_set_properties(struct manager *manager, struct job *job, const struct manager_properties *properties,
                             manager_reply_fn reply, void *userdata);
 void manager_set_file_url(struct manager *manager, struct job_file *file, const char *url, manager_reply_fn reply, void *userdata);
+/* For all files that are still to be fetched, in one transaction. */
+void manager_replace_url_prefix(struct manager *manager, struct job *job, const char *old_prefix, const char *new_prefix,
+                                manager_reply_fn reply, void *userdata);
 
 /* ---- reading without running ahead of the disk ---- */
 bool manager_job_is_dirty(const struct manager *manager, const struct job *job);

@@ -159,6 +159,60 @@ static void ranges_are_put_one_after_another_in_the_callers_order(void **state) 
         }
 }
 
+static void assert_url(struct job *job, ULONG index, const wchar_t *url) {
+        IEnumBackgroundCopyFiles *files;
+        IBackgroundCopyFile *file;
+        LPWSTR name;
+
+        assert_hr(IBackgroundCopyJob_EnumFiles(job->com, &files), S_OK);
+        assert_hr(IEnumBackgroundCopyFiles_Skip(files, index), S_OK);
+        assert_hr(IEnumBackgroundCopyFiles_Next(files, 1, &file, NULL), S_OK);
+        assert_hr(IBackgroundCopyFile_GetRemoteName(file, &name), S_OK);
+        assert_int_equal(wcscmp(name, url), 0);
+        CoTaskMemFree(name);
+        drop(file);
+        drop(files);
+}
+
+/* CONFORMS: api.md 1.8 "ReplaceRemotePrefix": case-sensitive, S_FALSE no match, E_INVALIDARG empty; 2.1: final states; all or none */
+static void a_prefix_is_replaced_in_all_urls_that_have_it(void **state) {
+        FOR_EACH_FAMILY(family) {
+                struct job job = job_new(family);
+                const wchar_t *first = destination("first"), *second = destination("second");
+                IBackgroundCopyJob3 *job3 = query(job.com, &IID_IBackgroundCopyJob3);
+                const wchar_t *base = origin_url("/");
+
+                job_add(&job, L"http://nowhere.invalid/a?size=10", first);
+                job_add(&job, L"http://nowhere.invalid/b?size=20", second);
+                job_add(&job, L"http://elsewhere.invalid/c?size=20", destination("third"));
+                assert_hr(IBackgroundCopyJob3_ReplaceRemotePrefix(job3, NULL, base), E_INVALIDARG);
+                assert_hr(IBackgroundCopyJob3_ReplaceRemotePrefix(job3, base, NULL), E_INVALIDARG);
+                assert_hr(IBackgroundCopyJob3_ReplaceRemotePrefix(job3, L"", base), E_INVALIDARG);
+                assert_hr(IBackgroundCopyJob3_ReplaceRemotePrefix(job3, base, L""), E_INVALIDARG);
+                assert_hr(IBackgroundCopyJob3_ReplaceRemotePrefix(job3, L"http://Nowhere.invalid/", base), S_FALSE);
+                assert_hr(IBackgroundCopyJob3_ReplaceRemotePrefix(job3, L"http://nowhere.invalid/b", base), S_OK);
+                assert_url(&job, 0, L"http://nowhere.invalid/a?size=10");
+                assert_url(&job, 1, origin_url("/?size=20"));
+                /* What would be no URL changes nothing. */
+                assert_hr(IBackgroundCopyJob3_ReplaceRemotePrefix(job3, L"http://elsewhere.invalid", L"http://"),
+                          (HRESULT) 0x800C0002);
+                assert_url(&job, 2, L"http://elsewhere.invalid/c?size=20");
+                assert_hr(IBackgroundCopyJob3_ReplaceRemotePrefix(job3, L"http://nowhere.invalid/", base), S_OK);
+                assert_hr(IBackgroundCopyJob3_ReplaceRemotePrefix(job3, L"http://elsewhere.invalid/", base), S_OK);
+                job_resume(&job);
+                job_wait(&job, BG_JOB_STATE_TRANSFERRED);
+                /* Finished files are left alone. */
+                assert_hr(IBackgroundCopyJob3_ReplaceRemotePrefix(job3, base, L"http://nowhere.invalid/"), S_FALSE);
+                assert_hr(IBackgroundCopyJob3_Complete(job3), S_OK);
+                assert_file_is(first, "/a?size=10", 10);
+                assert_file_is(second, "/?size=20", 20);
+                assert_hr(IBackgroundCopyJob3_ReplaceRemotePrefix(job3, base, L"http://nowhere.invalid/"),
+                          family->invalid_state);
+                drop(job3);
+                job_done(&job);
+        }
+}
+
 /* CONFORMS: design.md decision 2: SMB ACL flags and peer caching have no meaning here */
 static void what_has_no_meaning_here_says_so(void **state) {
         FOR_EACH_FAMILY(family) {
@@ -377,6 +431,7 @@ int main(int argc, char **argv) {
                 cmocka_unit_test(a_download_has_no_reply),
                 cmocka_unit_test(credentials_want_a_known_target_and_scheme),
                 cmocka_unit_test(ranges_are_put_one_after_another_in_the_callers_order),
+                cmocka_unit_test(a_prefix_is_replaced_in_all_urls_that_have_it),
                 cmocka_unit_test(what_has_no_meaning_here_says_so),
                 cmocka_unit_test(a_job_knows_how_its_owner_stood),
                 cmocka_unit_test(a_property_that_the_family_does_not_have_is_unknown),
