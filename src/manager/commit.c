@@ -52,12 +52,16 @@ void manager_save_file(struct manager *m, struct job_file *file) {
 }
 
 void manager_forget_job(struct manager *m, struct job *job, const struct history_entry *entry) {
+        size_t keep = m->limits.history_max_entries;
         int r;
 
         collect(m, job);
         r = store_batch_remove_job(m->batch, &job->id);
+        /* Entries end in order, so "the newest n" also says which are too old. */
+        if (r == 0 && keep > 0)
+                keep = manager_trim_history(m, keep - 1) + 1;
         if (r == 0)
-                r = store_batch_add_history(m->batch, entry, m->limits.history_max_entries);
+                r = store_batch_add_history(m->batch, entry, keep);
         if (r < 0)
                 collecting_failed(m, r);
 }

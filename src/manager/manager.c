@@ -235,18 +235,34 @@ size_t manager_count_jobs(const struct manager *m, size_t *ret_active) {
 
 /* ---- history ---- */
 
+static bool history_is_old(const struct manager *m, const struct history_entry *entry) {
+        uint64_t now = manager_realtime(m);
+
+        return entry->finished_usec < now && now - entry->finished_usec > m->limits.history_max_age_usec;
+}
+
+size_t manager_trim_history(struct manager *m, size_t keep) {
+        size_t drop = m->n_history > keep ? m->n_history - keep : 0;
+
+        while (drop < m->n_history && history_is_old(m, m->history[drop]))
+                drop++;
+        for (size_t i = 0; i < drop; i++)
+                history_entry_free(m->history[i]);
+        if (drop > 0)
+                memmove(m->history, m->history + drop, (m->n_history - drop) * sizeof(*m->history));
+        m->n_history -= drop;
+        m->history_first += drop;
+        return m->n_history;
+}
+
 void manager_add_history(struct manager *m, struct history_entry *entry) {
         struct history_entry **grown;
 
-        if (m->limits.history_max_entries == 0) {
+        if (m->limits.history_max_entries == 0 || history_is_old(m, entry)) {
                 history_entry_free(entry);
                 return;
         }
-        while (m->n_history >= m->limits.history_max_entries) {
-                history_entry_free(m->history[0]);
-                memmove(m->history, m->history + 1, --m->n_history * sizeof(*m->history));
-                m->history_first++;
-        }
+        (void) manager_trim_history(m, m->limits.history_max_entries - 1);
         grown = reallocarray(m->history, m->n_history + 1, sizeof(*grown));
         if (!grown) {
                 history_entry_free(entry); /* it is in the store; only this run does not list it */
@@ -259,10 +275,11 @@ void manager_add_history(struct manager *m, struct history_entry *entry) {
 const struct history_entry *manager_next_history(struct manager *m, uid_t caller, uint64_t after, uint64_t *ret_sequence) {
         uint64_t end = m->history_first + m->n_history;
 
+        /* What is too old is not told; it goes for good when the next job ends. */
         for (uint64_t i = MIN(after, end); i > m->history_first; i--) {
                 const struct history_entry *entry = m->history[i - 1 - m->history_first];
 
-                if (entry->owner != caller)
+                if (entry->owner != caller || history_is_old(m, entry))
                         continue;
                 *ret_sequence = i - 1;
                 return entry;

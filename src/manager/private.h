@@ -212,7 +212,9 @@ void manager_retire_job(struct manager *m, struct job *job); /* final: off the l
 void manager_drop_all(struct manager *m);
 int manager_load(struct manager *m);
 void manager_resume_ops(struct manager *m);
-void manager_add_history(struct manager *m, struct history_entry *entry);
+void manager_add_history(struct manager *m, struct history_entry *entry); /* @entry is CONSUMED */
+/* Forgets the oldest above @keep, and all that are too old. Return: how many are left. */
+size_t manager_trim_history(struct manager *m, size_t keep);
 void manager_job_changed(struct manager *m, struct job *job, bool state);
 void manager_reschedule(struct manager *m, struct job *job);
 int manager_transition(struct manager *m, struct job *job, enum job_event event);

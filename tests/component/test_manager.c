@@ -433,6 +433,34 @@ static void a_callback_comes_again_until_it_is_taken(void **state) {
         assert_int_equal(second.n_events, 1);
 }
 
+static size_t count_history(struct harness *h) {
+        uint64_t at = UINT64_MAX;
+        size_t n = 0;
+
+        while (manager_next_history(h->manager, getuid(), at, &at))
+                n++;
+        return n;
+}
+
+static void the_history_forgets_what_is_old(void **state) {
+        struct harness *h = *state;
+
+        for (unsigned i = 0; i < 3; i++) {
+                char name[8];
+
+                snprintf(name, sizeof(name), "f%u", i);
+                assert_int_equal(harness_create(h, name, true, true), 0);
+                harness_serve(h, harness_request(h, 0), 10);
+                harness_advance(h, 40 * USEC_PER_DAY);
+        }
+        assert_int_equal(count_history(h), 2); /* 120, 80 and 40 days ago; the limit is 90 */
+        assert_int_equal(harness_create(h, "last", true, true), 0);
+        harness_serve(h, harness_request(h, 0), 10);
+        assert_int_equal(count_history(h), 3);
+        harness_restart(h);
+        assert_int_equal(count_history(h), 3);
+}
+
 static void an_idle_service_has_no_deadline(void **state) {
         struct harness *h = *state;
 
@@ -665,6 +693,7 @@ int main(void) {
                 TEST(a_destination_that_exists_is_refused_when_it_is_said),
                 TEST(an_intent_in_progress_refuses_every_other_change),
                 TEST(a_callback_comes_again_until_it_is_taken),
+                TEST(the_history_forgets_what_is_old),
                 TEST(an_idle_service_has_no_deadline),
                 TEST(many_jobs_share_the_places_for_files),
                 TEST(a_large_background_job_does_not_block_small_ones),
