@@ -429,7 +429,7 @@ ROW(runtime_calls) {
         }
         case 4:
                 CoTaskMemFree(CoTaskMemRealloc(CoTaskMemAlloc(any32() % 65536), any32() % 65536));
-                return CoTaskMemAlloc(SIZE_MAX) ? E_UNEXPECTED : S_OK;
+                return CoTaskMemAlloc((SIZE_T) 1 << 61) ? E_UNEXPECTED : S_OK;
         case 5:
                 return CoCreateGuid(maybe(&guid));
         default:
