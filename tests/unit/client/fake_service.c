@@ -917,6 +917,16 @@ const char *fake_service_call_back(struct fake_service *f, const char *member, c
         return f->callback_answer;
 }
 
+pid_t fake_service_fork(struct fake_service *f) {
+        pid_t pid;
+
+        pthread_mutex_lock(&f->lock);
+        pid = fork();
+        if (pid != 0)
+                pthread_mutex_unlock(&f->lock);
+        return pid;
+}
+
 void fake_service_child_ends(bool ok) {
         const char *program = ok ? "/bin/true" : "/bin/false";
 

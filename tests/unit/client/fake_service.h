@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "protocol/errors.h"
 
@@ -79,5 +80,7 @@ unsigned fake_service_live_connections(struct fake_service *fake);
  * name. Never freed. */
 const char *fake_service_call_back(struct fake_service *fake, const char *member, const char *id);
 
+/* fork(2) while the fake's thread is at rest: the allocators of sanitizers do not survive it otherwise. */
+pid_t fake_service_fork(struct fake_service *fake);
 /* Ends a child of fork(2) with 0 or 1, without a word from leak checkers about the stacks of the parent's threads. */
 _Noreturn void fake_service_child_ends(bool ok);

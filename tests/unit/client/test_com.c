@@ -14,14 +14,10 @@
 
 #include <cmocka.h>
 
-/* First: its enumeration has names that are Win32 macros in the others. */
-#include "fake_service.h"
-
-#include "bits.h"
-#include "deliveryoptimization.h"
-#undef ERROR_FILE_NOT_FOUND
+#include "client/com.h"
 
 #include "base/strings.h"
+#include "fake_service.h"
 
 struct callback {
         IBackgroundCopyCallback callback;
@@ -875,12 +871,17 @@ static void a_child_of_fork_can_use_the_objects_and_gets_no_callbacks(void **sta
         struct fixture *f = *state;
         struct callback *callback = new_callback(f);
         BG_JOB_STATE job_state;
+        struct dosvc *c;
         IUnknown *unknown;
         int status;
         pid_t pid;
 
         set_callback(f, callback);
-        pid = fork();
+        assert_int_equal(com_connection_get(&c), 0);
+        connection_lock(c); /* the reading thread is at rest too: see fake_service_fork() */
+        pid = fake_service_fork(f->fake);
+        if (pid != 0)
+                connection_unlock(c);
         if (pid == 0) {
                 bool ok = IBackgroundCopyJob_GetState(f->job, &job_state) == S_OK &&
                           job_state == BG_JOB_STATE_SUSPENDED &&
@@ -892,6 +893,7 @@ static void a_child_of_fork_can_use_the_objects_and_gets_no_callbacks(void **sta
         assert_int_equal(status, 0);
         assert_string_equal(fake_service_call_back(f->fake, "JobTransferred", f->id_text), "");
         assert_int_equal(callback->n_transferred, 1);
+        com_connection_put(c);
 }
 
 /* ---- threads ---- */

@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "base/strings.h"
+#include "client/connection.h"
 #include "client/public.h"
 #include "fake_service.h"
 
@@ -686,7 +687,10 @@ static void a_child_of_fork_has_its_own_connection(void **state) {
         pid_t pid;
 
         assert_int_equal(dosvc_get_job(f->c, id, copy_name, name), 0);
-        pid = fork();
+        connection_lock(f->c); /* the reading thread is at rest too: see fake_service_fork() */
+        pid = fake_service_fork(f->fake);
+        if (pid != 0)
+                connection_unlock(f->c);
         if (pid == 0) {
                 bool ok = dosvc_get_job(f->c, id, copy_name, name) == 0 && streq(name, "job 1") &&
                           dosvc_suspend(f->c, id) == 0;

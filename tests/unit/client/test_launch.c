@@ -299,12 +299,11 @@ static pid_t start_bus(struct fixture *f) {
                 return 0;
         snprintf(path, sizeof(path), "%s/bus.conf", f->directory);
         snprintf(address, sizeof(address), "unix:path=%s/session", f->directory);
-        snprintf(
-                config, sizeof(config),
-                "<busconfig><type>session</type><listen>%s</listen><auth>EXTERNAL</auth><policy context='default'>"
-                "<allow send_destination='*' eavesdrop='true'/><allow eavesdrop='true'/><allow own='*'/>"
+        snprintf(config, sizeof(config),
+                 "<busconfig><type>session</type><listen>%s</listen><auth>EXTERNAL</auth><policy context='default'>"
+                 "<allow send_destination='*' eavesdrop='true'/><allow eavesdrop='true'/><allow own='*'/>"
                  "</policy></busconfig>",
-                address);
+                 address);
         write_file(path, config, 0600);
         pid = fork();
         if (pid == 0) {
