@@ -8,9 +8,13 @@
 
 #include "base/fds.h"
 
+/* A thread stays in its lane for so many works while others wait for a thread. */
+#define LANE_RUN_MAX 64
+
 struct worker {
         struct workers *pool;
-        const void *lane; /* of the work that it is running */
+        const void *lane; /* of the work that it is running, or ran last */
+        unsigned n_in_lane;
         bool busy;
         pthread_t thread;
 };
@@ -27,6 +31,7 @@ struct workers {
         struct work *done;
         size_t n_outstanding;
         size_t n_idle;
+        size_t n_waking; /* of the idle: were signalled, and have not come yet */
         size_t n_threads;
         size_t n_max;
         bool somebody_waits; /* in workers_wait() */
@@ -64,10 +69,15 @@ static struct work *take_head(struct workers *pool, struct work *head) {
         return head;
 }
 
-/* Lock held. NULL: nothing can be run. */
-static struct work *next_work(struct workers *pool) {
+/* Lock held. NULL: nothing can be run. Its own lane comes first: to change places with another thread after each work would cost
+ * more than most works do. */
+static struct work *next_work(struct workers *pool, struct worker *self) {
         struct work *work;
 
+        if (self->lane && self->n_in_lane < LANE_RUN_MAX)
+                DL_FOREACH(pool->heads, work)
+                        if (work->lane == self->lane && !lane_is_busy(pool, work->lane))
+                                return take_head(pool, work);
         DL_FOREACH(pool->heads, work)
                 if (!lane_is_busy(pool, work->lane))
                         return take_head(pool, work);
@@ -98,38 +108,65 @@ static void enqueue(struct workers *pool, struct work *work) {
         DL_APPEND(pool->heads, work);
 }
 
+/* Lock held. Wakes a thread if more can be run than threads are on their way. */
+static void wake_one(struct workers *pool, size_t n_runnable) {
+        if (n_runnable <= pool->n_waking || pool->n_idle <= pool->n_waking)
+                return;
+        pool->n_waking++;
+        pthread_cond_signal(&pool->wake);
+}
+
+/* Lock held. */
+static struct work *wait_for_work(struct workers *pool, struct worker *self) {
+        struct work *work;
+
+        while (!pool->stop) {
+                work = next_work(pool, self);
+                if (work)
+                        return work;
+                pool->n_idle++;
+                pthread_cond_wait(&pool->wake, &pool->lock);
+                pool->n_idle--;
+                if (pool->n_waking > 0)
+                        pool->n_waking--;
+        }
+        return NULL;
+}
+
 static void *worker_main(void *arg) {
         struct worker *self = arg;
         struct workers *pool = self->pool;
 
         pthread_mutex_lock(&pool->lock);
         for (;;) {
-                struct work *work = NULL;
+                struct work *work = wait_for_work(pool, self);
+                bool is_first;
 
-                while (!pool->stop && !(work = next_work(pool))) {
-                        pool->n_idle++;
-                        pthread_cond_wait(&pool->wake, &pool->lock);
-                        pool->n_idle--;
-                }
-                if (pool->stop)
+                if (!work)
                         break;
                 self->busy = true;
+                self->n_in_lane = work->lane == self->lane ? self->n_in_lane + 1 : 1;
                 self->lane = work->lane;
                 /* Whoever takes a work sees to it that the next one is taken too. */
-                if (pool->n_idle > 0 && count_runnable(pool) > 0)
-                        pthread_cond_signal(&pool->wake);
+                if (pool->n_idle > pool->n_waking)
+                        wake_one(pool, count_runnable(pool));
                 pthread_mutex_unlock(&pool->lock);
 
                 work->run(work);
 
                 pthread_mutex_lock(&pool->lock);
-                self->busy = false;
-                /* The descriptor is readable already while something waits on the list. */
-                if (!pool->done)
-                        (void) eventfd_write(pool->event_fd, 1);
+                is_first = !pool->done;
                 DL_APPEND(pool->done, work);
                 if (pool->somebody_waits)
                         pthread_cond_signal(&pool->finished);
+                /* The descriptor is readable already (or about to be) while something waits on the list. Not under the lock,
+                 * which is the first thing that the loop would ask for. */
+                if (is_first) {
+                        pthread_mutex_unlock(&pool->lock);
+                        (void) eventfd_write(pool->event_fd, 1);
+                        pthread_mutex_lock(&pool->lock);
+                }
+                self->busy = false;
         }
         pthread_mutex_unlock(&pool->lock);
         return NULL;
@@ -202,7 +239,7 @@ void workers_submit(struct workers *pool, struct work *work) {
         n_runnable = count_runnable(pool);
         if (n_runnable > 0) {
                 grow(pool, n_runnable);
-                pthread_cond_signal(&pool->wake);
+                wake_one(pool, n_runnable);
         }
         pthread_mutex_unlock(&pool->lock);
 }

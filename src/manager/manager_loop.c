@@ -2,6 +2,11 @@
 
 #include <sys/epoll.h>
 
+/* While file work comes back at this rate, it is taken in batches: a thread that wakes the loop for each of 10,000 files costs more
+ * than what it did for them. */
+#define BUSY_FILES_MIN 8
+#define BUSY_FILES_INTERVAL 300 /* µs */
+
 struct manager_loop {
         struct manager *manager;
         struct store *store;
@@ -9,6 +14,7 @@ struct manager_loop {
         sd_event *event;
         sd_event_source *store_source;
         sd_event_source *files_source;
+        sd_event_source *files_timer; /* instead of files_source while that is off */
         sd_event_source *timer_source;
         sd_event_source *turn_source;
 };
@@ -23,8 +29,16 @@ static int on_store(sd_event_source *source _unused_, int fd _unused_, uint32_t 
 static int on_files(sd_event_source *source _unused_, int fd _unused_, uint32_t events _unused_, void *userdata) {
         struct manager_loop *loop = ASSERT_PTR(userdata);
 
-        (void) files_dispatch(loop->files);
-        return 0;
+        /* Work that hangs finishes nothing and so keeps nobody polling. */
+        if (files_dispatch(loop->files) == 0 || files_outstanding(loop->files) < BUSY_FILES_MIN ||
+            sd_event_source_set_time_relative(loop->files_timer, BUSY_FILES_INTERVAL) < 0 ||
+            sd_event_source_set_enabled(loop->files_timer, SD_EVENT_ONESHOT) < 0)
+                return sd_event_source_set_enabled(loop->files_source, SD_EVENT_ON);
+        return sd_event_source_set_enabled(loop->files_source, SD_EVENT_OFF);
+}
+
+static int on_files_timer(sd_event_source *source _unused_, uint64_t usec _unused_, void *userdata) {
+        return on_files(NULL, -1, 0, userdata);
 }
 
 static int on_timer(sd_event_source *source _unused_, uint64_t usec _unused_, void *userdata _unused_) {
@@ -34,13 +48,19 @@ static int on_timer(sd_event_source *source _unused_, uint64_t usec _unused_, vo
 /* A post source: runs after any other source was dispatched, so one turn collects the changes of a whole loop iteration. */
 static int on_turn(sd_event_source *source _unused_, void *userdata) {
         struct manager_loop *loop = ASSERT_PTR(userdata);
-        uint64_t next;
-        int r;
+        uint64_t next, armed;
+        int r, enabled;
 
         manager_turn(loop->manager);
         next = manager_next_deadline(loop->manager);
         if (next == USEC_INFINITY)
                 return sd_event_source_set_enabled(loop->timer_source, SD_EVENT_OFF);
+        /* A timer that fires too early finds nothing to do and is set anew; to set it again in every turn would cost more. */
+        r = sd_event_source_get_enabled(loop->timer_source, &enabled);
+        if (r >= 0)
+                r = sd_event_source_get_time(loop->timer_source, &armed);
+        if (r < 0 || (enabled != SD_EVENT_OFF && armed <= next))
+                return r;
         r = sd_event_source_set_time(loop->timer_source, next);
         if (r < 0)
                 return r;
@@ -60,6 +80,11 @@ int manager_loop_new(sd_event *event, struct manager *manager, struct store *sto
         r = sd_event_add_io(event, &loop->files_source, files_fd(files), EPOLLIN, on_files, loop);
         if (r < 0)
                 return r;
+        r = sd_event_add_time(event, &loop->files_timer, CLOCK_MONOTONIC, 0, 1, on_files_timer, loop);
+        if (r >= 0)
+                r = sd_event_source_set_enabled(loop->files_timer, SD_EVENT_OFF);
+        if (r < 0)
+                return r;
         /* Fires at once for the first time: what manager_start() found is set going. */
         r = sd_event_add_time(event, &loop->timer_source, CLOCK_BOOTTIME, 0, 1000, on_timer, loop);
         if (r < 0)
@@ -69,6 +94,7 @@ int manager_loop_new(sd_event *event, struct manager *manager, struct store *sto
                 return r;
         (void) sd_event_source_set_description(loop->store_source, "store");
         (void) sd_event_source_set_description(loop->files_source, "files");
+        (void) sd_event_source_set_description(loop->files_timer, "files-batch");
         (void) sd_event_source_set_description(loop->timer_source, "manager-timer");
         (void) sd_event_source_set_description(loop->turn_source, "manager-turn");
         *ret = TAKE_PTR(loop);
@@ -80,6 +106,7 @@ struct manager_loop *manager_loop_free(struct manager_loop *loop) {
                 return NULL;
         sd_event_source_disable_unref(loop->turn_source);
         sd_event_source_disable_unref(loop->timer_source);
+        sd_event_source_disable_unref(loop->files_timer);
         sd_event_source_disable_unref(loop->files_source);
         sd_event_source_disable_unref(loop->store_source);
         sd_event_unref(loop->event);
