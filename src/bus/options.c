@@ -269,6 +269,12 @@ int options_read_properties(sd_bus_message *m, struct manager_properties *ret, s
                   offsetof(struct manager_properties, complete_when_transferred) },
                 { "Replace", OPTION_BOOL, offsetof(struct manager_properties, replace) },
                 { "RemoteTime", OPTION_BOOL, offsetof(struct manager_properties, remote_time) },
+                { "CustomHeaders", OPTION_STRING, offsetof(struct manager_properties, custom_headers) },
+                { "CustomHeadersWriteOnly", OPTION_BOOL,
+                  offsetof(struct manager_properties, custom_headers_write_only) },
+                { "SecurityFlags", OPTION_U32, offsetof(struct manager_properties, security_flags) },
+                { "CostFlags", OPTION_U32, offsetof(struct manager_properties, cost_flags) },
+                { "NotificationInterval", OPTION_U32, offsetof(struct manager_properties, notification_interval_ms) },
         };
 
         text->text[0] = 0;

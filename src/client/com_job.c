@@ -29,6 +29,9 @@ HRESULT com_job_query(struct com_job *self, REFIID riid, void **ppv) {
                 { &IID_IBackgroundCopyJob5, offsetof(struct com_job, job) },
                 { &IID_IDeliveryOptimizationJob, offsetof(struct com_job, delivery) },
                 { &IID_IDeliveryOptimizationJob2, offsetof(struct com_job, delivery2) },
+                { &IID_IBackgroundCopyJobHttpOptions, offsetof(struct com_job, http) },
+                { &IID_IBackgroundCopyJobHttpOptions2, offsetof(struct com_job, http) },
+                { &IID_IBackgroundCopyJobHttpOptions3, offsetof(struct com_job, http) },
         };
 
         return com_query(self, table, ELEMENTSOF(table), riid, ppv, com_job_add_ref);
@@ -190,6 +193,7 @@ HRESULT com_job_new(struct dosvc *c, enum job_family family, const char *hex, IB
         *self = (struct com_job){ .job = { &job_vtbl },
                                   .delivery = { &com_delivery_vtbl },
                                   .delivery2 = { &com_delivery2_vtbl },
+                                  .http = { &com_http_vtbl },
                                   .n_references = 1,
                                   .c = com_connection_ref(c),
                                   .family = family };

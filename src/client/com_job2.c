@@ -181,19 +181,55 @@ static bool property_is_known(enum job_family family, BITS_JOB_PROPERTY_ID id) {
         }
 }
 
+static HRESULT set_number(struct com_job *self, const char *name, DWORD value) {
+        const struct wire_property property = { .name = name, .type = 'u', .u = value };
+
+        return com_job_result(self, wire_set_property(self->c, self->hex, &property));
+}
+
 HRESULT job_com_SetProperty(IBackgroundCopyJob5 *This, BITS_JOB_PROPERTY_ID PropertyId,
                             BITS_JOB_PROPERTY_VALUE PropertyValue) {
-        enum job_family family = com_job_of(This)->family;
+        struct com_job *self = com_job_of(This);
 
-        return property_is_known(family, PropertyId) ? E_NOTIMPL : rim_hresult(ERROR_UNKNOWN_PROPERTY, family);
+        if (!property_is_known(self->family, PropertyId))
+                return rim_hresult(ERROR_UNKNOWN_PROPERTY, self->family);
+        switch (PropertyId) {
+        case BITS_JOB_PROPERTY_ID_COST_FLAGS:
+                return set_number(self, "CostFlags", PropertyValue.Dword);
+        case BITS_JOB_PROPERTY_MINIMUM_NOTIFICATION_INTERVAL_MS:
+                return set_number(self, "NotificationInterval", PropertyValue.Dword);
+        default:
+                return E_NOTIMPL;
+        }
+}
+
+/* Whoever never said at what cost gets the file at any. */
+static void read_property(const struct job_record *record, BITS_JOB_PROPERTY_ID id, BITS_JOB_PROPERTY_VALUE *ret) {
+        if (id == BITS_JOB_PROPERTY_ID_COST_FLAGS)
+                ret->Dword =
+                        record->more.cost_flags ? record->more.cost_flags : (DWORD) BITS_JOB_TRANSFER_POLICY_ALWAYS;
+        else
+                ret->Dword = record->more.notification_interval_ms;
 }
 
 HRESULT job_com_GetProperty(IBackgroundCopyJob5 *This, BITS_JOB_PROPERTY_ID PropertyId,
                             BITS_JOB_PROPERTY_VALUE *PropertyValue) {
-        enum job_family family = com_job_of(This)->family;
+        struct com_job *self = com_job_of(This);
+        struct job_record record;
+        HRESULT hr;
 
         if (!PropertyValue)
                 return E_INVALIDARG;
         *PropertyValue = (BITS_JOB_PROPERTY_VALUE){};
-        return property_is_known(family, PropertyId) ? E_NOTIMPL : rim_hresult(ERROR_UNKNOWN_PROPERTY, family);
+        if (!property_is_known(self->family, PropertyId))
+                return rim_hresult(ERROR_UNKNOWN_PROPERTY, self->family);
+        if (PropertyId != BITS_JOB_PROPERTY_ID_COST_FLAGS &&
+            PropertyId != BITS_JOB_PROPERTY_MINIMUM_NOTIFICATION_INTERVAL_MS)
+                return E_NOTIMPL;
+        hr = com_job_read(self, &record);
+        if (FAILED(hr))
+                return hr;
+        read_property(&record, PropertyId, PropertyValue);
+        job_record_done(&record);
+        return S_OK;
 }

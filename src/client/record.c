@@ -247,8 +247,10 @@ static enum error_context context_from_name(const char *name) {
 struct job_fields {
         dosvc_job_info info;
         struct error_fields error;
+        struct job_record_more more;
 };
 
+#define JOB_MORE(name, type, member) { name, type, offsetof(struct job_fields, more.member) }
 #define JOB_FIELD(name, type, member) \
         { name, type, offsetof(struct job_fields, info.member) }
 
@@ -282,6 +284,11 @@ static const struct field job_fields[] = {
         JOB_FIELD("BytesFetched", FIELD_U64, bytes_fetched),
         JOB_FIELD("FilesTotal", FIELD_U64, files_total),
         JOB_FIELD("FilesTransferred", FIELD_U64, files_transferred),
+        JOB_MORE("CustomHeaders", FIELD_STRING, custom_headers),
+        JOB_MORE("CustomHeadersWriteOnly", FIELD_BOOL, custom_headers_write_only),
+        JOB_MORE("SecurityFlags", FIELD_U32, security_flags),
+        JOB_MORE("CostFlags", FIELD_U32, cost_flags),
+        JOB_MORE("NotificationInterval", FIELD_U32, notification_interval_ms),
         { "Error", FIELD_ERROR, offsetof(struct job_fields, error) },
 };
 
@@ -297,6 +304,8 @@ static const dosvc_job_info no_job = {
         .waiting_text = "",
         .bytes_total = DOSVC_UNKNOWN,
 };
+
+static const struct job_record_more no_more = { .custom_headers = "", .notification_interval_ms = 500 };
 
 static const char *instance_name(bool is_system) {
         return is_system ? "system" : "user";
@@ -318,7 +327,7 @@ static void job_record_finish(struct job_record *record, const struct error_fiel
 }
 
 int job_record_read(struct job_record *record, sd_bus_message *m, bool is_system) {
-        struct job_fields fields = { .info = no_job, .error = no_error };
+        struct job_fields fields = { .info = no_job, .error = no_error, .more = no_more };
         int r;
 
         *record = (struct job_record){};
@@ -328,6 +337,7 @@ int job_record_read(struct job_record *record, sd_bus_message *m, bool is_system
                 return r;
         }
         record->info = fields.info;
+        record->more = fields.more;
         record->info.instance = instance_name(is_system);
         job_record_finish(record, &fields.error);
         return 0;
@@ -454,7 +464,7 @@ void job_record_from_history(struct job_record *ret, struct history_record *reco
         const dosvc_history_info *old = &record->info;
         struct error_fields error = no_error;
 
-        *ret = (struct job_record){ .info = no_job, .strings = record->strings };
+        *ret = (struct job_record){ .info = no_job, .more = no_more, .strings = record->strings };
         ret->info.id = old->id;
         ret->info.family = old->family;
         ret->info.state = old->state;

@@ -21,6 +21,13 @@ struct job_record {
         enum job_priority priority;
         enum error_context error_context;
         uint32_t error_file; /* index, or JOB_ERROR_NO_FILE */
+        struct job_record_more {
+                const char *custom_headers; /* "": none, or not to be read */
+                int custom_headers_write_only;
+                uint32_t security_flags;
+                uint32_t cost_flags;
+                uint32_t notification_interval_ms;
+        } more; /* what <dosvc.h> does not tell */
         struct record_strings strings;
 };
 

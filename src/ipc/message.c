@@ -174,6 +174,7 @@ static void visit_start(struct codec *c, struct ipc_start *m) {
         codec_bool(c, &m->whole_file);
         codec_bool(c, &m->digest_decides);
         codec_bool(c, &m->allow_insecure_redirect);
+        codec_bool(c, &m->disallow_redirects);
         codec_u64(c, &m->remote_size);
         codec_u64(c, &m->stated_size);
         codec_u64(c, &m->max_bytes);
@@ -204,6 +205,7 @@ static void visit_metadata(struct codec *c, struct ipc_metadata *m) {
         codec_string(c, &m->last_modified, LIMIT_VALIDATOR, STRING_NO_CONTROL);
         codec_string(c, &m->encoding, LIMIT_VALIDATOR, STRING_NO_CONTROL);
         codec_string(c, &m->origin, IPC_ORIGIN_MAX, STRING_NO_CONTROL);
+        codec_string(c, &m->redirected_url, LIMIT_URL, STRING_NO_CONTROL);
         codec_string(c, &m->address, IPC_ADDRESS_TEXT_MAX, STRING_NO_CONTROL);
 }
 

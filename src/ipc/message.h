@@ -74,6 +74,7 @@ struct ipc_start {
         bool whole_file;
         bool digest_decides;
         bool allow_insecure_redirect;
+        bool disallow_redirects;
         uint64_t remote_size;
         uint64_t stated_size;
         uint64_t max_bytes;
@@ -104,6 +105,7 @@ struct ipc_metadata {
         const char *last_modified;
         const char *encoding;
         const char *origin;
+        const char *redirected_url;
         const char *address;
 };
 

@@ -5,6 +5,7 @@
 
 /* api.md 1.7 */
 #define RETRY_DELAY_DEFAULT_BITS_S 600
+#define NOTIFICATION_INTERVAL_DEFAULT_MS 500 /* BITS: minimum notification interval */
 #define RETRY_DELAY_MINIMUM_S 5
 #define NO_PROGRESS_BITS_S (14 * 24 * 3600)
 #define NO_PROGRESS_DO_FOREGROUND_S 3600
@@ -73,6 +74,7 @@ int job_new(const struct guid *id, uid_t owner, enum job_family family, const ch
                 .life_time_usec = bits ? LIFE_TIME_BITS_USEC : LIFE_TIME_DO_USEC,
                 .replace = bits,     /* design decision 13 */
                 .remote_time = bits, /* design decision 20 */
+                .notification_interval_ms = NOTIFICATION_INTERVAL_DEFAULT_MS,
                 .created_usec = now_usec,
                 .modified_usec = now_usec,
                 .state_since_usec = now_usec,
@@ -114,6 +116,7 @@ struct job *job_free(struct job *job) {
         free(job->files);
         free(job->name);
         free(job->description);
+        free(job->custom_headers);
         free(job);
         return NULL;
 }

@@ -104,6 +104,14 @@ struct job_pace {
         void *schedule;               /* private */
 };
 
+/* How redirects are taken; values as published (BITS: SetSecurityFlags). */
+enum job_security {
+        JOB_SECURITY_REDIRECT_MASK = 0x700,
+        JOB_SECURITY_REDIRECT_REPORT = 0x100,   /* the file's URL becomes the one that answered */
+        JOB_SECURITY_REDIRECT_DISALLOW = 0x200,
+        JOB_SECURITY_REDIRECT_INSECURE = 0x800, /* from https to http, too */
+};
+
 struct job {
         struct guid id;
         uid_t owner;
@@ -123,6 +131,11 @@ struct job {
         bool complete_when_transferred;
         bool replace;     /* Complete may replace a regular file */
         bool remote_time; /* published files get Last-Modified as their time */
+        char *custom_headers;           /* lines with CR LF between, or NULL; may hold secrets: never logged */
+        bool custom_headers_write_only; /* no face hands them out any more */
+        uint32_t security_flags;        /* enum job_security */
+        uint32_t cost_flags;            /* 0: never set; kept and told, not acted on */
+        uint32_t notification_interval_ms; /* least time between two JobModification */
 
         /* Wall-clock times in microseconds; 0: not yet */
         uint64_t created_usec;
@@ -251,6 +264,9 @@ int job_set_priority(struct job *job, uint32_t priority, uint64_t now_usec); /* 
 int job_set_notify_flags(struct job *job, uint32_t flags, uint64_t now_usec); /* bad bits: ERROR_NOT_IMPLEMENTED */
 int job_set_minimum_retry_delay(struct job *job, uint32_t seconds, uint64_t now_usec); /* clamped to at least 5 s */
 int job_set_no_progress_timeout(struct job *job, uint32_t seconds, uint64_t now_usec);
+/* "" clears them. ERROR_STRING_TOO_LONG; ERROR_INVALID_ARGUMENT for what is no header, or one that the transfer makes itself. */
+int job_set_custom_headers(struct job *job, const char *headers, uint64_t now_usec);
+int job_set_security_flags(struct job *job, uint32_t flags, uint64_t now_usec); /* unknown bits: ERROR_NOT_IMPLEMENTED */
 int job_file_set_url(struct job_file *file, const char *url, uint64_t now_usec);
 /* Another beginning for the URL of every file that is still to be fetched and has the old one; all or none. ERROR_INVALID_ARGUMENT for
  * an empty prefix. The caller frees the array *ret_changed, not the files. */

@@ -89,6 +89,10 @@ static int apply_properties(struct job *job, const struct manager_properties *p,
                 r = job_set_minimum_retry_delay(job, (uint32_t) p->minimum_retry_delay_s, now);
         if (r == 0 && p->no_progress_timeout_s >= 0)
                 r = job_set_no_progress_timeout(job, (uint32_t) p->no_progress_timeout_s, now);
+        if (r == 0 && p->custom_headers)
+                r = job_set_custom_headers(job, p->custom_headers, now);
+        if (r == 0 && p->security_flags >= 0)
+                r = job_set_security_flags(job, (uint32_t) p->security_flags, now);
         if (r != 0)
                 return r;
         if (p->life_time_s >= 0)
@@ -100,6 +104,11 @@ static int apply_properties(struct job *job, const struct manager_properties *p,
                 job->replace = p->replace != 0;
         if (p->remote_time >= 0)
                 job->remote_time = p->remote_time != 0;
+        if (p->cost_flags >= 0)
+                job->cost_flags = (uint32_t) p->cost_flags;
+        if (p->notification_interval_ms >= 0)
+                job->notification_interval_ms = (uint32_t) p->notification_interval_ms;
+        job->custom_headers_write_only = job->custom_headers_write_only || p->custom_headers_write_only > 0;
         job->modified_usec = now;
         return 0;
 }

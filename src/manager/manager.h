@@ -137,11 +137,25 @@ struct manager_properties { /* NULL, -1: leave as it is */
         int complete_when_transferred;
         int replace;
         int remote_time;
+        const char *custom_headers; /* "": none */
+        int custom_headers_write_only; /* can only be set */
+        int64_t security_flags;
+        int64_t cost_flags;
+        int64_t notification_interval_ms;
 };
-#define MANAGER_PROPERTIES_NONE                                                                                     \
-        ((struct manager_properties) { .priority = -1, .notify_flags = -1, .minimum_retry_delay_s = -1,             \
-                                       .no_progress_timeout_s = -1, .life_time_s = -1,                              \
-                                       .complete_when_transferred = -1, .replace = -1, .remote_time = -1 })
+#define MANAGER_PROPERTIES_NONE                                                                                      \
+        ((struct manager_properties){ .priority = -1,                                                               \
+                                      .notify_flags = -1,                                                           \
+                                      .minimum_retry_delay_s = -1,                                                  \
+                                      .no_progress_timeout_s = -1,                                                  \
+                                      .life_time_s = -1,                                                            \
+                                      .complete_when_transferred = -1,                                              \
+                                      .replace = -1,                                                                \
+                                      .remote_time = -1,                                                            \
+                                      .custom_headers_write_only = -1,                                              \
+                                      .security_flags = -1,                                                         \
+                                      .cost_flags = -1,                                                             \
+                                      .notification_interval_ms = -1 })
 /* All or none. */
 void manager_set_properties(struct manager *manager, struct job *job, const struct manager_properties *properties,
                             manager_reply_fn reply, void *userdata);

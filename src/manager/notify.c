@@ -36,7 +36,7 @@ void manager_notify_modified(struct manager *m, struct job *job) {
                 return;
         if (!notify->modified) {
                 notify->modified = true;
-                notify->modified_at = u64_add_saturated(manager_boottime(m), MODIFICATION_COALESCE_USEC);
+                notify->modified_at = u64_add_saturated(manager_boottime(m), job->notification_interval_ms * USEC_PER_MSEC);
         }
         wake_at(m, notify->modified_at);
 }

@@ -16,7 +16,6 @@
 #define RESERVE_FROM_BYTES (UINT64_C(1) << 20) /* smaller files are not preallocated */
 #define BLOCKED_POLL_USEC (15 * USEC_PER_SEC)
 #define CHANGE_COALESCE_USEC (100 * USEC_PER_MSEC)
-#define MODIFICATION_COALESCE_USEC (500 * USEC_PER_MSEC) /* BITS: minimum notification interval */
 #define NOTIFY_RETRY_FIRST_USEC (1 * USEC_PER_SEC)
 #define NOTIFY_RETRY_MAX_USEC (10 * USEC_PER_MINUTE)
 #define CHECKPOINT_MIN_GAP_USEC (200 * USEC_PER_MSEC)

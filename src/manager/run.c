@@ -407,6 +407,22 @@ static void file_run_give_up(struct file_run *run, int code, const char *text) {
         engine_stop(run->manager->engine, run->request_id);
 }
 
+static uint32_t redirect_policy(const struct job *job) {
+        return job->security_flags & JOB_SECURITY_REDIRECT_MASK;
+}
+
+/* The name that answered becomes the file's own, as the job asked. */
+static int note_redirect(struct job_file *file, const char *url) {
+        int r;
+
+        if (!url || redirect_policy(file->job) != JOB_SECURITY_REDIRECT_REPORT)
+                return 0;
+        r = job_file_set_url(file, url, manager_realtime(job_run(file->job)->manager));
+        if (r == 0)
+                manager_save_file(job_run(file->job)->manager, file);
+        return r;
+}
+
 static void engine_metadata(void *userdata, uint64_t id, const struct engine_metadata *metadata) {
         struct manager *m = userdata;
         struct file_run *run = find_request(m, id);
@@ -422,6 +438,8 @@ static void engine_metadata(void *userdata, uint64_t id, const struct engine_met
                         .last_modified = (char *) metadata->last_modified,
                         .encoding = (char *) metadata->encoding,
                 });
+        if (r == 0)
+                r = note_redirect(file, metadata->redirected_url);
         if (r == 0 && metadata->remote_size != ENGINE_SIZE_UNKNOWN && file->remote_size != metadata->remote_size) {
                 r = job_file_set_remote_size(file, metadata->remote_size);
                 if (r == 0 && file->size != SIZE_UNKNOWN && file->size >= RESERVE_FROM_BYTES) {
@@ -539,6 +557,9 @@ static void file_run_transfer(struct file_run *run) {
                         .last_modified = begun ? file->validators.last_modified : NULL,
                         .encoding = begun ? file->validators.encoding : NULL,
                         .origin = begun ? file->validators.origin : NULL,
+                        .headers = file->job->custom_headers,
+                        .allow_insecure_redirect = file->job->security_flags & JOB_SECURITY_REDIRECT_INSECURE,
+                        .disallow_redirects = redirect_policy(file->job) == JOB_SECURITY_REDIRECT_DISALLOW,
                         .connect_timeout_usec = m->limits.connect_timeout_usec,
                         .stall_timeout_usec = m->limits.stall_timeout_usec,
                 });

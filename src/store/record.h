@@ -60,6 +60,11 @@ extern const struct field_table history_fields;
         X(complete_when_transferred, BOOL, complete_when_transferred, 1)         \
         X(replace_existing, BOOL, replace, 1)                                    \
         X(remote_time, BOOL, remote_time, 1)                                     \
+        X(custom_headers, BYTES_OR_NULL, custom_headers, LIMIT_CUSTOM_HEADERS)   \
+        X(custom_headers_write_only, BOOL, custom_headers_write_only, 1)         \
+        X(security_flags, U32, security_flags, UINT32_MAX)                       \
+        X(cost_flags, U32, cost_flags, UINT32_MAX)                               \
+        X(notification_interval_ms, U32, notification_interval_ms, UINT32_MAX)   \
         X(created_usec, U64, created_usec, INT64_MAX)                            \
         X(modified_usec, U64, modified_usec, INT64_MAX)                          \
         X(transferred_usec, U64, transferred_usec, INT64_MAX)                    \

@@ -47,6 +47,7 @@ struct engine_request {
         const char *encoding;
         const char *origin;
         bool allow_insecure_redirect;
+        bool disallow_redirects; /* one is an error with its HTTP status */
         const char *headers;    /* custom request headers, CRLF between, NULL for none; dropped across origins */
         const char *const *proxy_environment; /* "http_proxy=…", NULL-terminated, or NULL: none (design decision 21) */
         uint64_t connect_timeout_usec;
@@ -60,6 +61,7 @@ struct engine_metadata {
         const char *last_modified;   /* only if usable for If-Range (RFC 9110 8.8.2.2), or NULL */
         const char *encoding;
         const char *origin;          /* scheme://host:port/path that answered */
+        const char *redirected_url;  /* that answered, NULL: the one that was asked */
         uint64_t remote_time_usec;   /* Last-Modified whether strong or not, 0: none */
         const char *address;         /* of the server, printable */
 };

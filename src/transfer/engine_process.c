@@ -162,6 +162,7 @@ static void on_metadata(struct process_request *request, const struct ipc_metada
                 .last_modified = m->last_modified,
                 .encoding = m->encoding,
                 .origin = m->origin,
+                .redirected_url = m->redirected_url,
                 .remote_time_usec = m->remote_time_usec,
                 .address = m->address,
         };
@@ -476,6 +477,7 @@ static int message_from_request(const struct engine_request *request, struct ipc
                         .whole_file = request->whole_file,
                         .digest_decides = request->digest_decides,
                         .allow_insecure_redirect = request->allow_insecure_redirect,
+                        .disallow_redirects = request->disallow_redirects,
                         .remote_size = request->remote_size,
                         .stated_size = request->stated_size,
                         .max_bytes = request->max_bytes,

@@ -287,6 +287,7 @@ static void send_metadata(struct request *request, const struct verdict *verdict
                         .last_modified = metadata.last_modified,
                         .encoding = metadata.encoding,
                         .origin = metadata.origin,
+                        .redirected_url = activity->n_followed > 0 ? activity->url : NULL,
                         .address = metadata.address,
                 },
         });
@@ -622,6 +623,8 @@ static void follow(struct request *request) {
         _cleanup_free_ char *url = NULL;
         int r;
 
+        if (spec_of(request)->disallow_redirects)
+                return finish_redirect(request, ERROR_HTTP_STATUS);
         r = redirect_resolve(activity->url, activity->exchange.facts.location, activity->n_followed,
                              spec_of(request)->allow_insecure_redirect, &url);
         if (r < 0)

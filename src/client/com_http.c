@@ -1,0 +1,154 @@
+/* IBackgroundCopyJobHttpOptions to IBackgroundCopyJobHttpOptions3 of a job object. */
+#include "base/strings.h"
+#include "client/com_job.h"
+#include "protocol/limits.h"
+
+static struct com_job *http_of(IBackgroundCopyJobHttpOptions3 *This) {
+        return CONTAINER_OF(This, struct com_job, http);
+}
+
+static HRESULT http_com_QueryInterface(IBackgroundCopyJobHttpOptions3 *This, REFIID riid, void **ppvObject) {
+        return com_job_query(http_of(This), riid, ppvObject);
+}
+
+static ULONG http_com_AddRef(IBackgroundCopyJobHttpOptions3 *This) {
+        return com_job_add_ref(http_of(This));
+}
+
+static ULONG http_com_Release(IBackgroundCopyJobHttpOptions3 *This) {
+        return com_job_release(http_of(This));
+}
+
+/* ---- client certificates: see docs/not-implemented.md ---- */
+
+static bool store_is_known(BG_CERT_STORE_LOCATION location) {
+        return location >= BG_CERT_STORE_LOCATION_CURRENT_USER &&
+               location <= BG_CERT_STORE_LOCATION_LOCAL_MACHINE_ENTERPRISE;
+}
+
+static HRESULT http_com_SetClientCertificateByID(IBackgroundCopyJobHttpOptions3 *This,
+                                                 BG_CERT_STORE_LOCATION StoreLocation, LPCWSTR StoreName,
+                                                 BYTE *pCertHashBlob) {
+        return !store_is_known(StoreLocation) || !StoreName || !pCertHashBlob ? E_INVALIDARG : E_NOTIMPL;
+}
+
+static HRESULT http_com_SetClientCertificateByName(IBackgroundCopyJobHttpOptions3 *This,
+                                                   BG_CERT_STORE_LOCATION StoreLocation, LPCWSTR StoreName,
+                                                   LPCWSTR SubjectName) {
+        return !store_is_known(StoreLocation) || !StoreName || !SubjectName ? E_INVALIDARG : E_NOTIMPL;
+}
+
+/* As none can be set, there is none. */
+static HRESULT http_com_RemoveClientCertificate(IBackgroundCopyJobHttpOptions3 *This) {
+        return S_FALSE;
+}
+
+static HRESULT http_com_GetClientCertificate(IBackgroundCopyJobHttpOptions3 *This,
+                                             BG_CERT_STORE_LOCATION *pStoreLocation, LPWSTR *pStoreName,
+                                             BYTE **ppCertHashBlob, LPWSTR *pSubjectName) {
+        if (!pStoreLocation || !pStoreName || !ppCertHashBlob || !pSubjectName)
+                return E_INVALIDARG;
+        *pStoreLocation = BG_CERT_STORE_LOCATION_CURRENT_USER;
+        *pStoreName = *pSubjectName = NULL;
+        *ppCertHashBlob = NULL;
+        return E_NOT_SET;
+}
+
+/* ---- headers ---- */
+
+static HRESULT set_property(IBackgroundCopyJobHttpOptions3 *This, struct wire_property property) {
+        struct com_job *self = http_of(This);
+
+        return com_job_result(self, wire_set_property(self->c, self->hex, &property));
+}
+
+static HRESULT http_com_SetCustomHeaders(IBackgroundCopyJobHttpOptions3 *This, LPCWSTR RequestHeaders) {
+        HRESULT too_long = rim_hresult(ERROR_STRING_TOO_LONG, http_of(This)->family), hr = S_OK;
+        _cleanup_free_ char *headers = NULL;
+
+        if (RequestHeaders)
+                hr = com_string_in(RequestHeaders, LIMIT_CUSTOM_HEADERS - 1, too_long, &headers);
+        if (FAILED(hr))
+                return hr;
+        return set_property(This, (struct wire_property){
+                                          .name = "CustomHeaders", .type = 's', .s = headers ? headers : "" });
+}
+
+static HRESULT http_com_GetCustomHeaders(IBackgroundCopyJobHttpOptions3 *This, LPWSTR *pRequestHeaders) {
+        struct com_job *self = http_of(This);
+        struct job_record record;
+        HRESULT hr;
+
+        if (!pRequestHeaders)
+                return E_INVALIDARG;
+        *pRequestHeaders = NULL;
+        hr = com_job_read(self, &record);
+        if (FAILED(hr))
+                return hr;
+        if (record.more.custom_headers_write_only)
+                hr = rim_hresult(ERROR_WRITE_ONLY_PROPERTY, self->family);
+        else if (!*record.more.custom_headers)
+                hr = S_FALSE;
+        else
+                hr = com_string_out(record.more.custom_headers, pRequestHeaders);
+        job_record_done(&record);
+        return hr;
+}
+
+static HRESULT http_com_MakeCustomHeadersWriteOnly(IBackgroundCopyJobHttpOptions3 *This) {
+        return set_property(This, (struct wire_property){ .name = "CustomHeadersWriteOnly", .type = 'b', .b = true });
+}
+
+/* ---- flags ---- */
+
+static HRESULT http_com_SetSecurityFlags(IBackgroundCopyJobHttpOptions3 *This, ULONG Flags) {
+        return set_property(This, (struct wire_property){ .name = "SecurityFlags", .type = 'u', .u = Flags });
+}
+
+static HRESULT http_com_GetSecurityFlags(IBackgroundCopyJobHttpOptions3 *This, ULONG *pFlags) {
+        struct job_record record;
+        HRESULT hr;
+
+        if (!pFlags)
+                return E_INVALIDARG;
+        *pFlags = 0;
+        hr = com_job_read(http_of(This), &record);
+        if (FAILED(hr))
+                return hr;
+        *pFlags = record.more.security_flags;
+        job_record_done(&record);
+        return S_OK;
+}
+
+/* ---- IBackgroundCopyJobHttpOptions2 and 3 ---- */
+
+static HRESULT http_com_SetHttpMethod(IBackgroundCopyJobHttpOptions3 *This, LPCWSTR method) {
+        return !method || !*method ? E_INVALIDARG : E_NOTIMPL;
+}
+
+static HRESULT http_com_GetHttpMethod(IBackgroundCopyJobHttpOptions3 *This, LPWSTR *method) {
+        return com_string_out("GET", method);
+}
+
+static HRESULT http_com_SetServerCertificateValidationInterface(IBackgroundCopyJobHttpOptions3 *This,
+                                                                IUnknown *certValidationCallback) {
+        return E_NOTIMPL;
+}
+
+const IBackgroundCopyJobHttpOptions3Vtbl com_http_vtbl = {
+        .QueryInterface = http_com_QueryInterface,
+        .AddRef = http_com_AddRef,
+        .Release = http_com_Release,
+        .SetClientCertificateByID = http_com_SetClientCertificateByID,
+        .SetClientCertificateByName = http_com_SetClientCertificateByName,
+        .RemoveClientCertificate = http_com_RemoveClientCertificate,
+        .GetClientCertificate = http_com_GetClientCertificate,
+        .SetCustomHeaders = http_com_SetCustomHeaders,
+        .GetCustomHeaders = http_com_GetCustomHeaders,
+        .SetSecurityFlags = http_com_SetSecurityFlags,
+        .GetSecurityFlags = http_com_GetSecurityFlags,
+        .SetHttpMethod = http_com_SetHttpMethod,
+        .GetHttpMethod = http_com_GetHttpMethod,
+        .SetServerCertificateValidationInterface = http_com_SetServerCertificateValidationInterface,
+        .MakeCustomHeadersWriteOnly = http_com_MakeCustomHeadersWriteOnly,
+};

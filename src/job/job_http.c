@@ -1,0 +1,98 @@
+/* What a job says about its requests: headers of its own, and how redirects are taken. */
+#include "job/internal.h"
+
+#include "base/strings.h"
+
+#define HEADER_LINE_MAX 8192 /* bytes; the transfer takes no longer ones, and none without a value */
+
+static bool is_token_char(char c) {
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+               (c && strchr("!#$%&'*+-.^_`|~", c));
+}
+
+/* What the transfer says itself: somebody else's word for it would break ranges, framing or the connection. */
+static bool name_is_ours(const char *name, size_t n) {
+        static const char *const ours[] = {
+                "Accept-Encoding",
+                "Connection",
+                "Content-Length",
+                "Expect",
+                "Host",
+                "Proxy-Connection",
+                "If-Match",
+                "If-Modified-Since",
+                "If-None-Match",
+                "If-Range",
+                "If-Unmodified-Since",
+                "Keep-Alive",
+                "Proxy-Authorization",
+                "Range",
+                "TE",
+                "Trailer",
+                "Transfer-Encoding",
+                "Upgrade",
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(ours); i++)
+                if (strlen(ours[i]) == n && strncasecmp(name, ours[i], n) == 0)
+                        return true;
+        return false;
+}
+
+static bool line_is_valid(const char *line, size_t n) {
+        size_t name = 0;
+
+        while (name < n && is_token_char(line[name]))
+                name++;
+        if (name == 0 || name == n || line[name] != ':' || name_is_ours(line, name))
+                return false;
+        if (n >= HEADER_LINE_MAX || strspn(line + name + 1, " ") >= n - name - 1)
+                return false;
+        for (size_t i = name + 1; i < n; i++)
+                if (((uint8_t) line[i] < 0x20 && line[i] != '\t') || line[i] == 0x7f)
+                        return false;
+        return true;
+}
+
+/* "Name: value" with CR LF between; one more at the end does no harm. */
+static bool headers_are_valid(const char *headers) {
+        while (*headers) {
+                const char *end = strstr(headers, "\r\n");
+                size_t n = end ? (size_t) (end - headers) : strlen(headers);
+
+                if (!line_is_valid(headers, n))
+                        return false;
+                headers += n + (end ? 2 : 0);
+        }
+        return true;
+}
+
+int job_set_custom_headers(struct job *job, const char *headers, uint64_t now_usec) {
+        char *copy = NULL;
+
+        if (strlen(headers) >= LIMIT_CUSTOM_HEADERS)
+                return ERROR_STRING_TOO_LONG;
+        if (!utf8_is_valid(headers, SIZE_MAX) || !headers_are_valid(headers))
+                return ERROR_INVALID_ARGUMENT;
+        if (*headers) {
+                copy = strdup(headers);
+                if (!copy)
+                        return -ENOMEM;
+        }
+        free(job->custom_headers);
+        job->custom_headers = copy;
+        job->modified_usec = now_usec;
+        return 0;
+}
+
+int job_set_security_flags(struct job *job, uint32_t flags, uint64_t now_usec) {
+        uint32_t policy = flags & JOB_SECURITY_REDIRECT_MASK;
+
+        if (flags & ~(uint32_t) (JOB_SECURITY_REDIRECT_MASK | JOB_SECURITY_REDIRECT_INSECURE))
+                return ERROR_NOT_IMPLEMENTED;
+        if (policy != 0 && policy != JOB_SECURITY_REDIRECT_REPORT && policy != JOB_SECURITY_REDIRECT_DISALLOW)
+                return ERROR_NOT_IMPLEMENTED;
+        job->security_flags = flags;
+        job->modified_usec = now_usec;
+        return 0;
+}

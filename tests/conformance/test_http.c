@@ -1,0 +1,367 @@
+/* IBackgroundCopyJobHttpOptions to 3, and what the transfer makes of them. Requests are read by a small server of the test's own. */
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include <wchar.h>
+
+#include "conform.h"
+
+/* ---- a server that keeps what it was asked: "/to/PORT…" is redirected to that port, all else is ten bytes ---- */
+
+#define REQUEST_MAX 32768
+
+struct tap {
+        int fd;
+        unsigned port;
+        pthread_t thread;
+        pthread_mutex_t lock;
+        char last[REQUEST_MAX]; /* request */
+        unsigned n_requests;
+};
+
+static void answer(int fd, const char *request) {
+        char text[512];
+        unsigned port;
+
+        if (sscanf(request, "GET /to/%u", &port) == 1)
+                (void) snprintf(text, sizeof(text),
+                                "HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:%u/there\r\nContent-Length: 0\r\n"
+                                "Connection: close\r\n\r\n",
+                                port);
+        else
+                (void) snprintf(text, sizeof(text),
+                                "HTTP/1.1 200 OK\r\nContent-Length: 10\r\nConnection: close\r\n\r\n0123456789");
+        if (write(fd, text, strlen(text)) < 0)
+                print_error("the test's server cannot answer\n");
+}
+
+static void *serve(void *arg) {
+        struct tap *tap = arg;
+        static _Thread_local char request[REQUEST_MAX];
+
+        for (;;) {
+                int fd = accept(tap->fd, NULL, NULL);
+                size_t n = 0;
+                ssize_t k;
+
+                if (fd < 0)
+                        return NULL;
+                request[0] = 0;
+                while (!strstr(request, "\r\n\r\n") && n < sizeof(request) - 1 &&
+                       (k = read(fd, request + n, sizeof(request) - 1 - n)) > 0) {
+                        n += (size_t) k;
+                        request[n] = 0;
+                }
+                if (strstr(request, "\r\n\r\n")) {
+                        pthread_mutex_lock(&tap->lock);
+                        memcpy(tap->last, request, n + 1);
+                        tap->n_requests++;
+                        pthread_mutex_unlock(&tap->lock);
+                        answer(fd, request);
+                }
+                close(fd);
+        }
+}
+
+static struct tap *tap_new(void) {
+        struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+        struct tap *tap = calloc(1, sizeof(*tap));
+        socklen_t len = sizeof(address);
+
+        assert_non_null(tap);
+        tap->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        assert_int_equal(bind(tap->fd, (struct sockaddr *) &address, len), 0);
+        assert_int_equal(listen(tap->fd, 16), 0);
+        assert_int_equal(getsockname(tap->fd, (struct sockaddr *) &address, &len), 0);
+        tap->port = ntohs(address.sin_port);
+        pthread_mutex_init(&tap->lock, NULL);
+        assert_int_equal(pthread_create(&tap->thread, NULL, serve, tap), 0);
+        return tap;
+}
+
+static void tap_free(struct tap *tap) {
+        shutdown(tap->fd, SHUT_RDWR);
+        pthread_join(tap->thread, NULL);
+        close(tap->fd);
+        pthread_mutex_destroy(&tap->lock);
+        free(tap);
+}
+
+static bool tap_heard(struct tap *tap, const char *text) {
+        bool heard;
+
+        pthread_mutex_lock(&tap->lock);
+        heard = strstr(tap->last, text) != NULL;
+        pthread_mutex_unlock(&tap->lock);
+        return heard;
+}
+
+static const wchar_t *tap_url(const struct tap *tap, const char *path) {
+        char url[256];
+
+        (void) snprintf(url, sizeof(url), "http://127.0.0.1:%u%s", tap->port, path);
+        return widen(url);
+}
+
+static const wchar_t *away_url(const struct tap *from, const struct tap *to) {
+        char path[64];
+
+        (void) snprintf(path, sizeof(path), "/to/%u", to->port);
+        return tap_url(from, path);
+}
+
+static IBackgroundCopyJobHttpOptions3 *options_of(const struct job *job) {
+        void *out = NULL;
+
+        assert_hr(IBackgroundCopyJob_QueryInterface(job->com, &IID_IBackgroundCopyJobHttpOptions3, &out), S_OK);
+        return out;
+}
+
+/* ---- headers ---- */
+
+/* CONFORMS: api.md 1.8 "SetCustomHeaders/GetCustomHeaders": none is S_FALSE and NULL, NULL clears; 1.7: 16,384 with the NUL */
+static void headers_are_kept_until_they_are_cleared(void **state) {
+        FOR_EACH_FAMILY(family) {
+                struct job job = job_new(family);
+                IBackgroundCopyJobHttpOptions3 *options = options_of(&job);
+                LPWSTR headers = (LPWSTR) L"";
+
+                assert_hr(IBackgroundCopyJobHttpOptions3_GetCustomHeaders(options, &headers), S_FALSE);
+                assert_null(headers);
+                assert_hr(IBackgroundCopyJobHttpOptions3_GetCustomHeaders(options, NULL), E_INVALIDARG);
+                assert_hr(IBackgroundCopyJobHttpOptions3_SetCustomHeaders(options, L"X-One: 1\r\nX-Two: 2"), S_OK);
+                world_kill_service();
+                world_start_service();
+                assert_hr(IBackgroundCopyJobHttpOptions3_GetCustomHeaders(options, &headers), S_OK);
+                assert_int_equal(wcscmp(headers, L"X-One: 1\r\nX-Two: 2"), 0);
+                CoTaskMemFree(headers);
+                assert_hr(IBackgroundCopyJobHttpOptions3_SetCustomHeaders(options, NULL), S_OK);
+                assert_hr(IBackgroundCopyJobHttpOptions3_GetCustomHeaders(options, &headers), S_FALSE);
+                assert_hr(IBackgroundCopyJobHttpOptions3_SetCustomHeaders(options, long_text(L"X: ", 16384)),
+                          family->string_too_long);
+                (void) IBackgroundCopyJobHttpOptions3_Release(options);
+                job_done(&job);
+        }
+}
+
+static void what_is_no_header_of_the_client_is_refused(void **state) {
+        static const wchar_t *const bad[] = {
+                L"no colon",         L": no name",       L"a b: space in the name", L"X: 1\nX: 2", L"X: 1\r\n\r\nX: 2",
+                L"Range: bytes=0-1", L"if-range: \"x\"", L"Content-Length: 0",      L"X: \x01",    L" X: 1",
+        };
+
+        FOR_EACH_FAMILY(family) {
+                struct job job = job_new(family);
+                IBackgroundCopyJobHttpOptions3 *options = options_of(&job);
+                LPWSTR headers;
+
+                for (size_t i = 0; i < ELEMENTSOF(bad); i++)
+                        assert_hr(IBackgroundCopyJobHttpOptions3_SetCustomHeaders(options, bad[i]), E_INVALIDARG);
+                assert_hr(IBackgroundCopyJobHttpOptions3_GetCustomHeaders(options, &headers), S_FALSE);
+                (void) IBackgroundCopyJobHttpOptions3_Release(options);
+                job_done(&job);
+        }
+}
+
+/* The service never gives a header that was meant for one server to another one. */
+static void headers_go_to_their_origin_and_to_nobody_else(void **state) {
+        struct tap *here = tap_new(), *there = tap_new();
+
+        FOR_EACH_FAMILY(family) {
+                struct job direct = job_new(family), away = job_new(family);
+                IBackgroundCopyJobHttpOptions3 *options;
+
+                job_add(&direct, tap_url(here, "/direct"), destination("direct"));
+                options = options_of(&direct);
+                assert_hr(IBackgroundCopyJobHttpOptions3_SetCustomHeaders(options, L"X-Token: secret\r\nX-Two: 2"),
+                          S_OK);
+                (void) IBackgroundCopyJobHttpOptions3_Release(options);
+                job_resume(&direct);
+                job_wait(&direct, BG_JOB_STATE_TRANSFERRED);
+                assert_true(tap_heard(here, "\r\nX-Token: secret\r\n") && tap_heard(here, "\r\nX-Two: 2\r\n"));
+
+                job_add(&away, away_url(here, there), destination("away"));
+                options = options_of(&away);
+                assert_hr(IBackgroundCopyJobHttpOptions3_SetCustomHeaders(options, L"X-Token: secret"), S_OK);
+                (void) IBackgroundCopyJobHttpOptions3_Release(options);
+                job_resume(&away);
+                job_wait(&away, BG_JOB_STATE_TRANSFERRED);
+                assert_true(tap_heard(here, "GET /to/") && tap_heard(here, "\r\nX-Token: secret\r\n"));
+                assert_true(tap_heard(there, "GET /there"));
+                assert_false(tap_heard(there, "secret"));
+                job_done(&direct);
+                job_done(&away);
+        }
+        tap_free(here);
+        tap_free(there);
+}
+
+/* CONFORMS: api.md 1.8 "MakeCustomHeadersWriteOnly always S_OK, irreversible; afterwards no BITS method can read the headers" */
+static void write_only_headers_are_sent_but_never_told(void **state) {
+        struct tap *here = tap_new();
+
+        FOR_EACH_FAMILY(family) {
+                struct job job = job_new(family);
+                IBackgroundCopyJobHttpOptions3 *options = options_of(&job);
+                LPWSTR headers = (LPWSTR) L"";
+
+                job_add(&job, tap_url(here, "/hidden"), destination("hidden"));
+                assert_hr(IBackgroundCopyJobHttpOptions3_SetCustomHeaders(options, L"X-Token: first"), S_OK);
+                assert_hr(IBackgroundCopyJobHttpOptions3_MakeCustomHeadersWriteOnly(options), S_OK);
+                assert_hr(IBackgroundCopyJobHttpOptions3_MakeCustomHeadersWriteOnly(options), S_OK);
+                assert_hr(IBackgroundCopyJobHttpOptions3_GetCustomHeaders(options, &headers), DO_E_WRITE_ONLY_PROPERTY);
+                assert_null(headers);
+                assert_hr(IBackgroundCopyJobHttpOptions3_SetCustomHeaders(options, L"X-Token: second"), S_OK);
+                assert_hr(IBackgroundCopyJobHttpOptions3_GetCustomHeaders(options, &headers), DO_E_WRITE_ONLY_PROPERTY);
+                job_resume(&job);
+                job_wait(&job, BG_JOB_STATE_TRANSFERRED);
+                assert_true(tap_heard(here, "\r\nX-Token: second\r\n"));
+                (void) IBackgroundCopyJobHttpOptions3_Release(options);
+                job_done(&job);
+        }
+        tap_free(here);
+}
+
+/* ---- redirects ---- */
+
+static HRESULT error_of(const struct job *job) {
+        IBackgroundCopyError *error;
+        BG_ERROR_CONTEXT context;
+        HRESULT code;
+
+        assert_hr(IBackgroundCopyJob_GetError(job->com, &error), S_OK);
+        assert_hr(IBackgroundCopyError_GetError(error, &context, &code), S_OK);
+        (void) IBackgroundCopyError_Release(error);
+        return code;
+}
+
+/* CONFORMS: api.md 1.8 "SetSecurityFlags": ALLOW_REPORT rewrites the remote name to the final URL; DISALLOW → ERROR on redirect */
+static void redirects_are_taken_as_the_job_says(void **state) {
+        static const struct {
+                ULONG flags;
+                bool refused, renamed;
+        } cases[] = {
+                { BG_HTTP_REDIRECT_POLICY_ALLOW_SILENT, false, false },
+                { BG_HTTP_REDIRECT_POLICY_ALLOW_REPORT, false, true },
+                { BG_HTTP_REDIRECT_POLICY_DISALLOW, true, false },
+        };
+        struct tap *here = tap_new(), *there = tap_new();
+
+        FOR_EACH_FAMILY(family)
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                const wchar_t *path = destination("redirect"), *url = away_url(here, there);
+                struct job job = job_new(family);
+                IBackgroundCopyJobHttpOptions3 *options = options_of(&job);
+                IBackgroundCopyFile *file;
+                ULONG flags = 77;
+                LPWSTR name;
+
+                job_add(&job, url, path);
+                assert_hr(IBackgroundCopyJobHttpOptions3_SetSecurityFlags(options, cases[i].flags), S_OK);
+                assert_hr(IBackgroundCopyJobHttpOptions3_GetSecurityFlags(options, &flags), S_OK);
+                assert_int_equal(flags, cases[i].flags);
+                job_resume(&job);
+                job_wait(&job, cases[i].refused ? BG_JOB_STATE_ERROR : BG_JOB_STATE_TRANSFERRED);
+                if (cases[i].refused)
+                        assert_hr(error_of(&job), (HRESULT) 0x8019012E);
+                file = job_first_file(&job);
+                assert_hr(IBackgroundCopyFile_GetRemoteName(file, &name), S_OK);
+                assert_int_equal(wcscmp(name, cases[i].renamed ? tap_url(there, "/there") : url), 0);
+                CoTaskMemFree(name);
+                (void) IBackgroundCopyFile_Release(file);
+                (void) IBackgroundCopyJobHttpOptions3_Release(options);
+                job_done(&job);
+        }
+        tap_free(here);
+        tap_free(there);
+}
+
+/* CONFORMS: api.md 2.4 "security flags 0" of a fresh job; 1.8 "unsupported bits → E_NOTIMPL"; final states */
+static void unknown_security_flags_are_refused(void **state) {
+        FOR_EACH_FAMILY(family) {
+                struct job job = job_new(family);
+                IBackgroundCopyJobHttpOptions3 *options = options_of(&job);
+                ULONG flags = 77;
+
+                assert_hr(IBackgroundCopyJobHttpOptions3_GetSecurityFlags(options, &flags), S_OK);
+                assert_int_equal(flags, 0);
+                assert_hr(IBackgroundCopyJobHttpOptions3_SetSecurityFlags(options, 0x1000), E_NOTIMPL);
+                assert_hr(IBackgroundCopyJobHttpOptions3_SetSecurityFlags(options, 0x300), E_NOTIMPL);
+                assert_hr(IBackgroundCopyJobHttpOptions3_SetSecurityFlags(options,
+                                                                          BG_HTTP_REDIRECT_POLICY_ALLOW_HTTPS_TO_HTTP),
+                          S_OK);
+                assert_hr(IBackgroundCopyJobHttpOptions3_GetSecurityFlags(options, NULL), E_INVALIDARG);
+                assert_hr(IBackgroundCopyJob_Cancel(job.com), S_OK);
+                assert_hr(IBackgroundCopyJobHttpOptions3_SetSecurityFlags(options, 0), family->invalid_state);
+                assert_hr(IBackgroundCopyJobHttpOptions3_SetCustomHeaders(options, NULL), family->invalid_state);
+                (void) IBackgroundCopyJobHttpOptions3_Release(options);
+                job_done(&job);
+        }
+}
+
+/* ---- properties ---- */
+
+/* CONFORMS: api.md 1.4 BITS_JOB_PROPERTY_ID, 1.7 "Notification interval": default 500 ms */
+static void properties_of_a_job_survive_a_crash(void **state) {
+        FOR_EACH_FAMILY(family) {
+                BITS_JOB_PROPERTY_VALUE value = {};
+                struct job job = job_new(family);
+                IBackgroundCopyJob5 *job5;
+
+                assert_hr(IBackgroundCopyJob_QueryInterface(job.com, &IID_IBackgroundCopyJob5, (void **) &job5), S_OK);
+                assert_hr(IBackgroundCopyJob5_GetProperty(job5, BITS_JOB_PROPERTY_ID_COST_FLAGS, &value), S_OK);
+                assert_int_equal(value.Dword, (DWORD) BITS_JOB_TRANSFER_POLICY_ALWAYS);
+                value.Dword = (DWORD) BITS_JOB_TRANSFER_POLICY_STANDARD;
+                assert_hr(IBackgroundCopyJob5_SetProperty(job5, BITS_JOB_PROPERTY_ID_COST_FLAGS, value), S_OK);
+                if (!family->is_do) {
+                        assert_hr(IBackgroundCopyJob5_GetProperty(
+                                          job5, BITS_JOB_PROPERTY_MINIMUM_NOTIFICATION_INTERVAL_MS, &value),
+                                  S_OK);
+                        assert_int_equal(value.Dword, 500);
+                        value.Dword = 2000;
+                        assert_hr(IBackgroundCopyJob5_SetProperty(
+                                          job5, BITS_JOB_PROPERTY_MINIMUM_NOTIFICATION_INTERVAL_MS, value),
+                                  S_OK);
+                }
+                world_kill_service();
+                world_start_service();
+                assert_hr(IBackgroundCopyJob5_GetProperty(job5, BITS_JOB_PROPERTY_ID_COST_FLAGS, &value), S_OK);
+                assert_int_equal(value.Dword, (DWORD) BITS_JOB_TRANSFER_POLICY_STANDARD);
+                if (!family->is_do) {
+                        assert_hr(IBackgroundCopyJob5_GetProperty(
+                                          job5, BITS_JOB_PROPERTY_MINIMUM_NOTIFICATION_INTERVAL_MS, &value),
+                                  S_OK);
+                        assert_int_equal(value.Dword, 2000);
+                }
+                (void) IBackgroundCopyJob5_Release(job5);
+                job_done(&job);
+        }
+}
+
+static int set_up(void **state) {
+        return world_start(NULL);
+}
+
+static int tear_down(void **state) {
+        return world_stop();
+}
+
+int main(int argc, char **argv) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(headers_are_kept_until_they_are_cleared),
+                cmocka_unit_test(what_is_no_header_of_the_client_is_refused),
+                cmocka_unit_test(headers_go_to_their_origin_and_to_nobody_else),
+                cmocka_unit_test(write_only_headers_are_sent_but_never_told),
+                cmocka_unit_test(redirects_are_taken_as_the_job_says),
+                cmocka_unit_test(unknown_security_flags_are_refused),
+                cmocka_unit_test(properties_of_a_job_survive_a_crash),
+        };
+
+        world_arguments(argc, argv);
+        return cmocka_run_group_tests_name("HTTP options and properties of jobs", tests, set_up, tear_down);
+}
