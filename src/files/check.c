@@ -130,7 +130,7 @@ static int check_now(struct check_request *self) {
         if (r < 0)
                 return r;
         if (self->size == FILES_SIZE_UNKNOWN)
-                return space_check(dirfd, 0, self->keep_free);
+                return self->keep_free > 0 ? space_check(dirfd, 0, self->keep_free) : 0;
         r = space_check_file_size(self->size);
         if (r < 0)
                 return r;

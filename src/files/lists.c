@@ -30,6 +30,9 @@ struct open_directory {
         int error;
         struct file_facts facts;
         bool changed;
+        bool readable_asked; /* of remember_file(): once for all items */
+        bool writable_asked;
+        int writable_error;
         int any_fd; /* a file in it, for path_sync_directory(); opened only where that is needed */
 };
 
@@ -178,8 +181,18 @@ static int rename_over(const struct list_item *item, const struct open_directory
 
 /* For directories that cannot be read: see path_sync_directory(). */
 static void remember_file(struct open_directory *directory, const char *name) {
+        if (directory->readable_asked && directory->any_fd == -EBADF)
+                return;
+        directory->readable_asked = true;
         if (directory->any_fd < 0 && faccessat(directory->fd, ".", R_OK, AT_EACCESS) < 0)
                 directory->any_fd = path_open_beneath(directory->fd, name, O_RDONLY | O_NONBLOCK, 0);
+}
+
+static int judge_writable(struct open_directory *directory) {
+        if (!directory->writable_asked)
+                directory->writable_error = faccessat(directory->fd, ".", W_OK | X_OK, AT_EACCESS) < 0 ? -errno : 0;
+        directory->writable_asked = true;
+        return directory->writable_error;
 }
 
 static int publish_item(const struct list_item *item, struct open_directory *directory, enum place place,
@@ -233,7 +246,7 @@ static int step_publish_check(const struct list_item *item, struct open_director
         r = find_item(item, directory, &place, &temp, &replaced);
         if (r < 0 || place == PLACE_FINAL)
                 return r;
-        return faccessat(directory->fd, ".", W_OK | X_OK, AT_EACCESS) < 0 ? -errno : 0;
+        return judge_writable(directory);
 }
 
 /* A crash right after it was made: the file is known by its random name alone. */
