@@ -25,6 +25,7 @@ static struct manager_create_request make_request(const struct peer *peer, const
                 .family = (enum job_family) options->family,
                 .name = name,
                 .description = options->description,
+                .proxy_environment = options->proxy_environment,
                 .priority = (int) options->priority,
                 .complete_when_transferred = options->complete_when_transferred,
                 .replace = options->replace,

@@ -229,6 +229,7 @@ int options_read_create(sd_bus_message *m, struct create_options *ret, struct op
                 { "Family", OPTION_FAMILY, offsetof(struct create_options, family) },
                 { "Priority", OPTION_PRIORITY, offsetof(struct create_options, priority) },
                 { "Description", OPTION_STRING, offsetof(struct create_options, description) },
+                { "ProxyEnvironment", OPTION_STRING, offsetof(struct create_options, proxy_environment) },
                 { "CompleteWhenTransferred", OPTION_BOOL, offsetof(struct create_options, complete_when_transferred) },
                 { "Replace", OPTION_BOOL, offsetof(struct create_options, replace) },
                 { "RemoteTime", OPTION_BOOL, offsetof(struct create_options, remote_time) },
@@ -273,6 +274,9 @@ int options_read_properties(sd_bus_message *m, struct manager_properties *ret, s
                 { "CustomHeadersWriteOnly", OPTION_BOOL,
                   offsetof(struct manager_properties, custom_headers_write_only) },
                 { "SecurityFlags", OPTION_U32, offsetof(struct manager_properties, security_flags) },
+                { "ProxyUsage", OPTION_U32, offsetof(struct manager_properties, proxy_usage) },
+                { "ProxyList", OPTION_STRING, offsetof(struct manager_properties, proxy_list) },
+                { "ProxyBypass", OPTION_STRING, offsetof(struct manager_properties, proxy_bypass) },
                 { "CostFlags", OPTION_U32, offsetof(struct manager_properties, cost_flags) },
                 { "NotificationInterval", OPTION_U32, offsetof(struct manager_properties, notification_interval_ms) },
         };

@@ -17,6 +17,7 @@ struct options_text {
 
 struct create_options {
         const char *description;
+        const char *proxy_environment;
         int64_t family;
         int64_t priority;
         int64_t no_progress_timeout_s;

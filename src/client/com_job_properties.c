@@ -7,7 +7,6 @@
 #include "protocol/limits.h"
 
 #define MINIMUM_RETRY_DELAY_LEAST 5 /* seconds; BITS: SetMinimumRetryDelay */
-#define PROXY_LIST_MAX 4000         /* code points; BITS: SetProxySettings */
 
 /* ---- numbers ---- */
 
@@ -250,25 +249,62 @@ HRESULT job_com_GetError(IBackgroundCopyJob5 *This, IBackgroundCopyError **ppErr
         return hr;
 }
 
-/* ---- proxy: what can be checked is, the rest is not there yet ---- */
+/* ---- proxy ---- */
 
 HRESULT job_com_SetProxySettings(IBackgroundCopyJob5 *This, BG_JOB_PROXY_USAGE ProxyUsage, const WCHAR *ProxyList,
                                  const WCHAR *ProxyBypassList) {
+        struct com_job *self = com_job_of(This);
+        _cleanup_free_ char *list = NULL, *bypass = NULL;
+        HRESULT hr = S_OK;
+
+        /* AUTODETECT has no meaning here (design decision 21). */
         if (ProxyUsage < BG_JOB_PROXY_USAGE_PRECONFIG || ProxyUsage > BG_JOB_PROXY_USAGE_AUTODETECT)
                 return E_NOTIMPL;
-        if (ProxyUsage == BG_JOB_PROXY_USAGE_OVERRIDE ? !ProxyList : ProxyList || ProxyBypassList)
+        if (ProxyUsage == BG_JOB_PROXY_USAGE_OVERRIDE ? !ProxyList || !*ProxyList : ProxyList || ProxyBypassList)
                 return E_INVALIDARG;
-        if (ProxyList && wide_length(ProxyList, PROXY_LIST_MAX) > PROXY_LIST_MAX)
-                return BG_E_PROXY_LIST_TOO_LARGE;
-        if (ProxyBypassList && wide_length(ProxyBypassList, PROXY_LIST_MAX) > PROXY_LIST_MAX)
-                return BG_E_PROXY_BYPASS_LIST_TOO_LARGE;
-        return E_NOTIMPL;
+        if (ProxyUsage == BG_JOB_PROXY_USAGE_AUTODETECT)
+                return E_NOTIMPL;
+        if (ProxyList)
+                hr = com_string_in(ProxyList, LIMIT_PROXY_LIST, BG_E_PROXY_LIST_TOO_LARGE, &list);
+        if (SUCCEEDED(hr) && ProxyBypassList)
+                hr = com_string_in(ProxyBypassList, LIMIT_PROXY_LIST, BG_E_PROXY_BYPASS_LIST_TOO_LARGE, &bypass);
+        if (FAILED(hr))
+                return hr;
+        return com_job_result(self,
+                              wire_set_properties(self->c, self->hex,
+                                                  (const struct wire_property[]){
+                                                          { .name = "ProxyUsage", .type = 'u', .u = ProxyUsage },
+                                                          { .name = "ProxyList", .type = 's', .s = list ?: "" },
+                                                          { .name = "ProxyBypass", .type = 's', .s = bypass ?: "" },
+                                                  },
+                                                  3));
+}
+
+/* NULL for a list that there is none of. */
+static HRESULT list_out(const char *list, LPWSTR *ret) {
+        return *list ? com_string_out(list, ret) : S_OK;
 }
 
 HRESULT job_com_GetProxySettings(IBackgroundCopyJob5 *This, BG_JOB_PROXY_USAGE *pProxyUsage, LPWSTR *pProxyList,
                                  LPWSTR *pProxyBypassList) {
+        struct job_record record;
+        HRESULT hr;
+
         if (!pProxyUsage || !pProxyList || !pProxyBypassList)
                 return E_INVALIDARG;
         *pProxyList = *pProxyBypassList = NULL;
-        return E_NOTIMPL;
+        *pProxyUsage = BG_JOB_PROXY_USAGE_PRECONFIG;
+        hr = com_job_read(com_job_of(This), &record);
+        if (FAILED(hr))
+                return hr;
+        *pProxyUsage = (BG_JOB_PROXY_USAGE) record.more.proxy_usage;
+        hr = list_out(record.more.proxy_list, pProxyList);
+        if (SUCCEEDED(hr))
+                hr = list_out(record.more.proxy_bypass, pProxyBypassList);
+        if (FAILED(hr)) {
+                CoTaskMemFree(*pProxyList);
+                *pProxyList = NULL;
+        }
+        job_record_done(&record);
+        return hr;
 }

@@ -25,6 +25,8 @@ struct job_record {
                 const char *custom_headers; /* "": none, or not to be read */
                 int custom_headers_write_only;
                 uint32_t security_flags;
+                uint32_t proxy_usage;
+                const char *proxy_list, *proxy_bypass; /* "": none */
                 uint32_t cost_flags;
                 uint32_t notification_interval_ms;
         } more; /* what <dosvc.h> does not tell */

@@ -498,21 +498,34 @@ int wire_append_property(sd_bus_message *m, const struct wire_property *property
         }
 }
 
+struct property_list {
+        const struct wire_property *properties;
+        size_t n;
+};
+
 static int build_properties(sd_bus_message *m, const void *args) {
+        const struct property_list *list = args;
         int r;
 
         r = sd_bus_message_open_container(m, 'a', "{sv}");
-        if (r >= 0)
-                r = wire_append_property(m, args);
+        for (size_t i = 0; r >= 0 && i < list->n; i++)
+                r = wire_append_property(m, &list->properties[i]);
         return r < 0 ? r : sd_bus_message_close_container(m);
 }
 
-int wire_set_property(struct dosvc *c, const char *hex, const struct wire_property *property) {
-        if (property->type == 's' && !utf8_is_valid(property->s, SIZE_MAX))
-                return failure_setf(c, ERROR_INVALID_ARGUMENT, "%s is not valid UTF-8.", property->name);
+int wire_set_properties(struct dosvc *c, const char *hex, const struct wire_property *properties, size_t n) {
+        const struct property_list list = { properties, n };
+
+        for (size_t i = 0; i < n; i++)
+                if (properties[i].type == 's' && !utf8_is_valid(properties[i].s, SIZE_MAX))
+                        return failure_setf(c, ERROR_INVALID_ARGUMENT, "%s is not valid UTF-8.", properties[i].name);
         return command(c, hex,
                        (struct call){ .member = "SetProperties",
                                       .flags = CALL_REPEATABLE,
                                       .build = build_properties,
-                                      .args = property });
+                                      .args = &list });
+}
+
+int wire_set_property(struct dosvc *c, const char *hex, const struct wire_property *property) {
+        return wire_set_properties(c, hex, property, 1);
 }

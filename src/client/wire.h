@@ -65,6 +65,8 @@ struct wire_property {
                 bool b;
         };
 };
+/* All or none. */
+int wire_set_properties(struct dosvc *c, const char *hex, const struct wire_property *properties, size_t n);
 int wire_set_property(struct dosvc *c, const char *hex, const struct wire_property *property);
 
 /* ---- making ---- */

@@ -5,6 +5,7 @@
 
 #include "base/fds.h"
 #include "base/strings.h"
+#include "client/address.h"
 #include "client/failure.h"
 #include "client/wire.h"
 #include "protocol/limits.h"
@@ -226,6 +227,30 @@ struct create_args {
         bool attach, resume;
 };
 
+/* Decision 21: the proxies that this program would use are its jobs' too. Never HTTP_PROXY: in a CGI program it comes from outside. */
+static int append_environment(sd_bus_message *m) {
+        static const char *const names[][2] = {
+                { "http_proxy", "http_proxy" },
+                { "https_proxy", "HTTPS_PROXY" },
+                { "all_proxy", "ALL_PROXY" },
+                { "no_proxy", "NO_PROXY" },
+        };
+        char text[LIMIT_PROXY_ENVIRONMENT] = "";
+        size_t n = 0;
+
+        for (size_t i = 0; i < ELEMENTSOF(names); i++) {
+                const char *value = address_getenv(names[i][0]);
+
+                if (!value)
+                        value = address_getenv(names[i][1]);
+                if (!value || !utf8_is_valid(value, SIZE_MAX) || string_has_control(value) ||
+                    strlen(value) >= LIMIT_PROXY_LIST - 16)
+                        continue;
+                n += (size_t) snprintf(text + n, sizeof(text) - n, "%s=%s\n", names[i][0], value);
+        }
+        return n == 0 ? 0 : sd_bus_message_append(m, "{sv}", "ProxyEnvironment", "s", text);
+}
+
 static int build_create(sd_bus_message *m, const void *args) {
         const struct create_args *create = args;
         int r;
@@ -237,6 +262,8 @@ static int build_create(sd_bus_message *m, const void *args) {
                 r = wire_append_property(m, &create->job->options[i]);
         if (r >= 0)
                 r = sd_bus_message_append(m, "{sv}", "Umask", "u", create->mask);
+        if (r >= 0)
+                r = append_environment(m);
         if (r >= 0 && create->attach)
                 r = sd_bus_message_append(m, "{sv}", "Attach", "b", 1);
         if (r >= 0 && create->resume)

@@ -16,11 +16,11 @@
 #include "protocol/limits.h"
 
 #define IPC_VERSION 1u
-#define IPC_FRAME_MAX (64u * 1024)  /* one packet; the largest START fits (asserted in message.c) */
+#define IPC_FRAME_MAX (72u * 1024)  /* one packet; the largest START fits (asserted in message.c) */
 #define IPC_HEADER_SIZE 16u
 #define IPC_PIECES_MAX 500
-#define IPC_PROXIES_MAX 6           /* http_proxy https_proxy all_proxy no_proxy and room for two more */
-#define IPC_PROXY_BYTES 2048        /* one of them */
+#define IPC_PROXIES_MAX 4           /* http_proxy https_proxy all_proxy no_proxy */
+#define IPC_PROXY_BYTES (LIMIT_PROXY_LIST + 16) /* one of them */
 #define IPC_HOST_MAX 255            /* RFC 1035 */
 #define IPC_ADDRESSES_MAX 16        /* of one name: more than anybody tries */
 #define IPC_ADDRESS_TEXT_MAX 64     /* printable address */

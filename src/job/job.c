@@ -117,6 +117,9 @@ struct job *job_free(struct job *job) {
         free(job->name);
         free(job->description);
         free(job->custom_headers);
+        free(job->proxy_list);
+        free(job->proxy_bypass);
+        free(job->proxy_environment);
         free(job);
         return NULL;
 }

@@ -112,6 +112,13 @@ enum job_security {
         JOB_SECURITY_REDIRECT_INSECURE = 0x800, /* from https to http, too */
 };
 
+/* Values as published (BITS: SetProxySettings). */
+enum job_proxy {
+        JOB_PROXY_PRECONFIG = 0, /* as the environment of the client said */
+        JOB_PROXY_NONE = 1,
+        JOB_PROXY_OVERRIDE = 2, /* the job's own list */
+};
+
 struct job {
         struct guid id;
         uid_t owner;
@@ -134,6 +141,10 @@ struct job {
         char *custom_headers;           /* lines with CR LF between, or NULL; may hold secrets: never logged */
         bool custom_headers_write_only; /* no face hands them out any more */
         uint32_t security_flags;        /* enum job_security */
+        uint32_t proxy_usage;           /* enum job_proxy */
+        char *proxy_list;               /* as given, or NULL */
+        char *proxy_bypass;             /* or NULL */
+        char *proxy_environment;        /* "http_proxy=…" lines as the client found them, or NULL */
         uint32_t cost_flags;            /* 0: never set; kept and told, not acted on */
         uint32_t notification_interval_ms; /* least time between two JobModification */
 
@@ -267,6 +278,12 @@ int job_set_no_progress_timeout(struct job *job, uint32_t seconds, uint64_t now_
 /* "" clears them. ERROR_STRING_TOO_LONG; ERROR_INVALID_ARGUMENT for what is no header, or one that the transfer makes itself. */
 int job_set_custom_headers(struct job *job, const char *headers, uint64_t now_usec);
 int job_set_security_flags(struct job *job, uint32_t flags, uint64_t now_usec); /* unknown bits: ERROR_NOT_IMPLEMENTED */
+/* Other usages: ERROR_NOT_IMPLEMENTED. Lists ("": none) with JOB_PROXY_OVERRIDE only: ERROR_INVALID_ARGUMENT; ERROR_STRING_TOO_LONG. */
+int job_set_proxy(struct job *job, uint32_t usage, const char *list, const char *bypass, uint64_t now_usec);
+int job_set_proxy_environment(struct job *job, const char *environment);
+/* "http_proxy=…" and so on with NULL at the end, for the engine. 0 or -ENOMEM. */
+int job_proxy_variables(const struct job *job, char ***ret);
+void job_proxy_variables_free(char **variables);
 int job_file_set_url(struct job_file *file, const char *url, uint64_t now_usec);
 /* Another beginning for the URL of every file that is still to be fetched and has the old one; all or none. ERROR_INVALID_ARGUMENT for
  * an empty prefix. The caller frees the array *ret_changed, not the files. */

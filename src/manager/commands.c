@@ -93,6 +93,10 @@ static int apply_properties(struct job *job, const struct manager_properties *p,
                 r = job_set_custom_headers(job, p->custom_headers, now);
         if (r == 0 && p->security_flags >= 0)
                 r = job_set_security_flags(job, (uint32_t) p->security_flags, now);
+        if (r == 0 && p->proxy_usage >= 0)
+                r = job_set_proxy(job, (uint32_t) p->proxy_usage, p->proxy_list ?: "", p->proxy_bypass ?: "", now);
+        else if (r == 0 && (p->proxy_list || p->proxy_bypass))
+                r = ERROR_INVALID_ARGUMENT;
         if (r != 0)
                 return r;
         if (p->life_time_s >= 0)

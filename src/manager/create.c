@@ -328,6 +328,8 @@ static int draft_job(struct manager *m, const struct manager_create_request *req
                 r = job_new(&id, request->owner, request->family, request->name, now, ret);
         if (r == 0 && request->description)
                 r = job_set_description(*ret, request->description, now);
+        if (r == 0 && request->proxy_environment)
+                r = job_set_proxy_environment(*ret, request->proxy_environment);
         if (r == 0 && request->priority >= 0)
                 r = job_set_priority(*ret, (uint32_t) request->priority, now);
         if (r == 0 && request->no_progress_timeout_s >= 0)

@@ -105,6 +105,7 @@ struct manager_create_request {
         enum job_family family;
         const char *name;
         const char *description; /* NULL: "" */
+        const char *proxy_environment; /* NULL: "" */
         int priority;            /* -1: default */
         bool complete_when_transferred;
         int replace;             /* -1: the family's default (BITS: yes, DO: no) */
@@ -140,6 +141,9 @@ struct manager_properties { /* NULL, -1: leave as it is */
         const char *custom_headers; /* "": none */
         int custom_headers_write_only; /* can only be set */
         int64_t security_flags;
+        int64_t proxy_usage;
+        const char *proxy_list; /* with proxy_usage only */
+        const char *proxy_bypass;
         int64_t cost_flags;
         int64_t notification_interval_ms;
 };
@@ -154,6 +158,7 @@ struct manager_properties { /* NULL, -1: leave as it is */
                                       .remote_time = -1,                                                            \
                                       .custom_headers_write_only = -1,                                              \
                                       .security_flags = -1,                                                         \
+                                      .proxy_usage = -1,                                                            \
                                       .cost_flags = -1,                                                             \
                                       .notification_interval_ms = -1 })
 /* All or none. */

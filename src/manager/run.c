@@ -521,6 +521,7 @@ static void file_run_transfer(struct file_run *run) {
         struct engine_piece wanted[ENGINE_PIECES_MAX];
         size_t n = MIN(job_file_missing(file, pieces, ENGINE_PIECES_MAX), (size_t) ENGINE_PIECES_MAX);
         bool begun = file->received.n_items > 0;
+        char **proxies = NULL;
         int r;
 
         if (n == 0) {
@@ -540,7 +541,9 @@ static void file_run_transfer(struct file_run *run) {
         run->result = (struct engine_result) { .outcome = ENGINE_STOPPED, .text = "" };
         run->last_checkpoint_monotonic = clock_now(m->clock, CLOCK_ID_MONOTONIC);
         HASH_ADD(hh, m->by_request, request_id, sizeof(run->request_id), run);
-        r = engine_start(m->engine, &(struct engine_request) {
+        r = job_proxy_variables(file->job, &proxies);
+        if (r == 0)
+                r = engine_start(m->engine, &(struct engine_request) {
                         .id = run->request_id,
                         .owner = file->job->owner,
                         .foreground = file->job->priority == JOB_PRIORITY_FOREGROUND,
@@ -558,11 +561,13 @@ static void file_run_transfer(struct file_run *run) {
                         .encoding = begun ? file->validators.encoding : NULL,
                         .origin = begun ? file->validators.origin : NULL,
                         .headers = file->job->custom_headers,
+                        .proxy_environment = (const char *const *) proxies,
                         .allow_insecure_redirect = file->job->security_flags & JOB_SECURITY_REDIRECT_INSECURE,
                         .disallow_redirects = redirect_policy(file->job) == JOB_SECURITY_REDIRECT_DISALLOW,
                         .connect_timeout_usec = m->limits.connect_timeout_usec,
                         .stall_timeout_usec = m->limits.stall_timeout_usec,
                 });
+        job_proxy_variables_free(proxies);
         if (r == 0)
                 return;
         file_run_forget_request(run);

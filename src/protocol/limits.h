@@ -13,6 +13,8 @@
 #define LIMIT_RESPONSE_HEADERS 5000
 #define LIMIT_VALIDATOR 1024        /* bytes of an ETag or date that we keep; a longer one is treated as absent */
 #define LIMIT_CUSTOM_HEADERS 16384  /* BITS: SetCustomHeaders */
+#define LIMIT_PROXY_LIST 4000       /* BITS: SetProxySettings */
+#define LIMIT_PROXY_ENVIRONMENT 16384 /* bytes of a client's proxy variables */
 #define LIMIT_FILES_PER_CALL 1000   /* files in one AddFiles/CreateJob message; larger jobs take several calls */
 #define LIMIT_PAGE 1000             /* rows in one page of a list */
 #define LIMIT_ERROR_TEXT 512        /* bytes of a detail text that travels with an error */

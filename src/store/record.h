@@ -63,6 +63,10 @@ extern const struct field_table history_fields;
         X(custom_headers, BYTES_OR_NULL, custom_headers, LIMIT_CUSTOM_HEADERS)   \
         X(custom_headers_write_only, BOOL, custom_headers_write_only, 1)         \
         X(security_flags, U32, security_flags, UINT32_MAX)                       \
+        X(proxy_usage, U32, proxy_usage, JOB_PROXY_OVERRIDE)                     \
+        X(proxy_list, BYTES_OR_NULL, proxy_list, LIMIT_PROXY_LIST)               \
+        X(proxy_bypass, BYTES_OR_NULL, proxy_bypass, LIMIT_PROXY_LIST)           \
+        X(proxy_environment, BYTES_OR_NULL, proxy_environment, LIMIT_PROXY_ENVIRONMENT) \
         X(cost_flags, U32, cost_flags, UINT32_MAX)                               \
         X(notification_interval_ms, U32, notification_interval_ms, UINT32_MAX)   \
         X(created_usec, U64, created_usec, INT64_MAX)                            \

@@ -304,6 +304,70 @@ static void unknown_security_flags_are_refused(void **state) {
         }
 }
 
+/* ---- proxies ---- */
+
+static void fetch_by(const struct family *family, BG_JOB_PROXY_USAGE usage, const wchar_t *list, const wchar_t *bypass,
+                     const wchar_t *url) {
+        struct job job = job_new(family);
+
+        job_add(&job, url, destination("proxied"));
+        assert_hr(IBackgroundCopyJob_SetProxySettings(job.com, usage, list, bypass), S_OK);
+        job_resume(&job);
+        job_wait(&job, BG_JOB_STATE_TRANSFERRED);
+        job_done(&job);
+}
+
+/* CONFORMS: api.md 1.8 "SetProxySettings": OVERRIDE with list and bypass list, NO_PROXY, PRECONFIG; design.md decision 21 */
+static void bytes_come_through_the_proxy_that_the_job_names(void **state) {
+        struct tap *proxy = tap_new(), *direct = tap_new();
+        char address[64];
+
+        (void) snprintf(address, sizeof(address), "http://127.0.0.1:%u", proxy->port);
+        FOR_EACH_FAMILY(family) {
+                fetch_by(family, BG_JOB_PROXY_USAGE_OVERRIDE, widen(address), NULL, L"http://nowhere.invalid/one");
+                assert_true(tap_heard(proxy, "GET http://nowhere.invalid/one HTTP/1.1"));
+                fetch_by(family, BG_JOB_PROXY_USAGE_OVERRIDE, widen(address), L"other.invalid 127.0.0.1",
+                         tap_url(direct, "/bypassed"));
+                assert_true(tap_heard(direct, "GET /bypassed HTTP/1.1"));
+                assert_int_equal(setenv("http_proxy", address, 1), 0);
+                fetch_by(family, BG_JOB_PROXY_USAGE_PRECONFIG, NULL, NULL, L"http://nowhere.invalid/two");
+                assert_true(tap_heard(proxy, "GET http://nowhere.invalid/two HTTP/1.1"));
+                fetch_by(family, BG_JOB_PROXY_USAGE_NO_PROXY, NULL, NULL, tap_url(direct, "/none"));
+                assert_true(tap_heard(direct, "GET /none HTTP/1.1"));
+                assert_int_equal(unsetenv("http_proxy"), 0);
+        }
+        tap_free(proxy);
+        tap_free(direct);
+}
+
+static void proxy_settings_survive_a_crash(void **state) {
+        FOR_EACH_FAMILY(family) {
+                struct job job = job_new(family);
+                BG_JOB_PROXY_USAGE usage;
+                LPWSTR list, bypass;
+
+                assert_hr(IBackgroundCopyJob_GetProxySettings(job.com, &usage, &list, &bypass), S_OK);
+                assert_int_equal(usage, BG_JOB_PROXY_USAGE_PRECONFIG);
+                assert_null(list);
+                assert_null(bypass);
+                assert_hr(IBackgroundCopyJob_SetProxySettings(job.com, BG_JOB_PROXY_USAGE_OVERRIDE,
+                                                              L"http=a:1 https=b:2", L"*.local"),
+                          S_OK);
+                world_kill_service();
+                world_start_service();
+                assert_hr(IBackgroundCopyJob_GetProxySettings(job.com, &usage, &list, &bypass), S_OK);
+                assert_int_equal(usage, BG_JOB_PROXY_USAGE_OVERRIDE);
+                assert_int_equal(wcscmp(list, L"http=a:1 https=b:2"), 0);
+                assert_int_equal(wcscmp(bypass, L"*.local"), 0);
+                CoTaskMemFree(list);
+                CoTaskMemFree(bypass);
+                assert_hr(IBackgroundCopyJob_SetProxySettings(job.com, BG_JOB_PROXY_USAGE_PRECONFIG, NULL, NULL), S_OK);
+                assert_hr(IBackgroundCopyJob_GetProxySettings(job.com, &usage, &list, &bypass), S_OK);
+                assert_true(usage == BG_JOB_PROXY_USAGE_PRECONFIG && !list && !bypass);
+                job_done(&job);
+        }
+}
+
 /* ---- properties ---- */
 
 /* CONFORMS: api.md 1.4 BITS_JOB_PROPERTY_ID, 1.7 "Notification interval": default 500 ms */
@@ -359,6 +423,8 @@ int main(int argc, char **argv) {
                 cmocka_unit_test(write_only_headers_are_sent_but_never_told),
                 cmocka_unit_test(redirects_are_taken_as_the_job_says),
                 cmocka_unit_test(unknown_security_flags_are_refused),
+                cmocka_unit_test(bytes_come_through_the_proxy_that_the_job_names),
+                cmocka_unit_test(proxy_settings_survive_a_crash),
                 cmocka_unit_test(properties_of_a_job_survive_a_crash),
         };
 

@@ -524,8 +524,8 @@ static const struct method methods[] = {
         { "Job SetNoProgressTimeout", job_SetNoProgressTimeout, UNLESS_FINAL("ok", "IS") },
         { "Job GetNoProgressTimeout", job_GetNoProgressTimeout, EVERYWHERE("ok") },
         { "Job GetErrorCount", job_GetErrorCount,             EVERYWHERE("ok") },
-        { "Job SetProxySettings", job_SetProxySettings,       EVERYWHERE("later") },
-        { "Job GetProxySettings", job_GetProxySettings,       EVERYWHERE("later") },
+        { "Job SetProxySettings", job_SetProxySettings,       UNLESS_FINAL("ok", "IS") },
+        { "Job GetProxySettings", job_GetProxySettings,       EVERYWHERE("ok") },
         { "Job TakeOwnership", job_TakeOwnership,             EVERYWHERE("later") },
 
         /* IDeliveryOptimizationJob */
