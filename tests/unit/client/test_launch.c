@@ -1,6 +1,7 @@
 /* Starting the user instance on demand: what the service gets from the program that needs it, and what it does not
  * get. The service is a script that writes down what it sees; one that works is played by the test itself. */
 #include <fcntl.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <pthread.h>
 #include <setjmp.h>
@@ -134,6 +135,7 @@ static void it_has_no_descriptors_of_the_program(void **state) {
 static void its_signals_are_as_at_birth(void **state) {
         struct sigaction ignore = { .sa_handler = SIG_IGN }, old_pipe, old_usr1;
         _cleanup_free_ char *got = NULL;
+        uint64_t still_blocked, still_ignored;
         sigset_t blocked, old;
 
         sigaction(SIGPIPE, &ignore, &old_pipe);
@@ -142,7 +144,10 @@ static void its_signals_are_as_at_birth(void **state) {
         sigaddset(&blocked, SIGTERM);
         sigprocmask(SIG_BLOCK, &blocked, &old);
         got = run(*state, "grep -E '^Sig(Blk|Ign)' /proc/self/status");
-        assert_string_equal(got, "SigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\n");
+        assert_int_equal(sscanf(got, "SigBlk: %" SCNx64 " SigIgn: %" SCNx64, &still_blocked, &still_ignored), 2);
+        assert_true(still_blocked == 0);
+        /* 32 and 33 belong to the C library, which lets nobody change them: what ran this test may have left them ignored. */
+        assert_true((still_ignored & ~(UINT64_C(3) << 31)) == 0);
         sigprocmask(SIG_SETMASK, &old, NULL);
         sigaction(SIGPIPE, &old_pipe, NULL);
         sigaction(SIGUSR1, &old_usr1, NULL);
