@@ -1,6 +1,5 @@
 #include "transfer/request.h"
 
-#include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
 #include <systemd/sd-event.h>
@@ -12,6 +11,7 @@
 #include "transfer/curl_errors.h"
 #include "transfer/exchange.h"
 #include "transfer/redirect.h"
+#include "transfer/resolved.h"
 #include "transfer/sink.h"
 
 #define CONNECT_TIMEOUT_DEFAULT (30 * USEC_PER_SEC)
@@ -20,7 +20,6 @@
 #define DRAIN_TIMEOUT (5 * USEC_PER_SEC)     /* for a body that nobody wants */
 #define LARGE_BYTES (UINT64_C(4) * 1024 * 1024)
 #define NAMES_MAX 2                          /* the proxy's and the server's */
-#define RESOLVE_ENTRY_MAX (IPC_HOST_MAX + 16 + IPC_ADDRESSES_MAX * (ADDRESS_TEXT_MAX + 3))
 #define TEXT_MAX 400
 
 enum stage {
@@ -375,35 +374,6 @@ static void fetch(struct request *request) {
 
 /* --- names --------------------------------------------------------------------------------------------------------------- */
 
-static const char *address_print(const struct ipc_address *address, char ret[static ADDRESS_TEXT_MAX]) {
-        struct sockaddr_in6 in6 = { .sin6_family = AF_INET6 };
-        struct sockaddr_in in = { .sin_family = AF_INET };
-
-        memcpy(&in.sin_addr, address->bytes, 4);
-        memcpy(&in6.sin6_addr, address->bytes, 16);
-        return address_to_text(address->family == 4 ? (const struct sockaddr *) &in : (const struct sockaddr *) &in6, ret);
-}
-
-/* "host:port:[2001:db8::1],192.0.2.1": what CURLOPT_RESOLVE takes, in the order of preference that we were given. */
-static int add_resolved(struct activity *activity, const struct name *name, const struct ipc_resolved *result) {
-        char entry[RESOLVE_ENTRY_MAX], text[ADDRESS_TEXT_MAX];
-        struct curl_slist *list;
-        size_t at;
-
-        at = (size_t) snprintf(entry, sizeof(entry), "%s:%u:", name->host, name->port);
-        for (uint32_t i = 0; i < result->n_addresses; i++) {
-                bool six = result->addresses[i].family == 6;
-
-                at += (size_t) snprintf(entry + at, sizeof(entry) - at, "%s%s%s%s", i > 0 ? "," : "", six ? "[" : "",
-                                        address_print(&result->addresses[i], text), six ? "]" : "");
-        }
-        list = curl_slist_append(activity->resolve, entry);
-        if (!list)
-                return -ENOMEM;
-        activity->resolve = list;
-        return 0;
-}
-
 static void take_resolved(struct request *request, const struct ipc_resolved *result) {
         struct activity *activity = request->activity;
         const struct name *name = &activity->names[activity->name_at++];
@@ -411,7 +381,7 @@ static void take_resolved(struct request *request, const struct ipc_resolved *re
 
         switch (result->status) {
         case IPC_RESOLVE_OK:
-                r = add_resolved(activity, name, result);
+                r = resolved_append(&activity->resolve, name->host, name->port, result);
                 if (r < 0)
                         return finish_errno(request, r);
                 break;

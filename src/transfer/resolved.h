@@ -1,0 +1,9 @@
+/* Addresses that dosvc-resolve found, in the words of CURLOPT_RESOLVE. */
+#pragma once
+
+#include <curl/curl.h>
+
+#include "ipc/message.h"
+
+/* Adds "host:port:[2001:db8::1],192.0.2.1" to @list, in the order of preference that we were given. 0 or -ENOMEM. */
+int resolved_append(struct curl_slist **list, const char *host, uint16_t port, const struct ipc_resolved *result);
