@@ -215,6 +215,9 @@ def soak(run):
                   "valgrind --quiet --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite"], "valgrind.log")
         run.step("long tests", run.meson_tests, run.arguments.build, ["--suite", "soak", "-t", "0"], "soak.log",
                  {"DOSVC_SOAK": "1", "DOSVC_BUILD": os.path.join(ROOT, run.arguments.build)})
+        # The service under valgrind, and downloads of 1 GiB through every death.
+        run.step("long system tests (pytest)", run.pytest, ["tests/system/test_valgrind.py", "tests/system/test_recovery.py"], [],
+                 "soak-system.log", {"DOSVC_SOAK": "1", "DOSVC_BUILD": os.path.join(ROOT, run.arguments.build)})
 
 
 def main():

@@ -8,6 +8,9 @@ import threading
 
 import pytest
 
+# Minutes long: part of make soak, not of make check.
+collect_ignore = [] if os.environ.get("DOSVC_SOAK") else ["test_valgrind.py"]
+
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path.insert(0, os.path.join(ROOT, "tests", "lib"))
 sys.dont_write_bytecode = True

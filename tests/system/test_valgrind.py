@@ -11,8 +11,7 @@ from conftest import BUILD, QUICK
 from origin import content
 from service import Service, ServiceError
 
-pytestmark = [pytest.mark.skipif(not os.environ.get("DOSVC_SOAK"), reason="slow: runs with DOSVC_SOAK"),
-              pytest.mark.skipif(not shutil.which("valgrind"), reason="there is no valgrind")]
+pytestmark = pytest.mark.skipif(not shutil.which("valgrind"), reason="there is no valgrind")
 ERRORS = 99
 
 
