@@ -277,6 +277,7 @@ int options_read_properties(sd_bus_message *m, struct manager_properties *ret, s
                 { "ProxyUsage", OPTION_U32, offsetof(struct manager_properties, proxy_usage) },
                 { "ProxyList", OPTION_STRING, offsetof(struct manager_properties, proxy_list) },
                 { "ProxyBypass", OPTION_STRING, offsetof(struct manager_properties, proxy_bypass) },
+                { "MaxDownloadSize", OPTION_SIZE, offsetof(struct manager_properties, max_download_size) },
                 { "CostFlags", OPTION_U32, offsetof(struct manager_properties, cost_flags) },
                 { "NotificationInterval", OPTION_U32, offsetof(struct manager_properties, notification_interval_ms) },
         };

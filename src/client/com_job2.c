@@ -181,6 +181,15 @@ static bool property_is_known(enum job_family family, BITS_JOB_PROPERTY_ID id) {
         }
 }
 
+/* Above the largest file that there can be, a limit is none. */
+static HRESULT set_max_size(struct com_job *self, UINT64 value) {
+        const struct wire_property property = { .name = "MaxDownloadSize",
+                                                .type = 't',
+                                                .t = value > LIMIT_FILE_SIZE ? UINT64_MAX : value };
+
+        return com_job_result(self, wire_set_property(self->c, self->hex, &property));
+}
+
 static HRESULT set_number(struct com_job *self, const char *name, DWORD value) {
         const struct wire_property property = { .name = name, .type = 'u', .u = value };
 
@@ -198,6 +207,8 @@ HRESULT job_com_SetProperty(IBackgroundCopyJob5 *This, BITS_JOB_PROPERTY_ID Prop
                 return set_number(self, "CostFlags", PropertyValue.Dword);
         case BITS_JOB_PROPERTY_MINIMUM_NOTIFICATION_INTERVAL_MS:
                 return set_number(self, "NotificationInterval", PropertyValue.Dword);
+        case BITS_JOB_PROPERTY_MAX_DOWNLOAD_SIZE:
+                return set_max_size(self, PropertyValue.Uint64);
         default:
                 return E_NOTIMPL;
         }
@@ -208,6 +219,8 @@ static void read_property(const struct job_record *record, BITS_JOB_PROPERTY_ID 
         if (id == BITS_JOB_PROPERTY_ID_COST_FLAGS)
                 ret->Dword =
                         record->more.cost_flags ? record->more.cost_flags : (DWORD) BITS_JOB_TRANSFER_POLICY_ALWAYS;
+        else if (id == BITS_JOB_PROPERTY_MAX_DOWNLOAD_SIZE)
+                ret->Uint64 = record->more.max_download_size;
         else
                 ret->Dword = record->more.notification_interval_ms;
 }
@@ -223,7 +236,7 @@ HRESULT job_com_GetProperty(IBackgroundCopyJob5 *This, BITS_JOB_PROPERTY_ID Prop
         *PropertyValue = (BITS_JOB_PROPERTY_VALUE){};
         if (!property_is_known(self->family, PropertyId))
                 return rim_hresult(ERROR_UNKNOWN_PROPERTY, self->family);
-        if (PropertyId != BITS_JOB_PROPERTY_ID_COST_FLAGS &&
+        if (PropertyId != BITS_JOB_PROPERTY_ID_COST_FLAGS && PropertyId != BITS_JOB_PROPERTY_MAX_DOWNLOAD_SIZE &&
             PropertyId != BITS_JOB_PROPERTY_MINIMUM_NOTIFICATION_INTERVAL_MS)
                 return E_NOTIMPL;
         hr = com_job_read(self, &record);

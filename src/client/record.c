@@ -290,6 +290,7 @@ static const struct field job_fields[] = {
         JOB_MORE("ProxyUsage", FIELD_U32, proxy_usage),
         JOB_MORE("ProxyList", FIELD_STRING, proxy_list),
         JOB_MORE("ProxyBypass", FIELD_STRING, proxy_bypass),
+        JOB_MORE("MaxDownloadSize", FIELD_U64, max_download_size),
         JOB_MORE("CostFlags", FIELD_U32, cost_flags),
         JOB_MORE("NotificationInterval", FIELD_U32, notification_interval_ms),
         { "Error", FIELD_ERROR, offsetof(struct job_fields, error) },
@@ -308,7 +309,7 @@ static const dosvc_job_info no_job = {
         .bytes_total = DOSVC_UNKNOWN,
 };
 
-static const struct job_record_more no_more = { .custom_headers = "", .proxy_list = "", .proxy_bypass = "", .notification_interval_ms = 500 };
+static const struct job_record_more no_more = { .custom_headers = "", .proxy_list = "", .proxy_bypass = "", .max_download_size = DOSVC_UNKNOWN, .notification_interval_ms = 500 };
 
 static const char *instance_name(bool is_system) {
         return is_system ? "system" : "user";

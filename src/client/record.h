@@ -27,6 +27,7 @@ struct job_record {
                 uint32_t security_flags;
                 uint32_t proxy_usage;
                 const char *proxy_list, *proxy_bypass; /* "": none */
+                uint64_t max_download_size;
                 uint32_t cost_flags;
                 uint32_t notification_interval_ms;
         } more; /* what <dosvc.h> does not tell */

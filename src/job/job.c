@@ -74,6 +74,7 @@ int job_new(const struct guid *id, uid_t owner, enum job_family family, const ch
                 .life_time_usec = bits ? LIFE_TIME_BITS_USEC : LIFE_TIME_DO_USEC,
                 .replace = bits,     /* design decision 13 */
                 .remote_time = bits, /* design decision 20 */
+                .max_download_size = SIZE_UNKNOWN,
                 .notification_interval_ms = NOTIFICATION_INTERVAL_DEFAULT_MS,
                 .created_usec = now_usec,
                 .modified_usec = now_usec,
@@ -264,6 +265,16 @@ int job_set_minimum_retry_delay(struct job *job, uint32_t seconds, uint64_t now_
 
 int job_set_no_progress_timeout(struct job *job, uint32_t seconds, uint64_t now_usec) {
         job->no_progress_timeout_s = seconds;
+        job->modified_usec = now_usec;
+        return 0;
+}
+
+int job_set_max_download_size(struct job *job, uint64_t size, uint64_t now_usec) {
+        if (job->resumed)
+                return ERROR_READ_ONLY_AFTER_RESUME;
+        if (size == 0)
+                return ERROR_MAX_SIZE_INVALID;
+        job->max_download_size = size > LIMIT_FILE_SIZE ? SIZE_UNKNOWN : size;
         job->modified_usec = now_usec;
         return 0;
 }

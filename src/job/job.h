@@ -145,6 +145,8 @@ struct job {
         char *proxy_list;               /* as given, or NULL */
         char *proxy_bypass;             /* or NULL */
         char *proxy_environment;        /* "http_proxy=…" lines as the client found them, or NULL */
+        uint64_t max_download_size;     /* of all files together, SIZE_UNKNOWN: no limit */
+        bool resumed;                   /* at least once: some properties are fixed then */
         uint32_t cost_flags;            /* 0: never set; kept and told, not acted on */
         uint32_t notification_interval_ms; /* least time between two JobModification */
 
@@ -284,6 +286,8 @@ int job_set_proxy_environment(struct job *job, const char *environment);
 /* "http_proxy=…" and so on with NULL at the end, for the engine. 0 or -ENOMEM. */
 int job_proxy_variables(const struct job *job, char ***ret);
 void job_proxy_variables_free(char **variables);
+/* Before the first Resume: ERROR_READ_ONLY_AFTER_RESUME. 0: ERROR_MAX_SIZE_INVALID. */
+int job_set_max_download_size(struct job *job, uint64_t size, uint64_t now_usec);
 int job_file_set_url(struct job_file *file, const char *url, uint64_t now_usec);
 /* Another beginning for the URL of every file that is still to be fetched and has the old one; all or none. ERROR_INVALID_ARGUMENT for
  * an empty prefix. The caller frees the array *ret_changed, not the files. */
@@ -317,6 +321,8 @@ bool job_file_is_filled(const struct job_file *file);
 
 /* Sum of the sizes; SIZE_UNKNOWN if any is unknown. */
 uint64_t job_bytes_total(const struct job *job);
+/* What is known of it: of files without a known size, what was received. */
+bool job_is_over_its_size(const struct job *job);
 
 /* ---- what is still to fetch ---- */
 

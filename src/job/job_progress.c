@@ -231,3 +231,16 @@ int job_loaded(struct job *job) {
                 job_set_waiting(job, job_default_waiting(job), job->state_since_usec);
         return 0;
 }
+
+bool job_is_over_its_size(const struct job *job) {
+        uint64_t total = 0;
+
+        if (job->max_download_size == SIZE_UNKNOWN)
+                return false;
+        for (size_t i = 0; i < job->n_files; i++) {
+                const struct job_file *file = job->files[i];
+
+                total = u64_add_saturated(total, file->size != SIZE_UNKNOWN ? file->size : intervals_total(&file->received));
+        }
+        return total > job->max_download_size;
+}

@@ -52,6 +52,7 @@ void manager_resume_job(struct manager *m, struct job *job, manager_reply_fn fn,
                 job->files[i]->furthest_bytes = 0;
         }
         job->pace.attempts = 0;
+        job->resumed = true;
         if (job_is_complete(job))
                 manager_job_all_transferred(m, job);
         else
@@ -93,6 +94,8 @@ static int apply_properties(struct job *job, const struct manager_properties *p,
                 r = job_set_custom_headers(job, p->custom_headers, now);
         if (r == 0 && p->security_flags >= 0)
                 r = job_set_security_flags(job, (uint32_t) p->security_flags, now);
+        if (r == 0 && p->max_download_size != MANAGER_SIZE_UNCHANGED)
+                r = job_set_max_download_size(job, p->max_download_size, now);
         if (r == 0 && p->proxy_usage >= 0)
                 r = job_set_proxy(job, (uint32_t) p->proxy_usage, p->proxy_list ?: "", p->proxy_bypass ?: "", now);
         else if (r == 0 && (p->proxy_list || p->proxy_bypass))
@@ -127,8 +130,10 @@ void manager_set_properties(struct manager *m, struct job *job, const struct man
         if (!command_allowed(m, job, JOB_COMMAND_SET, reply))
                 return;
         r = job_new(&job->id, job->owner, job->family, "", now, &scratch);
-        if (r == 0)
+        if (r == 0) {
+                scratch->resumed = job->resumed;
                 r = apply_properties(scratch, properties, now);
+        }
         if (r == 0)
                 r = apply_properties(job, properties, now);
         if (r != 0) {

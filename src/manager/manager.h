@@ -144,9 +144,11 @@ struct manager_properties { /* NULL, -1: leave as it is */
         int64_t proxy_usage;
         const char *proxy_list; /* with proxy_usage only */
         const char *proxy_bypass;
+        uint64_t max_download_size; /* or MANAGER_SIZE_UNCHANGED */
         int64_t cost_flags;
         int64_t notification_interval_ms;
 };
+#define MANAGER_SIZE_UNCHANGED (UINT64_MAX - 1)
 #define MANAGER_PROPERTIES_NONE                                                                                      \
         ((struct manager_properties){ .priority = -1,                                                               \
                                       .notify_flags = -1,                                                           \
@@ -159,6 +161,7 @@ struct manager_properties { /* NULL, -1: leave as it is */
                                       .custom_headers_write_only = -1,                                              \
                                       .security_flags = -1,                                                         \
                                       .proxy_usage = -1,                                                            \
+                                      .max_download_size = MANAGER_SIZE_UNCHANGED,                                  \
                                       .cost_flags = -1,                                                             \
                                       .notification_interval_ms = -1 })
 /* All or none. */

@@ -442,6 +442,8 @@ static void engine_metadata(void *userdata, uint64_t id, const struct engine_met
                 r = note_redirect(file, metadata->redirected_url);
         if (r == 0 && metadata->remote_size != ENGINE_SIZE_UNKNOWN && file->remote_size != metadata->remote_size) {
                 r = job_file_set_remote_size(file, metadata->remote_size);
+                if (r == 0 && job_is_over_its_size(file->job))
+                        r = ERROR_TOO_LARGE;
                 if (r == 0 && file->size != SIZE_UNKNOWN && file->size >= RESERVE_FROM_BYTES) {
                         r = files_reserve(m->files, run->handle, file->size,
                                           file->job->priority != JOB_PRIORITY_FOREGROUND, file_run_reserved, run);
@@ -471,6 +473,8 @@ static void engine_progress(void *userdata, uint64_t id, uint64_t start, uint64_
         r = files_note_written(run->handle, start, end);
         if (r == 0)
                 r = job_file_received(run->file, start, end);
+        if (r == 0 && job->bytes_received > job->max_download_size)
+                r = ERROR_TOO_LARGE;
         if (r != 0) {
                 file_run_give_up(run, r, "cannot keep count of what was written");
                 return;
@@ -555,7 +559,7 @@ static void file_run_transfer(struct file_run *run) {
                         .digest_decides = file->has_sha256,
                         .remote_size = begun ? file->remote_size : ENGINE_SIZE_UNKNOWN,
                         .stated_size = file_is_whole(file) ? file->stated_size : ENGINE_SIZE_UNKNOWN,
-                        .max_bytes = LIMIT_FILE_SIZE,
+                        .max_bytes = file_is_whole(file) ? MIN(LIMIT_FILE_SIZE, file->job->max_download_size) : LIMIT_FILE_SIZE,
                         .etag = begun ? file->validators.etag : NULL,
                         .last_modified = begun ? file->validators.last_modified : NULL,
                         .encoding = begun ? file->validators.encoding : NULL,

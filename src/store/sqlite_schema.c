@@ -40,6 +40,8 @@ const struct schema_version schema_versions[] = {
           "  proxy_list BLOB,"
           "  proxy_bypass BLOB,"
           "  proxy_environment BLOB,"
+          "  max_download_size INTEGER,"
+          "  resumed INTEGER NOT NULL,"
           "  cost_flags INTEGER NOT NULL,"
           "  notification_interval_ms INTEGER NOT NULL,"
           "  created_usec INTEGER,"

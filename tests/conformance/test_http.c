@@ -407,6 +407,48 @@ static void properties_of_a_job_survive_a_crash(void **state) {
         }
 }
 
+static void set_max_size(const struct job *job, UINT64 size, HRESULT expected) {
+        BITS_JOB_PROPERTY_VALUE value = { .Uint64 = size };
+        IBackgroundCopyJob5 *job5;
+
+        assert_hr(IBackgroundCopyJob_QueryInterface(job->com, &IID_IBackgroundCopyJob5, (void **) &job5), S_OK);
+        assert_hr(IBackgroundCopyJob5_SetProperty(job5, BITS_JOB_PROPERTY_MAX_DOWNLOAD_SIZE, value), expected);
+        if (expected == S_OK) {
+                assert_hr(IBackgroundCopyJob5_GetProperty(job5, BITS_JOB_PROPERTY_MAX_DOWNLOAD_SIZE, &value), S_OK);
+                assert_true(value.Uint64 == size);
+        }
+        (void) IBackgroundCopyJob5_Release(job5);
+}
+
+/* CONFORMS: api.md 2.1 "MAX_DOWNLOAD_SIZE hit → E 0x80200064"; 1.8 Job5: _AFTER_RESUME, MAX_DOWNLOAD_SIZE_INVALID_VALUE */
+static void a_job_that_is_too_large_is_in_error(void **state) {
+        static const struct {
+                const char *first, *second;
+                BG_JOB_STATE state;
+        } cases[] = {
+                { "/x?size=1000", "/y?size=1000", BG_JOB_STATE_TRANSFERRED },
+                { "/x?size=1000", "/y?size=1001", BG_JOB_STATE_ERROR },
+                { "/x?size=3000", "/y?size=1", BG_JOB_STATE_ERROR },
+                { "/x?size=1000&length=missing&close=1", "/y?size=1001&length=missing&close=1", BG_JOB_STATE_ERROR },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                struct job job = job_new(&families[1]);
+
+                job_add(&job, origin_url(cases[i].first), destination("x"));
+                job_add(&job, origin_url(cases[i].second), destination("y"));
+                set_max_size(&job, 0, BG_E_MAX_DOWNLOAD_SIZE_INVALID_VALUE);
+                set_max_size(&job, UINT64_MAX, S_OK);
+                set_max_size(&job, 2000, S_OK);
+                job_resume(&job);
+                job_wait(&job, cases[i].state);
+                if (cases[i].state == BG_JOB_STATE_ERROR)
+                        assert_hr(error_of(&job), BG_E_MAX_DOWNLOAD_SIZE_LIMIT_REACHED);
+                set_max_size(&job, 5000, BG_E_READ_ONLY_PROPERTY_AFTER_RESUME);
+                job_done(&job);
+        }
+}
+
 static int set_up(void **state) {
         return world_start(NULL);
 }
@@ -425,6 +467,7 @@ int main(int argc, char **argv) {
                 cmocka_unit_test(unknown_security_flags_are_refused),
                 cmocka_unit_test(bytes_come_through_the_proxy_that_the_job_names),
                 cmocka_unit_test(proxy_settings_survive_a_crash),
+                cmocka_unit_test(a_job_that_is_too_large_is_in_error),
                 cmocka_unit_test(properties_of_a_job_survive_a_crash),
         };
 
