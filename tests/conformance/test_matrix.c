@@ -321,6 +321,26 @@ JOB(QueryInterface_delivery) {
                         &delivery);
 }
 
+/* One call through another interface of the job. */
+#define JOB_BY(interface, name, call)                                                                 \
+        JOB(name) {                                                                                   \
+                interface *by = NULL;                                                                 \
+                HRESULT hr = IBackgroundCopyJob_QueryInterface(COM, &IID_##interface, (void **) &by); \
+                                                                                                      \
+                assert_hr(hr, S_OK);                                                                  \
+                hr = call;                                                                            \
+                (void) interface##_Release(by);                                                       \
+                return hr;                                                                            \
+        }
+JOB_BY(IBackgroundCopyJob3, ReplaceRemotePrefix,
+       IBackgroundCopyJob3_ReplaceRemotePrefix(by, L"http://none.invalid/", L"http://x/"))
+JOB_BY(IBackgroundCopyJob5, SetProperty,
+       IBackgroundCopyJob5_SetProperty(by, BITS_JOB_PROPERTY_ID_COST_FLAGS,
+                                       (BITS_JOB_PROPERTY_VALUE){ .Dword = 0x80000067 }))
+JOB_BY(IBackgroundCopyJobHttpOptions, SetCustomHeaders, IBackgroundCopyJobHttpOptions_SetCustomHeaders(by, L"X-One: 1"))
+JOB_BY(IBackgroundCopyJobHttpOptions, SetSecurityFlags, IBackgroundCopyJobHttpOptions_SetSecurityFlags(by, 0x800))
+JOB_BY(IBackgroundCopyJobHttpOptions3, MakeWriteOnly, IBackgroundCopyJobHttpOptions3_MakeCustomHeadersWriteOnly(by))
+
 #define FILE_CALL(name) static HRESULT file_##name(struct subject *s)
 
 FILE_CALL(GetRemoteName) {
@@ -527,6 +547,13 @@ static const struct method methods[] = {
         { "Job SetProxySettings", job_SetProxySettings,       UNLESS_FINAL("ok", "IS") },
         { "Job GetProxySettings", job_GetProxySettings,       EVERYWHERE("ok") },
         { "Job TakeOwnership", job_TakeOwnership,             EVERYWHERE("later") },
+
+        /* What later versions of it, and IBackgroundCopyJobHttpOptions, change */
+        { "Job3 ReplaceRemotePrefix", job_ReplaceRemotePrefix, UNLESS_FINAL("false", "IS") },
+        { "Job5 SetProperty", job_SetProperty,                UNLESS_FINAL("ok", "IS") },
+        { "HttpOptions SetCustomHeaders", job_SetCustomHeaders, UNLESS_FINAL("ok", "IS") },
+        { "HttpOptions SetSecurityFlags", job_SetSecurityFlags, UNLESS_FINAL("ok", "IS") },
+        { "HttpOptions3 MakeCustomHeadersWriteOnly", job_MakeWriteOnly, UNLESS_FINAL("ok", "IS") },
 
         /* IDeliveryOptimizationJob */
         { "DOJob QueryInterface", job_QueryInterface_delivery, EVERYWHERE("ok") },
