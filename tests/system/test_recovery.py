@@ -144,7 +144,8 @@ def test_a_five_gib_sparse_file(instance, target):
         f.seek(size - 5)
         f.write(b"the e")
     conf = www.parent / "nginx.conf"
-    conf.write_text(f"""daemon off; pid {www.parent}/nginx.pid; error_log {www.parent}/error.log; events {{}}
+    user = "user root; " if os.geteuid() == 0 else ""  # the test's folders are closed to others
+    conf.write_text(f"""{user}daemon off; pid {www.parent}/nginx.pid; error_log {www.parent}/error.log; events {{}}
 http {{ access_log off; sendfile on; client_body_temp_path {www.parent}/t1; proxy_temp_path {www.parent}/t2;
 fastcgi_temp_path {www.parent}/t3; uwsgi_temp_path {www.parent}/t4; scgi_temp_path {www.parent}/t5;
 server {{ listen unix:{www.parent}/unused; listen 127.0.0.1:18581; root {www}; }} }}""")
