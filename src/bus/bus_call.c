@@ -152,7 +152,7 @@ static void reply_is_durable(const struct manager_reply *answer, void *userdata)
 
 int bus_reply(struct peer *peer, sd_bus_message *m, sd_bus_message *reply, bool dirty, sd_bus_error *error) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *owned = reply;
-        struct bus_call *call;
+        struct bus_call *call = NULL;
         int r;
 
         if (!dirty) {

@@ -174,7 +174,7 @@ static char *split_assignment(const char *word, const char **ret_value) {
 int command_set(const struct arguments *arguments) {
         _cleanup_(dosvc_closep) dosvc *connection = NULL;
         char id[DOSVC_ID_SIZE];
-        const char *value;
+        const char *value = NULL;
         int code;
 
         for (int i = 1; i < arguments->n_operands; i++) {
