@@ -769,26 +769,6 @@ void manager_job_all_transferred(struct manager *m, struct job *job) {
                 manager_start_op(m, job, JOB_INTENT_COMPLETE, false, (struct reply) {});
 }
 
-static enum waiting_reason waiting_for(enum error_code code) {
-        switch (code) {
-        case ERROR_NO_SPACE:
-        case ERROR_QUOTA:
-                return WAITING_SPACE;
-        case ERROR_READ_ONLY_FILE_SYSTEM:
-        case ERROR_DESTINATION_LOCKED:
-                return WAITING_DESTINATION;
-        case ERROR_TOO_MANY_OPEN_FILES:
-        case ERROR_OUT_OF_MEMORY:
-                return WAITING_RESOURCES;
-        case ERROR_NO_NETWORK:
-                return WAITING_NETWORK;
-        case ERROR_BLOCKED_BY_POLICY:
-                return WAITING_POLICY;
-        default:
-                return WAITING_RETRY;
-        }
-}
-
 void manager_fail_job(struct manager *m, struct job *job, enum error_code code, enum error_context context, uint32_t detail,
                       uint32_t file_index, bool transient, uint64_t retry_after_usec, const char *text) {
         bool blocked = job_error_is_blocked_cause(code);
@@ -808,8 +788,6 @@ void manager_fail_job(struct manager *m, struct job *job, enum error_code code, 
         }
         if (manager_transition(m, job, event) != 0)
                 return;
-        if (event == JOB_EVENT_TRANSIENT_ERROR)
-                job_set_waiting(job, waiting_for(code), manager_realtime(m));
         manager_save_job(m, job);
         manager_stop_runs(m, job);
 }
