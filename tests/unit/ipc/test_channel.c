@@ -253,6 +253,8 @@ static void a_start_that_comes_when_we_have_too_many_open_files_says_so(void **s
         struct ipc_message m = start(1);
         int fd, fds[64], n = 0;
 
+        if (getenv("DOSVC_VALGRIND"))
+                skip(); /* it keeps the limit of descriptors itself, and recvmsg() never meets it */
         meet(pair);
         assert_int_equal(ipc_channel_send(pair->core, &m, pair->raw), 0);
         assert_int_equal(ipc_channel_flush(pair->core), 0);

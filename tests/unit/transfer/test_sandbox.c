@@ -32,13 +32,14 @@ struct attempt {
 };
 
 static int given_fd; /* as a request's descriptor */
+static char canary[64]; /* a file that must not come into being */
 
 static long try_openat(void) { return syscall(SYS_openat, AT_FDCWD, "/etc/passwd", O_RDONLY); }
 static long try_open(void) { return syscall(SYS_open, "/etc/passwd", O_RDONLY); }
 static long try_openat2(void) { return syscall(SYS_openat2, AT_FDCWD, "/etc/passwd", NULL, 0); }
-static long try_creat(void) { return syscall(SYS_openat, AT_FDCWD, "/tmp/dosvc-sandbox-canary", O_WRONLY | O_CREAT, 0600); }
+static long try_creat(void) { return syscall(SYS_openat, AT_FDCWD, canary, O_WRONLY | O_CREAT, 0600); }
 static long try_stat(void) { struct stat st; return syscall(SYS_newfstatat, AT_FDCWD, "/etc/passwd", &st, 0); }
-static long try_unlink(void) { return unlink("/tmp/dosvc-sandbox-canary"); }
+static long try_unlink(void) { return unlink(canary); }
 static long try_readlink(void) { char b[8]; return readlink("/proc/self/exe", b, sizeof(b)); }
 static long try_unix(void) { return socket(AF_UNIX, SOCK_STREAM, 0); }
 static long try_unix_pair(void) { int fds[2]; return socketpair(AF_UNIX, SOCK_STREAM, 0, fds); }
@@ -160,6 +161,7 @@ static void enter_and_try(int (*enter)(struct sandbox_facts *ret), const struct 
 
         given_fd = memfd_create("given", MFD_CLOEXEC);
         assert_true(given_fd >= 0);
+        (void) snprintf(canary, sizeof(canary), "/tmp/dosvc-sandbox-canary-%d", (int) getpid());
         fflush(NULL);
         pid = fork();
         assert_true(pid >= 0);
@@ -174,7 +176,7 @@ static void enter_and_try(int (*enter)(struct sandbox_facts *ret), const struct 
         (void) fd_close(given_fd);
         assert_true(WIFEXITED(status)); /* no denied call is a kill */
         assert_int_equal(WEXITSTATUS(status), 0);
-        assert_int_equal(access("/tmp/dosvc-sandbox-canary", F_OK), -1);
+        assert_int_equal(access(canary, F_OK), -1);
 }
 
 static void the_transfer_process_can_only_move_bytes(void **state) {
