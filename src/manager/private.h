@@ -218,18 +218,38 @@ void manager_job_changed(struct manager *m, struct job *job, bool state);
 void manager_reschedule(struct manager *m, struct job *job);
 int manager_transition(struct manager *m, struct job *job, enum job_event event);
 
-/* run.c */
+/* run.c: one file's way from its temp file to "complete, verified, synced" */
+int file_run_start(struct manager *m, struct job_file *file);
+void file_run_finish(struct file_run *run);
+void file_run_end(struct file_run *run);                     /* @run may be gone afterwards */
+/* Every completion begins with it: false if the run was orphaned meanwhile (and is gone now, if this was its last request). */
+bool file_run_returned(struct file_run *run);
+void file_run_forget_request(struct file_run *run);
+void file_run_result(struct file_run *run, enum engine_outcome outcome, enum error_code code, enum error_context context,
+                     uint32_t detail, bool transient, const char *text);
+/* A local file call failed: which of these may end by themselves is decided with the code (job_error_is_blocked_cause()). */
+void file_run_local_error(struct file_run *run, int error, const char *what);
+void manager_orphan_runs(struct manager *m);
+
+/* fetch.c */
+void file_run_transfer(struct file_run *run);
+void file_run_wind_down(struct file_run *run);               /* the engine has let go: the run goes on or ends */
+extern const struct engine_events manager_engine_events;
+
+/* checkpoint.c */
+int file_run_checkpoint(struct file_run *run);
+void manager_checkpoints(struct manager *m);                 /* starts those that are due */
+uint64_t manager_next_checkpoint(const struct manager *m);   /* CLOCK_BOOTTIME */
+
+/* pump.c */
 void manager_pump_job(struct manager *m, struct job *job);   /* starts files while it may */
 void manager_leave_starved(struct job_run *run);
+void manager_feed_starved(struct manager *m);                /* a place became free: the job that waits longest gets it */
 void manager_stop_runs(struct manager *m, struct job *job);
 void manager_run_schedule(struct manager *m);
 void manager_job_all_transferred(struct manager *m, struct job *job);
 void manager_fail_job(struct manager *m, struct job *job, enum error_code code, enum error_context context, uint32_t detail,
                       uint32_t file_index, bool transient, uint64_t retry_after_usec, const char *text);
-void manager_orphan_runs(struct manager *m);
-void manager_checkpoints(struct manager *m);                 /* starts those that are due */
-uint64_t manager_next_checkpoint(const struct manager *m);   /* CLOCK_BOOTTIME */
-extern const struct engine_events manager_engine_events;
 
 /* publish.c */
 void manager_start_op(struct manager *m, struct job *job, enum job_intent intent, bool expired, struct reply reply);

@@ -1,0 +1,238 @@
+/* The bytes of one file: what the engine is asked for, what it says on the way, and what its end means for the run. */
+#include "manager/private.h"
+
+/* The engine has let go of the descriptor (or never had it): what was received is kept, then the run ends or goes on. */
+void file_run_wind_down(struct file_run *run) {
+        struct job_file *file = run->file;
+        bool cancelled = file->job->intent == JOB_INTENT_CANCEL || file->job->intent == JOB_INTENT_COMPLETE;
+
+        if (run->checkpoint_running) {
+                run->step = STEP_SYNC; /* file_run_checkpointed() comes back here */
+                return;
+        }
+        if (run->result.outcome == ENGINE_DONE && !run->stop) {
+                if (job_file_is_filled(file)) {
+                        file_run_finish(run);
+                        return;
+                }
+                if (intervals_total(&file->received) > run->received_at_start) {
+                        file_run_transfer(run); /* more pieces than one request carries, or a short answer */
+                        return;
+                }
+                file_run_result(run, ENGINE_FAILED, ERROR_INVALID_RESPONSE, ERROR_CONTEXT_REMOTE_FILE, 0, true,
+                                "the server ended the answer without a byte of what was asked");
+        }
+        run->step = STEP_SYNC;
+        if (run->result.outcome != ENGINE_RESTART && !cancelled && run->disk_errors == 0 &&
+            !intervals_equal(&file->received, &file->durable) && file_run_checkpoint(run) == 0)
+                return;
+        file_run_end(run);
+}
+
+static void engine_metadata(void *userdata, uint64_t id, const struct engine_metadata *metadata);
+static void engine_progress(void *userdata, uint64_t id, uint64_t start, uint64_t end, uint64_t fetched);
+static void engine_finished(void *userdata, uint64_t id, const struct engine_result *result);
+
+const struct engine_events manager_engine_events = {
+        .metadata = engine_metadata,
+        .progress = engine_progress,
+        .finished = engine_finished,
+};
+
+static struct file_run *find_request(struct manager *m, uint64_t id) {
+        struct file_run *run;
+
+        HASH_FIND(hh, m->by_request, &id, sizeof(id), run);
+        return run;
+}
+
+static void file_run_reserved(int error, void *userdata) {
+        struct file_run *run = userdata;
+
+        if (!file_run_returned(run) || error == 0 || run->request_id == 0 || run->stop)
+                return;
+        file_run_local_error(run, error, "cannot reserve space");
+        run->stop = true;
+        engine_stop(run->manager->engine, run->request_id);
+}
+
+static void file_run_give_up(struct file_run *run, int code, const char *text) {
+        if (code < 0)
+                file_run_local_error(run, code, text);
+        else
+                file_run_result(run, ENGINE_FAILED, code, ERROR_CONTEXT_REMOTE_FILE, 0, false, error_code_text(code));
+        run->stop = true;
+        engine_stop(run->manager->engine, run->request_id);
+}
+
+static uint32_t redirect_policy(const struct job *job) {
+        return job->security_flags & JOB_SECURITY_REDIRECT_MASK;
+}
+
+/* The name that answered becomes the file's own, as the job asked. */
+static int note_redirect(struct job_file *file, const char *url) {
+        int r;
+
+        if (!url || redirect_policy(file->job) != JOB_SECURITY_REDIRECT_REPORT)
+                return 0;
+        r = job_file_set_url(file, url, manager_realtime(job_run(file->job)->manager));
+        if (r == 0)
+                manager_save_file(job_run(file->job)->manager, file);
+        return r;
+}
+
+static void engine_metadata(void *userdata, uint64_t id, const struct engine_metadata *metadata) {
+        struct manager *m = userdata;
+        struct file_run *run = find_request(m, id);
+        struct job_file *file;
+        int r;
+
+        if (!run || run->stop)
+                return;
+        file = run->file;
+        r = validators_copy(&file->validators, &(struct validators) {
+                        .origin = (char *) metadata->origin,
+                        .etag = (char *) metadata->etag,
+                        .last_modified = (char *) metadata->last_modified,
+                        .encoding = (char *) metadata->encoding,
+                });
+        if (r == 0)
+                r = note_redirect(file, metadata->redirected_url);
+        if (r == 0 && metadata->remote_size != ENGINE_SIZE_UNKNOWN && file->remote_size != metadata->remote_size) {
+                r = job_file_set_remote_size(file, metadata->remote_size);
+                if (r == 0 && job_is_over_its_size(file->job))
+                        r = ERROR_TOO_LARGE;
+                if (r == 0 && file->size != SIZE_UNKNOWN && file->size >= RESERVE_FROM_BYTES) {
+                        r = files_reserve(m->files, run->handle, file->size,
+                                          file->job->priority != JOB_PRIORITY_FOREGROUND, file_run_reserved, run);
+                        if (r == 0)
+                                run->n_pending++;
+                }
+        }
+        if (r != 0) {
+                file_run_give_up(run, r, "cannot keep what the server said");
+                return;
+        }
+        file->remote_time_usec = metadata->remote_time_usec;
+        manager_job_changed(m, file->job, false);
+}
+
+static void engine_progress(void *userdata, uint64_t id, uint64_t start, uint64_t end, uint64_t fetched) {
+        struct manager *m = userdata;
+        struct file_run *run = find_request(m, id);
+        struct job *job;
+        int r;
+
+        if (!run)
+                return;
+        job = run->file->job;
+        job->bytes_fetched = u64_add_saturated(job->bytes_fetched, fetched - run->fetched);
+        run->fetched = fetched;
+        r = files_note_written(run->handle, start, end);
+        if (r == 0)
+                r = job_file_received(run->file, start, end);
+        if (r == 0 && job->bytes_received > job->max_download_size)
+                r = ERROR_TOO_LARGE;
+        if (r != 0) {
+                file_run_give_up(run, r, "cannot keep count of what was written");
+                return;
+        }
+        if (run->since_checkpoint_bytes == 0)
+                run->last_checkpoint_monotonic = MAX(run->last_checkpoint_monotonic, clock_now(m->clock, CLOCK_ID_MONOTONIC));
+        run->since_checkpoint_bytes += end - start;
+        if (job_run(job)->scheduled)
+                schedule_progressed(m->schedule, job);
+        manager_job_changed(m, job, false);
+}
+
+static void engine_finished(void *userdata, uint64_t id, const struct engine_result *result) {
+        struct manager *m = userdata;
+        struct file_run *run = find_request(m, id);
+        struct job_file *file;
+
+        if (!run)
+                return;
+        file = run->file;
+        file_run_forget_request(run);
+        file->job->bytes_fetched = u64_add_saturated(file->job->bytes_fetched, result->bytes_fetched - MIN(result->bytes_fetched, run->fetched));
+        /* A reason of our own (disk, size) came first: keep it. */
+        if (!(run->stop && run->result.outcome == ENGINE_FAILED)) {
+                run->result = *result;
+                snprintf(run->result_text, sizeof(run->result_text), "%s", result->text ?: "");
+                run->result.text = run->result_text;
+        }
+        if (result->outcome == ENGINE_DONE && file->remote_size == SIZE_UNKNOWN) {
+                int r = job_file_set_remote_size(file, result->local_end);
+
+                file->length_unverified = result->length_unverified;
+                if (r != 0)
+                        file_run_result(run, ENGINE_FAILED, r > 0 ? r : ERROR_OUT_OF_MEMORY, ERROR_CONTEXT_REMOTE_FILE, 0, false,
+                                        "the file's size does not fit what was asked");
+        }
+        file_run_wind_down(run);
+}
+
+static bool file_is_whole(const struct job_file *file) {
+        return file->n_ranges == 0;
+}
+
+void file_run_transfer(struct file_run *run) {
+        struct manager *m = run->manager;
+        struct job_file *file = run->file;
+        struct file_piece pieces[ENGINE_PIECES_MAX];
+        struct engine_piece wanted[ENGINE_PIECES_MAX];
+        size_t n = MIN(job_file_missing(file, pieces, ENGINE_PIECES_MAX), (size_t) ENGINE_PIECES_MAX);
+        bool begun = file->received.n_items > 0;
+        char **proxies = NULL;
+        int r;
+
+        if (n == 0) {
+                file_run_finish(run); /* every byte was there before */
+                return;
+        }
+        for (size_t i = 0; i < n; i++)
+                wanted[i] = (struct engine_piece) {
+                        .remote_offset = pieces[i].remote_offset,
+                        .length = pieces[i].length,
+                        .local_offset = pieces[i].local_offset,
+                };
+        run->step = STEP_TRANSFER;
+        run->request_id = m->next_request++;
+        run->fetched = 0;
+        run->received_at_start = intervals_total(&file->received);
+        run->result = (struct engine_result) { .outcome = ENGINE_STOPPED, .text = "" };
+        run->last_checkpoint_monotonic = clock_now(m->clock, CLOCK_ID_MONOTONIC);
+        HASH_ADD(hh, m->by_request, request_id, sizeof(run->request_id), run);
+        r = job_proxy_variables(file->job, &proxies);
+        if (r == 0)
+                r = engine_start(m->engine, &(struct engine_request) {
+                        .id = run->request_id,
+                        .owner = file->job->owner,
+                        .foreground = file->job->priority == JOB_PRIORITY_FOREGROUND,
+                        .fd = run->fd,
+                        .url = file->url,
+                        .pieces = wanted,
+                        .n_pieces = n,
+                        .whole_file = file_is_whole(file),
+                        .digest_decides = file->has_sha256,
+                        .remote_size = begun ? file->remote_size : ENGINE_SIZE_UNKNOWN,
+                        .stated_size = file_is_whole(file) ? file->stated_size : ENGINE_SIZE_UNKNOWN,
+                        .max_bytes = file_is_whole(file) ? MIN(LIMIT_FILE_SIZE, file->job->max_download_size) : LIMIT_FILE_SIZE,
+                        .etag = begun ? file->validators.etag : NULL,
+                        .last_modified = begun ? file->validators.last_modified : NULL,
+                        .encoding = begun ? file->validators.encoding : NULL,
+                        .origin = begun ? file->validators.origin : NULL,
+                        .headers = file->job->custom_headers,
+                        .proxy_environment = (const char *const *) proxies,
+                        .allow_insecure_redirect = file->job->security_flags & JOB_SECURITY_REDIRECT_INSECURE,
+                        .disallow_redirects = redirect_policy(file->job) == JOB_SECURITY_REDIRECT_DISALLOW,
+                        .connect_timeout_usec = m->limits.connect_timeout_usec,
+                        .stall_timeout_usec = m->limits.stall_timeout_usec,
+                });
+        job_proxy_variables_free(proxies);
+        if (r == 0)
+                return;
+        file_run_forget_request(run);
+        file_run_local_error(run, r, "cannot hand the file to the transfer process");
+        file_run_end(run);
+}

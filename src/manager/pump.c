@@ -1,0 +1,160 @@
+/* Whose turn it is: carries out what the scheduler decides, and keeps files moving for each job that has its turn. */
+#include "manager/private.h"
+
+void manager_leave_starved(struct job_run *run) {
+        if (!run->starved)
+                return;
+        run->starved = false;
+        DL_DELETE2(run->manager->starved, run, starved_prev, starved_next);
+}
+
+void manager_feed_starved(struct manager *m) {
+        struct job_run *run = m->starved;
+
+        if (!run || m->n_file_runs >= m->max_file_runs)
+                return;
+        manager_leave_starved(run);
+        manager_pump_job(m, run->job);
+}
+
+static void enter_starved(struct manager *m, struct job_run *run) {
+        if (run->starved)
+                return;
+        run->starved = true;
+        DL_APPEND2(m->starved, run, starved_prev, starved_next);
+}
+
+void manager_pump_job(struct manager *m, struct job *job) {
+        struct job_run *run = job_run(job);
+
+        if (job->state != JOB_TRANSFERRING || job->intent != JOB_INTENT_NONE || m->stopping)
+                return;
+        if (run->pumping) {
+                run->pump_again = true;
+                return;
+        }
+        run->pumping = true;
+        do {
+                run->pump_again = false;
+                for (size_t seen = 0; seen < job->n_files && run->n_file_runs < FILES_IN_FLIGHT_PER_JOB; seen++) {
+                        struct job_file *file = job->files[run->next_file % job->n_files];
+
+                        run->next_file = (uint32_t)((run->next_file + 1) % job->n_files);
+                        if (file->state != FILE_PENDING || file->attachment)
+                                continue;
+                        if (m->n_file_runs >= m->max_file_runs) {
+                                run->next_file = file->index;
+                                enter_starved(m, run);
+                                break;
+                        }
+                        if (file_run_start(m, file) < 0)
+                                break;
+                        if (job->state != JOB_TRANSFERRING || job->intent != JOB_INTENT_NONE)
+                                break;
+                }
+        } while (run->pump_again && job->state == JOB_TRANSFERRING && job->intent == JOB_INTENT_NONE);
+        run->pumping = false;
+        if (job->state == JOB_TRANSFERRING && run->n_file_runs == 0 && job_is_complete(job))
+                manager_job_all_transferred(m, job);
+}
+
+void manager_stop_runs(struct manager *m, struct job *job) {
+        if (job_run(job)->n_file_runs == 0)
+                return;
+        for (size_t i = 0; i < job->n_files; i++) {
+                struct file_run *run = job->files[i]->attachment;
+
+                if (!run || run->stop)
+                        continue;
+                run->stop = true;
+                if (run->request_id != 0)
+                        engine_stop(m->engine, run->request_id);
+        }
+}
+
+void manager_job_all_transferred(struct manager *m, struct job *job) {
+        if (manager_transition(m, job, JOB_EVENT_ALL_TRANSFERRED) != 0)
+                return;
+        if (job->complete_when_transferred)
+                manager_start_op(m, job, JOB_INTENT_COMPLETE, false, (struct reply) {});
+}
+
+void manager_fail_job(struct manager *m, struct job *job, enum error_code code, enum error_context context, uint32_t detail,
+                      uint32_t file_index, bool transient, uint64_t retry_after_usec, const char *text) {
+        bool blocked = job_error_is_blocked_cause(code);
+        enum job_event event = JOB_EVENT_FATAL_ERROR;
+
+        /* Fewer at once fit; without this the same number would be tried again, and fail again. */
+        if (code == ERROR_TOO_MANY_OPEN_FILES)
+                m->max_file_runs = MAX(m->n_file_runs / 2, (size_t) FILES_IN_FLIGHT_MIN);
+        job_set_error(job, code, context, detail, file_index, text);
+        /* A local file error is fatal unless its cause ends by itself; a remote one as the engine judged it. */
+        if (blocked || (transient && context != ERROR_CONTEXT_LOCAL_FILE)) {
+                enum schedule_verdict verdict = schedule_failed(m->schedule, job, blocked ? SCHEDULE_BLOCKED : SCHEDULE_TRANSIENT,
+                                                                blocked ? BLOCKED_POLL_USEC : retry_after_usec);
+
+                if (verdict == SCHEDULE_RETRY_LATER)
+                        event = JOB_EVENT_TRANSIENT_ERROR;
+        }
+        if (manager_transition(m, job, event) != 0)
+                return;
+        manager_save_job(m, job);
+        manager_stop_runs(m, job);
+}
+
+/* ---- the scheduler's decisions ---- */
+
+static void carry_out(struct manager *m, const struct schedule_decision *decision) {
+        struct job *job = decision->job;
+
+        switch (decision->action) {
+        case SCHEDULE_START:
+                if (job_is_complete(job))
+                        manager_job_all_transferred(m, job);
+                else if (manager_transition(m, job, JOB_EVENT_START) == 0)
+                        manager_pump_job(m, job);
+                break;
+        case SCHEDULE_YIELD:
+                if (manager_transition(m, job, JOB_EVENT_YIELD) == 0) {
+                        job_set_waiting(job, decision->reason, manager_realtime(m));
+                        manager_save_job(m, job);
+                        manager_stop_runs(m, job);
+                }
+                break;
+        case SCHEDULE_RETRY:
+                (void) manager_transition(m, job, JOB_EVENT_RETRY);
+                break;
+        case SCHEDULE_NO_PROGRESS:
+                job_set_error(job, ERROR_NO_PROGRESS, ERROR_CONTEXT_GENERAL_TRANSPORT, 0, JOB_ERROR_NO_FILE,
+                              job->error.code != ERROR_NONE ? job->error.text : "");
+                if (manager_transition(m, job, JOB_EVENT_FATAL_ERROR) == 0)
+                        manager_stop_runs(m, job);
+                break;
+        case SCHEDULE_EXPIRE:
+                manager_start_op(m, job, JOB_INTENT_CANCEL, true, (struct reply) {});
+                break;
+        case SCHEDULE_WAIT:
+                job_set_waiting(job, decision->reason, manager_realtime(m));
+                manager_job_changed(m, job, false);
+                break;
+        }
+}
+
+void manager_run_schedule(struct manager *m) {
+        struct schedule_decision decisions[64];
+        size_t n;
+
+        m->schedule_dirty = false;
+        if (m->stopping)
+                return;
+        if (manager_boottime(m) < m->held_until_boottime) {
+                m->schedule_dirty = true;
+                return;
+        }
+        if (m->ops_held)
+                manager_resume_ops(m);
+        while ((n = schedule_decide(m->schedule, decisions, ELEMENTSOF(decisions))) > 0)
+                for (size_t i = 0; i < n; i++)
+                        if (job_run(decisions[i].job)->scheduled)
+                                carry_out(m, &decisions[i]);
+}
