@@ -49,6 +49,8 @@ static const struct row {
         { CURLE_WEIRD_SERVER_REPLY, ERROR_INVALID_RESPONSE, ERROR_CONTEXT_REMOTE_FILE, FATAL },
         /* URLs were judged before: this is "received HTTP/0.9 when not allowed". */
         { CURLE_UNSUPPORTED_PROTOCOL, ERROR_INVALID_RESPONSE, ERROR_CONTEXT_REMOTE_FILE, FATAL },
+        /* Our own arguments were judged when they were set: this is a trailer that is no field. */
+        { CURLE_BAD_FUNCTION_ARGUMENT, ERROR_INVALID_RESPONSE, ERROR_CONTEXT_REMOTE_FILE, FATAL },
         { CURLE_BAD_CONTENT_ENCODING, ERROR_INVALID_RESPONSE, ERROR_CONTEXT_REMOTE_FILE, FATAL },
         { CURLE_HTTP_RETURNED_ERROR, ERROR_INVALID_RESPONSE, ERROR_CONTEXT_REMOTE_FILE, FATAL },
         { CURLE_FILESIZE_EXCEEDED, ERROR_TOO_LARGE, ERROR_CONTEXT_REMOTE_FILE, FATAL },
@@ -127,6 +129,13 @@ struct transport_error transport_error_judge(const struct transport_facts *facts
                 return judge_proxy((unsigned) facts->connect_status);
         if (facts->code == CURLE_COULDNT_CONNECT && judge_errno((int) facts->os_errno, &ret))
                 return ret;
+
+        /* What libcurl 7.88 says of a header line over its own 100 KiB, before anybody else sees a byte of it. */
+        if (facts->code == CURLE_OUT_OF_MEMORY && facts->in_head && facts->memory_left) {
+                ret.code = ERROR_INVALID_RESPONSE;
+                ret.context = ERROR_CONTEXT_REMOTE_FILE;
+                return ret;
+        }
 
         for (size_t i = 0; i < ELEMENTSOF(rows); i++)
                 if (rows[i].curl == facts->code) {

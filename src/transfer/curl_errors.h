@@ -12,6 +12,8 @@ struct transport_facts {
         long ssl_verify_result; /* CURLINFO_SSL_VERIFYRESULT (or the proxy's) */
         long os_errno;          /* CURLINFO_OS_ERRNO; for CURLE_WRITE_ERROR the errno of our pwrite */
         long connect_status;    /* CURLINFO_HTTP_CONNECTCODE: a proxy's answer to CONNECT, 0 if there was none */
+        bool in_head;           /* it happened before the headers were complete */
+        bool memory_left;       /* as much as headers may take could be had */
 };
 
 struct transport_error {

@@ -178,7 +178,6 @@ static CURLcode set_policy(CURL *easy) {
         c |= curl_easy_setopt(easy, CURLOPT_UNRESTRICTED_AUTH, 0L);
         c |= curl_easy_setopt(easy, CURLOPT_HTTPAUTH, (long) CURLAUTH_BASIC); /* only if the URL has user info */
         c |= curl_easy_setopt(easy, CURLOPT_PROXYAUTH, (long) CURLAUTH_BASIC);
-        c |= curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long) CURL_HTTP_VERSION_2TLS);
         c |= curl_easy_setopt(easy, CURLOPT_HTTP09_ALLOWED, 0L);
         c |= curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L); /* a proxy's answer is not the file's */
         c |= curl_easy_setopt(easy, CURLOPT_HEADEROPT, (long) CURLHEADER_SEPARATE); /* ours are not the proxy's */
@@ -203,6 +202,9 @@ static CURLcode set_target(struct exchange *exchange, const struct exchange_spec
         /* TLS hands out records of 16 KiB at most, so a large buffer only costs memory there. A handle that has a buffer from an
          * HTTP/2 stream refuses another size, and keeps the default. */
         (void) curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, spec->is_large && !spec->https ? BUFFER_SIZE_LARGE : BUFFER_SIZE_SMALL);
+        /* HTTP/2 only where ALPN can say so: a server that answers "HTTP/2" in the clear would have libcurl believe that all requests to
+         * it can share that connection, and they would wait for it. */
+        c |= curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long) (spec->https ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1));
         /* Wait for a connection that may turn out to be HTTP/2 rather than opening six. */
         c |= curl_easy_setopt(easy, CURLOPT_PIPEWAIT, spec->https ? 1L : 0L);
         return c;

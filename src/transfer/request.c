@@ -606,9 +606,21 @@ static void follow(struct request *request) {
         go_to(request, url);
 }
 
+static bool is_memory_left(void) {
+        void *volatile probe = malloc(LIMIT_RESPONSE_HEADER_BYTES);
+        bool left = probe;
+
+        free(probe);
+        return left;
+}
+
 static void finish_transport(struct request *request, CURLcode code) {
         struct exchange *exchange = &request->activity->exchange;
-        struct transport_facts facts = { .code = code };
+        struct transport_facts facts = {
+                .code = code,
+                .in_head = !response_facts_is_complete(&exchange->facts),
+                .memory_left = code != CURLE_OUT_OF_MEMORY || is_memory_left(),
+        };
         struct transport_error error;
 
         (void) curl_easy_getinfo(exchange->easy, CURLINFO_SSL_VERIFYRESULT, &facts.ssl_verify_result);

@@ -55,10 +55,19 @@ static void each_cause_gets_its_code_and_its_chance(void **state) {
                 { { .code = CURLE_WRITE_ERROR, .os_errno = EFBIG },
                   { ERROR_FILE_TOO_LARGE, ERROR_CONTEXT_LOCAL_FILE, false, EFBIG } },
                 { { .code = CURLE_WRITE_ERROR }, { ERROR_LOCAL_FILE_ERROR, ERROR_CONTEXT_LOCAL_FILE, false, 0 } },
+                { { .code = CURLE_BAD_FUNCTION_ARGUMENT },
+                  { ERROR_INVALID_RESPONSE, ERROR_CONTEXT_REMOTE_FILE, false, CURLE_BAD_FUNCTION_ARGUMENT } },
+                /* a header line that is longer than libcurl takes, or truly no memory */
+                { { .code = CURLE_OUT_OF_MEMORY, .in_head = true, .memory_left = true },
+                  { ERROR_INVALID_RESPONSE, ERROR_CONTEXT_REMOTE_FILE, false, CURLE_OUT_OF_MEMORY } },
+                { { .code = CURLE_OUT_OF_MEMORY, .in_head = true },
+                  { ERROR_OUT_OF_MEMORY, ERROR_CONTEXT_GENERAL_QUEUE_MANAGER, true, CURLE_OUT_OF_MEMORY } },
+                { { .code = CURLE_OUT_OF_MEMORY, .memory_left = true },
+                  { ERROR_OUT_OF_MEMORY, ERROR_CONTEXT_GENERAL_QUEUE_MANAGER, true, CURLE_OUT_OF_MEMORY } },
                 { { .code = CURLE_OUT_OF_MEMORY },
                   { ERROR_OUT_OF_MEMORY, ERROR_CONTEXT_GENERAL_QUEUE_MANAGER, true, CURLE_OUT_OF_MEMORY } },
-                { { .code = CURLE_BAD_FUNCTION_ARGUMENT },
-                  { ERROR_UNEXPECTED, ERROR_CONTEXT_GENERAL_QUEUE_MANAGER, false, CURLE_BAD_FUNCTION_ARGUMENT } },
+                { { .code = CURLE_UNKNOWN_OPTION },
+                  { ERROR_UNEXPECTED, ERROR_CONTEXT_GENERAL_QUEUE_MANAGER, false, CURLE_UNKNOWN_OPTION } },
                 { { .code = CURLE_OK }, { ERROR_NONE, ERROR_CONTEXT_NONE, false, 0 } },
         };
 
