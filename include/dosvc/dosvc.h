@@ -58,6 +58,9 @@ typedef struct dosvc_file_spec {
         const char *path;         /* absolute; its directory must exist */
         const unsigned char *sha256; /* 32 bytes, or NULL */
         uint64_t stated_size;     /* DOSVC_UNKNOWN (0 is a size) */
+        const char *integrity_info;  /* JSON: where the hashes of its pieces are, docs/formats/piece-hash-file.md; or NULL */
+        int integrity_mandatory;     /* no byte counts without them */
+        const char *decryption_info; /* JSON with a key: what is fetched is encrypted, docs/formats/encrypted-content.md; or NULL */
 } dosvc_file_spec;
 
 typedef struct dosvc_job_options {
@@ -153,6 +156,9 @@ typedef struct dosvc_file_info {
         uint64_t stated_size;
         const unsigned char *sha256; /* NULL or 32 bytes */
         int length_unverified;
+        int integrity_mandatory;
+        const char *integrity; /* "none" "checking" "verified" "unavailable" */
+        int encrypted;
 } dosvc_file_info;
 
 typedef struct dosvc_history_info {

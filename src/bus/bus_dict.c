@@ -64,6 +64,17 @@ static const char *file_state_name(enum file_state state) {
         return names[state];
 }
 
+static const char *file_integrity_name(enum file_integrity integrity) {
+        static const char *const names[_FILE_INTEGRITY_MAX] = {
+                [FILE_INTEGRITY_NONE] = "none",
+                [FILE_INTEGRITY_CHECKING] = "checking",
+                [FILE_INTEGRITY_VERIFIED] = "verified",
+                [FILE_INTEGRITY_UNAVAILABLE] = "unavailable",
+        };
+
+        return names[integrity];
+}
+
 /* ---- dictionaries ---- */
 
 static int open_entry(sd_bus_message *m, const char *name, const char *signature) {

@@ -1,4 +1,5 @@
 /* org.dosvc.File1 at /org/dosvc/job/<id>/file/<n>. */
+#include "bus/options.h"
 #include "bus/private.h"
 
 static int method_set_url(sd_bus_message *m, void *userdata, sd_bus_error *error) {
@@ -20,6 +21,26 @@ static int method_set_url(sd_bus_message *m, void *userdata, sd_bus_error *error
         return 1;
 }
 
+static int method_set_properties(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        struct peer *peer = ASSERT_PTR(userdata);
+        struct manager_file_properties properties;
+        struct options_text text;
+        struct bus_call *call;
+        struct job_file *file;
+        int r;
+
+        if (!bus_find_job(peer, sd_bus_message_get_path(m), &file) || !file)
+                return bus_set_error(error, ERROR_NOT_FOUND, "");
+        r = options_read_file_properties(m, &properties, &text);
+        if (r != 0)
+                return bus_set_error(error, r, text.text);
+        r = bus_call_new(peer, m, NULL, error, &call);
+        if (r < 0)
+                return r;
+        manager_set_file_properties(peer->server->manager, file, &properties, bus_call_answer, call);
+        return 1;
+}
+
 static int get_property(sd_bus *bus _unused_, const char *path, const char *interface _unused_, const char *property,
                         sd_bus_message *reply, void *userdata, sd_bus_error *error) {
         struct job_file *file;
@@ -33,6 +54,8 @@ static int get_property(sd_bus *bus _unused_, const char *path, const char *inte
 static const sd_bus_vtable file_vtable[] = {
         SD_BUS_VTABLE_START(0),
         SD_BUS_METHOD_WITH_ARGS("SetUrl", SD_BUS_ARGS("s", url), SD_BUS_NO_RESULT, method_set_url,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("SetProperties", SD_BUS_ARGS("a{sv}", properties), SD_BUS_NO_RESULT, method_set_properties,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
 #define FILE_PROPERTY(name, signature, expression) SD_BUS_PROPERTY(#name, signature, get_property, 0, 0),
 #include "bus/file_properties.def"

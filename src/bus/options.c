@@ -14,6 +14,7 @@ enum option_type {
         OPTION_UMASK,    /* int64_t */
         OPTION_SECONDS,  /* int64_t, at least 1 */
         OPTION_BOOL,     /* int */
+        OPTION_FLAG,     /* bool */
         OPTION_SIZE,     /* uint64_t */
         OPTION_SHA256,   /* const uint8_t * */
         OPTION_FD,       /* int */
@@ -64,6 +65,14 @@ static int read_seconds(sd_bus_message *m, int64_t *ret) {
                 return ERROR_INVALID_ARGUMENT;
         *ret = (int64_t) MIN(value, (uint64_t) INT64_MAX);
         return 0;
+}
+
+static int read_flag(sd_bus_message *m, bool *ret) {
+        int value, r = sd_bus_message_read_basic(m, 'b', &value);
+
+        if (r >= 0)
+                *ret = value != 0;
+        return MIN(r, 0);
 }
 
 static int read_size(sd_bus_message *m, uint64_t *ret) {
@@ -121,6 +130,8 @@ static int read_value(sd_bus_message *m, const struct option *option, void *targ
                 return MIN(sd_bus_message_read_basic(m, 's', field), 0);
         case OPTION_BOOL:
                 return MIN(sd_bus_message_read_basic(m, 'b', field), 0);
+        case OPTION_FLAG:
+                return read_flag(m, field);
         case OPTION_FD:
                 return MIN(sd_bus_message_read_basic(m, 'h', field), 0);
         case OPTION_FAMILY:
@@ -148,6 +159,7 @@ static const char *option_signature(enum option_type type) {
         static const char *const signatures[] = {
                 [OPTION_STRING] = "s",  [OPTION_FAMILY] = "s",  [OPTION_PRIORITY] = "s",   [OPTION_U32] = "u",
                 [OPTION_UMASK] = "u",   [OPTION_SECONDS] = "t", [OPTION_BOOL] = "b",       [OPTION_SIZE] = "t",
+                [OPTION_FLAG] = "b",
                 [OPTION_SHA256] = "ay", [OPTION_FD] = "h",      [OPTION_RANGES] = "a(tt)",
         };
 
@@ -287,6 +299,18 @@ int options_read_properties(sd_bus_message *m, struct manager_properties *ret, s
         return read_dictionary(m, options, ELEMENTSOF(options), ret, text);
 }
 
+int options_read_file_properties(sd_bus_message *m, struct manager_file_properties *ret, struct options_text *text) {
+        static const struct option options[] = {
+                { "IntegrityCheckInfo", OPTION_STRING, offsetof(struct manager_file_properties, integrity_info) },
+                { "IntegrityCheckMandatory", OPTION_BOOL, offsetof(struct manager_file_properties, integrity_mandatory) },
+                { "DecryptionInfo", OPTION_STRING, offsetof(struct manager_file_properties, decryption_info) },
+        };
+
+        text->text[0] = 0;
+        *ret = MANAGER_FILE_PROPERTIES_NONE;
+        return read_dictionary(m, options, ELEMENTSOF(options), ret, text);
+}
+
 /* ---- files ---- */
 
 void file_list_done(struct file_list *list) {
@@ -325,6 +349,9 @@ static int read_file(sd_bus_message *m, struct manager_file_spec *spec, struct o
                 { "Sha256", OPTION_SHA256, offsetof(struct manager_file_spec, file.sha256) },
                 { "Ranges", OPTION_RANGES, offsetof(struct manager_file_spec, file) },
                 { "Directory", OPTION_FD, offsetof(struct manager_file_spec, directory_fd) },
+                { "IntegrityCheckInfo", OPTION_STRING, offsetof(struct manager_file_spec, file.integrity_info) },
+                { "IntegrityCheckMandatory", OPTION_FLAG, offsetof(struct manager_file_spec, file.integrity_mandatory) },
+                { "DecryptionInfo", OPTION_STRING, offsetof(struct manager_file_spec, file.decryption_info) },
         };
         int r;
 

@@ -34,6 +34,7 @@ struct create_options {
 /* At an a{sv}. */
 int options_read_create(sd_bus_message *m, struct create_options *ret, struct options_text *text);
 int options_read_properties(sd_bus_message *m, struct manager_properties *ret, struct options_text *text);
+int options_read_file_properties(sd_bus_message *m, struct manager_file_properties *ret, struct options_text *text);
 
 struct file_list {
         struct manager_file_spec *items;

@@ -136,6 +136,9 @@ json_t *json_of_file(const dosvc_file_info *file) {
         json_object_set_new(object, "bytes_durable", number_or_null(file->bytes_durable));
         json_object_set_new(object, "stated_size", number_or_null(file->stated_size));
         json_object_set_new(object, "sha256", file->sha256 ? must(json_string(hex)) : json_null());
+        json_object_set_new(object, "integrity", text_or_null(file->integrity));
+        json_object_set_new(object, "integrity_mandatory", json_boolean(file->integrity_mandatory));
+        json_object_set_new(object, "encrypted", json_boolean(file->encrypted));
         json_object_set_new(object, "length_unverified", json_boolean(file->length_unverified));
         return object;
 }

@@ -239,6 +239,22 @@ static int show_job(const dosvc_job_info *job, void *userdata) {
         return 0;
 }
 
+static void show_guards(const dosvc_file_info *file) {
+        static const struct {
+                const char *integrity, *text;
+        } words[] = {
+                { "checking", "each piece is checked as it arrives" },
+                { "verified", "every piece has the right hash" },
+                { "unavailable", "NOT checked: there is no piece hash file that could be used" },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(words); i++)
+                if (strcmp(words[i].integrity, file->integrity) == 0)
+                        printf("%14s: %s%s\n", "integrity", words[i].text, file->integrity_mandatory ? " (mandatory)" : "");
+        if (file->encrypted)
+                printf("%14s: decrypted before it is published\n", "encryption");
+}
+
 static int show_file(const dosvc_file_info *file, void *userdata) {
         _cleanup_(freep) char *url = NULL, *path = NULL;
         char done[FORMAT_SHORT], total[FORMAT_SHORT];
@@ -252,6 +268,7 @@ static int show_file(const dosvc_file_info *file, void *userdata) {
         printf("\n%14" PRIu32 ": %s\n%14s: %s\n%14s: %s, %s of %s%s\n", file->index, path, "from", url, "state", file->state,
                format_size(file->bytes_transferred, done), format_size(file->bytes_total, total),
                file->length_unverified ? ", length unverified" : "");
+        show_guards(file);
         return 0;
 }
 

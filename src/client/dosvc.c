@@ -69,13 +69,19 @@ static int convert_files(dosvc *c, const dosvc_file_spec *files, size_t n_files,
         if (!out)
                 return failure_set_errno(c, -ENOMEM);
         for (size_t i = 0; i < n_files; i++) {
-                const dosvc_file_spec *spec = (const void *) ((const char *) files + i * stride);
+                const dosvc_file_spec *given = (const void *) ((const char *) files + i * stride);
+                dosvc_file_spec spec = {}; /* what an older caller's does not have is empty */
 
-                if (stride < FILE_SPEC_SIZE_MIN || spec->size != stride)
+                if (stride < FILE_SPEC_SIZE_MIN || given->size != stride)
                         return failure_set(c, ERROR_INVALID_ARGUMENT, "The size of a dosvc_file_spec is not set.");
-                out[i] = (struct wire_file){
-                        .url = spec->url, .path = spec->path, .sha256 = spec->sha256, .size = spec->stated_size
-                };
+                memcpy(&spec, given, MIN(stride, sizeof(spec)));
+                out[i] = (struct wire_file){ .url = spec.url,
+                                             .path = spec.path,
+                                             .sha256 = spec.sha256,
+                                             .size = spec.stated_size,
+                                             .integrity_info = spec.integrity_info,
+                                             .integrity_mandatory = spec.integrity_mandatory != 0,
+                                             .decryption_info = spec.decryption_info };
         }
         *ret = TAKE_PTR(out);
         return 0;

@@ -368,6 +368,9 @@ static const struct field file_fields[] = {
         FILE_FIELD("BytesDurable", FIELD_U64, bytes_durable),
         FILE_FIELD("StatedSize", FIELD_U64, stated_size),
         FILE_FIELD("LengthUnverified", FIELD_BOOL, length_unverified),
+        FILE_FIELD("IntegrityCheckMandatory", FIELD_BOOL, integrity_mandatory),
+        FILE_FIELD("IntegrityCheck", FIELD_STRING, integrity),
+        FILE_FIELD("Encrypted", FIELD_BOOL, encrypted),
         { "FileId", FIELD_STRING, offsetof(struct file_record, file_id) },
         { "Sha256", FIELD_SHA256, 0 },
         { "Ranges", FIELD_RANGES, 0 },
@@ -382,6 +385,7 @@ int file_record_read(struct file_record *record, sd_bus_message *m) {
                           .path = "",
                           .state = "pending",
                           .temporary_name = "",
+                          .integrity = "none",
                           .bytes_total = DOSVC_UNKNOWN,
                           .stated_size = DOSVC_UNKNOWN },
         };

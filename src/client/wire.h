@@ -77,6 +77,9 @@ struct wire_file {
         const char *file_id;   /* NULL: none */
         const uint8_t *sha256; /* 32 bytes or NULL */
         uint64_t size;         /* UINT64_MAX: not stated */
+        const char *integrity_info;  /* NULL: none */
+        const char *decryption_info; /* NULL: none */
+        bool integrity_mandatory;
         const struct record_range *ranges;
         size_t n_ranges;
 };

@@ -196,6 +196,12 @@ static int append_file(sd_bus_message *m, const struct wire_file *file, int dire
                 r = append_sha256(m, file->sha256);
         if (r >= 0 && file->n_ranges > 0)
                 r = append_ranges(m, file);
+        if (r >= 0 && file->integrity_info)
+                r = sd_bus_message_append(m, "{sv}", "IntegrityCheckInfo", "s", file->integrity_info);
+        if (r >= 0 && file->integrity_mandatory)
+                r = sd_bus_message_append(m, "{sv}", "IntegrityCheckMandatory", "b", 1);
+        if (r >= 0 && file->decryption_info)
+                r = sd_bus_message_append(m, "{sv}", "DecryptionInfo", "s", file->decryption_info);
         if (r >= 0 && directory_fd >= 0)
                 r = sd_bus_message_append(m, "{sv}", "Directory", "h", directory_fd);
         if (r >= 0)

@@ -95,6 +95,12 @@ int job_new(const struct guid *id, uid_t owner, enum job_family family, const ch
         return 0;
 }
 
+static void secret_free(char *secret) {
+        if (secret)
+                explicit_bzero(secret, strlen(secret));
+        free(secret);
+}
+
 static void job_file_free(struct job_file *file) {
         if (!file)
                 return;
@@ -102,6 +108,8 @@ static void job_file_free(struct job_file *file) {
         free(file->path);
         free(file->file_id);
         free(file->ranges);
+        free(file->integrity_info);
+        secret_free(file->decryption_info);
         validators_done(&file->validators);
         intervals_done(&file->durable);
         intervals_done(&file->received);
@@ -156,8 +164,10 @@ int job_new_file(struct job *job, struct job_file **ret_file) {
 
 static int job_file_fill(struct job_file *file, const struct job_file_spec *spec) {
         if (strdup_to(&file->url, spec->url) < 0 || strdup_to(&file->path, spec->path) < 0 ||
-            strdup_to(&file->file_id, spec->file_id) < 0)
+            strdup_to(&file->file_id, spec->file_id) < 0 || strdup_to(&file->integrity_info, spec->integrity_info) < 0 ||
+            strdup_to(&file->decryption_info, spec->decryption_info) < 0)
                 return -ENOMEM;
+        file->integrity_mandatory = spec->integrity_mandatory;
         if (spec->n_ranges > 0) {
                 file->ranges = reallocarray(NULL, spec->n_ranges, sizeof(*file->ranges));
                 if (!file->ranges)
@@ -216,6 +226,36 @@ static int set_text(char **property, const char *text, size_t max) {
         int r = text_check(text, max);
 
         return r ? r : strdup_to(property, text);
+}
+
+static int set_guard(struct job_file *file, char **property, const char *json, size_t max, uint64_t now_usec) {
+        int r;
+
+        if (file->state != FILE_PENDING)
+                return ERROR_INVALID_STATE;
+        r = job_guard_check(json, max);
+        if (r)
+                return r;
+        r = strdup_to(property, *json ? json : NULL);
+        if (r == 0)
+                file->job->modified_usec = now_usec;
+        return r;
+}
+
+int job_file_set_integrity_info(struct job_file *file, const char *json, uint64_t now_usec) {
+        return set_guard(file, &file->integrity_info, json, LIMIT_INTEGRITY_INFO, now_usec);
+}
+
+int job_file_set_decryption_info(struct job_file *file, const char *json, uint64_t now_usec) {
+        return set_guard(file, &file->decryption_info, json, LIMIT_DECRYPTION_INFO, now_usec);
+}
+
+int job_file_set_integrity_mandatory(struct job_file *file, bool mandatory, uint64_t now_usec) {
+        if (file->state != FILE_PENDING)
+                return ERROR_INVALID_STATE;
+        file->integrity_mandatory = mandatory;
+        file->job->modified_usec = now_usec;
+        return 0;
 }
 
 int job_set_name(struct job *job, const char *name, uint64_t now_usec) {

@@ -49,6 +49,15 @@ struct validators {
 void validators_done(struct validators *validators);
 int validators_copy(struct validators *to, const struct validators *from); /* replaces *to; -ENOMEM leaves it */
 
+/* What came of the integrity check. */
+enum file_integrity {
+        FILE_INTEGRITY_NONE = 0,        /* not asked for, or not begun */
+        FILE_INTEGRITY_CHECKING = 1,    /* there are piece hashes; each piece is judged as it arrives */
+        FILE_INTEGRITY_VERIFIED = 2,    /* every piece has the right hash */
+        FILE_INTEGRITY_UNAVAILABLE = 3, /* no piece hashes that could be used, and they were not mandatory */
+        _FILE_INTEGRITY_MAX,
+};
+
 enum file_state {
         FILE_PENDING = 0,     /* bytes are missing, or the final check was not made */
         FILE_TRANSFERRED = 1, /* complete, digest-right, on disk under its temp name */
@@ -71,6 +80,10 @@ struct job_file {
         struct byte_range *ranges; /* in the caller's order; NULL: whole file */
         size_t n_ranges;
         mode_t mode; /* 0666 & ~umask of the client */
+        char *integrity_info;     /* JSON, see src/content, or NULL */
+        bool integrity_mandatory; /* not a byte counts that has no piece hash to vouch for it */
+        char *decryption_info;    /* JSON with a key, or NULL: what is fetched is encrypted. Never told, never logged */
+        enum file_integrity integrity;
 
         /* What the origin said */
         uint64_t remote_size; /* of the whole remote file, or SIZE_UNKNOWN */
@@ -185,6 +198,9 @@ DEFINE_CLEANUP_FUNC(struct job, job_free)
 
 /* Positive outcomes of this layer's functions are error codes (enum error_code); 0 is success, negative errno fatal. */
 
+/* http:// or https:// with a host, within LIMIT_URL; by form alone. 0 or an error code. */
+int job_url_check(const char *url);
+
 struct job_file_spec {
         const char *url;
         const char *path;
@@ -194,6 +210,9 @@ struct job_file_spec {
         const struct byte_range *ranges;
         size_t n_ranges;
         mode_t mode;
+        const char *integrity_info;  /* NULL: none */
+        const char *decryption_info; /* NULL: none */
+        bool integrity_mandatory;
 };
 /* Judges names and ranges by form alone (URL: scheme, length, control characters; path: absolute, lengths, no "." or "..";
  * ranges: bounds and overlap as the family documents). */
@@ -288,6 +307,11 @@ int job_proxy_variables(const struct job *job, char ***ret);
 void job_proxy_variables_free(char **variables);
 /* Before the first Resume: ERROR_READ_ONLY_AFTER_RESUME. 0: ERROR_MAX_SIZE_INVALID. */
 int job_set_max_download_size(struct job *job, uint64_t size, uint64_t now_usec);
+/* "" clears. By form alone (length, UTF-8): what the texts mean is for src/content. Only while the file is still to be fetched:
+ * ERROR_INVALID_STATE. */
+int job_file_set_integrity_info(struct job_file *file, const char *json, uint64_t now_usec);
+int job_file_set_integrity_mandatory(struct job_file *file, bool mandatory, uint64_t now_usec);
+int job_file_set_decryption_info(struct job_file *file, const char *json, uint64_t now_usec);
 int job_file_set_url(struct job_file *file, const char *url, uint64_t now_usec);
 /* Another beginning for the URL of every file that is still to be fetched and has the old one; all or none. ERROR_INVALID_ARGUMENT for
  * an empty prefix. The caller frees the array *ret_changed, not the files. */

@@ -230,6 +230,14 @@ int job_ranges_check(const struct byte_range *ranges, size_t n_ranges, size_t ma
         return 0;
 }
 
+/* ---- what guards the content ---- */
+
+int job_guard_check(const char *json, size_t max) {
+        if (strlen(json) > max)
+                return ERROR_STRING_TOO_LONG;
+        return utf8_is_valid(json, SIZE_MAX) ? 0 : ERROR_INVALID_ARGUMENT;
+}
+
 int job_file_spec_check(const struct job_file_spec *spec, enum job_family family _unused_, size_t max_ranges) {
         int r;
 
@@ -241,6 +249,12 @@ int job_file_spec_check(const struct job_file_spec *spec, enum job_family family
                 return r;
         if (spec->file_id && !utf8_is_valid(spec->file_id, SIZE_MAX))
                 return ERROR_INVALID_ARGUMENT;
+        if (spec->integrity_info)
+                r = job_guard_check(spec->integrity_info, LIMIT_INTEGRITY_INFO);
+        if (!r && spec->decryption_info)
+                r = job_guard_check(spec->decryption_info, LIMIT_DECRYPTION_INFO);
+        if (r)
+                return r;
         if (spec->stated_size != SIZE_UNKNOWN && spec->stated_size > LIMIT_FILE_SIZE)
                 return ERROR_TOO_LARGE;
         /* Both families document the same rules; only the codes differ, and those are in idl/errors.txt. */

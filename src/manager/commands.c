@@ -3,7 +3,7 @@
 #include "manager/private.h"
 
 /* True: go on. Else the call is answered. */
-static bool command_allowed(struct manager *m, struct job *job, enum job_command command, struct reply reply) {
+bool manager_command_allowed(struct manager *m, struct job *job, enum job_command command, struct reply reply) {
         switch (job_command_verdict(job, command)) {
         case JOB_VERDICT_OK:
                 return true;
@@ -21,7 +21,7 @@ static bool command_allowed(struct manager *m, struct job *job, enum job_command
 void manager_suspend_job(struct manager *m, struct job *job, manager_reply_fn fn, void *userdata) {
         struct reply reply = { fn, userdata };
 
-        if (!command_allowed(m, job, JOB_COMMAND_SUSPEND, reply))
+        if (!manager_command_allowed(m, job, JOB_COMMAND_SUSPEND, reply))
                 return;
         (void) manager_transition(m, job, JOB_EVENT_SUSPEND);
         manager_stop_runs(m, job);
@@ -45,7 +45,7 @@ void manager_resume_job(struct manager *m, struct job *job, manager_reply_fn fn,
                 manager_reply_durably(m, &job->id, reply, &(struct manager_reply) {});
                 return;
         }
-        if (!command_allowed(m, job, JOB_COMMAND_RESUME, reply))
+        if (!manager_command_allowed(m, job, JOB_COMMAND_RESUME, reply))
                 return;
         for (size_t i = 0; i < job->n_files; i++) {
                 job->files[i]->n_restarts = 0;
@@ -63,14 +63,14 @@ void manager_resume_job(struct manager *m, struct job *job, manager_reply_fn fn,
 void manager_cancel_job(struct manager *m, struct job *job, manager_reply_fn fn, void *userdata) {
         struct reply reply = { fn, userdata };
 
-        if (command_allowed(m, job, JOB_COMMAND_CANCEL, reply))
+        if (manager_command_allowed(m, job, JOB_COMMAND_CANCEL, reply))
                 manager_start_op(m, job, JOB_INTENT_CANCEL, false, reply);
 }
 
 void manager_complete_job(struct manager *m, struct job *job, manager_reply_fn fn, void *userdata) {
         struct reply reply = { fn, userdata };
 
-        if (command_allowed(m, job, JOB_COMMAND_COMPLETE, reply))
+        if (manager_command_allowed(m, job, JOB_COMMAND_COMPLETE, reply))
                 manager_start_op(m, job, JOB_INTENT_COMPLETE, false, reply);
 }
 
@@ -127,7 +127,7 @@ void manager_set_properties(struct manager *m, struct job *job, const struct man
         uint64_t now = manager_realtime(m);
         int r;
 
-        if (!command_allowed(m, job, JOB_COMMAND_SET, reply))
+        if (!manager_command_allowed(m, job, JOB_COMMAND_SET, reply))
                 return;
         r = job_new(&job->id, job->owner, job->family, "", now, &scratch);
         if (r == 0) {
@@ -148,8 +148,8 @@ void manager_set_properties(struct manager *m, struct job *job, const struct man
         manager_reply_durably(m, &job->id, reply, &(struct manager_reply) {});
 }
 
-/* The running request goes to the old name: end it, the pump asks the new one (validators are bound to the origin). */
-static void url_changed(struct manager *m, struct job_file *file) {
+/* The running request goes by the old name or rules: end it, the pump asks by the new ones (validators are bound to the origin). */
+void manager_file_changed(struct manager *m, struct job_file *file) {
         struct file_run *run = file->attachment;
 
         if (run && run->request_id != 0)
@@ -162,14 +162,14 @@ void manager_set_file_url(struct manager *m, struct job_file *file, const char *
         struct job *job = file->job;
         int r;
 
-        if (!command_allowed(m, job, JOB_COMMAND_SET, reply))
+        if (!manager_command_allowed(m, job, JOB_COMMAND_SET, reply))
                 return;
         r = job_file_set_url(file, url, manager_realtime(m));
         if (r != 0) {
                 manager_refuse(reply, &job->id, r, "");
                 return;
         }
-        url_changed(m, file);
+        manager_file_changed(m, file);
         manager_job_changed(m, job, false);
         manager_reply_durably(m, &job->id, reply, &(struct manager_reply) {});
 }
@@ -181,7 +181,7 @@ void manager_replace_url_prefix(struct manager *m, struct job *job, const char *
         size_t n = 0;
         int r;
 
-        if (!command_allowed(m, job, JOB_COMMAND_SET, reply))
+        if (!manager_command_allowed(m, job, JOB_COMMAND_SET, reply))
                 return;
         r = job_replace_url_prefix(job, old_prefix, new_prefix, manager_realtime(m), &changed, &n);
         if (r != 0) {
@@ -189,7 +189,7 @@ void manager_replace_url_prefix(struct manager *m, struct job *job, const char *
                 return;
         }
         for (size_t i = 0; i < n; i++)
-                url_changed(m, changed[i]);
+                manager_file_changed(m, changed[i]);
         if (n > 0) {
                 manager_save_job(m, job);
                 manager_job_changed(m, job, false);

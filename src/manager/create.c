@@ -129,6 +129,9 @@ static struct job_file_spec spec_of(const struct job_file *file) {
                 .ranges = file->ranges,
                 .n_ranges = file->n_ranges,
                 .mode = file->mode,
+                .integrity_info = file->integrity_info,
+                .decryption_info = file->decryption_info,
+                .integrity_mandatory = file->integrity_mandatory,
         };
 }
 
@@ -246,11 +249,14 @@ static void check_run(struct check *check, const struct manager_file_spec *files
 static int draft_files(struct manager *m, struct job *draft, const struct manager_file_spec *files, size_t n_files) {
         for (size_t i = 0; i < n_files; i++) {
                 struct job_file *file;
+                const char *why;
                 int r;
 
                 if (i >= m->limits.max_files_per_job)
                         return ERROR_TOO_MANY_FILES;
-                r = job_add_file(draft, &files[i].file, m->limits.max_ranges_per_file, &file);
+                r = manager_check_guards(files[i].file.integrity_info, files[i].file.decryption_info, &why);
+                if (r == 0)
+                        r = job_add_file(draft, &files[i].file, m->limits.max_ranges_per_file, &file);
                 if (r != 0)
                         return r;
         }
@@ -263,11 +269,16 @@ static void refuse_draft(struct reply reply, const struct job *draft, int outcom
 
         text[0] = 0;
         if (outcome > 0 && draft && draft->n_files < n_files) {
-                _cleanup_free_ char *name = string_escape(
-                        outcome == ERROR_INVALID_URL || outcome == ERROR_PROTOCOL_NOT_AVAILABLE
-                                ? files[draft->n_files].file.url : files[draft->n_files].file.path, 200);
+                const struct job_file_spec *culprit = &files[draft->n_files].file;
+                const char *why = error_code_text(outcome);
+                _cleanup_free_ char *name = NULL;
 
-                snprintf(text, sizeof(text), "%s: %s", name ?: "", error_code_text(outcome));
+                if (manager_check_guards(culprit->integrity_info, culprit->decryption_info, &why) == 0 &&
+                    (outcome == ERROR_INVALID_URL || outcome == ERROR_PROTOCOL_NOT_AVAILABLE))
+                        name = string_escape(culprit->url, 200);
+                else
+                        name = string_escape(culprit->path, 200);
+                snprintf(text, sizeof(text), "%s: %s", name ?: "", why);
         }
         manager_refuse(reply, NULL, outcome, text);
 }
@@ -281,7 +292,9 @@ static bool same_files(const struct job *a, const struct job *b) {
                 const struct job_file *x = a->files[i], *y = b->files[i];
 
                 if (!streq(x->path, y->path) || !streq(x->url, y->url) || x->has_sha256 != y->has_sha256 ||
-                    (x->has_sha256 && memcmp(x->sha256, y->sha256, sizeof(x->sha256)) != 0))
+                    (x->has_sha256 && memcmp(x->sha256, y->sha256, sizeof(x->sha256)) != 0) ||
+                    !streq_ptr(x->integrity_info, y->integrity_info) || x->integrity_mandatory != y->integrity_mandatory ||
+                    !streq_ptr(x->decryption_info, y->decryption_info))
                         return false;
         }
         return true;

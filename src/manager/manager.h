@@ -167,6 +167,15 @@ struct manager_properties { /* NULL, -1: leave as it is */
 /* All or none. */
 void manager_set_properties(struct manager *manager, struct job *job, const struct manager_properties *properties,
                             manager_reply_fn reply, void *userdata);
+struct manager_file_properties { /* NULL, -1: leave as it is; "" clears */
+        const char *integrity_info;
+        int integrity_mandatory;
+        const char *decryption_info;
+};
+#define MANAGER_FILE_PROPERTIES_NONE ((struct manager_file_properties){ .integrity_mandatory = -1 })
+/* All or none. Where a file is being fetched it is asked for again, under the new rules. */
+void manager_set_file_properties(struct manager *manager, struct job_file *file, const struct manager_file_properties *properties,
+                                 manager_reply_fn reply, void *userdata);
 void manager_set_file_url(struct manager *manager, struct job_file *file, const char *url, manager_reply_fn reply, void *userdata);
 /* For all files that are still to be fetched, in one transaction. */
 void manager_replace_url_prefix(struct manager *manager, struct job *job, const char *old_prefix, const char *new_prefix,

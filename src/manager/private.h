@@ -262,5 +262,13 @@ void manager_notify(struct manager *m, struct job *job);     /* hands over what 
 void manager_notify_modified(struct manager *m, struct job *job);
 void manager_notify_turn(struct manager *m);
 
+/* integrity.c: what guards content beyond a digest */
+/* Are the two texts what src/content understands? NULL and "": there is none. 0, an error code with a sentence, or -ENOMEM. */
+int manager_check_guards(const char *integrity_info, const char *decryption_info, const char **reterr_why);
+
+/* commands.c */
+bool manager_command_allowed(struct manager *m, struct job *job, enum job_command command, struct reply reply);
+void manager_file_changed(struct manager *m, struct job_file *file);
+
 /* create.c */
 void manager_orphan_checks(struct manager *m);

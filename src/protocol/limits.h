@@ -15,6 +15,14 @@
 #define LIMIT_CUSTOM_HEADERS 16384  /* BITS: SetCustomHeaders */
 #define LIMIT_PROXY_LIST 4000       /* BITS: SetProxySettings */
 #define LIMIT_PROXY_ENVIRONMENT 16384 /* bytes of a client's proxy variables */
+#define LIMIT_INTEGRITY_INFO 16384  /* bytes of JSON: a URL of LIMIT_URL, escaped, and two hashes */
+#define LIMIT_DECRYPTION_INFO 4096  /* bytes of JSON: a key and three words */
+#define LIMIT_PIECE_HASH_FILE (16 * 1024 * 1024) /* bytes; parsed in memory */
+#define LIMIT_PIECES 350000         /* of one file; about what a piece hash file of that size holds */
+#define LIMIT_PIECE_BYTES_MIN 1024  /* less is more hash than content */
+#define LIMIT_PIECE_BYTES (64 * 1024 * 1024) /* what a bad byte costs to fetch again, and what no checkpoint covers yet */
+#define LIMIT_ENCRYPTION_BUFFER_MIN 1024
+#define LIMIT_ENCRYPTION_BUFFER (16 * 1024 * 1024) /* bytes; two of them in memory */
 #define LIMIT_FILES_PER_CALL 1000   /* files in one AddFiles/CreateJob message; larger jobs take several calls */
 #define LIMIT_PAGE 1000             /* rows in one page of a list */
 #define LIMIT_ERROR_TEXT 512        /* bytes of a detail text that travels with an error */

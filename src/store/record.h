@@ -95,6 +95,10 @@ extern const struct field_table history_fields;
         X(has_sha256, BOOL, has_sha256, 1)                                       \
         X(sha256, BLOB, sha256, 32)                                              \
         X(mode, U32, mode, 0777)                                                 \
+        X(integrity_info, BYTES_OR_NULL, integrity_info, LIMIT_INTEGRITY_INFO)   \
+        X(integrity_mandatory, BOOL, integrity_mandatory, 1)                     \
+        X(decryption_info, BYTES_OR_NULL, decryption_info, LIMIT_DECRYPTION_INFO) \
+        X(integrity, U32, integrity, _FILE_INTEGRITY_MAX - 1)                    \
         X(remote_size, U64, remote_size, INT64_MAX)                              \
         X(size, U64, size, INT64_MAX)                                            \
         X(origin, BYTES_OR_NULL, validators.origin, LIMIT_URL)                   \
