@@ -14,6 +14,7 @@
 #include "base/strings.h"
 #include "bus/bus_server.h"
 #include "config.h"
+#include "daemon/key_sealer.h"
 #include "daemon/listeners.h"
 #include "daemon/programs.h"
 #include "daemon/state_dir.h"
@@ -29,6 +30,7 @@
 struct service {
         struct service_config config;
         sd_event *event;
+        struct sealer *sealer;
         struct store *store;
         struct files *files;
         struct engine *engine;
@@ -204,10 +206,27 @@ static const struct bus_host bus_host = { .info = on_info, .activity = on_activi
 
 /* ---- putting it together ---- */
 
+static int open_sealer(struct service *service) {
+        bool made;
+        int r;
+
+        r = key_sealer_new(service->config.state_dir, secure_getenv("CREDENTIALS_DIRECTORY"), &made, &service->sealer);
+        if (r < 0)
+                log_error("the key for secrets (%s) cannot be used: %s", KEY_FILE_NAME,
+                          r == -EBADMSG ? "it must have 32 to 4096 bytes" : strerror(-r));
+        else if (made)
+                log_info("a new key for secrets was made in %s", service->config.state_dir);
+        return r;
+}
+
 static int open_store(struct service *service) {
         struct store_options options = { .state_dir = service->config.state_dir };
         int r;
 
+        r = open_sealer(service);
+        if (r < 0)
+                return r;
+        options.sealer = service->sealer;
         r = state_dir_is_network(options.state_dir);
         if (r < 0)
                 return r;
@@ -417,6 +436,7 @@ struct service *service_free(struct service *service) {
         abandon = service->files && files_outstanding(service->files) > 0;
         files_free(service->files, abandon);
         store_free(service->store);
+        key_sealer_free(service->sealer);
         if (service->clean)
                 state_dir_end_run(service->config.state_dir);
         sd_event_source_disable_unref(service->judge_source);

@@ -125,10 +125,10 @@ struct job *job_free(struct job *job) {
         free(job->files);
         free(job->name);
         free(job->description);
-        free(job->custom_headers);
-        free(job->proxy_list);
+        secret_done(&job->custom_headers);
+        secret_done(&job->proxy_list);
         free(job->proxy_bypass);
-        free(job->proxy_environment);
+        secret_done(&job->proxy_environment);
         free(job);
         return NULL;
 }

@@ -17,6 +17,7 @@
 #include "base/clock.h"
 #include "base/guid.h"
 #include "base/intervals.h"
+#include "base/secret.h"
 #include "protocol/errors.h"
 #include "protocol/limits.h"
 #include "protocol/states.h"
@@ -151,13 +152,13 @@ struct job {
         bool complete_when_transferred;
         bool replace;     /* Complete may replace a regular file */
         bool remote_time; /* published files get Last-Modified as their time */
-        char *custom_headers;           /* lines with CR LF between, or NULL; may hold secrets: never logged */
+        struct secret custom_headers;   /* lines with CR LF between */
         bool custom_headers_write_only; /* no face hands them out any more */
         uint32_t security_flags;        /* enum job_security */
         uint32_t proxy_usage;           /* enum job_proxy */
-        char *proxy_list;               /* as given, or NULL */
+        struct secret proxy_list;       /* as given; its URLs may name passwords */
         char *proxy_bypass;             /* or NULL */
-        char *proxy_environment;        /* "http_proxy=…" lines as the client found them, or NULL */
+        struct secret proxy_environment; /* "http_proxy=…" lines as the client found them; as above */
         uint64_t max_download_size;     /* of all files together, SIZE_UNKNOWN: no limit */
         bool resumed;                   /* at least once: some properties are fixed then */
         uint32_t cost_flags;            /* 0: never set; kept and told, not acted on */
@@ -296,6 +297,8 @@ int job_set_priority(struct job *job, uint32_t priority, uint64_t now_usec); /* 
 int job_set_notify_flags(struct job *job, uint32_t flags, uint64_t now_usec); /* bad bits: ERROR_NOT_IMPLEMENTED */
 int job_set_minimum_retry_delay(struct job *job, uint32_t seconds, uint64_t now_usec); /* clamped to at least 5 s */
 int job_set_no_progress_timeout(struct job *job, uint32_t seconds, uint64_t now_usec);
+/* Some secret of the job could not be read back (base/secret.h): it cannot do what it was told until that is set anew. */
+bool job_has_lost_secret(const struct job *job);
 /* "" clears them. ERROR_STRING_TOO_LONG; ERROR_INVALID_ARGUMENT for what is no header, or one that the transfer makes itself. */
 int job_set_custom_headers(struct job *job, const char *headers, uint64_t now_usec);
 int job_set_security_flags(struct job *job, uint32_t flags, uint64_t now_usec); /* unknown bits: ERROR_NOT_IMPLEMENTED */

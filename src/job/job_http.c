@@ -67,20 +67,20 @@ static bool headers_are_valid(const char *headers) {
         return true;
 }
 
+bool job_has_lost_secret(const struct job *job) {
+        return secret_is_lost(&job->custom_headers) || secret_is_lost(&job->proxy_list) || secret_is_lost(&job->proxy_environment);
+}
+
 int job_set_custom_headers(struct job *job, const char *headers, uint64_t now_usec) {
-        char *copy = NULL;
+        int r;
 
         if (strlen(headers) >= LIMIT_CUSTOM_HEADERS)
                 return ERROR_STRING_TOO_LONG;
         if (!utf8_is_valid(headers, SIZE_MAX) || !headers_are_valid(headers))
                 return ERROR_INVALID_ARGUMENT;
-        if (*headers) {
-                copy = strdup(headers);
-                if (!copy)
-                        return -ENOMEM;
-        }
-        free(job->custom_headers);
-        job->custom_headers = copy;
+        r = secret_set(&job->custom_headers, headers);
+        if (r < 0)
+                return r;
         job->modified_usec = now_usec;
         return 0;
 }

@@ -12,19 +12,6 @@ static bool list_is_valid(const char *list) {
         return utf8_is_valid(list, SIZE_MAX) && !string_has_control(list);
 }
 
-static int replace_text(char **to, const char *text) {
-        char *copy = NULL;
-
-        if (*text) {
-                copy = strdup(text);
-                if (!copy)
-                        return -ENOMEM;
-        }
-        free(*to);
-        *to = copy;
-        return 0;
-}
-
 int job_set_proxy(struct job *job, uint32_t usage, const char *list, const char *bypass, uint64_t now_usec) {
         int r;
 
@@ -36,9 +23,9 @@ int job_set_proxy(struct job *job, uint32_t usage, const char *list, const char 
                 return ERROR_STRING_TOO_LONG;
         if (!list_is_valid(list) || !list_is_valid(bypass))
                 return ERROR_INVALID_ARGUMENT;
-        r = replace_text(&job->proxy_list, list);
+        r = secret_set(&job->proxy_list, list);
         if (r == 0)
-                r = replace_text(&job->proxy_bypass, bypass);
+                r = strdup_to(&job->proxy_bypass, *bypass ? bypass : NULL);
         if (r < 0)
                 return r;
         job->proxy_usage = usage;
@@ -49,7 +36,7 @@ int job_set_proxy(struct job *job, uint32_t usage, const char *list, const char 
 int job_set_proxy_environment(struct job *job, const char *environment) {
         if (strlen(environment) > LIMIT_PROXY_ENVIRONMENT || !utf8_is_valid(environment, SIZE_MAX))
                 return ERROR_INVALID_ARGUMENT;
-        return replace_text(&job->proxy_environment, environment);
+        return secret_set(&job->proxy_environment, environment);
 }
 
 /* ---- as variables ---- */
@@ -121,7 +108,7 @@ static int take_bypass(const char *bypass, char **to) {
 }
 
 static int convert_list(const struct job *job, char **to) {
-        const char *list = job->proxy_list;
+        const char *list = job->proxy_list.text;
         int r = 0;
 
         while (r == 0 && *list) {
@@ -143,10 +130,10 @@ int job_proxy_variables(const struct job *job, char ***ret) {
 
         if (!variables)
                 return -ENOMEM;
-        if (job->proxy_usage == JOB_PROXY_OVERRIDE && job->proxy_list)
+        if (job->proxy_usage == JOB_PROXY_OVERRIDE && job->proxy_list.text)
                 r = convert_list(job, variables);
-        else if (job->proxy_usage == JOB_PROXY_PRECONFIG && job->proxy_environment)
-                r = split_environment(job->proxy_environment, variables);
+        else if (job->proxy_usage == JOB_PROXY_PRECONFIG && job->proxy_environment.text)
+                r = split_environment(job->proxy_environment.text, variables);
         if (r < 0) {
                 job_proxy_variables_free(variables);
                 return r;

@@ -190,6 +190,13 @@ void file_run_transfer(struct file_run *run) {
                 file_run_finish(run); /* every byte was there before */
                 return;
         }
+        if (job_has_lost_secret(file->job)) {
+                /* Without its headers or its proxy the request would be another one than the job's. */
+                file_run_result(run, ENGINE_FAILED, ERROR_SECRETS_LOST, ERROR_CONTEXT_GENERAL_QUEUE_MANAGER, 0, false,
+                                error_code_text(ERROR_SECRETS_LOST));
+                file_run_end(run);
+                return;
+        }
         for (size_t i = 0; i < n; i++)
                 wanted[i] = (struct engine_piece) {
                         .remote_offset = pieces[i].remote_offset,
@@ -222,7 +229,7 @@ void file_run_transfer(struct file_run *run) {
                         .last_modified = begun ? file->validators.last_modified : NULL,
                         .encoding = begun ? file->validators.encoding : NULL,
                         .origin = begun ? file->validators.origin : NULL,
-                        .headers = file->job->custom_headers,
+                        .headers = file->job->custom_headers.text,
                         .proxy_environment = (const char *const *) proxies,
                         .allow_insecure_redirect = file->job->security_flags & JOB_SECURITY_REDIRECT_INSECURE,
                         .disallow_redirects = redirect_policy(file->job) == JOB_SECURITY_REDIRECT_DISALLOW,

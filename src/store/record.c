@@ -14,6 +14,7 @@
 #define FIELD_SIZE_URL(max) sizeof(char *)
 #define FIELD_SIZE_PATH(max) sizeof(char *)
 #define FIELD_SIZE_BYTES_OR_NULL(max) sizeof(char *)
+#define FIELD_SIZE_SECRET(max) sizeof(struct secret)
 #define FIELD_SIZE_CHARS(max) (max)
 #define FIELD_SIZE_BLOB(max) (max)
 #define FIELD_SIZE_ERROR_CODE(max) sizeof(enum error_code)
@@ -27,9 +28,9 @@ JOB_FIELDS(CHECK_JOB)
 FILE_FIELDS(CHECK_FILE)
 HISTORY_FIELDS(CHECK_HISTORY)
 
-#define JOB_ROW(c, k, m, x) { FIELD_##k, offsetof(struct job, m), x },
-#define FILE_ROW(c, k, m, x) { FIELD_##k, offsetof(struct job_file, m), x },
-#define HISTORY_ROW(c, k, m, x) { FIELD_##k, offsetof(struct history_entry, m), x },
+#define JOB_ROW(c, k, m, x) { #c, FIELD_##k, offsetof(struct job, m), x },
+#define FILE_ROW(c, k, m, x) { #c, FIELD_##k, offsetof(struct job_file, m), x },
+#define HISTORY_ROW(c, k, m, x) { #c, FIELD_##k, offsetof(struct history_entry, m), x },
 static const struct field job_rows[] = { JOB_FIELDS(JOB_ROW) };
 static const struct field file_rows[] = { FILE_FIELDS(FILE_ROW) };
 static const struct field history_rows[] = { HISTORY_FIELDS(HISTORY_ROW) };
@@ -66,6 +67,8 @@ static void fields_done(const struct field_table *table, void *record) {
         for (size_t i = 0; i < table->n_fields; i++)
                 if (field_is_string(&table->fields[i]))
                         freep((char *)record + table->fields[i].offset);
+                else if (table->fields[i].kind == FIELD_SECRET)
+                        secret_done((struct secret *) ((char *)record + table->fields[i].offset));
 }
 
 /* @to's strings are NULL. What was copied before a failure is in @to and freed with it. */
@@ -74,14 +77,16 @@ static int fields_copy(const struct field_table *table, void *to, const void *fr
                 const struct field *field = &table->fields[i];
                 const char *source = (const char *)from + field->offset;
                 char *target = (char *)to + field->offset;
-                int r;
+                int r = 0;
 
-                if (field_is_string(field)) {
+                if (field_is_string(field))
                         r = strdup_to((char **)target, *(char *const *)source);
-                        if (r < 0)
-                                return r;
-                } else
+                else if (field->kind == FIELD_SECRET)
+                        r = secret_copy((struct secret *) target, (const struct secret *) source);
+                else
                         memcpy(target, source, field_size(field));
+                if (r < 0)
+                        return r;
         }
         return 0;
 }
@@ -95,6 +100,10 @@ static void fields_move(const struct field_table *table, void *to, void *from) {
                 if (field_is_string(field)) {
                         free(*(char **)target);
                         *(char **)target = TAKE_PTR(*(char **)source);
+                } else if (field->kind == FIELD_SECRET) {
+                        secret_done((struct secret *) target);
+                        *(struct secret *) target = *(struct secret *) source;
+                        *(struct secret *) source = (struct secret) {};
                 } else
                         memcpy(target, source, field_size(field));
         }
@@ -117,12 +126,18 @@ static bool string_makes_sense(const struct field *field, const char *s) {
         }
 }
 
+static bool secret_makes_sense(const struct field *field, const struct secret *secret) {
+        return !secret->text || strlen(secret->text) <= field->max;
+}
+
 static bool field_makes_sense(const struct field *field, const void *member) {
         switch (field->kind) {
         case FIELD_U64:
                 return *(const uint64_t *)member == UINT64_MAX || *(const uint64_t *)member <= field->max;
         case FIELD_U32:
                 return *(const uint32_t *)member <= field->max;
+        case FIELD_SECRET:
+                return secret_makes_sense(field, member);
         case FIELD_CHARS:
                 return memchr(member, 0, field->max);
         case FIELD_ERROR_CODE:

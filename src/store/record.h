@@ -18,12 +18,14 @@ enum field_kind {
         FIELD_URL,           /* char *, no control characters */
         FIELD_PATH,          /* char *, absolute, any bytes: a blob */
         FIELD_BYTES_OR_NULL, /* char * or NULL, any bytes: a blob */
+        FIELD_SECRET,        /* struct secret: a sealed blob (store/sealer.h) */
         FIELD_CHARS,         /* char[], NUL-terminated */
         FIELD_BLOB,          /* uint8_t[]; all zero is NULL */
         FIELD_ERROR_CODE,    /* by name: numbers move when errors are added */
 };
 
 struct field {
+        const char *name; /* the column */
         enum field_kind kind;
         size_t offset;
         uint64_t max; /* greatest number, longest string in bytes, or size of the array */
@@ -60,13 +62,13 @@ extern const struct field_table history_fields;
         X(complete_when_transferred, BOOL, complete_when_transferred, 1)         \
         X(replace_existing, BOOL, replace, 1)                                    \
         X(remote_time, BOOL, remote_time, 1)                                     \
-        X(custom_headers, BYTES_OR_NULL, custom_headers, LIMIT_CUSTOM_HEADERS)   \
+        X(custom_headers, SECRET, custom_headers, LIMIT_CUSTOM_HEADERS)          \
         X(custom_headers_write_only, BOOL, custom_headers_write_only, 1)         \
         X(security_flags, U32, security_flags, UINT32_MAX)                       \
         X(proxy_usage, U32, proxy_usage, JOB_PROXY_OVERRIDE)                     \
-        X(proxy_list, BYTES_OR_NULL, proxy_list, LIMIT_PROXY_LIST)               \
+        X(proxy_list, SECRET, proxy_list, LIMIT_PROXY_LIST)                      \
         X(proxy_bypass, BYTES_OR_NULL, proxy_bypass, LIMIT_PROXY_LIST)           \
-        X(proxy_environment, BYTES_OR_NULL, proxy_environment, LIMIT_PROXY_ENVIRONMENT) \
+        X(proxy_environment, SECRET, proxy_environment, LIMIT_PROXY_ENVIRONMENT) \
         X(max_download_size, U64, max_download_size, LIMIT_FILE_SIZE)            \
         X(resumed, BOOL, resumed, 1)                                             \
         X(cost_flags, U32, cost_flags, UINT32_MAX)                               \

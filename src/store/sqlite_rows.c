@@ -6,6 +6,8 @@
 #include "base/strings.h"
 #include "store/sqlite_db.h"
 
+#define SEALING_BYTES_MAX 64 /* what sealing adds to a text, at most */
+
 #define COLUMN(column, kind, member, max) "," #column
 #define PLACE(column, kind, member, max) ",?"
 #define UPDATE(column, kind, member, max) "," #column "=excluded." #column
@@ -42,8 +44,8 @@ static int rows_error(struct rows *rows, int rc) {
         return error_trace(database_errno(rows->db, rc));
 }
 
-int rows_init(struct rows *rows, sqlite3 *db) {
-        *rows = (struct rows) { .db = db };
+int rows_init(struct rows *rows, sqlite3 *db, const struct sealer *sealer) {
+        *rows = (struct rows) { .db = db, .sealer = sealer };
         for (size_t i = 0; i < ELEMENTSOF(statement_sql); i++) {
                 int rc = sqlite3_prepare_v3(db, statement_sql[i], -1, SQLITE_PREPARE_PERSISTENT, &rows->statements[i],
                                             NULL);
@@ -112,6 +114,43 @@ static int bind_blob(sqlite3_stmt *statement, int place, const void *blob, size_
                                              : sqlite3_bind_blob(statement, place, blob, (int) size, SQLITE_STATIC);
 }
 
+/* Where a secret stands, for the sealer: no other job, file or column will do. */
+struct place {
+        struct guid job;
+        uint32_t file; /* UINT32_MAX: the job's own row */
+        char column[32];
+};
+
+static struct place place_of(const struct guid *job, uint32_t file, const struct field *field) {
+        struct place place = {};
+
+        place.job = *job;
+        place.file = file;
+        assert(strlen(field->name) < sizeof(place.column));
+        memcpy(place.column, field->name, strlen(field->name));
+        return place;
+}
+
+static int bind_sealed(struct rows *rows, sqlite3_stmt *statement, int at, const struct place *place, const char *text) {
+        uint8_t *blob = NULL;
+        size_t size = 0;
+        int r;
+
+        r = rows->sealer ? rows->sealer->seal(rows->sealer, place, sizeof(*place), text, strlen(text), &blob, &size) : -ENOKEY;
+        if (r < 0) {
+                log_debug("store: cannot seal: %s", strerror(-r));
+                return r == -ENOMEM ? SQLITE_NOMEM : SQLITE_ERROR;
+        }
+        return sqlite3_bind_blob(statement, at, blob, (int) size, free);
+}
+
+/* One that is lost is put back as it came: its key may come back, too. */
+static int bind_secret(struct rows *rows, sqlite3_stmt *statement, int at, const struct place *place, const struct secret *secret) {
+        if (secret_is_lost(secret))
+                return sqlite3_bind_blob(statement, at, secret->sealed, (int) secret->n_sealed, SQLITE_STATIC);
+        return secret->text ? bind_sealed(rows, statement, at, place, secret->text) : sqlite3_bind_null(statement, at);
+}
+
 /* Strings are not copied: the record outlives the step. */
 static int bind_field(sqlite3_stmt *statement, int place, const struct field *field, const void *member) {
         const char *s;
@@ -142,14 +181,22 @@ static int bind_field(sqlite3_stmt *statement, int place, const struct field *fi
         }
 }
 
-static int rows_bind(struct rows *rows, enum rows_statement which, int place, const struct field_table *table,
-                     const void *record) {
+/* @job, @file: whose row it is; no history has secrets. */
+static int rows_bind(struct rows *rows, enum rows_statement which, int at, const struct field_table *table, const struct guid *job,
+                     uint32_t file, const void *record) {
         sqlite3_stmt *statement = rows->statements[which];
 
-        for (size_t i = 0; i < table->n_fields; i++) {
+        for (size_t i = 0; i < table->n_fields; i++, at++) {
                 const struct field *field = &table->fields[i];
-                int rc = bind_field(statement, place++, field, (const char *) record + field->offset);
+                const void *member = (const char *) record + field->offset;
+                int rc;
 
+                if (field->kind == FIELD_SECRET) {
+                        struct place place = place_of(job, file, field);
+
+                        rc = bind_secret(rows, statement, at, &place, member);
+                } else
+                        rc = bind_field(statement, at, field, member);
                 if (rc != SQLITE_OK)
                         return rows_error(rows, rc);
         }
@@ -178,7 +225,7 @@ static int rows_run_with_id(struct rows *rows, enum rows_statement which, const 
 static int rows_save_job(struct rows *rows, const struct guid *id, const struct job *record, int64_t *ret_key) {
         int r;
 
-        r = rows_bind(rows, ROWS_SAVE_JOB, 2, &job_fields, record);
+        r = rows_bind(rows, ROWS_SAVE_JOB, 2, &job_fields, id, UINT32_MAX, record);
         if (r < 0)
                 return r;
         r = rows_run_with_id(rows, ROWS_SAVE_JOB, id, ret_key);
@@ -226,12 +273,12 @@ static int rows_save_durable(struct rows *rows, int64_t key, const struct job_fi
         return r;
 }
 
-static int rows_save_file(struct rows *rows, int64_t key, const struct job_file *record) {
+static int rows_save_file(struct rows *rows, int64_t key, const struct guid *id, const struct job_file *record) {
         int r;
 
         r = ROWS_BIND_NUMBERS(rows, ROWS_SAVE_FILE, key, record->index);
         if (r == 0)
-                r = rows_bind(rows, ROWS_SAVE_FILE, 3, &file_fields, record);
+                r = rows_bind(rows, ROWS_SAVE_FILE, 3, &file_fields, id, record->index, record);
         if (r == 0)
                 r = rows_run(rows, ROWS_SAVE_FILE, NULL);
         if (r == 0)
@@ -262,7 +309,7 @@ static int rows_write_job(struct rows *rows, const struct batch_job *job) {
         if (r < 0)
                 return r;
         DL_FOREACH(job->files, file) {
-                r = rows_save_file(rows, key, file->record);
+                r = rows_save_file(rows, key, &job->id, file->record);
                 if (r < 0)
                         return r;
         }
@@ -274,7 +321,7 @@ static int rows_add_history(struct rows *rows, const struct batch_history *item)
         int64_t last_to_go;
         int r;
 
-        r = rows_bind(rows, ROWS_ADD_HISTORY, 1, &history_fields, item->entry);
+        r = rows_bind(rows, ROWS_ADD_HISTORY, 1, &history_fields, &item->entry->id, UINT32_MAX, item->entry);
         if (r < 0)
                 return r;
         r = rows_run(rows, ROWS_ADD_HISTORY, NULL);
@@ -416,6 +463,42 @@ static int read_error_code(sqlite3_stmt *statement, int column, enum error_code 
         return 0;
 }
 
+/* A blob that does not open is no damage of the database: the job lives on, and says what it lost when it needs it. */
+static int read_secret(struct rows *rows, sqlite3_stmt *statement, int column, const struct place *place, uint64_t max,
+                       struct secret *ret) {
+        _cleanup_free_ char *text = NULL;
+        const void *blob;
+        size_t size, n_text;
+        int r = -ENOKEY;
+
+        if (sqlite3_column_type(statement, column) == SQLITE_NULL)
+                return 0;
+        if (sqlite3_column_type(statement, column) != SQLITE_BLOB)
+                return -EUCLEAN;
+        blob = sqlite3_column_blob(statement, column);
+        size = (size_t) sqlite3_column_bytes(statement, column);
+        if (size == 0 || size > max + SEALING_BYTES_MAX)
+                return -EUCLEAN;
+        if (!blob)
+                return -ENOMEM;
+        if (rows->sealer)
+                r = rows->sealer->open(rows->sealer, place, sizeof(*place), blob, size, &text, &n_text);
+        if (r == -ENOMEM)
+                return r;
+        if (r == 0) {
+                r = n_text > 0 && n_text <= max && !memchr(text, 0, n_text) ? secret_set(ret, text) : -EUCLEAN;
+                explicit_bzero(text, n_text);
+                return r;
+        }
+        log_debug("store: column %s cannot be opened: %s", place->column, strerror(-r));
+        ret->sealed = malloc(size);
+        if (!ret->sealed)
+                return -ENOMEM;
+        memcpy(ret->sealed, blob, size);
+        ret->n_sealed = size;
+        return 0;
+}
+
 static int read_field(sqlite3_stmt *statement, int column, const struct field *field, void *member) {
         uint32_t number = 0;
         int64_t bits;
@@ -446,11 +529,19 @@ static int read_field(sqlite3_stmt *statement, int column, const struct field *f
         }
 }
 
-static int read_fields(sqlite3_stmt *statement, int column, const struct field_table *table, void *record) {
+static int read_fields(struct rows *rows, sqlite3_stmt *statement, int column, const struct field_table *table,
+                       const struct guid *job, uint32_t file, void *record) {
         for (size_t i = 0; i < table->n_fields; i++) {
                 const struct field *field = &table->fields[i];
-                int r = read_field(statement, column, field, (char *) record + field->offset);
+                void *member = (char *) record + field->offset;
+                int r;
 
+                if (field->kind == FIELD_SECRET) {
+                        struct place place = place_of(job, file, field);
+
+                        r = read_secret(rows, statement, column, &place, field->max, member);
+                } else
+                        r = read_field(statement, column, field, member);
                 if (r < 0) {
                         log_debug("store: column %s makes no sense", sqlite3_column_name(statement, column));
                         return error_trace(r);
@@ -553,7 +644,7 @@ static int load_file(struct loader *loader, int64_t key, struct job *job) {
         if (cursor->file < 0 || cursor->file >= UINT32_MAX)
                 return error_trace(-EUCLEAN);
         record->index = (uint32_t) cursor->file;
-        r = read_fields(cursor->statement, 2, &file_fields, record);
+        r = read_fields(loader->rows, cursor->statement, 2, &file_fields, &job->id, record->index, record);
         if (r < 0)
                 return r;
         r = load_requested(loader, key, record);
@@ -583,7 +674,7 @@ static int load_job(struct loader *loader, struct job **ret) {
         r = read_blob(loader->jobs, 1, sizeof(record->id), &record->id);
         if (r < 0)
                 return error_trace(r);
-        r = read_fields(loader->jobs, 2, &job_fields, record);
+        r = read_fields(loader->rows, loader->jobs, 2, &job_fields, &record->id, UINT32_MAX, record);
         if (r < 0)
                 return r;
         if (record_job_check(record) < 0)
@@ -634,7 +725,7 @@ static int load_history(struct rows *rows, const struct store_visitor *visitor, 
 
                 if (!entry)
                         return -ENOMEM;
-                r = read_fields(statement, 1, &history_fields, entry);
+                r = read_fields(rows, statement, 1, &history_fields, &entry->id, UINT32_MAX, entry);
                 if (r < 0)
                         return r;
                 if (record_history_check(entry) < 0)

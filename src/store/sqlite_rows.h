@@ -5,6 +5,7 @@
 #include <sqlite3.h>
 
 #include "store/batch.h"
+#include "store/sealer.h"
 
 enum rows_statement {
         ROWS_BEGIN,
@@ -30,11 +31,12 @@ enum rows_statement {
 
 struct rows {
         sqlite3 *db; /* NOT owned */
+        const struct sealer *sealer; /* NOT owned */
         sqlite3_stmt *statements[_ROWS_STATEMENT_MAX];
         int rc; /* of the last failing SQLite call: whether it is final */
 };
 
-int rows_init(struct rows *rows, sqlite3 *db);
+int rows_init(struct rows *rows, sqlite3 *db, const struct sealer *sealer);
 void rows_done(struct rows *rows); /* before the database is closed */
 
 int rows_begin(struct rows *rows);

@@ -10,7 +10,8 @@
  * version before it into it, old rows included; it runs in one transaction together with the new user_version. Columns are
  * added with a default or as NULL. Older programs refuse a newer file, so nothing needs to stay readable for them.
  *
- * 64-bit numbers whose UINT64_MAX means "unknown" or "never" are NULL then. Paths and header values are bytes: blobs. The keys
+ * 64-bit numbers whose UINT64_MAX means "unknown" or "never" are NULL then. Paths and header values are bytes: blobs. So are
+ * secrets, sealed (sealer.h). The keys
  * grow in the order of creation; clients see ids only. */
 const struct schema_version schema_versions[] = {
         { /* 1 */

@@ -323,7 +323,7 @@ static int open_database(struct sqlite_store *self, const struct store_options *
         if (r < 0)
                 return r;
         (void) sqlite3_wal_hook(self->db, note_wal_pages, self);
-        return rows_init(&self->rows, self->db);
+        return rows_init(&self->rows, self->db, options->sealer);
 }
 
 static int find_paths(struct sqlite_store *self, const char *state_dir) {

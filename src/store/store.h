@@ -13,6 +13,7 @@
 #pragma once
 
 #include "job/job.h"
+#include "store/sealer.h"
 
 struct store;
 struct store_batch;
@@ -23,6 +24,7 @@ struct store_options {
         const char *state_dir;
         bool network_fs;
         bool unclean; /* the last run did not end well: quick_check first */
+        const struct sealer *sealer; /* borrowed; NULL: a job with secrets cannot be saved (-ENOKEY) */
 };
 int store_open_sqlite(const struct store_options *options, struct store **ret);
 /* Keeps everything in memory; commits become "durable" at store_dispatch(), in order. store_memory_crash() throws away what was

@@ -97,7 +97,7 @@ static void set_up(void) {
         if (db)
                 return;
         make_tables();
-        CHECK(rows_init(&rows, db) == 0);
+        CHECK(rows_init(&rows, db, NULL) == 0);
         CHECK(store_batch_new(&batch) == 0);
         for (uint8_t i = 1; i <= N_JOBS; i++)
                 add_job(batch, i);
