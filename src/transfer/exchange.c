@@ -133,6 +133,19 @@ static size_t on_body(char *bytes, size_t size, size_t n, void *userdata) {
         return exchange->too_long ? 0 : size * n;
 }
 
+static void hold_socket(struct exchange *exchange, const char *address, int port, const char *local_address, int local_port) {
+        struct socket_name name = { .remote_port = port, .local_port = local_port };
+
+        snprintf(name.remote, sizeof(name.remote), "%s", address ? address : "");
+        snprintf(name.local, sizeof(name.local), "%s", local_address ? local_address : "");
+        socket_use_begin(&exchange->use, exchange->sockets, &name, exchange->foreground);
+}
+
+void exchange_set_foreground(struct exchange *exchange, bool foreground) {
+        exchange->foreground = foreground;
+        socket_use_set_foreground(&exchange->use, foreground);
+}
+
 /* A connection is there, and nothing was sent yet: the last word on where it ends. It may be an old one from the pool. */
 static int on_connected(void *userdata, char *address, char *local_address, int port, int local_port) {
         struct exchange *exchange = ASSERT_PTR(userdata);
@@ -146,6 +159,7 @@ static int on_connected(void *userdata, char *address, char *local_address, int 
                 exchange->address_refused = true;
                 return CURL_PREREQFUNC_ABORT;
         }
+        hold_socket(exchange, address, port, local_address, local_port);
         exchange->callbacks->connected(exchange->userdata);
         return CURL_PREREQFUNC_OK;
 }
@@ -220,6 +234,8 @@ int exchange_prepare(struct exchange *exchange, const struct exchange_spec *spec
                 .easy = easy,
                 .callbacks = callbacks,
                 .userdata = userdata,
+                .sockets = spec->sockets,
+                .foreground = spec->foreground,
                 .only_public = spec->only_public,
                 .https = spec->https,
                 .resolve = spec->resolve,
@@ -228,12 +244,14 @@ int exchange_prepare(struct exchange *exchange, const struct exchange_spec *spec
         r = make_headers(spec, &exchange->headers);
         if (r < 0)
                 return r;
-        if (set_callbacks(exchange) != CURLE_OK || set_policy(easy) != CURLE_OK || set_target(exchange, spec) != CURLE_OK)
+        if (set_callbacks(exchange) != CURLE_OK || set_policy(easy) != CURLE_OK || set_target(exchange, spec) != CURLE_OK ||
+            sockets_apply(spec->sockets, easy) != CURLE_OK)
                 return -EINVAL;
         return authorities_apply(spec->authorities, easy);
 }
 
 void exchange_done(struct exchange *exchange) {
+        socket_use_end(&exchange->use);
         tls_watch_stop(&exchange->tls_watch);
         curl_slist_free_all(TAKE_PTR(exchange->headers));
         curl_slist_free_all(TAKE_PTR(exchange->resolve));

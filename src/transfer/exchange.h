@@ -11,6 +11,7 @@
 #include "transfer/address.h"
 #include "transfer/authorities.h"
 #include "transfer/proxy.h"
+#include "transfer/sockets.h"
 #include "transfer/verdict.h"
 
 struct exchange_callbacks {
@@ -30,6 +31,8 @@ struct exchange_spec {
         struct curl_slist *resolve; /* "host:port:addresses" for every name that libcurl will look for; consumed */
         bool only_public;           /* the connection must end at a public address */
         bool is_large;
+        bool foreground;            /* background exchanges take what nobody else wants of the line (sockets.h) */
+        struct sockets *sockets;
         struct authorities *authorities;
         uint64_t connect_timeout_usec;
 };
@@ -51,6 +54,9 @@ struct exchange {
         char address[ADDRESS_TEXT_MAX];
 
         /* private */
+        struct sockets *sockets;
+        struct socket_use use;
+        bool foreground;
         bool only_public;
         bool https;
         struct tls_watch tls_watch;
@@ -62,6 +68,8 @@ struct exchange {
 /* @exchange->easy is set by the caller: a handle from owner_take_easy(). Every option that is ever set is set each time. 0, -ENOMEM, -EINVAL. */
 int exchange_prepare(struct exchange *exchange, const struct exchange_spec *spec, const struct exchange_callbacks *callbacks,
                      void *userdata);
+/* At any time. */
+void exchange_set_foreground(struct exchange *exchange, bool foreground);
 /* After the handle left its multi handle. The facts stay. */
 void exchange_done(struct exchange *exchange);
 /* The body of a WRITE came to its end in order: @code says so, and for a body that only the end of a TLS connection ends, the

@@ -357,6 +357,8 @@ static void fetch(struct request *request) {
                 .resolve = TAKE_PTR(activity->resolve),
                 .only_public = activity->from_public && !*activity->proxy.url,
                 .is_large = is_large(request),
+                .foreground = spec_of(request)->foreground,
+                .sockets = request->environment->sockets,
                 .authorities = request->environment->authorities,
                 .connect_timeout_usec = connect_timeout(request),
         };

@@ -11,6 +11,7 @@
 #include "transfer/authorities.h"
 #include "transfer/owner.h"
 #include "transfer/resolver.h"
+#include "transfer/sockets.h"
 
 struct sd_event;
 struct request;
@@ -18,6 +19,7 @@ struct request;
 struct request_environment {
         struct sd_event *event;
         struct resolver *resolver;
+        struct sockets *sockets;
         struct authorities *authorities; /* or NULL */
         void (*send)(void *userdata, const struct ipc_message *message);
         /* Has written something that is not reported yet: request_report() it within a tenth of a second. */

@@ -294,6 +294,8 @@ int transfer_server_new(struct sd_event *event, const struct transfer_server_con
         if (r >= 0)
                 r = add_timer(server, on_owner_timer, &server->owner_timer);
         if (r >= 0)
+                r = sockets_new(event, &server->environment.sockets);
+        if (r >= 0)
                 r = resolver_new(event, config->resolve_fd, on_resolver_closed, server, &server->environment.resolver);
         if (r >= 0)
                 r = link_new(event, config->core_fd, IPC_ROLE_TRANSFER, IPC_ROLE_CORE, config->hello, &link_callbacks, server,
@@ -322,6 +324,7 @@ struct transfer_server *transfer_server_free(struct transfer_server *server) {
                 owner->owner = owner_free(owner->owner);
                 free(owner);
         }
+        server->environment.sockets = sockets_free(server->environment.sockets);
         server->report_timer = sd_event_source_disable_unref(server->report_timer);
         server->owner_timer = sd_event_source_disable_unref(server->owner_timer);
         server->environment.resolver = resolver_free(server->environment.resolver);

@@ -1,0 +1,426 @@
+#include "transfer/sockets.h"
+
+#include <arpa/inet.h>
+#include <linux/tcp.h> /* not netinet's: its struct tcp_info ends too early */
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <systemd/sd-event.h>
+#include <uthash.h>
+#include <utlist.h>
+
+#include "base/clock.h"
+#include "base/strings.h"
+#include "transfer/scavenger.h"
+
+#define PLACES_MAX 256                  /* addresses whose round trips are kept */
+#define RESTART_AFTER_USEC USEC_PER_SEC /* without a background exchange */
+#define SEGMENT_MIN 536u
+#define CLAMP_NONE INT32_MAX
+
+/* An address that background connections go to. */
+struct place {
+        UT_hash_handle hh;
+        struct tracked_socket *held;
+        unsigned n_held;
+        struct scavenger scavenger;
+        uint64_t next_tick_usec;
+        uint64_t last_tick_usec;
+        uint64_t last_used_usec;
+        uint32_t segment_bytes;
+        char address[ADDRESS_TEXT_MAX];
+};
+
+struct tracked_socket {
+        UT_hash_handle hh; /* by fd */
+        UT_hash_handle hh_name;
+        struct tracked_socket *prev, *next; /* held, of its place */
+        struct sockets *sockets;
+        int fd;
+        bool has_name;
+        struct socket_name name;
+        struct socket_use *uses;
+        unsigned n_foreground;
+
+        struct place *place; /* while it is held */
+        bool clamped;
+        uint64_t clamp;
+        uint64_t received; /* as of the last tick */
+        uint32_t out_of_order;
+};
+
+struct sockets {
+        struct tracked_socket *by_fd, *by_name; /* hashes */
+        struct place *places;
+        struct sd_event *event;
+        sd_event_source *timer;
+};
+
+static uint64_t now_usec(const struct sockets *sockets) {
+        uint64_t usec = 0;
+
+        (void) sd_event_now(sockets->event, CLOCK_MONOTONIC, &usec);
+        return usec;
+}
+
+static bool get_info(const struct tracked_socket *socket, struct tcp_info *ret) {
+        socklen_t size = sizeof(*ret);
+
+        *ret = (struct tcp_info){};
+        return getsockopt(socket->fd, IPPROTO_TCP, TCP_INFO, ret, &size) == 0 &&
+               size >= offsetof(struct tcp_info, tcpi_rcv_ooopack) + sizeof(ret->tcpi_rcv_ooopack);
+}
+
+static void set_clamp(struct tracked_socket *socket, uint64_t bytes) {
+        int value = (int) MIN(bytes, (uint64_t) CLAMP_NONE);
+
+        socket->clamp = (uint64_t) value;
+        socket->clamped = value != CLAMP_NONE;
+        (void) setsockopt(socket->fd, IPPROTO_TCP, TCP_WINDOW_CLAMP, &value, sizeof(value));
+}
+
+/* ---- places ---- */
+
+static void arm(struct sockets *sockets) {
+        uint64_t next = USEC_INFINITY;
+        struct place *place, *tmp;
+
+        HASH_ITER(hh, sockets->places, place, tmp)
+                if (place->held)
+                        next = MIN(next, place->next_tick_usec);
+        if (next == USEC_INFINITY) {
+                (void) sd_event_source_set_enabled(sockets->timer, SD_EVENT_OFF);
+                return;
+        }
+        if (sd_event_source_set_time(sockets->timer, next) >= 0)
+                (void) sd_event_source_set_enabled(sockets->timer, SD_EVENT_ONESHOT);
+}
+
+static void forget_oldest_place(struct sockets *sockets) {
+        struct place *place, *tmp, *oldest = NULL;
+
+        HASH_ITER(hh, sockets->places, place, tmp)
+                if (!place->held && (!oldest || place->last_used_usec < oldest->last_used_usec))
+                        oldest = place;
+        if (!oldest)
+                return;
+        HASH_DEL(sockets->places, oldest);
+        free(oldest);
+}
+
+static struct place *get_place(struct sockets *sockets, const char *address) {
+        struct place *place;
+
+        HASH_FIND_STR(sockets->places, address, place);
+        if (place)
+                return place;
+        if (HASH_COUNT(sockets->places) >= PLACES_MAX)
+                forget_oldest_place(sockets);
+        place = calloc(1, sizeof(*place));
+        if (!place)
+                return NULL;
+        scavenger_init(&place->scavenger);
+        (void) snprintf(place->address, sizeof(place->address), "%s", address);
+        HASH_ADD_STR(sockets->places, address, place);
+        return place;
+}
+
+static void place_share_window(struct place *place, uint64_t window) {
+        struct tracked_socket *socket;
+
+        DL_FOREACH(place->held, socket)
+                set_clamp(socket, window / place->n_held);
+}
+
+/* What one connection saw since the last tick; @weighted_rtt: times its bytes. */
+static void socket_measure(struct tracked_socket *socket, uint64_t elapsed, struct scavenger_input *input,
+                           double *weighted_rtt) {
+        struct tcp_info info;
+        uint64_t bytes, rtt;
+
+        if (!get_info(socket, &info))
+                return;
+        bytes = info.tcpi_bytes_received - socket->received;
+        input->lost |= info.tcpi_rcv_ooopack != socket->out_of_order;
+        socket->received = info.tcpi_bytes_received;
+        socket->out_of_order = info.tcpi_rcv_ooopack;
+        if (bytes == 0)
+                return;
+        rtt = info.tcpi_rcv_rtt;
+        if (!(info.tcpi_options & TCPI_OPT_TIMESTAMPS))
+                rtt = socket->clamp * elapsed / bytes; /* Little's law: the sender keeps the window full */
+        input->bytes += bytes;
+        *weighted_rtt += (double) rtt * (double) bytes;
+}
+
+static void place_tick(struct place *place, uint64_t now) {
+        struct scavenger_input input = {
+                .now_usec = now,
+                .n_connections = place->n_held,
+                .segment_bytes = place->segment_bytes,
+        };
+        struct tracked_socket *socket;
+        double weighted_rtt = 0;
+
+        DL_FOREACH(place->held, socket)
+                socket_measure(socket, now - place->last_tick_usec, &input, &weighted_rtt);
+        if (input.bytes > 0)
+                input.rtt_usec = (uint64_t) (weighted_rtt / (double) input.bytes);
+        place->last_tick_usec = place->last_used_usec = now;
+        place_share_window(place, scavenger_tick(&place->scavenger, &input));
+        place->next_tick_usec = now + scavenger_interval(&place->scavenger);
+}
+
+static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
+        struct sockets *sockets = ASSERT_PTR(userdata);
+        uint64_t now = now_usec(sockets);
+        struct place *place, *tmp;
+
+        HASH_ITER(hh, sockets->places, place, tmp)
+                if (place->held && place->next_tick_usec <= now)
+                        place_tick(place, now);
+        arm(sockets);
+        return 0;
+}
+
+/* ---- holding ---- */
+
+static void socket_hold(struct tracked_socket *socket) {
+        struct sockets *sockets = socket->sockets;
+        uint64_t now = now_usec(sockets);
+        struct place *place;
+        struct tcp_info info;
+
+        if (socket->place || !get_info(socket, &info))
+                return;
+        place = get_place(sockets, socket->name.remote);
+        if (!place)
+                return;
+        if (!place->held && now - place->last_used_usec > RESTART_AFTER_USEC)
+                scavenger_restart(&place->scavenger);
+        if (!place->held) {
+                place->next_tick_usec = now;
+                place->last_tick_usec = now;
+        }
+        scavenger_note_base(&place->scavenger, now,
+                            info.tcpi_min_rtt > 0 && info.tcpi_min_rtt < UINT32_MAX ? info.tcpi_min_rtt
+                                                                                    : info.tcpi_rtt);
+        place->segment_bytes = MAX(info.tcpi_advmss, SEGMENT_MIN);
+        socket->received = info.tcpi_bytes_received;
+        socket->out_of_order = info.tcpi_rcv_ooopack;
+        socket->place = place;
+        DL_APPEND(place->held, socket);
+        place->n_held++;
+        place_tick(place, now);
+        arm(sockets);
+}
+
+static void socket_let_go(struct tracked_socket *socket) {
+        struct place *place = socket->place;
+
+        if (!place)
+                return;
+        DL_DELETE(place->held, socket);
+        place->n_held--;
+        place->last_used_usec = now_usec(socket->sockets);
+        socket->place = NULL;
+        if (!place->held)
+                arm(socket->sockets);
+}
+
+/* A connection without uses keeps its clamp: whoever takes it next decides. */
+static void socket_judge(struct tracked_socket *socket) {
+        if (socket->n_foreground == 0 && socket->uses)
+                return socket_hold(socket);
+        socket_let_go(socket);
+        if (socket->n_foreground > 0 && socket->clamped)
+                set_clamp(socket, CLAMP_NONE);
+}
+
+/* ---- which socket ---- */
+
+static bool format_end(int fd, int (*get)(int, struct sockaddr *, socklen_t *), char ret_text[static ADDRESS_TEXT_MAX],
+                       int *ret_port) {
+        struct sockaddr_storage address = {};
+        socklen_t size = sizeof(address);
+
+        if (get(fd, (struct sockaddr *) &address, &size) < 0)
+                return false;
+        if (address.ss_family == AF_INET) {
+                const struct sockaddr_in *in = (const struct sockaddr_in *) &address;
+
+                *ret_port = ntohs(in->sin_port);
+                return inet_ntop(AF_INET, &in->sin_addr, ret_text, ADDRESS_TEXT_MAX);
+        }
+        if (address.ss_family == AF_INET6) {
+                const struct sockaddr_in6 *in = (const struct sockaddr_in6 *) &address;
+
+                *ret_port = ntohs(in->sin6_port);
+                return inet_ntop(AF_INET6, &in->sin6_addr, ret_text, ADDRESS_TEXT_MAX);
+        }
+        return false;
+}
+
+/* The padding counts in the hash. */
+static void copy_name(const struct socket_name *from, struct socket_name *ret) {
+        memset(ret, 0, sizeof(*ret));
+        (void) snprintf(ret->remote, sizeof(ret->remote), "%s", from->remote);
+        (void) snprintf(ret->local, sizeof(ret->local), "%s", from->local);
+        ret->remote_port = from->remote_port;
+        ret->local_port = from->local_port;
+}
+
+static void socket_find_name(struct tracked_socket *socket) {
+        struct socket_name name = {};
+        struct tracked_socket *old;
+
+        if (!format_end(socket->fd, getpeername, name.remote, &name.remote_port) ||
+            !format_end(socket->fd, getsockname, name.local, &name.local_port))
+                return; /* not connected yet */
+        copy_name(&name, &socket->name);
+        HASH_FIND(hh_name, socket->sockets->by_name, &socket->name, sizeof(socket->name), old);
+        if (old) {
+                HASH_DELETE(hh_name, socket->sockets->by_name, old);
+                old->has_name = false;
+        }
+        socket->has_name = true;
+        HASH_ADD(hh_name, socket->sockets->by_name, name, sizeof(socket->name), socket);
+}
+
+static struct tracked_socket *find(struct sockets *sockets, const struct socket_name *wanted) {
+        struct tracked_socket *socket, *tmp;
+        struct socket_name name;
+
+        copy_name(wanted, &name);
+        HASH_FIND(hh_name, sockets->by_name, &name, sizeof(name), socket);
+        if (socket)
+                return socket;
+        HASH_ITER(hh, sockets->by_fd, socket, tmp)
+                if (!socket->has_name)
+                        socket_find_name(socket);
+        HASH_FIND(hh_name, sockets->by_name, &name, sizeof(name), socket);
+        return socket;
+}
+
+static void forget(struct tracked_socket *socket) {
+        struct socket_use *use, *tmp;
+
+        DL_FOREACH_SAFE(socket->uses, use, tmp)
+                use->socket = NULL;
+        socket->uses = NULL;
+        socket_let_go(socket);
+        if (socket->has_name)
+                HASH_DELETE(hh_name, socket->sockets->by_name, socket);
+        HASH_DELETE(hh, socket->sockets->by_fd, socket);
+        free(socket);
+}
+
+/* ---- libcurl's side ---- */
+
+static int on_open(void *userdata, curl_socket_t fd, curlsocktype purpose) {
+        struct sockets *sockets = ASSERT_PTR(userdata);
+        struct tracked_socket *socket;
+
+        HASH_FIND_INT(sockets->by_fd, &fd, socket);
+        if (socket)
+                forget(socket);
+        socket = calloc(1, sizeof(*socket));
+        if (!socket)
+                return CURL_SOCKOPT_OK; /* a connection that is not held is better than none */
+        socket->sockets = sockets;
+        socket->fd = fd;
+        HASH_ADD_INT(sockets->by_fd, fd, socket);
+        return CURL_SOCKOPT_OK;
+}
+
+static int on_close(void *userdata, curl_socket_t fd) {
+        struct sockets *sockets = ASSERT_PTR(userdata);
+        struct tracked_socket *socket;
+
+        HASH_FIND_INT(sockets->by_fd, &fd, socket);
+        if (socket)
+                forget(socket);
+        return close(fd);
+}
+
+CURLcode sockets_apply(struct sockets *sockets, CURL *easy) {
+        CURLcode c = CURLE_OK;
+
+        c |= curl_easy_setopt(easy, CURLOPT_SOCKOPTFUNCTION, on_open);
+        c |= curl_easy_setopt(easy, CURLOPT_SOCKOPTDATA, sockets);
+        c |= curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, on_close);
+        c |= curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, sockets);
+        return c;
+}
+
+/* ---- uses ---- */
+
+void socket_use_begin(struct socket_use *use, struct sockets *sockets, const struct socket_name *name,
+                      bool foreground) {
+        socket_use_end(use);
+        use->foreground = foreground;
+        use->socket = find(sockets, name);
+        if (!use->socket)
+                return;
+        DL_APPEND(use->socket->uses, use);
+        use->socket->n_foreground += foreground;
+        socket_judge(use->socket);
+}
+
+void socket_use_set_foreground(struct socket_use *use, bool foreground) {
+        if (use->foreground == foreground)
+                return;
+        use->foreground = foreground;
+        if (!use->socket)
+                return;
+        use->socket->n_foreground += foreground ? 1 : -1u;
+        socket_judge(use->socket);
+}
+
+void socket_use_end(struct socket_use *use) {
+        struct tracked_socket *socket = use->socket;
+
+        if (!socket)
+                return;
+        DL_DELETE(socket->uses, use);
+        use->socket = NULL;
+        socket->n_foreground -= use->foreground;
+        socket_judge(socket);
+}
+
+int sockets_new(struct sd_event *event, struct sockets **ret) {
+        struct sockets *sockets;
+        int r;
+
+        sockets = calloc(1, sizeof(*sockets));
+        if (!sockets)
+                return -ENOMEM;
+        sockets->event = sd_event_ref(event);
+        r = sd_event_add_time(event, &sockets->timer, CLOCK_MONOTONIC, 0, USEC_PER_MSEC, on_timer, sockets);
+        if (r >= 0)
+                r = sd_event_source_set_enabled(sockets->timer, SD_EVENT_OFF);
+        if (r < 0) {
+                sockets_free(sockets);
+                return r;
+        }
+        *ret = sockets;
+        return 0;
+}
+
+struct sockets *sockets_free(struct sockets *sockets) {
+        struct tracked_socket *socket, *next_socket;
+        struct place *place, *next_place;
+
+        if (!sockets)
+                return NULL;
+        HASH_ITER(hh, sockets->by_fd, socket, next_socket)
+                forget(socket);
+        HASH_ITER(hh, sockets->places, place, next_place) {
+                HASH_DEL(sockets->places, place);
+                free(place);
+        }
+        sockets->timer = sd_event_source_disable_unref(sockets->timer);
+        sockets->event = sd_event_unref(sockets->event);
+        free(sockets);
+        return NULL;
+}

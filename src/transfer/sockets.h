@@ -1,0 +1,41 @@
+/* The TCP connections of this process, and who uses them. One that only background exchanges use is held to the window that a
+ * scavenger (scavenger.h) gives: TCP_WINDOW_CLAMP, the one knob that works both ways on a live connection. One scavenger for each
+ * address: its connections share the window. The receive buffer is left to the kernel's autotuning, which moves the clamp each time
+ * that it grows the buffer: so the clamp is set again at each tick. Nothing here wakes up while no background exchange runs.
+ *
+ * 1. sockets_apply() to every handle: libcurl then tells of each socket that it opens and closes.
+ * 2. socket_use_begin() when an exchange has its connection; it may be an old one, and other exchanges' too (HTTP/2).
+ * 3. socket_use_set_foreground() when somebody begins to wait for it; socket_use_end() after it.
+ *
+ * Must outlive the connections: libcurl keeps the callbacks with them. */
+#pragma once
+
+#include <curl/curl.h>
+
+#include "base/macros.h"
+#include "transfer/address.h"
+
+struct sd_event;
+struct sockets;
+struct tracked_socket;
+
+struct socket_use {
+        struct socket_use *prev, *next; /* private, all of them */
+        struct tracked_socket *socket;  /* NULL: none */
+        bool foreground;
+};
+
+/* As libcurl says it: which connection. */
+struct socket_name {
+        char remote[ADDRESS_TEXT_MAX], local[ADDRESS_TEXT_MAX];
+        int remote_port, local_port;
+};
+
+int sockets_new(struct sd_event *event, struct sockets **ret);
+struct sockets *sockets_free(struct sockets *sockets);
+CURLcode sockets_apply(struct sockets *sockets, CURL *easy);
+
+/* A connection that nobody told of is not held: @use stays empty. */
+void socket_use_begin(struct socket_use *use, struct sockets *sockets, const struct socket_name *name, bool foreground);
+void socket_use_set_foreground(struct socket_use *use, bool foreground);
+void socket_use_end(struct socket_use *use);
