@@ -75,6 +75,16 @@ static const char *file_integrity_name(enum file_integrity integrity) {
         return names[integrity];
 }
 
+static const char *file_validation_name(enum file_validation validation) {
+        static const char *const names[] = {
+                [FILE_VALIDATION_NONE] = "",
+                [FILE_VALIDATION_GOOD] = "good",
+                [FILE_VALIDATION_BAD] = "bad",
+        };
+
+        return names[validation];
+}
+
 /* ---- dictionaries ---- */
 
 static int open_entry(sd_bus_message *m, const char *name, const char *signature) {

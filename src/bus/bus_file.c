@@ -41,6 +41,24 @@ static int method_set_properties(sd_bus_message *m, void *userdata, sd_bus_error
         return 1;
 }
 
+static int method_set_validation(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        struct peer *peer = ASSERT_PTR(userdata);
+        struct bus_call *call;
+        struct job_file *file;
+        int good, r;
+
+        if (!bus_find_job(peer, sd_bus_message_get_path(m), &file) || !file)
+                return bus_set_error(error, ERROR_NOT_FOUND, "");
+        r = sd_bus_message_read_basic(m, 'b', &good);
+        if (r < 0)
+                return r;
+        r = bus_call_new(peer, m, NULL, error, &call);
+        if (r < 0)
+                return r;
+        manager_set_file_validation(peer->server->manager, file, good != 0, bus_call_answer, call);
+        return 1;
+}
+
 static int get_property(sd_bus *bus _unused_, const char *path, const char *interface _unused_, const char *property,
                         sd_bus_message *reply, void *userdata, sd_bus_error *error) {
         struct job_file *file;
@@ -56,6 +74,8 @@ static const sd_bus_vtable file_vtable[] = {
         SD_BUS_METHOD_WITH_ARGS("SetUrl", SD_BUS_ARGS("s", url), SD_BUS_NO_RESULT, method_set_url,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("SetProperties", SD_BUS_ARGS("a{sv}", properties), SD_BUS_NO_RESULT, method_set_properties,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("SetValidation", SD_BUS_ARGS("b", good), SD_BUS_NO_RESULT, method_set_validation,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
 #define FILE_PROPERTY(name, signature, expression) SD_BUS_PROPERTY(#name, signature, get_property, 0, 0),
 #include "bus/file_properties.def"

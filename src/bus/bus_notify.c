@@ -33,7 +33,23 @@ static int on_answer(sd_bus_message *m, void *userdata, sd_bus_error *error _unu
         return 0;
 }
 
-static int call_back(struct bus_notifier *notifier, uint32_t event) {
+static const char *callback_method(uint32_t event) {
+        static const struct {
+                uint32_t event;
+                const char *method;
+        } methods[] = {
+                { JOB_NOTIFY_ERROR, "JobError" },
+                { JOB_NOTIFY_MODIFICATION, "JobModification" },
+                { JOB_NOTIFY_FILE_TRANSFERRED, "FileTransferred" },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(methods); i++)
+                if (methods[i].event == event)
+                        return methods[i].method;
+        return "JobTransferred";
+}
+
+static int call_back(struct bus_notifier *notifier, const struct manager_notice *notice) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
         struct peer *peer = notifier->peer;
         char id[GUID_STRING_MAX];
@@ -41,28 +57,28 @@ static int call_back(struct bus_notifier *notifier, uint32_t event) {
 
         guid_to_string(&notifier->id, id);
         r = sd_bus_message_new_method_call(peer->bus, &m, NULL, BUS_CALLBACK_PATH, BUS_CALLBACK_INTERFACE,
-                                           event == JOB_NOTIFY_TRANSFERRED ? "JobTransferred"
-                                           : event == JOB_NOTIFY_ERROR     ? "JobError"
-                                                                           : "JobModification");
+                                           callback_method(notice->event));
         if (r >= 0)
                 r = sd_bus_message_append_basic(m, 's', id);
+        if (r >= 0 && notice->file)
+                r = sd_bus_message_append_basic(m, 'u', &notice->file->index);
         if (r < 0)
                 return r;
-        if (event == JOB_NOTIFY_MODIFICATION) {
+        if (notice->event == JOB_NOTIFY_MODIFICATION) {
                 r = sd_bus_message_set_expect_reply(m, 0);
                 return r < 0 ? r : peer_send(peer, m);
         }
-        notifier->event = event;
+        notifier->event = notice->event;
         notifier->pending = sd_bus_slot_unref(notifier->pending);
         return sd_bus_call_async(peer->bus, &notifier->pending, m, on_answer, notifier, CALLBACK_TIMEOUT_USEC);
 }
 
-static void deliver(void *userdata, const struct job *job, uint32_t event) {
+static void deliver(void *userdata, const struct job *job, const struct manager_notice *notice) {
         struct bus_notifier *notifier = ASSERT_PTR(userdata);
-        int r = notifier->peer->dead ? -ENOTCONN : call_back(notifier, event);
+        int r = notifier->peer->dead ? -ENOTCONN : call_back(notifier, notice);
 
-        if (r < 0 && event != JOB_NOTIFY_MODIFICATION)
-                manager_notified(notifier->peer->server->manager, &job->id, event, false);
+        if (r < 0 && notice->event != JOB_NOTIFY_MODIFICATION)
+                manager_notified(notifier->peer->server->manager, &job->id, notice->event, false);
 }
 
 static const struct manager_notifier bus_manager_notifier = { .deliver = deliver };

@@ -21,6 +21,7 @@ enum event_kind {
         EVENT_TRANSFERRED,
         EVENT_ERROR,
         EVENT_MODIFICATION,
+        EVENT_FILE_TRANSFERRED,
 };
 
 struct registration {
@@ -30,12 +31,14 @@ struct registration {
         struct dosvc *c; /* one user */
         IUnknown *unknown;
         IBackgroundCopyCallback *callback;
+        IBackgroundCopyCallback2 *callback2; /* NULL: the program has none */
 };
 
 struct event {
         struct event *prev, *next;
         enum event_kind kind;
         char hex[WIRE_ID_HEX + 1];
+        uint32_t file;   /* of the events about files */
         struct dosvc *c; /* a reference, as the registration may be gone */
         sd_bus_message *call;
 };
@@ -59,6 +62,8 @@ static void registration_free(struct registration *registration) {
         if (!registration)
                 return;
         (void) registration->callback->lpVtbl->Release(registration->callback);
+        if (registration->callback2)
+                (void) registration->callback2->lpVtbl->Release(registration->callback2);
         (void) registration->unknown->lpVtbl->Release(registration->unknown);
         com_connection_put(registration->c);
         free(registration);
@@ -67,7 +72,7 @@ static void registration_free(struct registration *registration) {
 static HRESULT registration_new(struct dosvc *c, enum job_family family, const char *hex, IUnknown *unknown,
                                 struct registration **ret) {
         struct registration *registration = malloc(sizeof(*registration));
-        void *callback = NULL;
+        void *callback = NULL, *callback2 = NULL;
         HRESULT hr;
 
         if (!registration)
@@ -77,10 +82,14 @@ static HRESULT registration_new(struct dosvc *c, enum job_family family, const c
                 free(registration);
                 return FAILED(hr) ? hr : E_NOINTERFACE;
         }
+        if (FAILED(unknown->lpVtbl->QueryInterface(unknown, &IID_IBackgroundCopyCallback2, &callback2)))
+                callback2 = NULL;
         (void) unknown->lpVtbl->AddRef(unknown);
-        *registration = (struct registration){
-                .family = family, .c = com_connection_ref(c), .unknown = unknown, .callback = callback
-        };
+        *registration = (struct registration){ .family = family,
+                                               .c = com_connection_ref(c),
+                                               .unknown = unknown,
+                                               .callback = callback,
+                                               .callback2 = callback2 };
         strcpy(registration->hex, hex);
         *ret = registration;
         return S_OK;
@@ -130,11 +139,13 @@ static bool is_waiting(enum event_kind kind, const char *hex) {
 static int queue(struct dosvc *c, sd_bus_message *call, enum event_kind kind) {
         bool listening, told_anyway;
         struct event *event;
+        uint32_t file = 0;
         struct guid guid;
         const char *id;
         int r;
 
-        r = sd_bus_message_read(call, "s", &id);
+        r = kind == EVENT_FILE_TRANSFERRED ? sd_bus_message_read(call, "su", &id, &file)
+                                           : sd_bus_message_read(call, "s", &id);
         if (r < 0)
                 return r;
         if (guid_from_string(id, &guid) < 0)
@@ -142,7 +153,7 @@ static int queue(struct dosvc *c, sd_bus_message *call, enum event_kind kind) {
         event = malloc(sizeof(*event));
         if (!event)
                 return -ENOMEM;
-        *event = (struct event){ .kind = kind };
+        *event = (struct event){ .kind = kind, .file = file };
         guid_to_compact(&guid, event->hex);
 
         pthread_mutex_lock(&lock);
@@ -174,10 +185,15 @@ static int on_modification(sd_bus_message *call, void *userdata, sd_bus_error *r
         return queue(userdata, call, EVENT_MODIFICATION);
 }
 
+static int on_file_transferred(sd_bus_message *call, void *userdata, sd_bus_error *reterr) {
+        return queue(userdata, call, EVENT_FILE_TRANSFERRED);
+}
+
 static const sd_bus_vtable callback_vtable[] = {
         SD_BUS_VTABLE_START(0),
         SD_BUS_METHOD("JobTransferred", "s", "", on_transferred, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD("JobError", "s", "", on_error, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD("FileTransferred", "su", "", on_file_transferred, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD("JobModification", "s", "", on_modification, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_VTABLE_END,
 };
@@ -226,6 +242,24 @@ static HRESULT tell_error(const struct registration *to, struct dosvc *c, IBackg
         return hr;
 }
 
+/* A program without the interface does not want to know. */
+static HRESULT tell_file(const struct registration *to, const struct event *event, IBackgroundCopyJob *job) {
+        struct file_record record;
+        IBackgroundCopyFile *file;
+        HRESULT hr;
+
+        if (!to->callback2)
+                return S_OK;
+        if (wire_get_file(to->c, to->hex, event->file, &record))
+                return E_FAIL;
+        hr = com_file_new(to->c, to->family, to->hex, &record, &file);
+        if (FAILED(hr))
+                return hr;
+        hr = to->callback2->lpVtbl->FileTransferred(to->callback2, job, file);
+        (void) file->lpVtbl->Release(file);
+        return hr;
+}
+
 static HRESULT tell(const struct registration *to, const struct event *event) {
         IBackgroundCopyJob *job;
         HRESULT hr;
@@ -237,6 +271,8 @@ static HRESULT tell(const struct registration *to, const struct event *event) {
                 hr = to->callback->lpVtbl->JobTransferred(to->callback, job);
         else if (event->kind == EVENT_ERROR)
                 hr = tell_error(to, event->c, job);
+        else if (event->kind == EVENT_FILE_TRANSFERRED)
+                hr = tell_file(to, event, job);
         else
                 hr = to->callback->lpVtbl->JobModification(to->callback, job, 0);
         (void) job->lpVtbl->Release(job);
@@ -252,6 +288,8 @@ static bool take_registration(const char *hex, struct registration *ret) {
         if (found) {
                 *ret = *found;
                 (void) ret->callback->lpVtbl->AddRef(ret->callback);
+                if (ret->callback2)
+                        (void) ret->callback2->lpVtbl->AddRef(ret->callback2);
         }
         pthread_mutex_unlock(&lock);
         if (found)
@@ -268,6 +306,8 @@ static void deliver(struct event *event) {
         if (take_registration(event->hex, &to)) {
                 taken = tell(&to, event) == S_OK;
                 (void) to.callback->lpVtbl->Release(to.callback);
+                if (to.callback2)
+                        (void) to.callback2->lpVtbl->Release(to.callback2);
                 com_connection_put(to.c);
         }
         answer(event, taken);

@@ -97,7 +97,9 @@ static HRESULT read_now(struct com_file *self, struct file_record *ret) {
         if (code != ERROR_NOT_FOUND)
                 return rim_hresult(code, self->family);
         /* Borrows the strings, owns none. */
-        *ret = (struct file_record){ .info = self->record.info, .file_id = self->record.file_id };
+        *ret = (struct file_record){ .info = self->record.info,
+                                     .file_id = self->record.file_id,
+                                     .validation = self->record.validation };
         return S_OK;
 }
 
@@ -186,16 +188,27 @@ static HRESULT file_com_GetTemporaryName(IBackgroundCopyFile5 *This, LPWSTR *pFi
         return hr;
 }
 
-/* See docs/not-implemented.md. */
 static HRESULT file_com_SetValidationState(IBackgroundCopyFile5 *This, BOOL state) {
-        return E_NOTIMPL;
+        struct com_file *self = file_of(This);
+
+        return rim_hresult(wire_set_validation(self->c, self->hex, self->record.info.index, state), self->family);
 }
 
+/* E_PENDING: nobody gave a verdict yet. */
 static HRESULT file_com_GetValidationState(IBackgroundCopyFile5 *This, BOOL *pState) {
+        struct file_record record;
+        HRESULT hr;
+
         if (!pState)
                 return E_INVALIDARG;
         *pState = FALSE;
-        return E_NOTIMPL;
+        hr = read_now(file_of(This), &record);
+        if (FAILED(hr))
+                return hr;
+        *pState = streq(record.validation, "good");
+        hr = *record.validation ? S_OK : E_PENDING;
+        file_record_done(&record);
+        return hr;
 }
 
 /* There are no peers yet. */

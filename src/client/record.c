@@ -372,6 +372,7 @@ static const struct field file_fields[] = {
         FILE_FIELD("IntegrityCheck", FIELD_STRING, integrity),
         FILE_FIELD("Encrypted", FIELD_BOOL, encrypted),
         { "FileId", FIELD_STRING, offsetof(struct file_record, file_id) },
+        { "Validation", FIELD_STRING, offsetof(struct file_record, validation) },
         { "Sha256", FIELD_SHA256, 0 },
         { "Ranges", FIELD_RANGES, 0 },
 };
@@ -388,6 +389,7 @@ int file_record_read(struct file_record *record, sd_bus_message *m) {
                           .integrity = "none",
                           .bytes_total = DOSVC_UNKNOWN,
                           .stated_size = DOSVC_UNKNOWN },
+                .validation = "",
         };
         r = read_dictionary(m, &(struct reader){ file_fields, ELEMENTSOF(file_fields), record, &record->strings });
         if (r < 0)

@@ -42,6 +42,7 @@ struct record_range {
 struct file_record {
         dosvc_file_info info;
         const char *file_id; /* "": none */
+        const char *validation; /* "", "good", "bad" */
         uint8_t sha256[32]; /* if has_sha256; info.sha256 is set by file_record_info(), as records move in memory */
         bool has_sha256;
         struct record_range *ranges;

@@ -456,6 +456,17 @@ int wire_set_url(struct dosvc *c, const char *hex, uint32_t index, const char *u
                                                   .args = url });
 }
 
+int wire_set_validation(struct dosvc *c, const char *hex, uint32_t index, bool good) {
+        char path[WIRE_PATH_MAX];
+
+        wire_file_path(hex, index, path);
+        return connection_call(c, &(struct call){ .path = path,
+                                                  .interface = WIRE_FILE,
+                                                  .member = "SetValidation",
+                                                  .build = build_bool,
+                                                  .args = &good });
+}
+
 struct prefixes {
         const char *old_prefix, *new_prefix;
 };

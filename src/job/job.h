@@ -66,6 +66,13 @@ enum file_state {
         FILE_DISCARDED = 3,   /* Complete of a partial job: its temp file is removed */
 };
 
+/* What a program said of a file's content (BITS: SetValidationState). */
+enum file_validation {
+        FILE_VALIDATION_NONE = 0, /* nothing yet */
+        FILE_VALIDATION_GOOD = 1,
+        FILE_VALIDATION_BAD = 2, /* until its content is complete again */
+};
+
 struct job_file {
         struct job *job;
         uint32_t index; /* 0, 1, … in the order of addition; never changes */
@@ -99,6 +106,9 @@ struct job_file {
         struct file_identity directory;
         struct intervals durable;  /* synced to disk and recorded, in positions of the local file */
         struct intervals received; /* written, maybe lost by a power cut; a superset of durable; never stored */
+
+        enum file_validation validation;
+        bool notify_due; /* it became TRANSFERRED, and no callback has taken that with S_OK yet; stored */
 
         /* Written by the manager only, never stored: how often the content was thrown away without getting further than before. */
         unsigned n_restarts;
@@ -181,6 +191,7 @@ struct job {
         size_t n_files;
         size_t n_files_allocated;
         size_t n_files_transferred; /* TRANSFERRED or PUBLISHED */
+        size_t n_files_notify_due;
         uint64_t bytes_received;    /* sum over files, volatile */
         uint64_t bytes_durable;     /* sum over files */
         uint64_t bytes_fetched;     /* all body bytes that ever came from the network for it, discarded ones too; stored */
@@ -343,6 +354,11 @@ int job_file_forget_received(struct job_file *file);
  * n_restarts is the caller's. */
 void job_file_reset(struct job_file *file);
 void job_file_set_state(struct job_file *file, enum file_state state);
+/* ERROR_PENDING unless its content is complete; ERROR_INVALID_STATE when it is at its final name already. What a bad verdict means
+ * for content and job is the caller's. */
+int job_file_set_validation(struct job_file *file, bool good, uint64_t now_usec);
+/* A callback took the news that it is TRANSFERRED. */
+void job_file_notify_taken(struct job_file *file);
 /* Has every byte of a known size. */
 bool job_file_is_filled(const struct job_file *file);
 

@@ -85,12 +85,33 @@ static bool state_counts_as_transferred(enum file_state state) {
         return state == FILE_TRANSFERRED || state == FILE_PUBLISHED;
 }
 
+static void set_notify_due(struct job_file *file, bool due) {
+        file->job->n_files_notify_due -= file->notify_due;
+        file->job->n_files_notify_due += due;
+        file->notify_due = due;
+}
+
 void job_file_set_state(struct job_file *file, enum file_state state) {
         file->job->n_files_transferred -= state_counts_as_transferred(file->state);
         file->job->n_files_transferred += state_counts_as_transferred(state);
+        set_notify_due(file, state == FILE_TRANSFERRED && (file->notify_due || file->state != FILE_TRANSFERRED));
         file->state = state;
-        if (state == FILE_TRANSFERRED)
+        if (state == FILE_TRANSFERRED) {
                 file->n_restarts = 0;
+                file->validation = FILE_VALIDATION_NONE;
+        }
+}
+
+int job_file_set_validation(struct job_file *file, bool good, uint64_t now_usec) {
+        if (file->state != FILE_TRANSFERRED)
+                return file->state == FILE_PENDING ? ERROR_PENDING : ERROR_INVALID_STATE;
+        file->validation = good ? FILE_VALIDATION_GOOD : FILE_VALIDATION_BAD;
+        file->job->modified_usec = now_usec;
+        return 0;
+}
+
+void job_file_notify_taken(struct job_file *file) {
+        set_notify_due(file, false);
 }
 
 bool job_file_is_filled(const struct job_file *file) {
@@ -209,12 +230,14 @@ static int file_loaded(struct job *job, struct job_file *file) {
         if (u64_add_overflows(job->bytes_durable, intervals_total(durable), &job->bytes_durable))
                 return -EBADMSG;
         job->n_files_transferred += state_counts_as_transferred(file->state);
+        job->n_files_notify_due += file->notify_due;
         return 0;
 }
 
 int job_loaded(struct job *job) {
         job->bytes_durable = 0;
         job->n_files_transferred = 0;
+        job->n_files_notify_due = 0;
         for (size_t i = 0; i < job->n_files; i++) {
                 int r = file_loaded(job, job->files[i]);
 

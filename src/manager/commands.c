@@ -174,6 +174,27 @@ void manager_set_file_url(struct manager *m, struct job_file *file, const char *
         manager_reply_durably(m, &job->id, reply, &(struct manager_reply) {});
 }
 
+void manager_set_file_validation(struct manager *m, struct job_file *file, bool good, manager_reply_fn fn, void *userdata) {
+        struct reply reply = { fn, userdata };
+        struct job *job = file->job;
+        int r;
+
+        if (!manager_command_allowed(m, job, JOB_COMMAND_SET, reply))
+                return;
+        r = job_file_set_validation(file, good, manager_realtime(m));
+        if (r != 0) {
+                manager_refuse(reply, &job->id, r, "");
+                return;
+        }
+        if (!good) {
+                file_forget_content(file);
+                manager_fail_job(m, job, ERROR_VALIDATION_FAILED, ERROR_CONTEXT_REMOTE_FILE, 0, file->index, false, 0, "");
+        }
+        manager_save_file(m, file);
+        manager_job_changed(m, job, false);
+        manager_reply_durably(m, &job->id, reply, &(struct manager_reply) {});
+}
+
 void manager_replace_url_prefix(struct manager *m, struct job *job, const char *old_prefix, const char *new_prefix,
                                 manager_reply_fn fn, void *userdata) {
         struct reply reply = { fn, userdata };

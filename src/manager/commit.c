@@ -22,13 +22,17 @@ static void collecting_failed(struct manager *m, int error) {
         abort(); /* no memory for a few hundred bytes: starting anew loads the truth */
 }
 
-static void collect(struct manager *m, struct job *job) {
+static void open_batch(struct manager *m) {
         int r = open_group(m);
 
         if (r == 0 && !m->batch)
                 r = store_batch_new(&m->batch);
         if (r < 0)
                 collecting_failed(m, r);
+}
+
+static void collect(struct manager *m, struct job *job) {
+        open_batch(m);
         if (job)
                 job_run(job)->saved_in = m->group->seq;
 }
@@ -46,6 +50,15 @@ void manager_save_file(struct manager *m, struct job_file *file) {
         int r;
 
         manager_save_job(m, file->job);
+        r = store_batch_save_file(m->batch, file);
+        if (r < 0)
+                collecting_failed(m, r);
+}
+
+void manager_save_file_quietly(struct manager *m, struct job_file *file) {
+        int r;
+
+        open_batch(m);
         r = store_batch_save_file(m->batch, file);
         if (r < 0)
                 collecting_failed(m, r);

@@ -80,7 +80,7 @@ int manager_adopt_job(struct manager *m, struct job *job) {
                 .job = job,
                 .id = job->id,
                 .sequence = ++m->next_sequence,
-                .notify = { .retry_at = USEC_INFINITY, .modified_at = USEC_INFINITY },
+                .notify = { .modified_at = USEC_INFINITY },
         };
         job->attachment = run;
         if (job->intent == JOB_INTENT_NONE) {

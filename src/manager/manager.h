@@ -176,6 +176,9 @@ struct manager_file_properties { /* NULL, -1: leave as it is; "" clears */
 /* All or none. Where a file is being fetched it is asked for again, under the new rules. */
 void manager_set_file_properties(struct manager *manager, struct job_file *file, const struct manager_file_properties *properties,
                                  manager_reply_fn reply, void *userdata);
+/* What a program found when it looked at the content of a transferred file. Not good: the content is thrown away and the job goes to
+ * ERROR; Resume fetches the file anew. */
+void manager_set_file_validation(struct manager *manager, struct job_file *file, bool good, manager_reply_fn reply, void *userdata);
 void manager_set_file_url(struct manager *manager, struct job_file *file, const char *url, manager_reply_fn reply, void *userdata);
 /* For all files that are still to be fetched, in one transaction. */
 void manager_replace_url_prefix(struct manager *manager, struct job *job, const char *old_prefix, const char *new_prefix,
@@ -191,9 +194,13 @@ void manager_when_durable(struct manager *manager, manager_reply_fn reply, void 
 uint64_t manager_retry_time(const struct manager *manager, const struct job *job);
 
 /* ---- callbacks to programs (BITS: IBackgroundCopyCallback) ---- */
+struct manager_notice {
+        uint32_t event;              /* one bit of JOB_NOTIFY_ */
+        const struct job_file *file; /* of the events about files */
+};
 struct manager_notifier {
-        /* Hand JOB_NOTIFY_TRANSFERRED, _ERROR or _MODIFICATION over; the answer comes by manager_notified(). */
-        void (*deliver)(void *userdata, const struct job *job, uint32_t event);
+        /* Hand the notice over; the answer comes by manager_notified(), but for _MODIFICATION, which nobody answers. */
+        void (*deliver)(void *userdata, const struct job *job, const struct manager_notice *notice);
 };
 /* @notifier NULL: nobody any more. The last caller wins; @token tells whose it is. What is due is delivered at once. */
 void manager_set_notifier(struct manager *manager, struct job *job, const struct manager_notifier *notifier, void *userdata);

@@ -1,38 +1,82 @@
 /* Callbacks to programs: at least once, again after a program died, and again until S_OK (api.md 2.2).
  *
- * job->notify_due is stored: what is due outlives service and program. Who gets it (the notifier) does not. One event is out at a time;
- * a refused one comes again with growing delay, and at once to whoever registers next. */
+ * job->notify_due and file->notify_due are stored: what is due outlives service and program. Who gets it (the notifier) does not. One
+ * event is out at a time; a refused one comes again with growing delay, and at once to whoever registers next. Files are told before the
+ * job, unless the program refuses them. */
 #include "manager/private.h"
 
 static void wake_at(struct manager *m, uint64_t at) {
         m->notify_at = MIN(m->notify_at, at);
 }
 
-static void deliver(struct job_run *run, uint32_t event) {
-        run->notify.notifier->deliver(run->notify.userdata, run->job, event);
+static bool is_wanted(const struct job *job, uint32_t event) {
+        return (job->notify_flags & event) && !(job->notify_flags & JOB_NOTIFY_DISABLE);
+}
+
+static bool is_about_a_file(uint32_t event) {
+        return event & (JOB_NOTIFY_FILE_TRANSFERRED | JOB_NOTIFY_FILE_RANGES_TRANSFERRED);
+}
+
+static bool may_go(struct manager *m, const struct notify_retry *retry) {
+        if (retry->at <= manager_boottime(m))
+                return true;
+        wake_at(m, retry->at);
+        return false;
+}
+
+/* The next one that is due, round and round. NULL: none. */
+static struct job_file *next_due_file(struct job_run *run) {
+        struct job *job = run->job;
+
+        if (job->n_files_notify_due == 0)
+                return NULL;
+        for (size_t seen = 0; seen < job->n_files; seen++) {
+                struct job_file *file = job->files[run->notify.next_file++ % job->n_files];
+
+                if (file->notify_due)
+                        return file;
+        }
+        return NULL;
+}
+
+static struct manager_notice next_notice(struct manager *m, struct job_run *run) {
+        struct job *job = run->job;
+        struct notify_state *notify = &run->notify;
+        struct job_file *file = NULL;
+
+        if (is_wanted(job, JOB_NOTIFY_FILE_TRANSFERRED) && job->n_files_notify_due > 0 && may_go(m, &notify->file_retry))
+                file = next_due_file(run);
+        if (file)
+                return (struct manager_notice) { .event = JOB_NOTIFY_FILE_TRANSFERRED, .file = file };
+        for (uint32_t event = JOB_NOTIFY_ERROR; event != 0; event >>= 1) /* JOB_NOTIFY_TRANSFERRED is the bit below */
+                if ((job->notify_due & event) && is_wanted(job, event) && may_go(m, &notify->job_retry))
+                        return (struct manager_notice) { .event = event };
+        return (struct manager_notice) {};
 }
 
 void manager_notify(struct manager *m, struct job *job) {
         struct job_run *run = job_run(job);
         struct notify_state *notify = &run->notify;
-        uint32_t due = job->notify_due & job->notify_flags;
+        struct manager_notice notice;
 
-        if (!notify->notifier || notify->in_flight || due == 0 || (job->notify_flags & JOB_NOTIFY_DISABLE))
+        if (!notify->notifier || notify->in_flight || (job->notify_due == 0 && job->n_files_notify_due == 0))
                 return;
-        if (notify->retry_at != USEC_INFINITY && notify->retry_at > manager_boottime(m)) {
-                wake_at(m, notify->retry_at);
+        if (manager_job_is_dirty(m, job)) {
+                wake_at(m, u64_add_saturated(manager_boottime(m), DIRTY_POLL_USEC)); /* or the commit's change event comes first */
                 return;
         }
-        if (manager_job_is_dirty(m, job))
-                return; /* the commit's change event comes back here */
-        notify->in_flight = due & JOB_NOTIFY_ERROR ? JOB_NOTIFY_ERROR : JOB_NOTIFY_TRANSFERRED;
-        deliver(run, notify->in_flight);
+        notice = next_notice(m, run);
+        if (notice.event == 0)
+                return;
+        notify->in_flight = notice.event;
+        notify->in_flight_file = notice.file ? notice.file->index : 0;
+        notify->notifier->deliver(notify->userdata, job, &notice);
 }
 
 void manager_notify_modified(struct manager *m, struct job *job) {
         struct notify_state *notify = &job_run(job)->notify;
 
-        if (!notify->notifier || !(job->notify_flags & JOB_NOTIFY_MODIFICATION) || (job->notify_flags & JOB_NOTIFY_DISABLE))
+        if (!notify->notifier || !is_wanted(job, JOB_NOTIFY_MODIFICATION))
                 return;
         if (!notify->modified) {
                 notify->modified = true;
@@ -55,9 +99,10 @@ void manager_notify_turn(struct manager *m) {
                         continue;
                 if (notify->modified && notify->modified_at <= now && !manager_job_is_dirty(m, run->job)) {
                         notify->modified = false;
-                        deliver(run, JOB_NOTIFY_MODIFICATION);
+                        notify->notifier->deliver(notify->userdata, run->job,
+                                                  &(struct manager_notice){ .event = JOB_NOTIFY_MODIFICATION });
                 } else if (notify->modified)
-                        wake_at(m, MAX(notify->modified_at, now + 10 * USEC_PER_MSEC));
+                        wake_at(m, MAX(notify->modified_at, now + DIRTY_POLL_USEC));
                 manager_notify(m, run->job);
         }
 }
@@ -68,7 +113,6 @@ void manager_set_notifier(struct manager *m, struct job *job, const struct manag
         *notify = (struct notify_state) {
                 .notifier = notifier,
                 .userdata = userdata,
-                .retry_at = USEC_INFINITY,
                 .modified_at = USEC_INFINITY,
         };
         if (notifier)
@@ -81,10 +125,28 @@ void *manager_get_notifier(const struct manager *m _unused_, const struct job *j
         return run->notify.notifier ? run->notify.userdata : NULL;
 }
 
+static void taken(struct manager *m, struct job *job, uint32_t event, uint32_t index) {
+        if (!is_about_a_file(event)) {
+                job->notify_due &= ~event;
+                manager_save_job(m, job);
+                return;
+        }
+        job_file_notify_taken(job->files[index]);
+        manager_save_file_quietly(m, job->files[index]);
+}
+
+static void refused(struct manager *m, struct notify_retry *retry) {
+        uint64_t delay = NOTIFY_RETRY_FIRST_USEC << MIN(retry->failures, 16U);
+
+        retry->failures++;
+        retry->at = u64_add_saturated(manager_boottime(m), MIN(delay, NOTIFY_RETRY_MAX_USEC));
+        wake_at(m, retry->at);
+}
+
 void manager_notified(struct manager *m, const struct guid *id, uint32_t event, bool ok) {
         struct job_run *run;
         struct notify_state *notify;
-        uint64_t delay;
+        struct notify_retry *retry;
 
         HASH_FIND(hh, m->by_id, id, sizeof(*id), run);
         if (!run || run->finished)
@@ -93,15 +155,11 @@ void manager_notified(struct manager *m, const struct guid *id, uint32_t event, 
         if (notify->in_flight != event)
                 return; /* an answer to what an earlier registration was given */
         notify->in_flight = 0;
+        retry = is_about_a_file(event) ? &notify->file_retry : &notify->job_retry;
         if (ok) {
-                notify->failures = 0;
-                notify->retry_at = USEC_INFINITY;
-                run->job->notify_due &= ~event;
-                manager_save_job(m, run->job);
-                return;
-        }
-        delay = NOTIFY_RETRY_FIRST_USEC << MIN(notify->failures, 16U);
-        notify->failures++;
-        notify->retry_at = u64_add_saturated(manager_boottime(m), MIN(delay, NOTIFY_RETRY_MAX_USEC));
-        wake_at(m, notify->retry_at);
+                *retry = (struct notify_retry) {};
+                taken(m, run->job, event, notify->in_flight_file);
+        } else
+                refused(m, retry);
+        manager_notify(m, run->job);
 }

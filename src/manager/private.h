@@ -16,6 +16,7 @@
 #define RESERVE_FROM_BYTES (UINT64_C(1) << 20) /* smaller files are not preallocated */
 #define BLOCKED_POLL_USEC (15 * USEC_PER_SEC)
 #define CHANGE_COALESCE_USEC (100 * USEC_PER_MSEC)
+#define DIRTY_POLL_USEC (10 * USEC_PER_MSEC) /* a notice waits for a commit */
 #define NOTIFY_RETRY_FIRST_USEC (1 * USEC_PER_SEC)
 #define NOTIFY_RETRY_MAX_USEC (10 * USEC_PER_MINUTE)
 #define CHECKPOINT_MIN_GAP_USEC (200 * USEC_PER_MSEC)
@@ -66,12 +67,19 @@ struct job_op {
         size_t n_indices;
 };
 
+/* When what was refused may go out again. */
+struct notify_retry {
+        unsigned failures;
+        uint64_t at; /* CLOCK_BOOTTIME; 0: now */
+};
+
 struct notify_state {
         const struct manager_notifier *notifier;
         void *userdata;
         uint32_t in_flight;       /* event that was handed over and not answered */
-        unsigned failures;
-        uint64_t retry_at;        /* CLOCK_BOOTTIME */
+        uint32_t in_flight_file;  /* the file that it is about */
+        struct notify_retry job_retry, file_retry; /* a program that refuses the one kind still gets the other */
+        uint32_t next_file;       /* where the search for the next file begins */
         bool modified;            /* a JobModification is due */
         uint64_t modified_at;     /* when it may go out, CLOCK_BOOTTIME */
 };
@@ -196,6 +204,8 @@ static inline uint64_t manager_boottime(const struct manager *m) {
 /* commit.c: every change of the model ends in one of these two; nothing else talks to the store. */
 void manager_save_job(struct manager *m, struct job *job);
 void manager_save_file(struct manager *m, struct job_file *file); /* and its job's row */
+/* That a callback took something: recorded with whatever comes next, and no answer has to wait for it. */
+void manager_save_file_quietly(struct manager *m, struct job_file *file);
 void manager_forget_job(struct manager *m, struct job *job, const struct history_entry *entry); /* rows away, history in */
 /* Calls @fn when everything changed so far is durable (error 0) or was lost (< 0). -ENOMEM: it will not be called. */
 int manager_after_commit(struct manager *m, void (*fn)(int error, void *userdata), void *userdata);
@@ -222,6 +232,9 @@ int manager_transition(struct manager *m, struct job *job, enum job_event event)
 int file_run_start(struct manager *m, struct job_file *file);
 void file_run_finish(struct file_run *run);
 void file_run_end(struct file_run *run);                     /* @run may be gone afterwards */
+/* The content is thrown away but the temp file stays ours: its ranges are forgotten on disk before it is truncated (files_open() with
+ * durable_end 0 does that), so no crash can leave a claim over bytes that are gone. */
+void file_forget_content(struct job_file *file);
 /* Every completion begins with it: false if the run was orphaned meanwhile (and is gone now, if this was its last request). */
 bool file_run_returned(struct file_run *run);
 void file_run_forget_request(struct file_run *run);

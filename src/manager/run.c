@@ -75,9 +75,7 @@ void file_run_local_error(struct file_run *run, int error, const char *what) {
         file_run_result(run, ENGINE_FAILED, error_code_from_errno(error), ERROR_CONTEXT_LOCAL_FILE, (uint32_t) -error, true, text);
 }
 
-/* The content is thrown away but the temp file stays ours: its ranges are forgotten on disk before it is truncated (files_open() with
- * durable_end 0 does that), so no crash can leave a claim over bytes that are gone. */
-static void file_forget_content(struct job_file *file) {
+void file_forget_content(struct job_file *file) {
         char temp_name[TEMP_NAME_MAX];
         struct file_identity temp = file->temp, directory = file->directory;
 

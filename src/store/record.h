@@ -109,6 +109,8 @@ extern const struct field_table history_fields;
         X(encoding, BYTES_OR_NULL, validators.encoding, LIMIT_VALIDATOR)         \
         X(remote_time_usec, U64, remote_time_usec, INT64_MAX)                    \
         X(length_unverified, BOOL, length_unverified, 1)                         \
+        X(validation, U32, validation, FILE_VALIDATION_BAD)                      \
+        X(notify_due, BOOL, notify_due, 1)                                       \
         X(temp_name, CHARS, temp_name, TEMP_NAME_MAX)                            \
         X(temp_ino, BITS, temp.ino, 0)                                           \
         X(temp_dev, BITS, temp.dev, 0)                                           \

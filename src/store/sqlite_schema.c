@@ -84,6 +84,8 @@ const struct schema_version schema_versions[] = {
           "  encoding BLOB,"
           "  remote_time_usec INTEGER,"
           "  length_unverified INTEGER NOT NULL,"
+          "  validation INTEGER NOT NULL,"
+          "  notify_due INTEGER NOT NULL,"
           "  temp_name TEXT NOT NULL,"
           "  temp_ino INTEGER NOT NULL,"
           "  temp_dev INTEGER NOT NULL,"

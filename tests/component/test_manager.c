@@ -392,14 +392,16 @@ static void an_intent_in_progress_refuses_every_other_change(void **state) {
 struct program {
         struct harness *h;
         uint32_t events[16];
+        uint32_t files[16];
         size_t n_events;
 };
 
-static void on_deliver(void *userdata, const struct job *job, uint32_t event) {
+static void on_deliver(void *userdata, const struct job *job, const struct manager_notice *notice) {
         struct program *program = userdata;
 
         assert_true(guid_equal(&job->id, &program->h->id));
-        program->events[program->n_events++] = event;
+        program->files[program->n_events] = notice->file ? notice->file->index : UINT32_MAX;
+        program->events[program->n_events++] = notice->event;
 }
 
 static const struct manager_notifier notifier = { .deliver = on_deliver };
@@ -431,6 +433,106 @@ static void a_callback_comes_again_until_it_is_taken(void **state) {
         manager_set_notifier(h->manager, harness_job(h), &notifier, &second);
         harness_advance(h, USEC_PER_HOUR);
         assert_int_equal(second.n_events, 1);
+}
+
+static void create_two_files(struct harness *h) {
+        char one[256], two[256];
+        struct manager_file_spec files[2];
+
+        snprintf(one, sizeof(one), "%s", harness_path(h, "one"));
+        snprintf(two, sizeof(two), "%s", harness_path(h, "two"));
+        for (size_t i = 0; i < 2; i++)
+                files[i] = (struct manager_file_spec) {
+                        .file = { .url = i ? "http://origin/two" : "http://origin/one", .path = i ? two : one,
+                                  .stated_size = SIZE_UNKNOWN, .mode = 0644 },
+                        .directory_fd = -1,
+                };
+        assert_int_equal(harness_create_with(h, &(struct manager_create_request) {
+                        .owner = getuid(), .family = JOB_FAMILY_BITS, .name = "pair", .priority = JOB_PRIORITY_FOREGROUND,
+                        .replace = -1, .remote_time = -1, .resume = true, .no_progress_timeout_s = -1,
+                        .minimum_retry_delay_s = -1,
+                        .notify_flags = JOB_NOTIFY_TRANSFERRED | JOB_NOTIFY_ERROR | JOB_NOTIFY_FILE_TRANSFERRED,
+                        .files = files, .n_files = 2 }), 0);
+}
+
+static void each_file_is_told_until_it_is_taken_and_then_the_job(void **state) {
+        struct harness *h = *state;
+        struct program first = { .h = h }, second = { .h = h };
+
+        create_two_files(h);
+        manager_set_notifier(h->manager, harness_job(h), &notifier, &first);
+        harness_serve(h, harness_request(h, 1), 1000); /* the older one */
+        harness_advance(h, USEC_PER_SEC);
+        assert_int_equal(first.n_events, 1);
+        assert_int_equal(first.events[0], JOB_NOTIFY_FILE_TRANSFERRED);
+        assert_int_equal(first.files[0], 0);
+        manager_notified(h->manager, &h->id, JOB_NOTIFY_FILE_TRANSFERRED, true);
+        harness_serve(h, harness_request(h, 0), 2000);
+        harness_advance(h, USEC_PER_SEC);
+        assert_int_equal(first.n_events, 2);
+        assert_int_equal(first.files[1], 1);
+        /* Who refuses a file hears of the job all the same, and of the file later. */
+        manager_notified(h->manager, &h->id, JOB_NOTIFY_FILE_TRANSFERRED, false);
+        assert_int_equal(first.n_events, 3);
+        assert_int_equal(first.events[2], JOB_NOTIFY_TRANSFERRED);
+        manager_notified(h->manager, &h->id, JOB_NOTIFY_TRANSFERRED, true);
+        harness_pump(h);
+        harness_advance(h, USEC_PER_SEC);
+        assert_int_equal(first.n_events, 4);
+        assert_int_equal(first.events[3], JOB_NOTIFY_FILE_TRANSFERRED);
+        assert_int_equal(first.files[3], 1);
+        /* Only what nobody took comes again after a restart. */
+        harness_restart(h);
+        harness_pump(h);
+        manager_set_notifier(h->manager, harness_job(h), &notifier, &second);
+        harness_pump(h);
+        assert_int_equal(second.n_events, 1);
+        assert_int_equal(second.files[0], 1);
+        manager_notified(h->manager, &h->id, JOB_NOTIFY_FILE_TRANSFERRED, true);
+        harness_advance(h, USEC_PER_HOUR);
+        assert_int_equal(second.n_events, 1);
+}
+
+/* With the form that harness_call() takes. */
+static bool verdict;
+static void validate_first(struct manager *m, struct job *job, manager_reply_fn fn, void *userdata) {
+        manager_set_file_validation(m, job->files[0], verdict, fn, userdata);
+}
+
+static void a_bad_verdict_throws_the_content_away_and_resume_fetches_it_anew(void **state) {
+        struct harness *h = *state;
+        struct job *job;
+
+        create_two_files(h);
+        verdict = false;
+        assert_int_equal(harness_call(h, validate_first), ERROR_PENDING);
+        harness_serve(h, harness_request(h, 1), 1000);
+        harness_serve(h, harness_request(h, 0), 2000);
+        assert_int_equal(harness_job(h)->state, JOB_TRANSFERRED);
+        verdict = true;
+        assert_int_equal(harness_call(h, validate_first), 0);
+        assert_int_equal(harness_job(h)->files[0]->validation, FILE_VALIDATION_GOOD);
+        verdict = false;
+        assert_int_equal(harness_call(h, validate_first), 0);
+        harness_crash(h);
+        harness_pump(h);
+        job = harness_job(h);
+        assert_int_equal(job->state, JOB_ERROR);
+        assert_int_equal(job->error.code, ERROR_VALIDATION_FAILED);
+        assert_int_equal(job->error.file_index, 0);
+        assert_int_equal(job->files[0]->validation, FILE_VALIDATION_BAD);
+        assert_int_equal(job->bytes_durable, 2000);
+        assert_int_equal(harness_call(h, validate_first), ERROR_PENDING);
+        assert_int_equal(harness_call(h, manager_resume_job), 0);
+        assert_int_equal(harness_running(h), 1);
+        assert_int_equal(harness_request(h, 0)->pieces[0].local_offset, 0);
+        harness_serve(h, harness_request(h, 0), 1000);
+        assert_int_equal(harness_job(h)->state, JOB_TRANSFERRED);
+        assert_int_equal(harness_job(h)->files[0]->validation, FILE_VALIDATION_NONE);
+        assert_int_equal(harness_call(h, manager_complete_job), 0);
+        harness_assert_content(h, "one", 1000);
+        harness_assert_content(h, "two", 2000);
+        assert_int_equal(harness_count_temp(h), 0);
 }
 
 static size_t count_history(struct harness *h) {
@@ -693,6 +795,8 @@ int main(void) {
                 TEST(a_destination_that_exists_is_refused_when_it_is_said),
                 TEST(an_intent_in_progress_refuses_every_other_change),
                 TEST(a_callback_comes_again_until_it_is_taken),
+                TEST(each_file_is_told_until_it_is_taken_and_then_the_job),
+                TEST(a_bad_verdict_throws_the_content_away_and_resume_fetches_it_anew),
                 TEST(the_history_forgets_what_is_old),
                 TEST(an_idle_service_has_no_deadline),
                 TEST(many_jobs_share_the_places_for_files),

@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+#include <wchar.h>
 
 #include "conform.h"
 
@@ -16,11 +17,13 @@
 
 /* What was called, seen from the tests. Nothing is asserted on the library's thread. */
 struct listener {
-        IBackgroundCopyCallback com;
+        IBackgroundCopyCallback2 com;
         atomic_uint n_references;
         pthread_mutex_t lock;
         pthread_cond_t changed;
-        unsigned n_transferred, n_errors, n_modifications;
+        bool is_old; /* knows IBackgroundCopyCallback only */
+        unsigned n_transferred, n_errors, n_modifications, n_files;
+        char file[64]; /* the end of the last file's URL */
         unsigned n_refusals; /* so many events are answered with E_FAIL before one is taken */
         GUID id;
         BG_JOB_STATE state;
@@ -30,24 +33,25 @@ struct listener {
         bool dies; /* the process ends inside of the callback */
 };
 
-static struct listener *listener_of(IBackgroundCopyCallback *This) {
+static struct listener *listener_of(IBackgroundCopyCallback2 *This) {
         return (struct listener *) This; /* its first member */
 }
 
-static HRESULT listener_query(IBackgroundCopyCallback *This, REFIID riid, void **ret) {
+static HRESULT listener_query(IBackgroundCopyCallback2 *This, REFIID riid, void **ret) {
         *ret = NULL;
-        if (!IsEqualIID(riid, &IID_IUnknown) && !IsEqualIID(riid, &IID_IBackgroundCopyCallback))
+        if (!IsEqualIID(riid, &IID_IUnknown) && !IsEqualIID(riid, &IID_IBackgroundCopyCallback) &&
+            (listener_of(This)->is_old || !IsEqualIID(riid, &IID_IBackgroundCopyCallback2)))
                 return E_NOINTERFACE;
         atomic_fetch_add(&listener_of(This)->n_references, 1);
         *ret = This;
         return S_OK;
 }
 
-static ULONG listener_add_ref(IBackgroundCopyCallback *This) {
+static ULONG listener_add_ref(IBackgroundCopyCallback2 *This) {
         return atomic_fetch_add(&listener_of(This)->n_references, 1) + 1;
 }
 
-static ULONG listener_release(IBackgroundCopyCallback *This) {
+static ULONG listener_release(IBackgroundCopyCallback2 *This) {
         struct listener *self = listener_of(This);
         ULONG left;
 
@@ -84,11 +88,11 @@ static HRESULT listener_take(struct listener *self, IBackgroundCopyJob *job, uns
         return hr;
 }
 
-static HRESULT listener_transferred(IBackgroundCopyCallback *This, IBackgroundCopyJob *job) {
+static HRESULT listener_transferred(IBackgroundCopyCallback2 *This, IBackgroundCopyJob *job) {
         return listener_take(listener_of(This), job, &listener_of(This)->n_transferred);
 }
 
-static HRESULT listener_error(IBackgroundCopyCallback *This, IBackgroundCopyJob *job, IBackgroundCopyError *error) {
+static HRESULT listener_error(IBackgroundCopyCallback2 *This, IBackgroundCopyJob *job, IBackgroundCopyError *error) {
         struct listener *self = listener_of(This);
         BG_ERROR_CONTEXT context;
         HRESULT code = S_OK;
@@ -100,17 +104,31 @@ static HRESULT listener_error(IBackgroundCopyCallback *This, IBackgroundCopyJob 
         return listener_take(self, job, &self->n_errors);
 }
 
-static HRESULT listener_modification(IBackgroundCopyCallback *This, IBackgroundCopyJob *job, DWORD reserved) {
+static HRESULT listener_modification(IBackgroundCopyCallback2 *This, IBackgroundCopyJob *job, DWORD reserved) {
         return listener_take(listener_of(This), job, &listener_of(This)->n_modifications);
 }
 
-static const IBackgroundCopyCallbackVtbl listener_vtbl = {
-        listener_query, listener_add_ref, listener_release, listener_transferred, listener_error, listener_modification,
+static HRESULT listener_file(IBackgroundCopyCallback2 *This, IBackgroundCopyJob *job, IBackgroundCopyFile *file) {
+        struct listener *self = listener_of(This);
+        LPWSTR url = NULL;
+
+        if (SUCCEEDED(IBackgroundCopyFile_GetRemoteName(file, &url))) {
+                pthread_mutex_lock(&self->lock);
+                (void) snprintf(self->file, sizeof(self->file), "%ls", wcsrchr(url, L'/'));
+                pthread_mutex_unlock(&self->lock);
+        }
+        CoTaskMemFree(url);
+        return listener_take(self, job, &self->n_files);
+}
+
+static const IBackgroundCopyCallback2Vtbl listener_vtbl = {
+        listener_query, listener_add_ref,      listener_release, listener_transferred,
+        listener_error, listener_modification, listener_file,
 };
 
 #define LISTENER                                                                              \
         {                                                                                     \
-                .com = { (IBackgroundCopyCallbackVtbl *) &listener_vtbl }, .n_references = 1, \
+                .com = { (IBackgroundCopyCallback2Vtbl *) &listener_vtbl }, .n_references = 1, \
                 .lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER        \
         }
 
@@ -371,6 +389,35 @@ static void the_last_registration_wins(void **state) {
         }
 }
 
+/* CONFORMS: api.md 2.2 FileTransferred: flag 0x10, IBackgroundCopyCallback2; again until S_OK; whoever lacks the interface is not asked */
+static void a_transferred_file_is_told_to_who_asked_for_files(void **state) {
+        FOR_EACH_FAMILY(family) {
+                struct listener listener = LISTENER, old = LISTENER;
+                struct job job = new_job_of(family, "/told?size=1000");
+
+                listener.n_refusals = 1;
+                assert_hr(IBackgroundCopyJob_SetNotifyFlags(job.com, BG_NOTIFY_FILE_TRANSFERRED), S_OK);
+                assert_hr(listen_to(&job, &listener), S_OK);
+                job_resume(&job);
+                assert_true(waits_for(&listener, &listener.n_files, 2));
+                assert_string_equal(listener.file, "/told?size=1000");
+                assert_true(IsEqualGUID(&listener.id, &job.id));
+                assert_int_equal(listener.n_transferred, 0);
+                job_done_with(&job, &listener);
+
+                old.is_old = true;
+                job = new_job_of(family, FETCHED);
+                assert_hr(IBackgroundCopyJob_SetNotifyFlags(job.com,
+                                                            BG_NOTIFY_FILE_TRANSFERRED | BG_NOTIFY_JOB_TRANSFERRED),
+                          S_OK);
+                assert_hr(listen_to(&job, &old), S_OK);
+                job_resume(&job);
+                assert_true(waits_for(&old, &old.n_transferred, 1));
+                assert_int_equal(old.n_files, 0);
+                job_done_with(&job, &old);
+        }
+}
+
 /* CONFORMS: api.md 1.8 SetNotifyInterface wants an IBackgroundCopyCallback */
 static void what_is_no_callback_is_refused(void **state) {
         FOR_EACH_FAMILY(family) {
@@ -438,6 +485,7 @@ int main(int argc, char **argv) {
                 cmocka_unit_test(a_change_is_told_to_who_asked_for_changes),
                 cmocka_unit_test(flags_decide_what_is_told),
                 cmocka_unit_test(the_last_registration_wins),
+                cmocka_unit_test(a_transferred_file_is_told_to_who_asked_for_files),
                 cmocka_unit_test(what_is_no_callback_is_refused),
                 cmocka_unit_test(a_callback_may_complete_the_job),
                 cmocka_unit_test(a_job_that_is_transferred_again_tells_again),

@@ -347,6 +347,57 @@ static void a_transferred_file_is_under_its_temporary_name(void **state) {
         }
 }
 
+/* CONFORMS: api.md 2.1 "Validation FALSE" (origin): BG_E_VALIDATION_FAILED, progress 0; the next Resume fetches the file anew */
+static void a_file_that_its_program_finds_bad_is_fetched_anew(void **state) {
+        FOR_EACH_FAMILY(family) {
+                struct job job = job_new(family);
+                const wchar_t *path = destination("validated");
+                IBackgroundCopyFile3 *file3;
+                IBackgroundCopyFile *file;
+                IBackgroundCopyError *error;
+                BG_FILE_PROGRESS progress;
+                BG_ERROR_CONTEXT context;
+                HRESULT code;
+                BOOL good = 77;
+
+                job_add(&job, origin_url("/v?size=1000"), path);
+                file = job_first_file(&job);
+                file3 = query(file, &IID_IBackgroundCopyFile3);
+                assert_hr(IBackgroundCopyFile3_GetValidationState(file3, NULL), E_INVALIDARG);
+                assert_hr(IBackgroundCopyFile3_GetValidationState(file3, &good), E_PENDING);
+                assert_hr(IBackgroundCopyFile3_SetValidationState(file3, TRUE), E_PENDING);
+                job_resume(&job);
+                job_wait(&job, BG_JOB_STATE_TRANSFERRED);
+                assert_hr(IBackgroundCopyFile3_GetValidationState(file3, &good), E_PENDING);
+                assert_hr(IBackgroundCopyFile3_SetValidationState(file3, TRUE), S_OK);
+                assert_hr(IBackgroundCopyFile3_GetValidationState(file3, &good), S_OK);
+                assert_true(good);
+                assert_hr(IBackgroundCopyFile3_SetValidationState(file3, FALSE), S_OK);
+                assert_int_equal(job_state(&job), BG_JOB_STATE_ERROR);
+                assert_hr(IBackgroundCopyJob_GetError(job.com, &error), S_OK);
+                assert_hr(IBackgroundCopyError_GetError(error, &context, &code), S_OK);
+                assert_hr(code, BG_E_VALIDATION_FAILED);
+                assert_int_equal(context, BG_ERROR_CONTEXT_REMOTE_FILE);
+                drop(error);
+                assert_hr(IBackgroundCopyFile3_GetProgress(file3, &progress), S_OK);
+                assert_true(progress.BytesTransferred == 0);
+                world_kill_service();
+                world_start_service();
+                assert_hr(IBackgroundCopyFile3_GetValidationState(file3, &good), S_OK);
+                assert_false(good);
+                assert_int_equal(job_state(&job), BG_JOB_STATE_ERROR);
+                job_resume(&job);
+                job_wait(&job, BG_JOB_STATE_TRANSFERRED);
+                assert_hr(IBackgroundCopyFile3_GetValidationState(file3, &good), E_PENDING);
+                assert_hr(IBackgroundCopyJob_Complete(job.com), S_OK);
+                assert_file_is(path, "/v?size=1000", 1000);
+                assert_hr(IBackgroundCopyFile3_SetValidationState(file3, TRUE), family->invalid_state);
+                drop(file3);
+                drop(file);
+                job_done(&job);
+        }
+}
+
 /* CONFORMS: api.md 1.3 IBackgroundCopyFile4: bytes by source; 1.8 "File::GetStats": fills DOSwarmStats, the caller frees strings */
 static void all_bytes_come_from_the_origin(void **state) {
         FOR_EACH_FAMILY(family) {
@@ -437,6 +488,7 @@ int main(int argc, char **argv) {
                 cmocka_unit_test(a_property_that_the_family_does_not_have_is_unknown),
                 cmocka_unit_test(the_extended_error_tells_code_place_and_text),
                 cmocka_unit_test(a_transferred_file_is_under_its_temporary_name),
+                cmocka_unit_test(a_file_that_its_program_finds_bad_is_fetched_anew),
                 cmocka_unit_test(all_bytes_come_from_the_origin),
                 cmocka_unit_test(no_property_of_a_file_can_be_set),
         };
