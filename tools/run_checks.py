@@ -2,7 +2,7 @@
 """Runs what "make check", "make bench" and "make soak" promise and counts it.
 
 check  gcc build and its tests · clang build with ASan and UBSan and its tests · pytest over tests/system and tests/surface
-bench  the tests of suite "bench" · soak  those of suite "soak", and the unit tests under valgrind
+bench  the tests of suite "bench" · soak  those of suite "soak", the unit tests under valgrind, the fuzz targets under libFuzzer (DOSVC_FUZZ_SECONDS each)
 
 Output of what failed is shown; the very last line is "N passed, M failed, K skipped", and the exit code is 1 if M is not 0.
 A cmocka program counts as the tests that it ran, any other program as one, a build that fails as one failure.
@@ -20,7 +20,10 @@ import xml.etree.ElementTree as ElementTree
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 PYTHON = "/usr/bin/python3" if os.path.exists("/usr/bin/python3") else sys.executable
 SHOWN_LINES = 80  # of the output of one failed test
-LONG_SUITES = ["bench", "soak"]
+LONG_SUITES = ["bench", "soak", "soak-fuzz"]
+# vptr: an object that C made has a table of functions, but not the type information that C++ would look for beside it.
+SANITIZER_OPTIONS = ["-Db_sanitize=address,undefined", "-Db_lundef=false", "-Dcpp_args=-fno-sanitize=vptr"]
+SANITIZER_COMPILERS = {"CC": "clang", "CXX": "clang++"}
 SANITIZER_ENVIRONMENT = {
     "ASAN_OPTIONS": "abort_on_error=1:detect_stack_use_after_return=1",
     "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1",
@@ -184,12 +187,10 @@ def no_suites(names):
 
 
 def check(run):
-    # vptr: an object that C made has a table of functions, but not the type information that C++ would look for beside it.
     plain, sanitized = run.arguments.build, run.arguments.build + "-asan"
     built = run.step("build with gcc", run.build, plain, [], {"CC": "gcc", "CXX": "g++"}, "build.log")
     built_sanitized = run.step("build with clang, ASan and UBSan", run.build, sanitized,
-                               ["-Db_sanitize=address,undefined", "-Db_lundef=false", "-Dcpp_args=-fno-sanitize=vptr"],
-                               {"CC": "clang", "CXX": "clang++"}, "build-asan.log")
+                               SANITIZER_OPTIONS, SANITIZER_COMPILERS, "build-asan.log")
     if built is None or built.failed == 0:
         run.step("tests, gcc build", run.meson_tests, plain, no_suites(LONG_SUITES), "tests.log")
         environment = {"DOSVC_BUILD": os.path.join(ROOT, plain)}
@@ -216,6 +217,11 @@ def soak(run):
                  {"DOSVC_VALGRIND": "1"})
         run.step("long tests", run.meson_tests, run.arguments.build, ["--suite", "soak", "-t", "0"], "soak.log",
                  {"DOSVC_SOAK": "1", "DOSVC_BUILD": os.path.join(ROOT, run.arguments.build)})
+        # libFuzzer, with ASan and UBSan: what it finds is in the build folder.
+        sanitized = run.arguments.build + "-asan"
+        run.step("build with clang, ASan and UBSan", run.build, sanitized, SANITIZER_OPTIONS, SANITIZER_COMPILERS, "build-asan.log")
+        run.command(["ninja", "-C", sanitized, "meson-test-prereq"], "build-fuzz.log", SANITIZER_COMPILERS)
+        run.step("fuzz targets", run.meson_tests, sanitized, ["--suite", "soak-fuzz", "-t", "0"], "fuzz.log", SANITIZER_ENVIRONMENT)
         # The service under valgrind, and downloads of 1 GiB through every death.
         run.step("long system tests (pytest)", run.pytest, ["tests/system/test_valgrind.py", "tests/system/test_recovery.py"], [],
                  "soak-system.log", {"DOSVC_SOAK": "1", "DOSVC_BUILD": os.path.join(ROOT, run.arguments.build)})

@@ -169,7 +169,7 @@ int main(int argc, char **argv) {
                         size = mutate(bytes, size);
                 run(bytes, size);
         }
-        printf("%zu files, %lu mutations\n", n_corpus, runs);
+        dprintf(STDOUT_FILENO, "%zu files, %lu mutations\n", n_corpus, runs); /* the target may have silenced stdout */
         for (size_t i = 0; i < n_corpus; i++)
                 free(corpus[i].bytes);
         return EXIT_SUCCESS;
