@@ -95,6 +95,10 @@ int bus_notify_register(struct peer *peer, struct job *job) {
                         return -ENOMEM;
                 *notifier = (struct bus_notifier) { .id = job->id, .peer = peer };
                 HASH_ADD(hh, peer->notifiers, id, sizeof(notifier->id), notifier);
+                if (!notifier->hh.tbl) {
+                        free(notifier);
+                        return -ENOMEM;
+                }
         } else if (notifier_job(notifier))
                 return 0; /* it is this one's already: an event that is out stays out */
         notifier->pending = sd_bus_slot_unref(notifier->pending);

@@ -22,6 +22,10 @@ int peer_subscribe(struct peer *peer, const struct guid *id) {
                 return -ENOMEM;
         *subscription = (struct subscription) { .id = *id };
         HASH_ADD(hh, peer->subscriptions, id, sizeof(subscription->id), subscription);
+        if (!subscription->hh.tbl) {
+                free(subscription);
+                return -ENOMEM;
+        }
         return 0;
 }
 

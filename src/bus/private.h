@@ -2,6 +2,8 @@
 #pragma once
 
 #include <systemd/sd-bus.h>
+/* uthash ends the process when memory is short, unless told not to. */
+#define HASH_NONFATAL_OOM 1
 #include <uthash.h>
 #include <utlist.h>
 

@@ -27,6 +27,10 @@ static void note(struct watcher *watcher, const char *hex, const char *state) {
         }
         strcpy(job->hex, hex);
         HASH_ADD_STR(watcher->changed, hex, job);
+        if (!job->hh.tbl) {
+                free(job);
+                watcher->overflow = true;
+        }
 }
 
 /* @state NULL: something else than progress happened. */
@@ -122,6 +126,10 @@ void connection_note_seen(struct dosvc *c, struct watcher *watcher, const char *
                 if (seen) {
                         strcpy(seen->hex, hex);
                         HASH_ADD_STR(watcher->seen, hex, seen);
+                        if (!seen->hh.tbl) {
+                                free(seen);
+                                seen = NULL;
+                        }
                 }
         }
         if (state && seen)

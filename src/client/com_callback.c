@@ -95,18 +95,40 @@ static HRESULT registration_new(struct dosvc *c, enum job_family family, const c
         return S_OK;
 }
 
-/* Puts @registration (or nothing) in the place of what is there, which is returned. */
-static struct registration *exchange(const char *hex, struct registration *registration) {
+/* What was registered for a job, NULL: nothing. */
+static struct registration *withdraw(const char *hex) {
         struct registration *old;
 
         pthread_mutex_lock(&lock);
         HASH_FIND_STR(registrations, hex, old);
         if (old)
                 HASH_DEL(registrations, old);
-        if (registration)
-                HASH_ADD_STR(registrations, hex, registration);
         pthread_mutex_unlock(&lock);
         return old;
+}
+
+/* Puts @registration in the place of what is there, which is given back. Needs memory only if nothing is there, so that it can
+ * always be taken back. false: it is not registered. */
+static bool exchange(struct registration *registration, struct registration **ret_old) {
+        struct registration *there, old;
+        bool ok = true;
+
+        pthread_mutex_lock(&lock);
+        HASH_FIND_STR(registrations, registration->hex, there);
+        *ret_old = there ? registration : NULL;
+        if (there) {
+                old = *there;
+                there->family = registration->family;
+                there->c = registration->c;
+                there->unknown = registration->unknown;
+                there->callback = registration->callback;
+                *registration = old;
+        } else {
+                HASH_ADD_STR(registrations, hex, registration);
+                ok = registration->hh.tbl != NULL;
+        }
+        pthread_mutex_unlock(&lock);
+        return ok;
 }
 
 /* ---- events ---- */
@@ -344,7 +366,7 @@ static bool register_again(void) {
                 int code = complete ? wire_set_notify(list[i].c, list[i].hex, true) : 0;
 
                 if (code == ERROR_NOT_FOUND || code == ERROR_INVALID_STATE)
-                        registration_free(exchange(list[i].hex, NULL));
+                        registration_free(withdraw(list[i].hex));
                 else if (code)
                         complete = false;
                 com_connection_put(list[i].c);
@@ -449,25 +471,33 @@ void com_callback_stop(void) {
 /* ---- what jobs do ---- */
 
 HRESULT com_callback_set(struct dosvc *c, enum job_family family, const char *hex, IUnknown *unknown) {
-        struct registration *registration = NULL, *old;
-        HRESULT hr = S_OK;
+        struct registration *registration, *old;
+        HRESULT hr;
         int code;
 
-        if (unknown)
-                hr = registration_new(c, family, hex, unknown, &registration);
-        if (SUCCEEDED(hr) && unknown)
-                hr = com_hresult_from_errno(start_thread());
+        if (!unknown) {
+                code = wire_set_notify(c, hex, false);
+                if (!code)
+                        registration_free(withdraw(hex));
+                return rim_hresult(code, family);
+        }
+        hr = registration_new(c, family, hex, unknown, &registration);
+        if (FAILED(hr))
+                return hr;
+        hr = com_hresult_from_errno(start_thread());
+        /* First here: an old event may come in before the answer does. */
+        if (SUCCEEDED(hr) && !exchange(registration, &old))
+                hr = E_OUTOFMEMORY;
         if (FAILED(hr)) {
                 registration_free(registration);
                 return hr;
         }
-        /* First here: an old event may come in before the answer does. */
-        old = exchange(hex, registration);
-        code = wire_set_notify(c, hex, unknown != NULL);
-        if (code)
-                registration_free(exchange(hex, old));
-        else
-                registration_free(old);
+        code = wire_set_notify(c, hex, true);
+        if (code && old && exchange(old, &registration))
+                old = registration;
+        else if (code && !old)
+                old = withdraw(hex);
+        registration_free(old);
         return rim_hresult(code, family);
 }
 
@@ -486,7 +516,7 @@ IUnknown *com_callback_get(const char *hex) {
 }
 
 void com_callback_forget(const char *hex) {
-        registration_free(exchange(hex, NULL));
+        registration_free(withdraw(hex));
 }
 
 /* ---- fork ---- */

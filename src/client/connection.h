@@ -13,6 +13,8 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <systemd/sd-bus.h>
+/* uthash ends the process when memory is short, unless told not to. */
+#define HASH_NONFATAL_OOM 1
 #include <uthash.h>
 
 #include "base/macros.h"

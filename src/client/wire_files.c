@@ -1,6 +1,8 @@
 /* Making jobs and adding files: the part of the wire with descriptors, and with more files than one message takes. */
 #include <fcntl.h>
 #include <stdio.h>
+/* uthash ends the process when memory is short, unless told not to. */
+#define HASH_NONFATAL_OOM 1
 #include <uthash.h>
 
 #include "base/fds.h"
@@ -103,6 +105,11 @@ static int add_directory(struct dosvc *c, struct batch *batch, size_t index) {
                 return code;
         }
         HASH_ADD_KEYPTR(hh, batch->directories, directory->path, length, directory);
+        if (!directory->hh.tbl) {
+                (void) fd_close(directory->fd);
+                free(directory);
+                return failure_set_errno(c, -ENOMEM);
+        }
         return 0;
 }
 
