@@ -11,6 +11,7 @@
 
 /* General */
 #define S_OK _HRESULT_TYPEDEF_(0x00000000)
+#define NOERROR _HRESULT_TYPEDEF_(0x00000000)
 #define S_FALSE _HRESULT_TYPEDEF_(0x00000001) /* success of a lesser kind; each method says which */
 /* has no meaning here, or a value outside of its enum */
 #define E_NOTIMPL _HRESULT_TYPEDEF_(0x80004001)

@@ -36,6 +36,10 @@ def cases(folder, headers):
         for standard, header in itertools.product(standards, headers):
             yield (f"{compiler} -std={standard}: {header} alone", compiler, language, extra + [f"-std={standard}"],
                    f'#include "{header}"\ntypedef int nothing;\n')
+        for standard in standards:
+            macros = ["-DCOBJMACROS"] if language == "c" else []
+            yield (f"{compiler} -std={standard}: every name", compiler, language, extra + macros + [f"-std={standard}"],
+                   (Path(__file__).parent / "names.c").read_text(encoding="utf-8"))
         first = f"-std={standards[0]}"
         for header, define in itertools.product(headers, ("COBJMACROS", "CINTERFACE", "INITGUID")):
             yield (f"{compiler}: {header} with {define}", compiler, language, extra + [first, f"-D{define}"],
