@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes anew what is checked in but made from idl/: docs/errors.md, and the keys in docs/man/dosvc.conf.5."""
+"""Writes anew what is checked in but made from idl/: docs/errors.md, and the keys in the man pages dosvc.conf.5 and dosvc.1."""
 import os
 import subprocess
 import sys
@@ -7,7 +7,9 @@ import tempfile
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 GENERATOR = os.path.join(ROOT, "tools", "generate_tables.py")
-BEGIN, END = "from idl/config.txt\n", '.\\" keys:end'
+END = '.\\" keys:end'
+# The part of a page between two markers: page, kind of list, table.
+LISTS = [("dosvc.conf.5", "config-man", "config.txt"), ("dosvc.1", "properties-man", "properties.txt")]
 
 
 def path(*names):
@@ -20,14 +22,15 @@ def generate(kind, source, target):
 
 def main():
     generate("errors-md", path("idl", "errors.txt"), path("docs", "errors.md"))
-    page = path("docs", "man", "dosvc.conf.5")
-    with tempfile.NamedTemporaryFile("r", encoding="utf-8") as keys:
-        generate("config-man", path("idl", "config.txt"), keys.name)
-        made = keys.read()
-    with open(page, encoding="utf-8") as f:
-        before, rest = f.read().split(BEGIN)
-    with open(page, "w", encoding="utf-8") as f:
-        f.write(before + BEGIN + made + END + rest.split(END)[1])
+    for name, kind, table in LISTS:
+        page, begin = path("docs", "man", name), f"from idl/{table}\n"
+        with tempfile.NamedTemporaryFile("r", encoding="utf-8") as keys:
+            generate(kind, path("idl", table), keys.name)
+            made = keys.read()
+        with open(page, encoding="utf-8") as f:
+            before, rest = f.read().split(begin)
+        with open(page, "w", encoding="utf-8") as f:
+            f.write(before + begin + made + END + rest.split(END)[1])
 
 
 main()

@@ -93,9 +93,46 @@ int32_t dosvc_suspend(dosvc *connection, const char *id);
 int32_t dosvc_resume(dosvc *connection, const char *id);
 int32_t dosvc_cancel(dosvc *connection, const char *id);   /* 0x0020001A: some temporary file could not be deleted */
 int32_t dosvc_complete(dosvc *connection, const char *id); /* 0x00200017: only some files were complete */
-/* key: name, description, priority, notify_flags, minimum_retry_delay, no_progress_timeout, life_time,
- * complete_when_transferred, replace, remote_time. Numbers in decimal, booleans "yes" or "no". */
+
+/* ---- properties: what can be shown and set, by key ----
+ * Values are texts: numbers in decimal, flags as 0x..., switches "yes" or "no", times in microseconds since 1970, digests in
+ * hexadecimal, ranges as OFFSET:LENGTH,... Sizes are read with K, M, G or T (of 1024) behind them too. dosvc(1) lists the keys. */
+
+typedef struct dosvc_property_info {
+        size_t size;
+        const char *object; /* "job" or "file" */
+        const char *key;
+        const char *form;   /* "text" "word" "switch" "number" "size" "flags" "time" "path" "digest" "ranges" "headers" */
+        const char *unit;   /* of a number; of a word: the words */
+        const char *text;   /* a sentence */
+        uint64_t min;       /* of numbers, sizes and flags; of a text: its characters */
+        uint64_t max;
+        int readable;
+        int settable;
+        int secret;         /* belongs into no argument list, log or history */
+} dosvc_property_info;
+/* @value NULL: not known, there is none, or it is not asked for (dosvc_list_properties). */
+typedef int (*dosvc_property_fn)(const dosvc_property_info *property, const char *value, void *userdata);
+
+/* Every key of this library, without a service. */
+int32_t dosvc_list_properties(dosvc_property_fn fn, void *userdata);
+/* Of a live job. */
+int32_t dosvc_get_properties(dosvc *connection, const char *id, dosvc_property_fn fn, void *userdata);
+/* Of each of its files, file by file; each begins with its "index". */
+int32_t dosvc_list_file_properties(dosvc *connection, const char *id, dosvc_property_fn fn, void *userdata);
+
+typedef struct dosvc_property {
+        const char *key;
+        const char *value;
+} dosvc_property;
+/* All or none, at most 64. */
+int32_t dosvc_set_properties(dosvc *connection, const char *id, const dosvc_property *properties, size_t n);
 int32_t dosvc_set(dosvc *connection, const char *id, const char *key, const char *value);
+/* Another URL for one file; bytes that are there are kept if the new server's answer fits them. */
+int32_t dosvc_set_url(dosvc *connection, const char *id, uint32_t index, const char *url);
+/* Another beginning for the URLs of all files that are not complete and begin with @old_prefix; how many in *ret_changed, which may
+ * be NULL. */
+int32_t dosvc_replace_url_prefix(dosvc *connection, const char *id, const char *old_prefix, const char *new_prefix, uint32_t *ret_changed);
 
 /* ---- looking ---- */
 
@@ -212,9 +249,13 @@ typedef struct dosvc_config_info {
         size_t size;
         const char *key;
         const char *value;
-        const char *source;
+        const char *source; /* "default", or the file that said it */
         const char *unit;
         const char *text;
+        const char *type;   /* "uint" "seconds" "bytes" "bool" "path" */
+        uint64_t min;       /* of a path: its length in bytes */
+        uint64_t max;
+        const char *initial; /* the value without a file */
 } dosvc_config_info;
 typedef int (*dosvc_config_fn)(const dosvc_config_info *entry, void *userdata);
 int32_t dosvc_list_config(dosvc *connection, dosvc_config_fn fn, void *userdata);

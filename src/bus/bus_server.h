@@ -34,6 +34,10 @@ struct bus_config_entry {
         const char *source;
         const char *unit;
         const char *text;
+        const char *type;
+        uint64_t min;
+        uint64_t max;
+        const char *initial;
 };
 
 /* What the process around it is told and asked. All members may be NULL. */

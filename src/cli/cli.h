@@ -59,6 +59,8 @@ enum option_id {
         OPTION_NO_PROGRESS_TIMEOUT,
         OPTION_MINIMUM_RETRY_DELAY,
         OPTION_LINES,
+        OPTION_ALL,
+        OPTION_ONCE,
         OPTION_JSON,
         OPTION_SYSTEM,
         OPTION_USER,
@@ -155,6 +157,31 @@ size_t format_width(const char *s);
 char *format_cut(const char *s, size_t width);
 uint64_t now_realtime_usec(void);
 
+/* ---- table.c: columns for people ---- */
+
+#define SHORT_ID 8 /* digits of an id that are shown at least */
+#define TABLE_COLUMNS 10
+
+/* Cells are kept until the end, so that each column gets the width that it needs; the last one is cut at the terminal's edge. */
+struct table {
+        size_t n_columns;
+        char *(*rows)[TABLE_COLUMNS];
+        size_t n_rows, room;
+        uint64_t right_aligned; /* bit n: column n */
+};
+void table_done(struct table *table);
+/* Takes the strings. */
+void table_add(struct table *table, char *const cells[]);
+void table_print(const struct table *table);
+/* So many digits of the ids in the first column that all are different. */
+void table_shorten_ids(struct table *table);
+/* Columns of the terminal, 0: none. */
+size_t output_columns(void);
+/* A copy; "" for NULL. */
+char *text(const char *s);
+/* EXIT_OTHER and a line on stderr if stdout could not be written. */
+int finish_output(void);
+
 /* ---- failure.c ---- */
 
 void report(const char *format, ...) _printf_(1, 2); /* one line on stderr, "dosvc: " in front */
@@ -218,6 +245,21 @@ void inputs_done(struct inputs *inputs);
 /* From operands[@first...] and the options -i -o -d --sha256 --size. Reports; an exit code. */
 int inputs_collect(const struct arguments *arguments, int first, struct inputs *ret);
 
+/* ---- jobs.c ---- */
+
+/* After a change: the job as JSON if that was asked for, else @line on stdout (NULL: nothing). An exit code. */
+int show_result(const struct arguments *arguments, dosvc *connection, const char *id, const char *line);
+
+/* ---- properties.c ---- */
+
+/* Everything that can be told of a live job and its files: lines of key=value, or members "properties" of @object and its files. */
+int show_properties(dosvc *connection, const char *id, const char *what, struct json_t *object);
+
+/* ---- show.c ---- */
+
+/* Why a job does not move and since when, or what is wrong with it; "" if nothing. To be freed. */
+char *note_of(const dosvc_job_info *job);
+
 /* ---- the verbs ---- */
 
 int command_get(const struct arguments *arguments);
@@ -232,6 +274,9 @@ int command_list(const struct arguments *arguments);
 int command_show(const struct arguments *arguments);
 int command_watch(const struct arguments *arguments);
 int command_history(const struct arguments *arguments);
+int command_rebase(const struct arguments *arguments);
+int command_stats(const struct arguments *arguments);
+int command_top(const struct arguments *arguments);
 int command_config(const struct arguments *arguments);
 int command_service(const struct arguments *arguments);
 int command_completion(const struct arguments *arguments);

@@ -25,17 +25,22 @@ const struct command commands[] = {
           "Files that are not complete are dropped with the job.\n", 0, 1, -1, command_complete },
         { "cancel", "ID...", "end jobs and remove what they fetched", NULL, 0, 1, -1, command_cancel },
         { "list", "", "show the live jobs", NULL, BIT(FAMILY), 0, 0, command_list },
-        { "show", "ID...", "show everything about jobs and their files", NULL, 0, 1, -1, command_show },
+        { "show", "ID...", "show jobs and their files",
+          "With --all every property, as KEY=VALUE; those with a star can be set.\n", BIT(ALL), 1, -1, command_show },
         { "watch", "[ID]", "follow a job until it ends, or all jobs",
           "With --json one object is written on a line of its own for each change.\n", 0, 0, 1, command_watch },
-        { "set", "ID KEY=VALUE...", "change properties of a job",
-          "Keys: name description priority notify_flags minimum_retry_delay no_progress_timeout life_time\n"
-          "complete_when_transferred replace remote_time. Switches take yes and no, times are in seconds.\n",
+        { "set", "ID KEY=VALUE...", "change properties of a job, all or none",
+          "KEY@FILE takes the value from a file, KEY@- from stdin: secrets come no other way. file.N.url=URL gives file N another\n"
+          "URL.\n",
           0, 2, -1, command_set },
+        { "rebase", "ID OLD NEW", "give URLs that begin with OLD the beginning NEW",
+          "Of all files that are still to be fetched. Prints how many there were.\n", 0, 3, 3, command_rebase },
         { "history", "", "show finished jobs, newest first", NULL, BIT(LINES), 0, 0, command_history },
+        { "stats", "[ID...]", "show bytes by source, rates, counts and times", NULL, 0, 0, -1, command_stats },
+        { "top", "", "show jobs as they move, each second anew; q leaves", NULL, BIT(ONCE) | BIT(FAMILY), 0, 0, command_top },
         { "config", "", "show the configuration of the service and where it comes from", NULL, 0, 0, 0, command_config },
         { "service", "", "show what the service says about itself", NULL, 0, 0, 0, command_service },
-        { "completion", "", "print the completion script for bash", NULL, 0, 0, 0, command_completion },
+        { "completion", "[SHELL]", "print the completion script for bash (default) or zsh", NULL, 0, 0, 1, command_completion },
 };
 const size_t n_commands = ELEMENTSOF(commands);
 
@@ -51,11 +56,23 @@ static void print_overview(FILE *f) {
               "to programs,\nnetworks and machines.\n\n",
               f);
         for (size_t i = 0; i < n_commands; i++)
-                fprintf(f, "  %-11s%-16s %s\n", commands[i].name, commands[i].operands, commands[i].text);
+                fprintf(f, "  %-12s%-16s %s\n", commands[i].name, commands[i].operands, commands[i].text);
         fputs("\n  dosvc VERB --help    the options of a verb\n  dosvc --version\n\n"
               "ID may be shortened while it is unique. Exit codes: 0 done, 1 other, 2 usage, 3 no such job, 4 denied, 5 no service,\n"
               "6 remote, 7 local file, 8 digest or size, 130 suspended by Ctrl-C.\n",
               f);
+}
+
+static int print_key(const dosvc_property_info *property, const char *value, void *userdata) {
+        bool *is_first = userdata;
+
+        (void) value;
+        if (!property->settable || strcmp(property->object, "job") != 0)
+                return 0;
+        fputs(*is_first ? "\nKeys:\n" : "", stdout);
+        *is_first = false;
+        printf("  %-26s %s\n", property->key, property->text);
+        return 0;
 }
 
 static void print_command_help(const struct command *command) {
@@ -75,32 +92,11 @@ static void print_command_help(const struct command *command) {
                 left = must_printf("%s--%s%s%s", letter, row->name, row->argument ? " " : "", row->argument ? row->argument : "");
                 printf("  %-36s %s\n", left, row->text);
         }
-}
+        if (command->run == command_set) {
+                bool is_first = true;
 
-/* The script knows nothing by itself: everything in it comes from the two tables. */
-int command_completion(const struct arguments *arguments) {
-        (void) arguments;
-        fputs("# bash completion for dosvc; made by \"dosvc completion\".\n_dosvc() {\n"
-              "        local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} verb=${COMP_WORDS[1]}\n"
-              "        if [ \"$COMP_CWORD\" -eq 1 ]; then\n                COMPREPLY=($(compgen -W \"",
-              stdout);
-        for (size_t i = 0; i < n_commands; i++)
-                printf("%s ", commands[i].name);
-        fputs("--help --version\" -- \"$cur\"))\n                return\n        fi\n        case $prev in\n"
-              "        --input | -i | --output | -o) COMPREPLY=($(compgen -f -- \"$cur\")); return ;;\n"
-              "        --directory | -d) COMPREPLY=($(compgen -d -- \"$cur\")); return ;;\n        esac\n        case $verb in\n",
-              stdout);
-        for (size_t i = 0; i < n_commands; i++) {
-                printf("        %s) COMPREPLY=($(compgen -W \"", commands[i].name);
-                for (int id = 0; id < _OPTION_MAX; id++)
-                        if ((commands[i].options | OPTIONS_COMMON) & OPTION_BIT(id))
-                                printf("--%s ", option_rows[id].name);
-                if (strncmp(commands[i].operands, "ID", 2) == 0 || strncmp(commands[i].operands, "[ID", 3) == 0)
-                        fputs("$(dosvc list 2>/dev/null | awk 'NR > 1 { print $1 }')", stdout);
-                puts("\" -- \"$cur\")) ;;");
+                (void) dosvc_list_properties(print_key, &is_first);
         }
-        fputs("        esac\n}\ncomplete -o default -F _dosvc dosvc\n", stdout);
-        return fflush(stdout) == 0 ? EXIT_DONE : EXIT_OTHER;
 }
 
 static int run_command(const struct command *command, int argc, char *argv[]) {

@@ -25,8 +25,7 @@ static int seconds_of(const struct arguments *arguments, enum option_id id, int6
         return EXIT_DONE;
 }
 
-/* The job as JSON, or @line on stdout (NULL: nothing). */
-static int show_result(const struct arguments *arguments, dosvc *connection, const char *id, const char *line) {
+int show_result(const struct arguments *arguments, dosvc *connection, const char *id, const char *line) {
         json_t *array, *object;
 
         if (option_given(arguments, OPTION_JSON)) {
@@ -154,47 +153,4 @@ int command_cancel(const struct arguments *arguments) {
                                               "some temporary file (.dosvc-*.part) could not be deleted" };
 
         return act_on_each(arguments, &action);
-}
-
-/* "no-progress-timeout" is as good as "no_progress_timeout". NULL: there is no "=". */
-static char *split_assignment(const char *word, const char **ret_value) {
-        const char *equals = strchr(word, '=');
-        char *key;
-
-        if (!equals || equals == word)
-                return NULL;
-        key = must_printf("%.*s", (int) (equals - word), word);
-        for (char *p = key; *p; p++)
-                if (*p == '-')
-                        *p = '_';
-        *ret_value = equals + 1;
-        return key;
-}
-
-int command_set(const struct arguments *arguments) {
-        _cleanup_(dosvc_closep) dosvc *connection = NULL;
-        char id[DOSVC_ID_SIZE];
-        const char *value = NULL;
-        int code;
-
-        for (int i = 1; i < arguments->n_operands; i++) {
-                _cleanup_(freep) char *key = split_assignment(arguments->operands[i], &value);
-
-                if (!key) {
-                        report("set: \"%s\" is not KEY=VALUE", arguments->operands[i]);
-                        return EXIT_USAGE;
-                }
-        }
-        code = connect_job(arguments, arguments->operands[0], "set", &connection, id);
-        if (code)
-                return code;
-        for (int i = 1; i < arguments->n_operands; i++) {
-                _cleanup_(freep) char *key = split_assignment(arguments->operands[i], &value);
-                _cleanup_(freep) char *what = must_printf("set %s", arguments->operands[i]);
-                int32_t r = dosvc_set(connection, id, key, value);
-
-                if (r < 0)
-                        return report_failure(connection, r, what);
-        }
-        return show_result(arguments, connection, id, NULL);
 }

@@ -4,97 +4,11 @@
 #include <jansson.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <unistd.h>
 
 /* The verbs that look. */
 
-#define SHORT_ID 8 /* digits of an id that are shown at least */
 #define HISTORY_LINES 100
 #define WATCH_ENDED 1000
-
-static int finish_output(void) {
-        if (fflush(stdout) == 0 && !ferror(stdout))
-                return EXIT_DONE;
-        report("cannot write to stdout: %m");
-        return EXIT_OTHER;
-}
-
-/* ---- tables ---- */
-
-#define TABLE_COLUMNS 8
-
-/* Cells are kept until the end, so that each column gets the width that it needs; the last one is cut at the terminal's edge. */
-struct table {
-        size_t n_columns;
-        char *(*rows)[TABLE_COLUMNS];
-        size_t n_rows, room;
-        uint64_t right_aligned; /* bit n: column n */
-};
-
-static void table_done(struct table *table) {
-        for (size_t r = 0; r < table->n_rows; r++)
-                for (size_t c = 0; c < table->n_columns; c++)
-                        free(table->rows[r][c]);
-        free(table->rows);
-}
-
-/* Takes the strings. */
-static void table_add(struct table *table, char *const cells[]) {
-        if (table->n_rows == table->room) {
-                table->room = table->room ? table->room * 2 : 32;
-                table->rows = must(reallocarray(table->rows, table->room, sizeof(*table->rows)));
-        }
-        for (size_t c = 0; c < table->n_columns; c++) {
-                table->rows[table->n_rows][c] = format_printable(cells[c]);
-                free(cells[c]);
-        }
-        table->n_rows++;
-}
-
-static size_t output_columns(void) {
-        struct winsize size;
-
-        if (!isatty(STDOUT_FILENO) || ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) < 0 || size.ws_col == 0)
-                return 0;
-        return size.ws_col;
-}
-
-static void table_print_row(const struct table *table, size_t row, const size_t widths[], size_t limit) {
-        size_t used = 0;
-
-        for (size_t c = 0; c < table->n_columns; c++) {
-                const char *cell = table->rows[row][c];
-                size_t width = format_width(cell), pad = widths[c] > width ? widths[c] - width : 0;
-                _cleanup_(freep) char *cut = NULL;
-
-                if (c + 1 == table->n_columns) {
-                        cut = limit > used + SHORT_ID ? format_cut(cell, limit - used) : format_printable(cell);
-                        printf("%s\n", cut);
-                } else if (table->right_aligned & UINT64_C(1) << c)
-                        printf("%*s%s  ", (int) pad, "", cell);
-                else
-                        printf("%s%*s  ", cell, (int) pad, "");
-                used += widths[c] + 2;
-        }
-}
-
-static void table_print(const struct table *table) {
-        size_t widths[TABLE_COLUMNS] = { 0 }, limit = output_columns();
-
-        for (size_t r = 0; r < table->n_rows; r++)
-                for (size_t c = 0; c < table->n_columns; c++) {
-                        size_t width = format_width(table->rows[r][c]);
-
-                        widths[c] = width > widths[c] ? width : widths[c];
-                }
-        for (size_t r = 0; r < table->n_rows; r++)
-                table_print_row(table, r, widths, limit);
-}
-
-static char *text(const char *s) {
-        return must_printf("%s", s ? s : "");
-}
 
 /* ---- list ---- */
 
@@ -105,7 +19,7 @@ struct list {
 };
 
 /* Why it does not move and since when, or what is wrong with it. */
-static char *note_of(const dosvc_job_info *job) {
+char *note_of(const dosvc_job_info *job) {
         bool waits = job->waiting_reason && *job->waiting_reason && strcmp(job->waiting_reason, "none") != 0;
         uint64_t now = now_realtime_usec();
         char since[FORMAT_SHORT];
@@ -138,21 +52,6 @@ static int list_one_service(dosvc *connection, void *userdata) {
         return dosvc_list_jobs(connection, list->arguments->values[OPTION_FAMILY], list_add, list);
 }
 
-/* So many digits that all are different. */
-static void shorten_ids(struct table *table) {
-        size_t digits = SHORT_ID;
-
-        for (size_t a = 1; a < table->n_rows; a++)
-                for (size_t b = a + 1; b < table->n_rows && table->n_rows <= 1000; b++)
-                        while (digits < DOSVC_ID_SIZE - 1 && strncmp(table->rows[a][0], table->rows[b][0], digits) == 0)
-                                digits++;
-        if (table->n_rows > 1000)
-                return;
-        for (size_t r = 1; r < table->n_rows; r++)
-                if (strlen(table->rows[r][0]) > digits)
-                        table->rows[r][0][digits] = 0;
-}
-
 int command_list(const struct arguments *arguments) {
         struct list list = { .arguments = arguments, .table = { .n_columns = 7, .right_aligned = 1 << 2 | 1 << 3 | 1 << 4 } };
         int code;
@@ -169,7 +68,7 @@ int command_list(const struct arguments *arguments) {
                 return code;
         }
         if (code == EXIT_DONE) {
-                shorten_ids(&list.table);
+                table_shorten_ids(&list.table);
                 table_print(&list.table);
                 code = finish_output();
         }
@@ -291,7 +190,11 @@ static int show_one(const struct arguments *arguments, const char *given, json_t
                 json_object_set_new(json_array_get(results, json_array_size(results) - 1), "files", files);
         }
         r = dosvc_list_files(connection, id, show_file, files);
-        return r < 0 ? report_failure(connection, r, what) : EXIT_DONE;
+        if (r < 0)
+                return report_failure(connection, r, what);
+        return option_given(arguments, OPTION_ALL)
+                       ? show_properties(connection, id, what, results ? json_array_get(results, json_array_size(results) - 1) : NULL)
+                       : EXIT_DONE;
 }
 
 int command_show(const struct arguments *arguments) {
@@ -439,19 +342,28 @@ struct config {
         struct table table;
 };
 
+static char *range_of(const dosvc_config_info *entry) {
+        if (strcmp(entry->type, "bool") == 0)
+                return text("yes or no");
+        if (strcmp(entry->type, "path") == 0)
+                return text("absolute path or empty");
+        return must_printf("%" PRIu64 " to %" PRIu64, entry->min, entry->max);
+}
+
 static int config_add(const dosvc_config_info *entry, void *userdata) {
         struct config *config = userdata;
 
         if (config->array)
                 json_array_append_new(config->array, json_of_config(entry));
         else
-                table_add(&config->table, (char *[]) { must_printf("%s=%s", entry->key, entry->value), text(entry->unit), text(entry->source), text(entry->text) });
+                table_add(&config->table, (char *[]) { must_printf("%s=%s", entry->key, entry->value), text(entry->unit), range_of(entry),
+                                                       text(entry->source), text(entry->text) });
         return 0;
 }
 
 int command_config(const struct arguments *arguments) {
         _cleanup_(dosvc_closep) dosvc *connection = NULL;
-        struct config config = { .table = { .n_columns = 4 } };
+        struct config config = { .table = { .n_columns = 5 } };
         int32_t r;
         int code;
 
@@ -459,6 +371,7 @@ int command_config(const struct arguments *arguments) {
         if (code)
                 return code;
         config.array = option_given(arguments, OPTION_JSON) ? must(json_array()) : NULL;
+        table_add(&config.table, (char *[]) { text("KEY=VALUE"), text("UNIT"), text("RANGE"), text("SOURCE"), text("") });
         r = dosvc_list_config(connection, config_add, &config);
         if (r < 0) {
                 json_decref(config.array);

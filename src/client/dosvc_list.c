@@ -132,7 +132,9 @@ int32_t dosvc_get_service(dosvc *c, dosvc_service_fn fn, void *userdata) {
 /* ---- configuration ---- */
 
 struct config_entry {
-        char *strings[5]; /* key, value, source, unit, text */
+        char *strings[7]; /* key, value, source, unit, text, type, default */
+        uint64_t min;
+        uint64_t max;
 };
 
 struct config_list {
@@ -149,19 +151,20 @@ static void config_list_done(struct config_list *list) {
 }
 
 static int read_config(sd_bus_message *m, struct config_list *list) {
-        const char *s[5];
+        const char *s[7];
+        uint64_t min, max;
         int r;
 
-        r = sd_bus_message_enter_container(m, 'a', "(sssss)");
+        r = sd_bus_message_enter_container(m, 'a', "(sssssstts)");
         if (r < 0)
                 return r;
-        while ((r = sd_bus_message_read(m, "(sssss)", &s[0], &s[1], &s[2], &s[3], &s[4])) > 0) {
+        while ((r = sd_bus_message_read(m, "(sssssstts)", &s[0], &s[1], &s[2], &s[3], &s[4], &s[5], &min, &max, &s[6])) > 0) {
                 struct config_entry *entries = reallocarray(list->entries, list->n + 1, sizeof(*entries));
 
                 if (!entries)
                         return -ENOMEM;
                 list->entries = entries;
-                entries[list->n] = (struct config_entry){};
+                entries[list->n] = (struct config_entry){ .min = min, .max = max };
                 list->n++;
                 for (size_t k = 0; k < ELEMENTSOF(s); k++)
                         if (strdup_to(&entries[list->n - 1].strings[k], s[k]) < 0)
@@ -196,9 +199,11 @@ int32_t dosvc_list_config(dosvc *c, dosvc_config_fn fn, void *userdata) {
                 return result(code);
         for (size_t i = 0; i < list.n && value == 0; i++) {
                 char **s = list.entries[i].strings;
-                const dosvc_config_info info = {
-                        .size = sizeof(info), .key = s[0], .value = s[1], .source = s[2], .unit = s[3], .text = s[4]
-                };
+                const dosvc_config_info info = { .size = sizeof(info), .key = s[0],  .value = s[1],
+                                                 .source = s[2],       .unit = s[3], .text = s[4],
+                                                 .type = s[5],         .initial = s[6],
+                                                 .min = list.entries[i].min,
+                                                 .max = list.entries[i].max };
 
                 value = fn(&info, userdata);
         }

@@ -20,6 +20,11 @@ enum setting_type {
         CONFIG_PATH,
 };
 
+static const char *const type_names[] = {
+        [CONFIG_UINT] = "uint", [CONFIG_SECONDS] = "seconds", [CONFIG_BYTES] = "bytes",
+        [CONFIG_BOOL] = "bool", [CONFIG_PATH] = "path",
+};
+
 struct setting_row {
         const char *key;
         enum setting_type type;
@@ -130,6 +135,10 @@ static int settings_put(struct settings *settings, size_t i, uint64_t number, co
                 .source = settings->sources[i],
                 .unit = rows[i].unit,
                 .text = rows[i].text,
+                .type = type_names[rows[i].type],
+                .min = rows[i].min,
+                .max = rows[i].max,
+                .initial = rows[i].initial,
         };
         return 0;
 }

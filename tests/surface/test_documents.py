@@ -1,6 +1,7 @@
 """Documents that are made from tables are current, and the package list has what meson.build asks for."""
 import os
 import re
+import shutil
 import subprocess
 import sys
 
@@ -29,6 +30,12 @@ def test_the_keys_in_dosvc_conf_5_are_those_of_idl_config_txt(tmp_path):
     page = read("docs/man/dosvc.conf.5")
     keys = page.split("idl/config.txt\n")[1].split('.\\" keys:end')[0]
     assert keys == generated("config-man", "idl/config.txt", tmp_path)
+
+
+def test_the_keys_in_dosvc_1_are_those_of_idl_properties_txt(tmp_path):
+    page = read("docs/man/dosvc.1")
+    keys = page.split("idl/properties.txt\n")[1].split('.\\" keys:end')[0]
+    assert keys == generated("properties-man", "idl/properties.txt", tmp_path)
 
 
 def program(*path):
@@ -84,11 +91,40 @@ def test_every_exit_code_of_the_man_page_is_in_the_help():
         assert re.search(rf"(?<!\d){code} \w", help_of()), code
 
 
+def completion(shell):
+    return subprocess.run([program("cli", "dosvc"), "completion", shell], check=True, capture_output=True, text=True).stdout
+
+
 def test_completion_knows_every_verb_and_is_sound_for_bash():
-    script = subprocess.run([program("cli", "dosvc"), "completion"], check=True, capture_output=True, text=True).stdout
+    script = completion("bash")
     subprocess.run(["bash", "-n"], input=script, text=True, check=True)
     for verb in verbs():
         assert re.search(rf"^ +{verb}\) ", script, re.MULTILINE), verb
+
+
+def test_completion_knows_every_verb_and_is_sound_for_zsh():
+    script = completion("zsh")
+    for verb in verbs():
+        assert re.search(rf"^ +\({verb}\) ", script, re.MULTILINE), verb
+    if not shutil.which("zsh"):
+        pytest.skip("no zsh to read it")
+    subprocess.run(["zsh", "-n"], input=script, text=True, check=True)
+
+
+def complete_in_bash(*words):
+    """What bash offers for the last of the words."""
+    script = completion("bash") + 'COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _dosvc; printf "%s\\n" "${COMPREPLY[@]}"\n'
+    environment = {**os.environ, "PATH": os.path.dirname(program("cli", "dosvc")) + ":" + os.environ["PATH"],
+                   "DOSVC_ADDRESS": "unix:path=/nonexistent/bus"}
+    return subprocess.run(["bash", "-c", script, "bash", *words], check=True, capture_output=True, text=True, env=environment).stdout.split()
+
+
+def test_bash_completes_verbs_options_and_keys():
+    assert complete_in_bash("dosvc", "st") == ["stats"]
+    assert "--sha256" in complete_in_bash("dosvc", "get", "--s")
+    assert complete_in_bash("dosvc", "set", "12345678", "prio") == [f"priority={w}" for w in ("foreground", "high", "normal", "low")]
+    assert complete_in_bash("dosvc", "set", "12345678", "max") == ["max_download_size="]
+    assert complete_in_bash("dosvc", "list", "--family", "b") == ["bits"]
 
 
 def test_every_dependency_of_the_build_is_in_the_package_list():

@@ -255,7 +255,11 @@ def test_config_says_value_and_source(instance):
     rows = {row["key"]: row for row in instance.json("config")}
     assert rows["MinimumRetryDelayDO"]["value"] == "1" and rows["MinimumRetryDelayDO"]["source"] == instance.config
     assert rows["BackgroundSlots"]["source"] == "default"
-    assert "BackgroundSlots=4" in instance.run("config", check=True).stdout
+    assert set(rows["BackgroundSlots"]) == {"key", "value", "source", "unit", "text", "type", "min", "max", "default"}
+    assert (rows["BackgroundSlots"]["min"], rows["BackgroundSlots"]["max"], rows["BackgroundSlots"]["default"]) == (1, 64, "4")
+    assert rows["CAFile"]["min"] is None and rows["CAFile"]["type"] == "path"
+    shown = instance.run("config", check=True).stdout
+    assert re.search(r"^BackgroundSlots=4 +jobs +1 to 64 +default ", shown, re.MULTILINE)
 
 
 def test_service_says_who_it_is(instance):

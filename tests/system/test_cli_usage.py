@@ -5,8 +5,8 @@ import subprocess
 import pytest
 from conftest import COMMAND
 
-VERBS = ["get", "create", "add", "resume", "suspend", "complete", "cancel", "list", "show", "watch", "set", "history", "config",
-         "service", "completion"]
+VERBS = ["get", "create", "add", "resume", "suspend", "complete", "cancel", "list", "show", "watch", "set", "rebase", "history",
+         "stats", "top", "config", "service", "completion"]
 
 
 def run(*words, cwd=None, stdin=""):

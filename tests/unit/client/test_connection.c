@@ -88,6 +88,10 @@ static int check_config(const dosvc_config_info *info, void *userdata) {
 
         assert_string_equal(info->key, *n == 0 ? "TimeSlice" : "StallTimeout");
         assert_string_equal(info->value, *n == 0 ? "300" : "60");
+        assert_string_equal(info->type, "seconds");
+        assert_int_equal(info->min, 1);
+        assert_int_equal(info->max, *n == 0 ? 86400 : 3600);
+        assert_string_equal(info->initial, *n == 0 ? "300" : "60");
         (*n)++;
         return 0;
 }
