@@ -128,8 +128,8 @@ typedef struct dosvc_property {
 /* All or none, at most 64. */
 int32_t dosvc_set_properties(dosvc *connection, const char *id, const dosvc_property *properties, size_t n);
 int32_t dosvc_set(dosvc *connection, const char *id, const char *key, const char *value);
-/* Another URL for one file; bytes that are there are kept if the new server's answer fits them. */
-int32_t dosvc_set_url(dosvc *connection, const char *id, uint32_t index, const char *url);
+/* A key of objects "file". With another "url" bytes that are there are kept if the new server's answer fits them. */
+int32_t dosvc_set_of_file(dosvc *connection, const char *id, uint32_t index, const char *key, const char *value);
 /* Another beginning for the URLs of all files that are not complete and begin with @old_prefix; how many in *ret_changed, which may
  * be NULL. */
 int32_t dosvc_replace_url_prefix(dosvc *connection, const char *id, const char *old_prefix, const char *new_prefix, uint32_t *ret_changed);

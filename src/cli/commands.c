@@ -30,8 +30,8 @@ const struct command commands[] = {
         { "watch", "[ID]", "follow a job until it ends, or all jobs",
           "With --json one object is written on a line of its own for each change.\n", 0, 0, 1, command_watch },
         { "set", "ID KEY=VALUE...", "change properties of a job, all or none",
-          "KEY@FILE takes the value from a file, KEY@- from stdin: secrets come no other way. file.N.url=URL gives file N another\n"
-          "URL.\n",
+          "KEY@FILE takes the value from a file, KEY@- from stdin: secrets come no other way. file.N.KEY is one of file N (the\n"
+          "first is 0).\n",
           0, 2, -1, command_set },
         { "rebase", "ID OLD NEW", "give URLs that begin with OLD the beginning NEW",
           "Of all files that are still to be fetched. Prints how many there were.\n", 0, 3, 3, command_rebase },
@@ -64,14 +64,16 @@ static void print_overview(FILE *f) {
 }
 
 static int print_key(const dosvc_property_info *property, const char *value, void *userdata) {
+        _cleanup_(freep) char *name = NULL;
         bool *is_first = userdata;
 
         (void) value;
-        if (!property->settable || strcmp(property->object, "job") != 0)
+        if (!property->settable)
                 return 0;
         fputs(*is_first ? "\nKeys:\n" : "", stdout);
         *is_first = false;
-        printf("  %-26s %s\n", property->key, property->text);
+        name = must_printf("%s%s", strcmp(property->object, "file") == 0 ? "file.N." : "", property->key);
+        printf("  %-31s %s\n", name, property->text);
         return 0;
 }
 

@@ -105,20 +105,6 @@ static bool has_secret_header(const char *headers) {
         return false;
 }
 
-/* A command line can be read by everybody on the machine. */
-static int check_secret(const struct assignment *assignment) {
-        struct search search = { .object = "job", .key = assignment->key };
-
-        if (assignment->from_file || dosvc_list_properties(compare_property, &search) < 0)
-                return EXIT_DONE;
-        if (!search.is_secret && !(search.has_headers && has_secret_header(assignment->value)) &&
-            !(strcmp(assignment->key, "url") == 0 && url_has_password(assignment->value)))
-                return EXIT_DONE;
-        report("set: a secret does not belong on the command line: write it to a file and say %s@FILE, or %s@- for stdin", assignment->key,
-               assignment->key);
-        return EXIT_USAGE;
-}
-
 /* "file.3.url" is of the file with that number. False: of the job. */
 static bool is_of_file(const char *key, uint32_t *ret_index, const char **ret_key) {
         _cleanup_(freep) char *digits = NULL;
@@ -136,6 +122,23 @@ static bool is_of_file(const char *key, uint32_t *ret_index, const char **ret_ke
         *ret_index = (uint32_t) index;
         *ret_key = dot + 1;
         return true;
+}
+
+/* A command line can be read by everybody on the machine. */
+static int check_secret(const struct assignment *assignment) {
+        struct search search = { .object = "job", .key = assignment->key };
+        uint32_t index;
+
+        if (is_of_file(assignment->key, &index, &search.key))
+                search.object = "file";
+        if (assignment->from_file || dosvc_list_properties(compare_property, &search) < 0)
+                return EXIT_DONE;
+        if (!search.is_secret && !(search.has_headers && has_secret_header(assignment->value)) &&
+            !(strcmp(search.key, "url") == 0 && url_has_password(assignment->value)))
+                return EXIT_DONE;
+        report("set: a secret does not belong on the command line: write it to a file and say %s@FILE, or %s@- for stdin", assignment->key,
+               assignment->key);
+        return EXIT_USAGE;
 }
 
 /* ---- set ---- */
@@ -163,20 +166,6 @@ static int read_changes(const struct arguments *arguments, struct changes *ret) 
         return code;
 }
 
-static int set_of_file(dosvc *connection, const char *id, const struct assignment *assignment) {
-        const char *key = NULL;
-        uint32_t index = 0;
-        int32_t r;
-
-        (void) is_of_file(assignment->key, &index, &key);
-        if (strcmp(key, "url") != 0) {
-                report("set: \"%s\" of a file cannot be set", key);
-                return EXIT_USAGE;
-        }
-        r = dosvc_set_url(connection, id, index, assignment->value);
-        return r < 0 ? report_failure(connection, r, "set") : EXIT_DONE;
-}
-
 /* Those of the job in one step, all or none; then the files'. */
 static int apply_changes(dosvc *connection, const char *id, const struct changes *changes) {
         _cleanup_(freep) dosvc_property *properties = must(calloc(changes->n, sizeof(*properties)));
@@ -184,19 +173,16 @@ static int apply_changes(dosvc *connection, const char *id, const struct changes
         uint32_t index;
         size_t n = 0;
         int32_t r = 0;
-        int code = EXIT_DONE;
 
         for (size_t i = 0; i < changes->n; i++)
                 if (!is_of_file(changes->assignments[i].key, &index, &key))
                         properties[n++] = (dosvc_property) { changes->assignments[i].key, changes->assignments[i].value };
         if (n > 0)
                 r = dosvc_set_properties(connection, id, properties, n);
-        if (r < 0)
-                return report_failure(connection, r, "set");
-        for (size_t i = 0; i < changes->n && code == EXIT_DONE; i++)
+        for (size_t i = 0; i < changes->n && r >= 0; i++)
                 if (is_of_file(changes->assignments[i].key, &index, &key))
-                        code = set_of_file(connection, id, &changes->assignments[i]);
-        return code;
+                        r = dosvc_set_of_file(connection, id, index, key, changes->assignments[i].value);
+        return r < 0 ? report_failure(connection, r, "set") : EXIT_DONE;
 }
 
 int command_set(const struct arguments *arguments) {

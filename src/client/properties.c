@@ -459,12 +459,12 @@ static int parse_value(dosvc *c, const struct property_row *row, const char *val
         return 0;
 }
 
-static int convert(dosvc *c, const dosvc_property *property, struct wire_property *ret, char **ret_owned) {
+static int convert(dosvc *c, const char *object, const dosvc_property *property, struct wire_property *ret, char **ret_owned) {
         const struct property_row *row;
 
         if (!property->key || !property->value)
                 return failure_set(c, ERROR_INVALID_ARGUMENT, NULL);
-        row = find_row("job", property->key);
+        row = find_row(object, property->key);
         if (!row)
                 return failure_setf(c, ERROR_UNKNOWN_PROPERTY, "There is no property \"%s\".", property->key);
         if (!row->info.settable)
@@ -482,7 +482,7 @@ int32_t dosvc_set_properties(dosvc *c, const char *id, const dosvc_property *pro
         if (!c || !id || !properties || n == 0 || n > VALUES_MAX)
                 return result(failure_set(c, ERROR_INVALID_ARGUMENT, NULL));
         for (size_t i = 0; i < n && !code; i++)
-                code = convert(c, &properties[i], &converted[i], &owned[i]);
+                code = convert(c, "job", &properties[i], &converted[i], &owned[i]);
         if (!code)
                 code = wire_find_job(c, id, "", hex);
         if (!code)
@@ -496,15 +496,23 @@ int32_t dosvc_set(dosvc *c, const char *id, const char *key, const char *value) 
         return dosvc_set_properties(c, id, &(dosvc_property){ key, value }, 1);
 }
 
-int32_t dosvc_set_url(dosvc *c, const char *id, uint32_t index, const char *url) {
+int32_t dosvc_set_of_file(dosvc *c, const char *id, uint32_t index, const char *key, const char *value) {
+        struct wire_property converted;
         char hex[WIRE_ID_HEX + 1];
+        char *owned = NULL;
         int code;
 
         failure_clear(c);
-        if (!c || !id || !url)
+        if (!c || !id)
                 return result(failure_set(c, ERROR_INVALID_ARGUMENT, NULL));
-        code = wire_find_job(c, id, "", hex);
-        return result(code ? code : wire_set_url(c, hex, index, url));
+        code = convert(c, "file", &(dosvc_property){ key, value }, &converted, &owned);
+        if (!code)
+                code = wire_find_job(c, id, "", hex);
+        if (!code)
+                /* The one that has a method of its own: it may restart a transfer. */
+                code = streq(key, "url") ? wire_set_url(c, hex, index, value) : wire_set_file_property(c, hex, index, &converted);
+        free(owned);
+        return result(code);
 }
 
 int32_t dosvc_replace_url_prefix(dosvc *c, const char *id, const char *old_prefix, const char *new_prefix, uint32_t *ret_changed) {

@@ -537,6 +537,21 @@ int wire_set_properties(struct dosvc *c, const char *hex, const struct wire_prop
                                       .args = &list });
 }
 
+int wire_set_file_property(struct dosvc *c, const char *hex, uint32_t index, const struct wire_property *property) {
+        const struct property_list list = { property, 1 };
+        char path[WIRE_PATH_MAX];
+
+        if (property->type == 's' && !utf8_is_valid(property->s, SIZE_MAX))
+                return failure_setf(c, ERROR_INVALID_ARGUMENT, "%s is not valid UTF-8.", property->name);
+        wire_file_path(hex, index, path);
+        return connection_call(c, &(struct call){ .path = path,
+                                                  .interface = WIRE_FILE,
+                                                  .member = "SetProperties",
+                                                  .flags = CALL_REPEATABLE,
+                                                  .build = build_properties,
+                                                  .args = &list });
+}
+
 int wire_set_property(struct dosvc *c, const char *hex, const struct wire_property *property) {
         return wire_set_properties(c, hex, property, 1);
 }

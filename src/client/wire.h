@@ -68,6 +68,7 @@ struct wire_property {
 };
 /* All or none. */
 int wire_set_properties(struct dosvc *c, const char *hex, const struct wire_property *properties, size_t n);
+int wire_set_file_property(struct dosvc *c, const char *hex, uint32_t index, const struct wire_property *property);
 int wire_set_property(struct dosvc *c, const char *hex, const struct wire_property *property);
 
 /* ---- making ---- */

@@ -37,12 +37,14 @@ def test_each_property_of_the_service_has_a_row_with_its_type(kind, interface):
     assert in_table == on_bus
 
 
-def test_what_setproperties_takes_can_be_set_by_key():
+@pytest.mark.parametrize("kind, reader, others", [("job", "options_read_properties", set()),
+                                                  ("file", "options_read_file_properties", {"Url"})])  # by SetUrl
+def test_what_setproperties_takes_can_be_set_by_key(kind, reader, others):
     """src/bus/options.c is what the service reads."""
-    reader = read("src/bus/options.c").split("int options_read_properties(")[1].split("\n}\n")[0]
-    taken = set(re.findall(r'\{ "(\w+)",\s+OPTION_', reader))
-    assert "Name" in taken
-    assert {name for kind, _, name, _, access in rows() if kind == "job" and set(access) & set("ws")} == taken
+    source = read("src/bus/options.c").split(f"int {reader}(")[1].split("\n}\n")[0]
+    taken = set(re.findall(r'\{ "(\w+)",\s+OPTION_', source))
+    assert len(taken) > 2
+    assert {name for k, _, name, _, access in rows() if k == kind and set(access) & set("ws")} == taken | others
 
 
 def test_the_library_knows_every_key_and_the_help_shows_those_that_can_be_set():
@@ -50,5 +52,5 @@ def test_the_library_knows_every_key_and_the_help_shows_those_that_can_be_set():
     if not os.path.exists(program):
         pytest.skip(f"{program} is not built")
     shown = subprocess.run([program, "set", "--help"], check=True, capture_output=True, text=True).stdout.split("Keys:\n")[1]
-    keys = [key for kind, key, _, _, access in rows() if kind == "job" and set(access) & set("ws")]
-    assert re.findall(r"^  (\w+) ", shown, re.MULTILINE) == keys
+    keys = [("file.N." if kind == "file" else "") + key for kind, key, _, _, access in rows() if set(access) & set("ws")]
+    assert re.findall(r"^  ([\w.]+) ", shown, re.MULTILINE) == keys

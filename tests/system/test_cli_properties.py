@@ -96,6 +96,16 @@ def test_files_get_other_urls_one_by_one_and_by_their_beginning(instance, small,
     assert (target / "a").read_bytes() == (target / "b").read_bytes() == small.body
 
 
+def test_a_key_of_a_file_is_a_secret_that_can_be_set_and_is_never_shown(instance, origin, target):
+    job_id = create(instance, "x")
+    instance.run("add", job_id, "-d", target, origin.url("a", 1), check=True)
+    info = json.dumps({"KeyData": "QUJDREVGR0hJSktMTU5PUA==", "EncryptionBufferSize": 65536, "AlgorithmName": "AES", "ChainingMode": "CBC"})
+    assert instance.run("set", job_id, f"file.0.decryption_info={info}").returncode == 2
+    result = instance.run("set", job_id, "file.0.decryption_info@-", stdin=info)
+    assert result.returncode in (0, 2), result.stderr
+    assert "QUJDREVG" not in result.stderr + instance.run("show", "--all", job_id, check=True).stdout
+
+
 def test_show_all_has_a_block_for_each_file(instance, origin, target):
     job_id = create(instance, "x")
     instance.run("add", job_id, "-d", target, origin.url("a", 1), origin.url("b", 2), check=True)
