@@ -509,8 +509,10 @@ int32_t dosvc_set_of_file(dosvc *c, const char *id, uint32_t index, const char *
         if (!code)
                 code = wire_find_job(c, id, "", hex);
         if (!code)
-                /* The one that has a method of its own: it may restart a transfer. */
-                code = streq(key, "url") ? wire_set_url(c, hex, index, value) : wire_set_file_property(c, hex, index, &converted);
+                /* Two have methods of their own: they may start a transfer again. */
+                code = streq(key, "url")          ? wire_set_url(c, hex, index, value)
+                       : streq(key, "validation") ? wire_set_validation(c, hex, index, streq(value, "good"))
+                                                  : wire_set_file_property(c, hex, index, &converted);
         free(owned);
         return result(code);
 }

@@ -38,7 +38,7 @@ def test_each_property_of_the_service_has_a_row_with_its_type(kind, interface):
 
 
 @pytest.mark.parametrize("kind, reader, others", [("job", "options_read_properties", set()),
-                                                  ("file", "options_read_file_properties", {"Url"})])  # by SetUrl
+                                                  ("file", "options_read_file_properties", {"Url", "Validation"})])  # by methods
 def test_what_setproperties_takes_can_be_set_by_key(kind, reader, others):
     """src/bus/options.c is what the service reads."""
     source = read("src/bus/options.c").split(f"int {reader}(")[1].split("\n}\n")[0]
