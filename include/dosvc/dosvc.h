@@ -178,6 +178,8 @@ typedef struct dosvc_job_info {
         int remote_time;
         dosvc_failure error;
         const char *instance; /* "system" or "user" */
+        const char *kind;     /* "job" or "download" */
+        int is_volatile;      /* ends with its client's connection */
 } dosvc_job_info;
 
 typedef struct dosvc_file_info {
@@ -224,7 +226,7 @@ typedef int (*dosvc_file_fn)(const dosvc_file_info *file, void *userdata);
 typedef int (*dosvc_history_fn)(const dosvc_history_info *entry, void *userdata);
 
 int32_t dosvc_get_job(dosvc *connection, const char *id, dosvc_job_fn fn, void *userdata); /* calls it once */
-/* Live jobs of the caller in the order of creation; family NULL: both. */
+/* Live jobs of the caller in the order of creation; family NULL: all; "do", "bits": jobs of that family; "download". */
 int32_t dosvc_list_jobs(dosvc *connection, const char *family, dosvc_job_fn fn, void *userdata);
 int32_t dosvc_list_files(dosvc *connection, const char *id, dosvc_file_fn fn, void *userdata);
 int32_t dosvc_list_history(dosvc *connection, size_t max_entries, dosvc_history_fn fn, void *userdata);

@@ -21,6 +21,27 @@ static int method_set_url(sd_bus_message *m, void *userdata, sd_bus_error *error
         return 1;
 }
 
+static int method_set_path(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        struct peer *peer = ASSERT_PTR(userdata);
+        _cleanup_(file_spec_done)
+        struct manager_file_spec to = {};
+        struct options_text text;
+        struct bus_call *call;
+        struct job_file *file;
+        int r;
+
+        if (!bus_find_job(peer, sd_bus_message_get_path(m), &file) || !file)
+                return bus_set_error(error, ERROR_NOT_FOUND, "");
+        r = options_read_destination(m, &to, &text);
+        if (r != 0)
+                return bus_set_error(error, r, text.text);
+        r = bus_call_new(peer, m, NULL, error, &call);
+        if (r < 0)
+                return r;
+        manager_set_file_path(peer->server->manager, file, to.file.path, to.file.mode, to.directory_fd, bus_call_answer, call);
+        return 1;
+}
+
 static int method_set_properties(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         struct peer *peer = ASSERT_PTR(userdata);
         struct manager_file_properties properties;
@@ -73,10 +94,12 @@ static const sd_bus_vtable file_vtable[] = {
         SD_BUS_VTABLE_START(0),
         SD_BUS_METHOD_WITH_ARGS("SetUrl", SD_BUS_ARGS("s", url), SD_BUS_NO_RESULT, method_set_url,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
-        SD_BUS_METHOD_WITH_ARGS("SetProperties", SD_BUS_ARGS("a{sv}", properties), SD_BUS_NO_RESULT, method_set_properties,
+        SD_BUS_METHOD_WITH_ARGS("SetPath", SD_BUS_ARGS("ay", path, "a{sv}", options), SD_BUS_NO_RESULT, method_set_path,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("SetValidation", SD_BUS_ARGS("b", good), SD_BUS_NO_RESULT, method_set_validation,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("SetProperties", SD_BUS_ARGS("a{sv}", properties), SD_BUS_NO_RESULT,
+                                method_set_properties, SD_BUS_VTABLE_UNPRIVILEGED),
 #define FILE_PROPERTY(name, signature, expression) SD_BUS_PROPERTY(#name, signature, get_property, 0, 0),
 #include "bus/file_properties.def"
 #undef FILE_PROPERTY

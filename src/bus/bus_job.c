@@ -77,6 +77,26 @@ static int method_add_files(sd_bus_message *m, void *userdata, sd_bus_error *err
         return 1;
 }
 
+static int method_start(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        struct peer *peer = ASSERT_PTR(userdata);
+        struct job *job = bus_find_job(peer, sd_bus_message_get_path(m), NULL);
+        _cleanup_(file_spec_done)
+        struct manager_file_spec wanted = {};
+        struct bus_call *call;
+        int r;
+
+        if (!job)
+                return bus_set_error(error, ERROR_NOT_FOUND, "");
+        r = options_read_ranges(m, &wanted.file);
+        if (r != 0)
+                return bus_set_error(error, r, "");
+        r = bus_call_new(peer, m, NULL, error, &call);
+        if (r < 0)
+                return r;
+        manager_start_download(peer->server->manager, job, wanted.file.ranges, wanted.file.n_ranges, bus_call_answer, call);
+        return 1;
+}
+
 static int method_set_properties(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         struct peer *peer = ASSERT_PTR(userdata);
         struct job *job = bus_find_job(peer, sd_bus_message_get_path(m), NULL);
@@ -93,6 +113,7 @@ static int method_set_properties(sd_bus_message *m, void *userdata, sd_bus_error
         r = bus_call_new(peer, m, NULL, error, &call);
         if (r < 0)
                 return r;
+        properties.client = peer;
         manager_set_properties(peer->server->manager, job, &properties, bus_call_answer, call);
         return 1;
 }
@@ -192,6 +213,8 @@ static const sd_bus_vtable job_vtable[] = {
         SD_BUS_METHOD_WITH_ARGS("Suspend", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, method_suspend,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Resume", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, method_resume, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Start", SD_BUS_ARGS("a(tt)", ranges), SD_BUS_NO_RESULT, method_start,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Cancel", SD_BUS_NO_ARGS, SD_BUS_RESULT("b", left), method_cancel,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Complete", SD_BUS_NO_ARGS, SD_BUS_RESULT("b", partial), method_complete,

@@ -23,6 +23,8 @@ static struct manager_create_request make_request(const struct peer *peer, const
         return (struct manager_create_request) {
                 .owner = peer->uid,
                 .family = (enum job_family) options->family,
+                .kind = (enum job_kind) options->kind,
+                .client = options->is_volatile ? peer : NULL,
                 .name = name,
                 .description = options->description,
                 .proxy_environment = options->proxy_environment,
@@ -69,18 +71,32 @@ static int method_create_job(sd_bus_message *m, void *userdata, sd_bus_error *er
 
 /* ---- finding and listing ---- */
 
-/* -1: any. */
-static int read_family(sd_bus_message *m, int *ret, sd_bus_error *error) {
-        const char *family;
+/* Which jobs are meant: a family's leave its downloads out, as IBackgroundCopyManager does. */
+struct filter {
+        int family; /* -1: any */
+        int kind;   /* -1: any */
+};
+
+static int read_filter(sd_bus_message *m, struct filter *ret, sd_bus_error *error) {
+        const char *word;
         int r;
 
-        r = sd_bus_message_read_basic(m, 's', &family);
+        r = sd_bus_message_read_basic(m, 's', &word);
         if (r < 0)
                 return r;
-        *ret = *family ? job_family_from_name(family) : -1;
-        if (*family && *ret < 0)
-                return bus_set_error(error, ERROR_INVALID_ARGUMENT, "The family is \"do\", \"bits\" or empty.");
+        *ret = (struct filter) { -1, -1 };
+        if (!*word)
+                return 0;
+        ret->family = job_family_from_name(word);
+        ret->kind = ret->family >= 0 ? JOB_KIND_JOB : job_kind_from_name(word);
+        if (ret->family < 0 && ret->kind != JOB_KIND_DOWNLOAD)
+                return bus_set_error(error, ERROR_INVALID_ARGUMENT, "The family is \"do\", \"bits\", \"download\" or empty.");
         return 0;
+}
+
+static bool filter_lets_pass(const struct filter *filter, const struct job *job) {
+        return (filter->family < 0 || job->family == (enum job_family) filter->family) &&
+               (filter->kind < 0 || job->kind == (enum job_kind) filter->kind);
 }
 
 static int find_by_words(struct peer *peer, const char *id, struct job **ret) {
@@ -111,12 +127,13 @@ static int method_get_job(sd_bus_message *m, void *userdata, sd_bus_error *error
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
         char path[BUS_PATH_MAX];
         struct job *job = NULL;
-        int family, r;
+        struct filter filter;
         const char *id;
+        int r;
 
         r = sd_bus_message_read_basic(m, 's', &id);
         if (r >= 0)
-                r = read_family(m, &family, error);
+                r = read_filter(m, &filter, error);
         if (r < 0)
                 return r;
         if (!is_prefix(id))
@@ -125,7 +142,7 @@ static int method_get_job(sd_bus_message *m, void *userdata, sd_bus_error *error
         r = find_by_words(peer, id, &job);
         if (r == ERROR_INVALID_ARGUMENT)
                 return bus_set_error(error, ERROR_NOT_FOUND, "More than one job's id begins like that.");
-        if (r != 0 || (family >= 0 && job->family != (enum job_family) family))
+        if (r != 0 || !filter_lets_pass(&filter, job))
                 return bus_set_error(error, r < 0 ? r : ERROR_NOT_FOUND, "");
         bus_path_of_job(&job->id, path);
         r = sd_bus_message_new_method_return(m, &reply);
@@ -164,11 +181,11 @@ static int close_page(sd_bus_message *reply, uint64_t next, bool more) {
         return r < 0 ? r : sd_bus_message_append_basic(reply, 's', more ? cursor : "");
 }
 
-static struct job *next_of_family(struct peer *peer, int family, uint64_t after, uint64_t *ret_sequence) {
+static struct job *next_job(struct peer *peer, const struct filter *filter, uint64_t after, uint64_t *ret_sequence) {
         struct job *job;
 
         while ((job = manager_next_job(peer->server->manager, peer->uid, after, ret_sequence))) {
-                if (family < 0 || job->family == (enum job_family) family)
+                if (filter_lets_pass(filter, job))
                         return job;
                 after = *ret_sequence;
         }
@@ -181,25 +198,26 @@ static int method_list_jobs(sd_bus_message *m, void *userdata, sd_bus_error *err
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
         bool dirty = false;
         uint64_t sequence;
+        struct filter filter;
         struct page page;
         struct job *job;
-        int family, r;
+        int r;
 
-        r = read_family(m, &family, error);
+        r = read_filter(m, &filter, error);
         if (r >= 0)
                 r = read_page(m, 0, &page, error);
         if (r >= 0)
                 r = sd_bus_message_new_method_return(m, &reply);
         if (r >= 0)
                 r = sd_bus_message_open_container(reply, 'a', "a{sv}");
-        for (uint32_t i = 0; r >= 0 && i < page.limit && (job = next_of_family(peer, family, page.after, &sequence));
+        for (uint32_t i = 0; r >= 0 && i < page.limit && (job = next_job(peer, &filter, page.after, &sequence));
              i++) {
                 page.after = sequence;
                 dirty |= manager_job_is_dirty(manager, job);
                 r = bus_append_job(reply, manager, job, PROPERTY_ALL);
         }
         if (r >= 0)
-                r = close_page(reply, page.after, next_of_family(peer, family, page.after, &sequence) != NULL);
+                r = close_page(reply, page.after, next_job(peer, &filter, page.after, &sequence) != NULL);
         if (r < 0)
                 return r;
         return bus_reply(peer, m, TAKE_PTR(reply), dirty, error);

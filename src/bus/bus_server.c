@@ -46,6 +46,8 @@ void peer_drop(struct peer *peer) {
         bus_notify_done(peer);
         bus_call_orphan_all(peer);
         peer_unsubscribe(peer, NULL);
+        if (server->manager && !server->stopping)
+                manager_client_gone(server->manager, peer);
         DL_DELETE(server->peers, peer);
         server->n_peers--;
         /* We may be deep inside sd_bus_process() of this very connection: the loop takes it away. */

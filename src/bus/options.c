@@ -9,6 +9,7 @@
 enum option_type {
         OPTION_STRING,   /* const char * */
         OPTION_FAMILY,   /* int64_t */
+        OPTION_KIND,     /* int64_t */
         OPTION_PRIORITY, /* int64_t */
         OPTION_U32,      /* int64_t */
         OPTION_UMASK,    /* int64_t */
@@ -96,8 +97,7 @@ static int read_sha256(sd_bus_message *m, const uint8_t **ret) {
         return 0;
 }
 
-/* *ret is allocated, also when this fails half-way. */
-static int read_ranges(sd_bus_message *m, struct job_file_spec *ret) {
+int options_read_ranges(sd_bus_message *m, struct job_file_spec *ret) {
         struct byte_range *ranges = NULL;
         size_t n = 0, n_allocated = 0;
         uint64_t offset, length;
@@ -136,6 +136,8 @@ static int read_value(sd_bus_message *m, const struct option *option, void *targ
                 return MIN(sd_bus_message_read_basic(m, 'h', field), 0);
         case OPTION_FAMILY:
                 return read_word(m, job_family_from_name, field);
+        case OPTION_KIND:
+                return read_word(m, job_kind_from_name, field);
         case OPTION_PRIORITY:
                 return read_word(m, job_priority_from_name, field);
         case OPTION_U32:
@@ -149,7 +151,7 @@ static int read_value(sd_bus_message *m, const struct option *option, void *targ
         case OPTION_SHA256:
                 return read_sha256(m, field);
         default:
-                return read_ranges(m, field);
+                return options_read_ranges(m, field);
         }
 }
 
@@ -157,9 +159,9 @@ static int read_value(sd_bus_message *m, const struct option *option, void *targ
 
 static const char *option_signature(enum option_type type) {
         static const char *const signatures[] = {
-                [OPTION_STRING] = "s",  [OPTION_FAMILY] = "s",  [OPTION_PRIORITY] = "s",   [OPTION_U32] = "u",
-                [OPTION_UMASK] = "u",   [OPTION_SECONDS] = "t", [OPTION_BOOL] = "b",       [OPTION_SIZE] = "t",
-                [OPTION_FLAG] = "b",
+                [OPTION_STRING] = "s",  [OPTION_FAMILY] = "s",  [OPTION_KIND] = "s",       [OPTION_PRIORITY] = "s",
+                [OPTION_U32] = "u",     [OPTION_UMASK] = "u",   [OPTION_SECONDS] = "t",    [OPTION_BOOL] = "b",
+                [OPTION_SIZE] = "t",    [OPTION_FLAG] = "b",
                 [OPTION_SHA256] = "ay", [OPTION_FD] = "h",      [OPTION_RANGES] = "a(tt)",
         };
 
@@ -239,6 +241,8 @@ static int read_dictionary(sd_bus_message *m, const struct option *options, size
 int options_read_create(sd_bus_message *m, struct create_options *ret, struct options_text *text) {
         static const struct option options[] = {
                 { "Family", OPTION_FAMILY, offsetof(struct create_options, family) },
+                { "Kind", OPTION_KIND, offsetof(struct create_options, kind) },
+                { "Volatile", OPTION_BOOL, offsetof(struct create_options, is_volatile) },
                 { "Priority", OPTION_PRIORITY, offsetof(struct create_options, priority) },
                 { "Description", OPTION_STRING, offsetof(struct create_options, description) },
                 { "ProxyEnvironment", OPTION_STRING, offsetof(struct create_options, proxy_environment) },
@@ -292,6 +296,7 @@ int options_read_properties(sd_bus_message *m, struct manager_properties *ret, s
                 { "MaxDownloadSize", OPTION_SIZE, offsetof(struct manager_properties, max_download_size) },
                 { "CostFlags", OPTION_U32, offsetof(struct manager_properties, cost_flags) },
                 { "NotificationInterval", OPTION_U32, offsetof(struct manager_properties, notification_interval_ms) },
+                { "Volatile", OPTION_BOOL, offsetof(struct manager_properties, is_volatile) },
         };
 
         text->text[0] = 0;
@@ -301,6 +306,8 @@ int options_read_properties(sd_bus_message *m, struct manager_properties *ret, s
 
 int options_read_file_properties(sd_bus_message *m, struct manager_file_properties *ret, struct options_text *text) {
         static const struct option options[] = {
+                { "FileId", OPTION_STRING, offsetof(struct manager_file_properties, file_id) },
+                { "Size", OPTION_SIZE, offsetof(struct manager_file_properties, stated_size) },
                 { "IntegrityCheckInfo", OPTION_STRING, offsetof(struct manager_file_properties, integrity_info) },
                 { "IntegrityCheckMandatory", OPTION_BOOL, offsetof(struct manager_file_properties, integrity_mandatory) },
                 { "DecryptionInfo", OPTION_STRING, offsetof(struct manager_file_properties, decryption_info) },
@@ -313,11 +320,15 @@ int options_read_file_properties(sd_bus_message *m, struct manager_file_properti
 
 /* ---- files ---- */
 
+void file_spec_done(struct manager_file_spec *spec) {
+        free((char *) spec->file.path);
+        free((struct byte_range *) spec->file.ranges);
+        *spec = (struct manager_file_spec) {};
+}
+
 void file_list_done(struct file_list *list) {
-        for (size_t i = 0; i < list->n_items; i++) {
-                free((char *) list->items[i].file.path);
-                free((struct byte_range *) list->items[i].file.ranges);
-        }
+        for (size_t i = 0; i < list->n_items; i++)
+                file_spec_done(&list->items[i]);
         free(list->items);
         *list = (struct file_list) {};
 }
@@ -330,11 +341,11 @@ static int read_path(sd_bus_message *m, const char **ret) {
 
         if (r < 0)
                 return r;
-        if (size == 0 || memchr(bytes, 0, size))
+        if (size > 0 && memchr(bytes, 0, size))
                 return ERROR_INVALID_NAME;
         if (size > LIMIT_PATH)
                 return ERROR_NAME_TOO_LONG;
-        path = strndup(bytes, size);
+        path = size > 0 ? strndup(bytes, size) : strdup(""); /* "": comes later */
         if (!path)
                 return -ENOMEM;
         *ret = path;
@@ -362,6 +373,27 @@ static int read_file(sd_bus_message *m, struct manager_file_spec *spec, struct o
         if (r != 0)
                 return r;
         return read_dictionary(m, options, ELEMENTSOF(options), spec, text);
+}
+
+int options_read_destination(sd_bus_message *m, struct manager_file_spec *ret, struct options_text *text) {
+        struct values {
+                int64_t umask;
+                int directory_fd;
+        } values = { .umask = UMASK_DEFAULT, .directory_fd = -1 };
+        static const struct option options[] = {
+                { "Umask", OPTION_UMASK, offsetof(struct values, umask) },
+                { "Directory", OPTION_FD, offsetof(struct values, directory_fd) },
+        };
+        int r;
+
+        text->text[0] = 0;
+        *ret = (struct manager_file_spec) { .directory_fd = -1 };
+        r = read_path(m, &ret->file.path);
+        if (r == 0)
+                r = read_dictionary(m, options, ELEMENTSOF(options), &values, text);
+        ret->file.mode = 0666 & ~(mode_t) values.umask;
+        ret->directory_fd = values.directory_fd;
+        return r;
 }
 
 static int file_list_grow(struct file_list *list) {

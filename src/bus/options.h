@@ -19,6 +19,7 @@ struct create_options {
         const char *description;
         const char *proxy_environment;
         int64_t family;
+        int64_t kind;
         int64_t priority;
         int64_t no_progress_timeout_s;
         int64_t minimum_retry_delay_s;
@@ -30,6 +31,7 @@ struct create_options {
         int remote_time;
         int resume;
         int attach;
+        int is_volatile;
 };
 /* At an a{sv}. */
 int options_read_create(sd_bus_message *m, struct create_options *ret, struct options_text *text);
@@ -43,4 +45,9 @@ struct file_list {
 };
 void file_list_done(struct file_list *list);
 /* At an a(saya{sv}). @umask: 0 to 0777. */
+/* At an a(tt): fills in @ret->ranges, which file_spec_done() frees, also after a failure. */
+int options_read_ranges(sd_bus_message *m, struct job_file_spec *ret);
+/* At "ay" and an a{sv}: a destination that comes later, freed in the same way. */
+int options_read_destination(sd_bus_message *m, struct manager_file_spec *ret, struct options_text *text);
+void file_spec_done(struct manager_file_spec *spec);
 int options_read_files(sd_bus_message *m, uint32_t umask, struct file_list *ret, struct options_text *text);

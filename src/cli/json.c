@@ -86,6 +86,8 @@ json_t *json_of_job(const dosvc_job_info *job) {
                 { "name", json_of_text(job->name) },
                 { "description", json_of_text(job->description) },
                 { "family", text_or_null(job->family) },
+                { "kind", text_or_null(job->kind) },
+                { "volatile", json_boolean(job->is_volatile) },
                 { "instance", text_or_null(job->instance) },
                 { "owner", number_or_null(job->owner) },
                 { "state", text_or_null(job->state) },

@@ -29,7 +29,8 @@ char *note_of(const dosvc_job_info *job) {
                                       format_duration(now > job->waiting_since ? (now - job->waiting_since) / 1000000 : 0, since))
                         : text("");
         failure = job->error.hresult ? failure_sentence(&job->error) : text("");
-        return must_printf("%s%s%s", waiting, *waiting && *failure ? "; " : "", failure);
+        return must_printf("%s%s%s%s", strcmp(job->kind, "job") == 0 ? "" : *waiting || *failure ? "download; " : "download", waiting,
+                           *waiting && *failure ? "; " : "", failure);
 }
 
 static int list_add(const dosvc_job_info *job, void *userdata) {
@@ -128,6 +129,8 @@ static int show_job(const dosvc_job_info *job, void *userdata) {
         print_field("files", files);
         print_field("priority", job->priority);
         print_field("family", job->family);
+        if (strcmp(job->kind, "job") != 0)
+                print_field("kind", job->is_volatile ? "download, ends with its program" : job->kind);
         print_field("instance", job->instance);
         switches = must_printf("%s%s%s", job->complete_when_transferred ? "complete_when_transferred " : "", job->replace ? "replace " : "",
                                job->remote_time ? "remote_time " : "");

@@ -257,6 +257,8 @@ struct job_fields {
 static const struct field job_fields[] = {
         JOB_FIELD("Id", FIELD_STRING, id),
         JOB_FIELD("Family", FIELD_STRING, family),
+        JOB_FIELD("Kind", FIELD_STRING, kind),
+        JOB_FIELD("Volatile", FIELD_BOOL, is_volatile),
         JOB_FIELD("Owner", FIELD_U32, owner),
         JOB_FIELD("Name", FIELD_STRING, name),
         JOB_FIELD("Description", FIELD_STRING, description),
@@ -284,6 +286,7 @@ static const struct field job_fields[] = {
         JOB_FIELD("BytesFetched", FIELD_U64, bytes_fetched),
         JOB_FIELD("FilesTotal", FIELD_U64, files_total),
         JOB_FIELD("FilesTransferred", FIELD_U64, files_transferred),
+        JOB_MORE("Started", FIELD_BOOL, started),
         JOB_MORE("CustomHeaders", FIELD_STRING, custom_headers),
         JOB_MORE("CustomHeadersWriteOnly", FIELD_BOOL, custom_headers_write_only),
         JOB_MORE("SecurityFlags", FIELD_U32, security_flags),
@@ -300,6 +303,7 @@ static const dosvc_job_info no_job = {
         .size = sizeof(dosvc_job_info),
         .id = "",
         .family = "do",
+        .kind = "job",
         .name = "",
         .description = "",
         .state = "suspended",
@@ -323,6 +327,7 @@ static int known_or(int value, int otherwise) {
 static void job_record_finish(struct job_record *record, const struct error_fields *error) {
         record->family = (enum job_family) known_or(job_family_from_name(record->info.family), JOB_FAMILY_DO);
         record->state = (enum job_state) known_or(job_state_from_name(record->info.state), JOB_SUSPENDED);
+        record->kind = (enum job_kind) known_or(job_kind_from_name(record->info.kind), JOB_KIND_JOB);
         record->priority =
                 (enum job_priority) known_or(job_priority_from_name(record->info.priority), JOB_PRIORITY_NORMAL);
         record->info.error = finish_error(error, record->family);

@@ -17,11 +17,13 @@ struct record_strings {
 struct job_record {
         dosvc_job_info info;
         enum job_family family;
+        enum job_kind kind;
         enum job_state state;
         enum job_priority priority;
         enum error_context error_context;
         uint32_t error_file; /* index, or JOB_ERROR_NO_FILE */
         struct job_record_more {
+                int started; /* resumed or started at least once */
                 const char *custom_headers; /* "": none, or not to be read */
                 int custom_headers_write_only;
                 uint32_t security_flags;

@@ -189,7 +189,7 @@ int job_add_file(struct job *job, const struct job_file_spec *spec, size_t max_r
         struct job_file *file;
         int r;
 
-        r = job_file_spec_check(spec, job->family, max_ranges);
+        r = job_file_spec_check(spec, job->family, job->kind, max_ranges);
         if (r)
                 return r;
         r = job_new_file(job, &file);
@@ -316,18 +316,6 @@ int job_set_max_download_size(struct job *job, uint64_t size, uint64_t now_usec)
                 return ERROR_MAX_SIZE_INVALID;
         job->max_download_size = size > LIMIT_FILE_SIZE ? SIZE_UNKNOWN : size;
         job->modified_usec = now_usec;
-        return 0;
-}
-
-int job_file_set_url(struct job_file *file, const char *url, uint64_t now_usec) {
-        int r = job_url_check(url);
-
-        if (r)
-                return r;
-        r = strdup_to(&file->url, url);
-        if (r)
-                return r;
-        file->job->modified_usec = now_usec;
         return 0;
 }
 

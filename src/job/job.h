@@ -79,8 +79,8 @@ struct job_file {
         enum file_state state;
 
         /* What the client asked for */
-        char *url;
-        char *path;    /* absolute, bytes */
+        char *url;     /* "": comes later (downloads only) */
+        char *path;    /* absolute, bytes; "": comes later (DO family only) */
         char *file_id; /* DO content id or NULL */
         uint64_t stated_size;
         bool has_sha256;
@@ -147,7 +147,9 @@ struct job {
         struct guid id;
         uid_t owner;
         enum job_family family;
+        enum job_kind kind;
         enum job_type type;
+        bool is_volatile; /* ends with the client's connection, and with the service (design decision 18) */
         char *name;        /* display name, never NULL */
         char *description; /* never NULL */
 
@@ -214,8 +216,8 @@ DEFINE_CLEANUP_FUNC(struct job, job_free)
 int job_url_check(const char *url);
 
 struct job_file_spec {
-        const char *url;
-        const char *path;
+        const char *url;  /* "" in a download: comes by job_file_set_url() */
+        const char *path; /* "" in the DO family: comes by job_file_set_path() */
         const char *file_id;
         uint64_t stated_size; /* SIZE_UNKNOWN */
         const uint8_t *sha256; /* 32 bytes or NULL */
@@ -228,7 +230,7 @@ struct job_file_spec {
 };
 /* Judges names and ranges by form alone (URL: scheme, length, control characters; path: absolute, lengths, no "." or "..";
  * ranges: bounds and overlap as the family documents). */
-int job_file_spec_check(const struct job_file_spec *spec, enum job_family family, size_t max_ranges);
+int job_file_spec_check(const struct job_file_spec *spec, enum job_family family, enum job_kind kind, size_t max_ranges);
 /* Checks by form, refuses a destination that the job has already, copies everything. Does not ask for the state. */
 int job_add_file(struct job *job, const struct job_file_spec *spec, size_t max_ranges, struct job_file **ret_file);
 /* Takes the newest file off again (a batch that failed half-way). */
@@ -278,6 +280,9 @@ enum job_command {
         JOB_COMMAND_COMPLETE,
         JOB_COMMAND_GET,          /* any property but the error */
         JOB_COMMAND_GET_ERROR,
+        JOB_COMMAND_START,        /* Resume of a download, with the ranges that it wants */
+        JOB_COMMAND_SET_URL,
+        JOB_COMMAND_SET_SINK,     /* where a file goes to, what it is */
         JOB_COMMAND_SET,          /* name, description, priority, flags, time-outs, … */
         JOB_COMMAND_SET_NOTIFY,   /* SetNotifyInterface */
         JOB_COMMAND_TAKE_OWNERSHIP,
@@ -290,10 +295,10 @@ enum job_verdict {
         JOB_VERDICT_INVALID_STATE,
         JOB_VERDICT_NO_INFORMATION, /* GetError outside the error states */
 };
-/* From one const matrix; an intent in progress makes every changing command INVALID_STATE. */
+/* From one const matrix for each kind; an intent in progress makes every changing command INVALID_STATE. */
 enum job_verdict job_command_verdict(const struct job *job, enum job_command command);
 /* The bare matrix, for docs and tests. */
-enum job_verdict job_command_verdict_in_state(enum job_command command, enum job_state state);
+enum job_verdict job_command_verdict_in_state(enum job_kind kind, enum job_command command, enum job_state state);
 const char *job_command_name(enum job_command command);
 const char *job_event_name(enum job_event event);
 
@@ -327,6 +332,16 @@ int job_file_set_integrity_info(struct job_file *file, const char *json, uint64_
 int job_file_set_integrity_mandatory(struct job_file *file, bool mandatory, uint64_t now_usec);
 int job_file_set_decryption_info(struct job_file *file, const char *json, uint64_t now_usec);
 int job_file_set_url(struct job_file *file, const char *url, uint64_t now_usec);
+/* As in job_add_file(). ERROR_DUPLICATE_DESTINATION, ERROR_INVALID_STATE when it has a temp file already. */
+int job_file_set_path(struct job_file *file, const char *path, mode_t mode, uint64_t now_usec);
+int job_file_set_id(struct job_file *file, const char *file_id, uint64_t now_usec);       /* "": none */
+int job_file_set_stated_size(struct job_file *file, uint64_t size, uint64_t now_usec);    /* SIZE_UNKNOWN: none */
+/* What Start asks for. The first time these are the file's ranges (none: the whole file). Later the same ones, or none, mean "go on". In
+ * TRANSFERRED other ones are fetched too, behind what is there, and none mean the whole file, from its beginning.
+ * ERROR_RANGES_UNEXPECTED; ERROR_INVALID_RANGE and so on for their form. */
+int job_file_want(struct job_file *file, const struct byte_range *ranges, size_t n_ranges, size_t max_ranges);
+/* 0, or what the job lacks before it can be resumed: ERROR_JOB_EMPTY, _NO_URI, _NO_LOCAL_PATH, _SINK_UNSPECIFIED. */
+int job_is_unready(const struct job *job);
 /* Another beginning for the URL of every file that is still to be fetched and has the old one; all or none. ERROR_INVALID_ARGUMENT for
  * an empty prefix. The caller frees the array *ret_changed, not the files. */
 int job_replace_url_prefix(struct job *job, const char *old_prefix, const char *new_prefix, uint64_t now_usec,
@@ -350,6 +365,8 @@ int job_file_received(struct job_file *file, uint64_t start, uint64_t end);
 int job_file_durable(struct job_file *file, const struct intervals *synced);
 /* Everything that is not durable is forgotten (transfer process lost, fsync failed). */
 int job_file_forget_received(struct job_file *file);
+/* All content is thrown away, but the temp file stays the file's own: the next open empties it. */
+void job_file_forget_content(struct job_file *file);
 /* All content is thrown away: changed remote file, lost temp file. Temp name, identity and validators are cleared; counting
  * n_restarts is the caller's. */
 void job_file_reset(struct job_file *file);

@@ -28,7 +28,7 @@ static void describe_transitions(FILE *out) {
                 }
 }
 
-static void describe_matrix(FILE *out) {
+static void describe_matrix(FILE *out, enum job_kind kind) {
         fprintf(out, "| call |");
         for (enum job_state state = 0; state < _JOB_STATE_MAX; state++)
                 fprintf(out, " %s |", job_state_name(state));
@@ -39,7 +39,7 @@ static void describe_matrix(FILE *out) {
         for (enum job_command command = 0; command < _JOB_COMMAND_MAX; command++) {
                 fprintf(out, "| %s |", job_command_name(command));
                 for (enum job_state state = 0; state < _JOB_STATE_MAX; state++)
-                        fprintf(out, " %s |", verdict_text(job_command_verdict_in_state(command, state)));
+                        fprintf(out, " %s |", verdict_text(job_command_verdict_in_state(kind, command, state)));
                 fprintf(out, "\n");
         }
 }
@@ -68,5 +68,14 @@ void job_describe_machine(FILE *out) {
                 "INVALID_STATE. `resume` of a job without files answers JOB_EMPTY. `get_error` also finds the object\n"
                 "in `queued` until the job is transferring again, and in `transferred` after a Complete that failed.\n"
                 "\n");
-        describe_matrix(out);
+        describe_matrix(out, JOB_KIND_JOB);
+        fprintf(out,
+                "\n"
+                "## The same for a download\n"
+                "\n"
+                "A download (`IDOManager`) is a job with one file, and other rules: it is finished only when it is complete, and what it\n"
+                "fetches is fixed while it does. `set_sink` is allowed until its first `start`, which is also how it goes on.\n"
+                "`start` of a download without URL or destination answers NO_URI or NO_LOCAL_PATH.\n"
+                "\n");
+        describe_matrix(out, JOB_KIND_DOWNLOAD);
 }

@@ -32,11 +32,13 @@ int job_paths_add(struct job *job, struct job_file *file) {
          * both. */
         if (!job->paths)
                 for (size_t i = 0; i < job->n_files; i++)
-                        if (job->files[i] != file && job->files[i]->path &&
+                        if (job->files[i] != file && job->files[i]->path && *job->files[i]->path &&
                             !tsearch(job->files[i], &job->paths, compare_files)) {
                                 job_paths_done(job);
                                 return -ENOMEM;
                         }
+        if (!*file->path)
+                return 0; /* its destination comes later */
         found = tsearch(file, &job->paths, compare_files);
         if (!found)
                 return -ENOMEM;
@@ -44,7 +46,7 @@ int job_paths_add(struct job *job, struct job_file *file) {
 }
 
 void job_paths_remove(struct job *job, struct job_file *file) {
-        struct job_file **found = file->path ? tfind(file, &job->paths, compare_files) : NULL;
+        struct job_file **found = file->path && *file->path ? tfind(file, &job->paths, compare_files) : NULL;
 
         if (found && *found == file)
                 tdelete(file, &job->paths, compare_files);

@@ -81,6 +81,17 @@ void job_file_reset(struct job_file *file) {
         job_file_set_state(file, FILE_PENDING);
 }
 
+void job_file_forget_content(struct job_file *file) {
+        char temp_name[TEMP_NAME_MAX];
+        struct file_identity temp = file->temp, directory = file->directory;
+
+        memcpy(temp_name, file->temp_name, sizeof(temp_name));
+        job_file_reset(file);
+        memcpy(file->temp_name, temp_name, sizeof(temp_name));
+        file->temp = temp;
+        file->directory = directory;
+}
+
 static bool state_counts_as_transferred(enum file_state state) {
         return state == FILE_TRANSFERRED || state == FILE_PUBLISHED;
 }

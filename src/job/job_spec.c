@@ -238,13 +238,17 @@ int job_guard_check(const char *json, size_t max) {
         return utf8_is_valid(json, SIZE_MAX) ? 0 : ERROR_INVALID_ARGUMENT;
 }
 
-int job_file_spec_check(const struct job_file_spec *spec, enum job_family family _unused_, size_t max_ranges) {
+static bool comes_later(const char *name) {
+        return name && !*name;
+}
+
+int job_file_spec_check(const struct job_file_spec *spec, enum job_family family, enum job_kind kind, size_t max_ranges) {
         int r;
 
-        r = job_url_check(spec->url);
+        r = kind == JOB_KIND_DOWNLOAD && comes_later(spec->url) ? 0 : job_url_check(spec->url);
         if (r)
                 return r;
-        r = job_path_check(spec->path);
+        r = family == JOB_FAMILY_DO && comes_later(spec->path) ? 0 : job_path_check(spec->path);
         if (r)
                 return r;
         if (spec->file_id && !utf8_is_valid(spec->file_id, SIZE_MAX))

@@ -28,25 +28,7 @@ void manager_suspend_job(struct manager *m, struct job *job, manager_reply_fn fn
         manager_reply_durably(m, &job->id, reply, &(struct manager_reply) {});
 }
 
-void manager_resume_job(struct manager *m, struct job *job, manager_reply_fn fn, void *userdata) {
-        struct reply reply = { fn, userdata };
-        struct job_run *run = job_run(job);
-
-        if (job->n_files == 0 && !job_state_is_final(job->state) && job->intent == JOB_INTENT_NONE) {
-                manager_refuse(reply, &job->id, ERROR_JOB_EMPTY, "");
-                return;
-        }
-        /* A Complete that the job carries in itself failed: Resume is how a person says "the cause is mended". */
-        if (job->state == JOB_TRANSFERRED && job->intent == JOB_INTENT_NONE && job_is_complete(job) &&
-            job->complete_when_transferred && job->error.code != ERROR_NONE && !run->op) {
-                job_clear_error(job);
-                manager_save_job(m, job);
-                manager_start_op(m, job, JOB_INTENT_COMPLETE, false, (struct reply) {});
-                manager_reply_durably(m, &job->id, reply, &(struct manager_reply) {});
-                return;
-        }
-        if (!manager_command_allowed(m, job, JOB_COMMAND_RESUME, reply))
-                return;
+static void resume(struct manager *m, struct job *job, struct reply reply) {
         for (size_t i = 0; i < job->n_files; i++) {
                 job->files[i]->n_restarts = 0;
                 job->files[i]->furthest_bytes = 0;
@@ -58,6 +40,47 @@ void manager_resume_job(struct manager *m, struct job *job, manager_reply_fn fn,
         else
                 (void) manager_transition(m, job, JOB_EVENT_RESUME);
         manager_reply_durably(m, &job->id, reply, &(struct manager_reply) {});
+}
+
+void manager_resume_job(struct manager *m, struct job *job, manager_reply_fn fn, void *userdata) {
+        struct reply reply = { fn, userdata };
+        struct job_run *run = job_run(job);
+
+        int r = job_is_unready(job);
+
+        if (r != 0 && !job_state_is_final(job->state) && job->intent == JOB_INTENT_NONE) {
+                manager_refuse(reply, &job->id, r, "");
+                return;
+        }
+        /* A Complete that the job carries in itself failed: Resume is how a person says "the cause is mended". */
+        if (job->state == JOB_TRANSFERRED && job->intent == JOB_INTENT_NONE && job_is_complete(job) &&
+            job->complete_when_transferred && job->error.code != ERROR_NONE && !run->op) {
+                job_clear_error(job);
+                manager_save_job(m, job);
+                manager_start_op(m, job, JOB_INTENT_COMPLETE, false, (struct reply) {});
+                manager_reply_durably(m, &job->id, reply, &(struct manager_reply) {});
+                return;
+        }
+        if (manager_command_allowed(m, job, JOB_COMMAND_RESUME, reply))
+                resume(m, job, reply);
+}
+
+void manager_start_download(struct manager *m, struct job *job, const struct byte_range *ranges, size_t n_ranges,
+                            manager_reply_fn fn, void *userdata) {
+        struct reply reply = { fn, userdata };
+        int r;
+
+        if (!manager_command_allowed(m, job, JOB_COMMAND_START, reply))
+                return;
+        r = job_is_unready(job);
+        if (r == 0)
+                r = job_file_want(job->files[0], ranges, n_ranges, m->limits.max_ranges_per_file);
+        if (r != 0) {
+                manager_refuse(reply, &job->id, r, "");
+                return;
+        }
+        manager_save_file(m, job->files[0]);
+        resume(m, job, reply);
 }
 
 void manager_cancel_job(struct manager *m, struct job *job, manager_reply_fn fn, void *userdata) {
@@ -115,6 +138,8 @@ static int apply_properties(struct job *job, const struct manager_properties *p,
                 job->cost_flags = (uint32_t) p->cost_flags;
         if (p->notification_interval_ms >= 0)
                 job->notification_interval_ms = (uint32_t) p->notification_interval_ms;
+        if (p->is_volatile >= 0)
+                job->is_volatile = p->is_volatile != 0;
         job->custom_headers_write_only = job->custom_headers_write_only || p->custom_headers_write_only > 0;
         job->modified_usec = now;
         return 0;
@@ -140,6 +165,8 @@ void manager_set_properties(struct manager *m, struct job *job, const struct man
                 manager_refuse(reply, &job->id, r, "");
                 return;
         }
+        if (properties->is_volatile >= 0)
+                manager_bind_job(m, job, job->is_volatile ? properties->client : NULL);
         manager_save_job(m, job);
         manager_job_changed(m, job, true);
         manager_reschedule(m, job);
@@ -162,7 +189,7 @@ void manager_set_file_url(struct manager *m, struct job_file *file, const char *
         struct job *job = file->job;
         int r;
 
-        if (!manager_command_allowed(m, job, JOB_COMMAND_SET, reply))
+        if (!manager_command_allowed(m, job, JOB_COMMAND_SET_URL, reply))
                 return;
         r = job_file_set_url(file, url, manager_realtime(m));
         if (r != 0) {
@@ -187,7 +214,7 @@ void manager_set_file_validation(struct manager *m, struct job_file *file, bool 
                 return;
         }
         if (!good) {
-                file_forget_content(file);
+                job_file_forget_content(file);
                 manager_fail_job(m, job, ERROR_VALIDATION_FAILED, ERROR_CONTEXT_REMOTE_FILE, 0, file->index, false, 0, "");
         }
         manager_save_file(m, file);
@@ -202,7 +229,7 @@ void manager_replace_url_prefix(struct manager *m, struct job *job, const char *
         size_t n = 0;
         int r;
 
-        if (!manager_command_allowed(m, job, JOB_COMMAND_SET, reply))
+        if (!manager_command_allowed(m, job, JOB_COMMAND_SET_URL, reply))
                 return;
         r = job_replace_url_prefix(job, old_prefix, new_prefix, manager_realtime(m), &changed, &n);
         if (r != 0) {

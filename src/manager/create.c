@@ -10,9 +10,12 @@
 struct check {
         struct manager *manager; /* NULL: orphaned by a store failure; only waits for its answers */
         struct job *draft;
-        bool add;                /* to @target; else the draft becomes a job */
-        struct guid target;
+        void (*conclude)(struct manager *manager, struct check *check); /* the destinations are good */
+        struct guid target;      /* the job that the draft's files are for, unless it becomes one itself */
+        uint32_t target_file;    /* the file that the draft's destination is for */
         uid_t owner;
+        const void *client;      /* of a volatile job */
+        bool client_gone;
         bool resume;
         struct reply reply;
         unsigned n_pending;
@@ -82,14 +85,24 @@ static void announce(struct manager *m, const struct job *job) {
                 free(event);
 }
 
+static int give_temp_name(struct job_file *file) {
+        char name[FILES_TEMP_NAME_MAX];
+        int r;
+
+        if (!*file->path)
+                return 0; /* comes with the destination */
+        r = files_temp_name_new(name);
+        if (r == 0)
+                memcpy(file->temp_name, name, sizeof(file->temp_name));
+        return r;
+}
+
 static int give_temp_names(struct job *job, size_t first) {
         for (size_t i = first; i < job->n_files; i++) {
-                char name[FILES_TEMP_NAME_MAX];
-                int r = files_temp_name_new(name);
+                int r = give_temp_name(job->files[i]);
 
                 if (r < 0)
                         return r;
-                memcpy(job->files[i]->temp_name, name, sizeof(job->files[i]->temp_name));
         }
         return 0;
 }
@@ -103,7 +116,7 @@ static void become_job(struct manager *m, struct check *check) {
         struct job *job = check->draft;
         int r;
 
-        r = give_temp_names(job, 0);
+        r = check->client_gone ? -ECONNRESET : give_temp_names(job, 0);
         if (r == 0)
                 r = manager_adopt_job(m, job);
         if (r < 0) {
@@ -111,6 +124,7 @@ static void become_job(struct manager *m, struct check *check) {
                 return;
         }
         check->draft = NULL;
+        manager_bind_job(m, job, check->client);
         manager_save_job(m, job);
         save_files_from(m, job, 0);
         announce(m, job);
@@ -135,13 +149,19 @@ static struct job_file_spec spec_of(const struct job_file *file) {
         };
 }
 
+/* A job that runs has nowhere to put the bytes of a file without destination. */
+static bool may_add(const struct job *job, const struct job *draft) {
+        return job_command_verdict(job, JOB_COMMAND_ADD_FILE) == JOB_VERDICT_OK &&
+               (!job_state_is_active(job->state) || job_is_unready(draft) != ERROR_SINK_UNSPECIFIED);
+}
+
 static void join_job(struct manager *m, struct check *check) {
         struct job *job = manager_find_job(m, check->owner, &check->target);
         size_t first;
         int r = 0;
 
         /* It may have ended, or begun to, while the destinations were looked at. */
-        if (!job || job_command_verdict(job, JOB_COMMAND_ADD_FILE) != JOB_VERDICT_OK) {
+        if (!job || !may_add(job, check->draft)) {
                 manager_refuse(check->reply, &check->target, job ? ERROR_INVALID_STATE : ERROR_NOT_FOUND, "");
                 return;
         }
@@ -181,10 +201,8 @@ static void check_conclude(struct check *check) {
         DL_DELETE(m->checks, check);
         if (check->error != 0)
                 refuse_file(check->reply, check->draft, check->error, check->error_file);
-        else if (check->add)
-                join_job(m, check);
         else
-                become_job(m, check);
+                check->conclude(m, check);
         check_free(check);
 }
 
@@ -212,9 +230,12 @@ static int check_start(struct check *check, const struct manager_file_spec *file
 
         DL_APPEND(m->checks, check);
         for (size_t i = 0; i < n_files; i++) {
-                struct check_one *one = malloc(sizeof(*one));
+                struct check_one *one;
                 int r;
 
+                if (!*check->draft->files[i]->path)
+                        continue; /* is looked at when it comes */
+                one = malloc(sizeof(*one));
                 if (!one)
                         return -ENOMEM;
                 *one = (struct check_one) { .check = check, .index = (uint32_t) i };
@@ -285,6 +306,13 @@ static void refuse_draft(struct reply reply, const struct job *draft, int outcom
 
 /* ---- create ---- */
 
+void manager_forget_client_in_checks(struct manager *m, const void *client) {
+        struct check *check;
+
+        DL_FOREACH(m->checks, check)
+                check->client_gone |= check->client == client;
+}
+
 static bool same_files(const struct job *a, const struct job *b) {
         if (a->n_files != b->n_files)
                 return false;
@@ -304,7 +332,8 @@ static struct job *find_same(struct manager *m, const struct job *draft) {
         struct job_run *run;
 
         DL_FOREACH(m->jobs, run)
-                if (run->job->owner == draft->owner && run->job->family == draft->family && run->job->intent == JOB_INTENT_NONE &&
+                if (run->job->owner == draft->owner && run->job->family == draft->family && run->job->kind == JOB_KIND_JOB && !run->job->is_volatile &&
+                    run->job->intent == JOB_INTENT_NONE &&
                     same_files(run->job, draft))
                         return run->job;
         return NULL;
@@ -334,6 +363,8 @@ static int draft_job(struct manager *m, const struct manager_create_request *req
         uint64_t now = manager_realtime(m);
         int r;
 
+        if (request->kind == JOB_KIND_DOWNLOAD && (request->family != JOB_FAMILY_DO || request->n_files != 1))
+                return ERROR_INVALID_ARGUMENT;
         if (owner_is_full(m, request->owner))
                 return ERROR_TOO_MANY_JOBS;
         r = guid_new(&id);
@@ -353,6 +384,8 @@ static int draft_job(struct manager *m, const struct manager_create_request *req
                 r = job_set_notify_flags(*ret, (uint32_t) request->notify_flags, now);
         if (r != 0)
                 return r;
+        (*ret)->kind = request->kind;
+        (*ret)->is_volatile = request->client;
         if (request->life_time_usec > 0)
                 (*ret)->life_time_usec = request->life_time_usec;
         if (request->replace >= 0)
@@ -370,11 +403,13 @@ void manager_create_job(struct manager *m, const struct manager_create_request *
         int r;
 
         r = draft_job(m, request, &draft);
+        if (r == 0 && request->resume && request->n_files > 0)
+                r = job_is_unready(draft);
         if (r != 0) {
                 refuse_draft(reply, draft, r, request->files, request->n_files);
                 return;
         }
-        if (request->attach && request->n_files > 0) {
+        if (request->attach && request->n_files > 0 && !request->client && request->kind == JOB_KIND_JOB) {
                 struct job *same = find_same(m, draft);
 
                 if (same) {
@@ -387,7 +422,8 @@ void manager_create_job(struct manager *m, const struct manager_create_request *
                 manager_refuse(reply, NULL, -ENOMEM, "");
                 return;
         }
-        *check = (struct check) { .manager = m, .owner = request->owner, .resume = request->resume, .reply = reply };
+        *check = (struct check) { .manager = m, .conclude = become_job, .owner = request->owner, .client = request->client,
+                                  .resume = request->resume, .reply = reply };
         check->draft = TAKE_PTR(draft);
         check_run(check, request->files, request->n_files, check->draft);
 }
@@ -399,13 +435,11 @@ void manager_add_files(struct manager *m, struct job *job, const struct manager_
         struct check *check;
         int r;
 
-        if (job_command_verdict(job, JOB_COMMAND_ADD_FILE) != JOB_VERDICT_OK) {
-                manager_refuse(reply, &job->id, ERROR_INVALID_STATE, "");
-                return;
-        }
         r = job_new(&job->id, job->owner, job->family, "", manager_realtime(m), &draft);
         if (r == 0)
                 r = draft_files(m, draft, files, n_files);
+        if (r == 0 && !may_add(job, draft))
+                r = ERROR_INVALID_STATE;
         if (r != 0) {
                 refuse_draft(reply, draft, r, files, n_files);
                 return;
@@ -415,7 +449,68 @@ void manager_add_files(struct manager *m, struct job *job, const struct manager_
                 manager_refuse(reply, &job->id, -ENOMEM, "");
                 return;
         }
-        *check = (struct check) { .manager = m, .add = true, .target = job->id, .owner = job->owner, .reply = reply };
+        *check = (struct check) { .manager = m, .conclude = join_job, .target = job->id, .owner = job->owner, .reply = reply };
         check->draft = TAKE_PTR(draft);
         check_run(check, files, n_files, job);
+}
+
+/* ---- a destination that comes later ---- */
+
+static void take_path(struct manager *m, struct check *check) {
+        struct job *job = manager_find_job(m, check->owner, &check->target);
+        const struct job_file *draft = check->draft->files[0];
+        struct job_file *file = job ? job->files[check->target_file] : NULL;
+        int r = 0;
+
+        if (!job)
+                r = ERROR_NOT_FOUND;
+        else if (job_command_verdict(job, JOB_COMMAND_SET_SINK) != JOB_VERDICT_OK)
+                r = ERROR_INVALID_STATE; /* it was started while the destination was looked at */
+        else
+                r = job_file_set_path(file, draft->path, draft->mode, manager_realtime(m));
+        if (r == 0)
+                r = give_temp_name(file);
+        if (r != 0) {
+                refuse_file(check->reply, check->draft, r, 0);
+                return;
+        }
+        file->directory = draft->directory;
+        manager_save_file(m, file);
+        manager_job_changed(m, job, true);
+        manager_reply_durably(m, &job->id, check->reply, &(struct manager_reply) {});
+}
+
+void manager_set_file_path(struct manager *m, struct job_file *file, const char *path, mode_t mode, int directory_fd,
+                           manager_reply_fn fn, void *userdata) {
+        struct reply reply = { fn, userdata };
+        const struct job *job = file->job;
+        struct manager_file_spec spec = {
+                .file = { .url = "", .path = path, .stated_size = file->stated_size, .mode = mode },
+                .directory_fd = directory_fd,
+        };
+        struct check *check;
+        int r;
+
+        check = malloc(sizeof(*check));
+        if (!check) {
+                manager_refuse(reply, &job->id, -ENOMEM, "");
+                return;
+        }
+        *check = (struct check) { .manager = m, .conclude = take_path, .target = job->id, .target_file = file->index,
+                                  .owner = job->owner, .reply = reply };
+        r = job_new(&job->id, job->owner, job->family, "", manager_realtime(m), &check->draft);
+        if (r == 0) {
+                check->draft->kind = JOB_KIND_DOWNLOAD; /* no URL is needed */
+                r = draft_files(m, check->draft, &spec, 1);
+        }
+        if (r == 0 && job_command_verdict(job, JOB_COMMAND_SET_SINK) != JOB_VERDICT_OK)
+                r = ERROR_INVALID_STATE;
+        if (r == 0 && !*path)
+                r = ERROR_INVALID_NAME;
+        if (r != 0) {
+                refuse_draft(reply, check->draft, r, &spec, 1);
+                check_free(check);
+                return;
+        }
+        check_run(check, &spec, 1, job);
 }

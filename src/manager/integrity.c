@@ -35,7 +35,11 @@ int manager_check_guards(const char *integrity_info, const char *decryption_info
 static int set_properties(struct job_file *file, const struct manager_file_properties *p, uint64_t now) {
         int r = 0;
 
-        if (p->integrity_info)
+        if (p->file_id)
+                r = job_file_set_id(file, p->file_id, now);
+        if (r == 0 && p->stated_size != MANAGER_SIZE_UNCHANGED)
+                r = job_file_set_stated_size(file, p->stated_size, now);
+        if (r == 0 && p->integrity_info)
                 r = job_file_set_integrity_info(file, p->integrity_info, now);
         if (r == 0 && p->decryption_info)
                 r = job_file_set_decryption_info(file, p->decryption_info, now);
@@ -54,7 +58,10 @@ void manager_set_file_properties(struct manager *m, struct job_file *file, const
         if (!manager_command_allowed(m, job, JOB_COMMAND_SET, reply))
                 return;
         r = manager_check_guards(properties->integrity_info, properties->decryption_info, &why);
-        /* After these checks only the file's state can be in the way, and it is the same for all three. */
+        if (r == 0 && (properties->file_id || properties->stated_size != MANAGER_SIZE_UNCHANGED) &&
+            job_command_verdict(job, JOB_COMMAND_SET_SINK) != JOB_VERDICT_OK)
+                r = ERROR_INVALID_STATE;
+        /* After these checks only the file's state can be in the way, and it is the same for all of them. */
         if (r == 0)
                 r = set_properties(file, properties, manager_realtime(m));
         if (r != 0) {

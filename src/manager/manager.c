@@ -61,6 +61,7 @@ static void job_run_free(struct job_run *run) {
         if (run->changed)
                 DL_DELETE2(m->changed, run, changed_prev, changed_next);
         manager_leave_starved(run);
+        manager_bind_job(m, run->job, NULL);
         if (m->page_hint == run)
                 m->page_hint = NULL;
         HASH_DEL(m->by_id, run);
@@ -122,6 +123,7 @@ void manager_retire_job(struct manager *m, struct job *job) {
         run->finished = true;
         run->notify.notifier = NULL;
         manager_leave_starved(run);
+        manager_bind_job(m, job, NULL);
         if (m->page_hint == run)
                 m->page_hint = NULL; /* its links lead into another list from now on */
         DL_DELETE(m->jobs, run);
@@ -429,6 +431,8 @@ void manager_resume_ops(struct manager *m) {
                         continue; /* somebody asked for it in the meantime */
                 if (job->intent != JOB_INTENT_NONE)
                         manager_resume_op(m, job);
+                else if (manager_job_is_abandoned(job))
+                        manager_start_op(m, job, JOB_INTENT_CANCEL, false, (struct reply) {});
                 else if (job->state == JOB_TRANSFERRED && job->complete_when_transferred && job->error.code == ERROR_NONE)
                         manager_start_op(m, job, JOB_INTENT_COMPLETE, false, (struct reply) {});
         }
@@ -480,6 +484,8 @@ static void sweep_directories(struct manager *m) {
                         const char *slash = strrchr(file->path, '/');
                         size_t length = slash == file->path ? 1 : (size_t)(slash - file->path);
 
+                        if (!slash)
+                                continue; /* no destination yet */
                         if (file->temp_name[0])
                                 known[n_known++] = file->temp_name;
                         /* Neighbours mostly share their directory; the sweep itself drops what is left of duplicates. */

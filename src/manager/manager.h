@@ -103,6 +103,8 @@ struct manager_file_spec {
 struct manager_create_request {
         uid_t owner;
         enum job_family family;
+        enum job_kind kind;
+        const void *client; /* NULL, or: the job is volatile, and whose it is (any pointer; see manager_client_gone()) */
         const char *name;
         const char *description; /* NULL: "" */
         const char *proxy_environment; /* NULL: "" */
@@ -120,10 +122,15 @@ struct manager_create_request {
         size_t n_files;
 };
 void manager_create_job(struct manager *manager, const struct manager_create_request *request, manager_reply_fn reply, void *userdata);
+/* Everything volatile of @client goes: it will not be back. */
+void manager_client_gone(struct manager *manager, const void *client);
 void manager_add_files(struct manager *manager, struct job *job, const struct manager_file_spec *files, size_t n_files,
                        manager_reply_fn reply, void *userdata);
 void manager_suspend_job(struct manager *manager, struct job *job, manager_reply_fn reply, void *userdata);
 void manager_resume_job(struct manager *manager, struct job *job, manager_reply_fn reply, void *userdata);
+/* Resume of a download; see job_file_want(). */
+void manager_start_download(struct manager *manager, struct job *job, const struct byte_range *ranges, size_t n_ranges,
+                            manager_reply_fn reply, void *userdata);
 void manager_cancel_job(struct manager *manager, struct job *job, manager_reply_fn reply, void *userdata);
 void manager_complete_job(struct manager *manager, struct job *job, manager_reply_fn reply, void *userdata);
 
@@ -147,6 +154,8 @@ struct manager_properties { /* NULL, -1: leave as it is */
         uint64_t max_download_size; /* or MANAGER_SIZE_UNCHANGED */
         int64_t cost_flags;
         int64_t notification_interval_ms;
+        int is_volatile;
+        const void *client; /* with is_volatile 1: as in manager_create_request */
 };
 #define MANAGER_SIZE_UNCHANGED (UINT64_MAX - 1)
 #define MANAGER_PROPERTIES_NONE                                                                                      \
@@ -163,7 +172,8 @@ struct manager_properties { /* NULL, -1: leave as it is */
                                       .proxy_usage = -1,                                                            \
                                       .max_download_size = MANAGER_SIZE_UNCHANGED,                                  \
                                       .cost_flags = -1,                                                             \
-                                      .notification_interval_ms = -1 })
+                                      .notification_interval_ms = -1,                                               \
+                                      .is_volatile = -1 })
 /* All or none. */
 void manager_set_properties(struct manager *manager, struct job *job, const struct manager_properties *properties,
                             manager_reply_fn reply, void *userdata);
@@ -171,8 +181,11 @@ struct manager_file_properties { /* NULL, -1: leave as it is; "" clears */
         const char *integrity_info;
         int integrity_mandatory;
         const char *decryption_info;
+        const char *file_id;
+        uint64_t stated_size; /* or MANAGER_SIZE_UNCHANGED; SIZE_UNKNOWN: none */
 };
-#define MANAGER_FILE_PROPERTIES_NONE ((struct manager_file_properties){ .integrity_mandatory = -1 })
+#define MANAGER_FILE_PROPERTIES_NONE                                                                                 \
+        ((struct manager_file_properties){ .integrity_mandatory = -1, .stated_size = MANAGER_SIZE_UNCHANGED })
 /* All or none. Where a file is being fetched it is asked for again, under the new rules. */
 void manager_set_file_properties(struct manager *manager, struct job_file *file, const struct manager_file_properties *properties,
                                  manager_reply_fn reply, void *userdata);
@@ -180,6 +193,9 @@ void manager_set_file_properties(struct manager *manager, struct job_file *file,
  * ERROR; Resume fetches the file anew. */
 void manager_set_file_validation(struct manager *manager, struct job_file *file, bool good, manager_reply_fn reply, void *userdata);
 void manager_set_file_url(struct manager *manager, struct job_file *file, const char *url, manager_reply_fn reply, void *userdata);
+/* The destination of a file that came without one, or another one before its first byte. @path "" is an error. */
+void manager_set_file_path(struct manager *manager, struct job_file *file, const char *path, mode_t mode, int directory_fd,
+                           manager_reply_fn reply, void *userdata);
 /* For all files that are still to be fetched, in one transaction. */
 void manager_replace_url_prefix(struct manager *manager, struct job *job, const char *old_prefix, const char *new_prefix,
                                 manager_reply_fn reply, void *userdata);

@@ -105,6 +105,8 @@ struct job_run {
         bool pump_again;       /* something became startable while the pump ran */
         struct job_op *op;
         struct notify_state notify;
+        const void *client;    /* whose volatile job it is, NULL: nobody's (any more) */
+        struct job_run *client_prev, *client_next; /* manager->bound */
         bool complete_failed;  /* complete_when_transferred was tried; Resume tries again */
 };
 
@@ -156,6 +158,7 @@ struct manager {
 
         struct job_run *by_id;
         struct job_run *jobs;      /* live, by sequence */
+        struct job_run *bound;     /* those with a client */
         struct job_run *finished;  /* kept for getters, oldest first */
         size_t n_jobs;
         size_t n_finished;
@@ -232,9 +235,6 @@ int manager_transition(struct manager *m, struct job *job, enum job_event event)
 int file_run_start(struct manager *m, struct job_file *file);
 void file_run_finish(struct file_run *run);
 void file_run_end(struct file_run *run);                     /* @run may be gone afterwards */
-/* The content is thrown away but the temp file stays ours: its ranges are forgotten on disk before it is truncated (files_open() with
- * durable_end 0 does that), so no crash can leave a claim over bytes that are gone. */
-void file_forget_content(struct job_file *file);
 /* Every completion begins with it: false if the run was orphaned meanwhile (and is gone now, if this was its last request). */
 bool file_run_returned(struct file_run *run);
 void file_run_forget_request(struct file_run *run);
@@ -283,5 +283,11 @@ int manager_check_guards(const char *integrity_info, const char *decryption_info
 bool manager_command_allowed(struct manager *m, struct job *job, enum job_command command, struct reply reply);
 void manager_file_changed(struct manager *m, struct job_file *file);
 
+/* clients.c */
+void manager_bind_job(struct manager *m, struct job *job, const void *client); /* NULL: to nobody */
+/* Volatile, and nobody's: it was another run's, or its client went. */
+bool manager_job_is_abandoned(const struct job *job);
+
 /* create.c */
+void manager_forget_client_in_checks(struct manager *m, const void *client);
 void manager_orphan_checks(struct manager *m);

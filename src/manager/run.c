@@ -75,17 +75,6 @@ void file_run_local_error(struct file_run *run, int error, const char *what) {
         file_run_result(run, ENGINE_FAILED, error_code_from_errno(error), ERROR_CONTEXT_LOCAL_FILE, (uint32_t) -error, true, text);
 }
 
-void file_forget_content(struct job_file *file) {
-        char temp_name[TEMP_NAME_MAX];
-        struct file_identity temp = file->temp, directory = file->directory;
-
-        memcpy(temp_name, file->temp_name, sizeof(temp_name));
-        job_file_reset(file);
-        memcpy(file->temp_name, temp_name, sizeof(temp_name));
-        file->temp = temp;
-        file->directory = directory;
-}
-
 static void file_restart(struct manager *m, struct job_file *file, const struct engine_result *result) {
         struct job *job = file->job;
         uint64_t bytes = intervals_total(&file->received);
@@ -104,7 +93,9 @@ static void file_restart(struct manager *m, struct job_file *file, const struct 
                 return;
         }
         log_debug("file %u begins anew: %s", file->index, result->text);
-        file_forget_content(file);
+        /* Its ranges are forgotten on disk before it is truncated (files_open() with durable_end 0 does that), so no crash can leave a
+         * claim over bytes that are gone. */
+        job_file_forget_content(file);
         manager_save_file(m, file);
         manager_job_changed(m, job, false);
 }

@@ -26,6 +26,11 @@ static const char *const family_names[_JOB_FAMILY_MAX] = {
         [JOB_FAMILY_BITS] = "bits",
 };
 
+static const char *const kind_names[_JOB_KIND_MAX] = {
+        [JOB_KIND_JOB] = "job",
+        [JOB_KIND_DOWNLOAD] = "download",
+};
+
 static const char *const context_names[_ERROR_CONTEXT_MAX] = {
         [ERROR_CONTEXT_NONE] = "none",
         [ERROR_CONTEXT_UNKNOWN] = "unknown",
@@ -73,6 +78,10 @@ const char *job_family_name(enum job_family family) {
         return LOOKUP(family_names, family);
 }
 
+const char *job_kind_name(enum job_kind kind) {
+        return LOOKUP(kind_names, kind);
+}
+
 const char *error_context_name(enum error_context context) {
         return LOOKUP(context_names, context);
 }
@@ -102,6 +111,10 @@ int job_priority_from_name(const char *name) {
 
 int job_family_from_name(const char *name) {
         return find_name(family_names, ELEMENTSOF(family_names), name);
+}
+
+int job_kind_from_name(const char *name) {
+        return find_name(kind_names, ELEMENTSOF(kind_names), name);
 }
 
 int waiting_reason_from_name(const char *name) {

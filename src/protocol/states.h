@@ -39,6 +39,14 @@ enum job_family {
         _JOB_FAMILY_MAX,
 };
 
+/* Which face it was made for: a job of n files (IBackgroundCopyManager), or one download with one file (IDOManager). A fact beside the
+ * family: what a call may do and who enumerates it follow it. */
+enum job_kind {
+        JOB_KIND_JOB = 0,
+        JOB_KIND_DOWNLOAD = 1,
+        _JOB_KIND_MAX,
+};
+
 /* BG_ERROR_CONTEXT */
 enum error_context {
         ERROR_CONTEXT_NONE = 0,
@@ -96,6 +104,7 @@ enum job_intent {
 const char *job_state_name(enum job_state state);
 const char *job_priority_name(enum job_priority priority); /* "foreground" … */
 const char *job_family_name(enum job_family family);       /* "do", "bits" */
+const char *job_kind_name(enum job_kind kind);             /* "job", "download" */
 const char *error_context_name(enum error_context context); /* "none", "local_file" … */
 const char *waiting_reason_name(enum waiting_reason reason); /* "none", "slot", "retry" … */
 /* One sentence for a person: "waits for its next try". */
@@ -105,4 +114,5 @@ const char *waiting_reason_text(enum waiting_reason reason);
 int job_state_from_name(const char *name);
 int job_priority_from_name(const char *name);
 int job_family_from_name(const char *name);
+int job_kind_from_name(const char *name);
 int waiting_reason_from_name(const char *name);

@@ -120,7 +120,7 @@ static bool string_makes_sense(const struct field *field, const char *s) {
         case FIELD_URL:
                 return !string_has_control(s);
         case FIELD_PATH:
-                return s[0] == '/';
+                return s[0] == '/' || !s[0];
         default:
                 return true;
         }

@@ -16,7 +16,7 @@ enum field_kind {
         FIELD_BOOL,
         FIELD_TEXT,          /* char *, UTF-8 */
         FIELD_URL,           /* char *, no control characters */
-        FIELD_PATH,          /* char *, absolute, any bytes: a blob */
+        FIELD_PATH,          /* char *, absolute or empty, any bytes: a blob */
         FIELD_BYTES_OR_NULL, /* char * or NULL, any bytes: a blob */
         FIELD_SECRET,        /* struct secret: a sealed blob (store/sealer.h) */
         FIELD_CHARS,         /* char[], NUL-terminated */
@@ -48,7 +48,9 @@ extern const struct field_table history_fields;
 #define JOB_FIELDS(X)                                                            \
         X(owner, U32, owner, UINT32_MAX - 1)                                     \
         X(family, U32, family, _JOB_FAMILY_MAX - 1)                              \
+        X(kind, U32, kind, _JOB_KIND_MAX - 1)                                    \
         X(type, U32, type, JOB_TYPE_DOWNLOAD)                                    \
+        X(is_volatile, BOOL, is_volatile, 1)                                     \
         X(name, TEXT, name, STORE_NAME_BYTES)                                    \
         X(description, TEXT, description, STORE_DESCRIPTION_BYTES)               \
         X(state, U32, state, _JOB_STATE_MAX - 1)                                 \

@@ -247,35 +247,55 @@ static void events_have_names(void **state _unused_) {
 #define IS JOB_VERDICT_INVALID_STATE
 #define UN JOB_VERDICT_NO_INFORMATION
 
+#define ALL(verdict) { verdict, verdict, verdict, verdict, verdict, verdict, verdict, verdict, verdict }
+#define LIVE(verdict) { verdict, verdict, verdict, verdict, verdict, verdict, verdict, IS, IS }
+
 static const struct {
-        enum job_verdict in_state[_JOB_STATE_MAX]; /* Q C T S E TE D A X */
+        enum job_verdict in_state[_JOB_KIND_MAX][_JOB_STATE_MAX]; /* Q C T S E TE D A X, of a job and of a download */
         bool changes;
 } expected_verdicts[_JOB_COMMAND_MAX] = {
-        [JOB_COMMAND_ADD_FILE] = { { OK, OK, OK, OK, OK, OK, OK, IS, IS }, true },
-        [JOB_COMMAND_ENUM_FILES] = { { OK, OK, OK, OK, OK, OK, OK, OK, OK }, false },
-        [JOB_COMMAND_SUSPEND] = { { OK, OK, OK, NO, OK, OK, OK, IS, IS }, true },
-        [JOB_COMMAND_RESUME] = { { NO, NO, NO, OK, OK, OK, OK, IS, IS }, true },
-        [JOB_COMMAND_CANCEL] = { { OK, OK, OK, OK, OK, OK, OK, IS, IS }, true },
-        [JOB_COMMAND_COMPLETE] = { { OK, OK, OK, OK, OK, OK, OK, IS, IS }, true },
-        [JOB_COMMAND_GET] = { { OK, OK, OK, OK, OK, OK, OK, OK, OK }, false },
-        [JOB_COMMAND_GET_ERROR] = { { UN, UN, UN, UN, OK, OK, UN, UN, UN }, false },
-        [JOB_COMMAND_SET] = { { OK, OK, OK, OK, OK, OK, OK, IS, IS }, true },
-        [JOB_COMMAND_SET_NOTIFY] = { { OK, OK, OK, OK, OK, OK, OK, IS, IS }, true },
-        [JOB_COMMAND_TAKE_OWNERSHIP] = { { OK, OK, OK, OK, OK, OK, OK, IS, IS }, true },
+        [JOB_COMMAND_ADD_FILE] = { { LIVE(OK), ALL(IS) }, true },
+        [JOB_COMMAND_ENUM_FILES] = { { ALL(OK), ALL(OK) }, false },
+        [JOB_COMMAND_SUSPEND] = { { { OK, OK, OK, NO, OK, OK, OK, IS, IS }, { OK, OK, OK, NO, NO, OK, NO, IS, IS } }, true },
+        [JOB_COMMAND_RESUME] = { { { NO, NO, NO, OK, OK, OK, OK, IS, IS }, { NO, NO, NO, OK, OK, OK, OK, IS, IS } }, true },
+        [JOB_COMMAND_CANCEL] = { { LIVE(OK), LIVE(OK) }, true },
+        [JOB_COMMAND_COMPLETE] = { { LIVE(OK), { IS, IS, IS, IS, IS, IS, OK, IS, IS } }, true },
+        [JOB_COMMAND_GET] = { { ALL(OK), ALL(OK) }, false },
+        [JOB_COMMAND_GET_ERROR] = { { { UN, UN, UN, UN, OK, OK, UN, UN, UN }, { UN, UN, UN, UN, OK, OK, UN, UN, UN } }, false },
+        [JOB_COMMAND_START] = { { ALL(IS), { NO, NO, NO, OK, OK, OK, OK, IS, IS } }, true },
+        [JOB_COMMAND_SET_URL] = { { LIVE(OK), { IS, IS, IS, OK, OK, OK, IS, IS, IS } }, true },
+        [JOB_COMMAND_SET_SINK] = { { { IS, IS, IS, OK, OK, IS, OK, IS, IS }, { IS, IS, IS, OK, IS, IS, IS, IS, IS } }, true },
+        [JOB_COMMAND_SET] = { { LIVE(OK), LIVE(OK) }, true },
+        [JOB_COMMAND_SET_NOTIFY] = { { LIVE(OK), LIVE(OK) }, true },
+        [JOB_COMMAND_TAKE_OWNERSHIP] = { { LIVE(OK), LIVE(OK) }, true },
 };
 
 static void every_command_in_every_state_is_judged_as_documented(void **state _unused_) {
-        for (enum job_command command = 0; command < _JOB_COMMAND_MAX; command++)
-                for (enum job_state s = 0; s < _JOB_STATE_MAX; s++)
-                        assert_int_equal(job_command_verdict_in_state(command, s),
-                                         expected_verdicts[command].in_state[s]);
-        FOREACH_STATE(s) {
-                _cleanup_(job_freep) struct job *job = make_job(JOB_FAMILY_DO);
-
-                bring_to(job, s, T0);
+        for (enum job_kind kind = 0; kind < _JOB_KIND_MAX; kind++)
                 for (enum job_command command = 0; command < _JOB_COMMAND_MAX; command++)
-                        assert_int_equal(job_command_verdict(job, command), expected_verdicts[command].in_state[s]);
+                        for (enum job_state s = 0; s < _JOB_STATE_MAX; s++)
+                                assert_int_equal(job_command_verdict_in_state(kind, command, s),
+                                                 expected_verdicts[command].in_state[kind][s]);
+        for (enum job_kind kind = 0; kind < _JOB_KIND_MAX; kind++) {
+                FOREACH_STATE(s) {
+                        _cleanup_(job_freep) struct job *job = make_job(JOB_FAMILY_DO);
+
+                        bring_to(job, s, T0);
+                        job->kind = kind;
+                        for (enum job_command command = 0; command < _JOB_COMMAND_MAX; command++)
+                                assert_int_equal(job_command_verdict(job, command),
+                                                 expected_verdicts[command].in_state[kind][s]);
+                }
         }
+}
+
+static void a_download_that_was_started_keeps_its_sink(void **state _unused_) {
+        _cleanup_(job_freep) struct job *job = make_job(JOB_FAMILY_DO);
+
+        job->resumed = true;
+        assert_int_equal(job_command_verdict(job, JOB_COMMAND_SET_SINK), JOB_VERDICT_OK);
+        job->kind = JOB_KIND_DOWNLOAD;
+        assert_int_equal(job_command_verdict(job, JOB_COMMAND_SET_SINK), JOB_VERDICT_INVALID_STATE);
 }
 
 static void nothing_changes_while_complete_or_cancel_is_carried_out(void **state _unused_) {
@@ -288,7 +308,7 @@ static void nothing_changes_while_complete_or_cancel_is_carried_out(void **state
                         for (enum job_command command = 0; command < _JOB_COMMAND_MAX; command++)
                                 assert_int_equal(job_command_verdict(job, command),
                                                  expected_verdicts[command].changes ?
-                                                         IS : expected_verdicts[command].in_state[s]);
+                                                         IS : expected_verdicts[command].in_state[JOB_KIND_JOB][s]);
                 }
         }
 }
@@ -412,6 +432,7 @@ int main(void) {
                 cmocka_unit_test(times_say_when_it_was_transferred_and_modified),
                 cmocka_unit_test(events_have_names),
                 cmocka_unit_test(every_command_in_every_state_is_judged_as_documented),
+                cmocka_unit_test(a_download_that_was_started_keeps_its_sink),
                 cmocka_unit_test(nothing_changes_while_complete_or_cancel_is_carried_out),
                 cmocka_unit_test(an_allowed_command_has_its_way_through_the_machine),
                 cmocka_unit_test(the_error_can_be_read_in_the_queue_and_after_a_failed_complete),

@@ -7,11 +7,26 @@ static int check(const char *url, const char *path, const struct byte_range *ran
         struct job_file_spec spec = {
                 .url = url, .path = path, .stated_size = SIZE_UNKNOWN, .ranges = ranges, .n_ranges = n_ranges,
         };
-        int r = job_file_spec_check(&spec, JOB_FAMILY_DO, MAX_RANGES);
+        int r = job_file_spec_check(&spec, JOB_FAMILY_DO, JOB_KIND_JOB, MAX_RANGES);
 
         /* Both families judge by the same rules. */
-        assert_int_equal(job_file_spec_check(&spec, JOB_FAMILY_BITS, MAX_RANGES), r);
+        assert_int_equal(job_file_spec_check(&spec, JOB_FAMILY_BITS, JOB_KIND_JOB, MAX_RANGES), r);
         return r;
+}
+
+static int check_as(enum job_family family, enum job_kind kind, const char *url, const char *path) {
+        return job_file_spec_check(&(struct job_file_spec) { .url = url, .path = path, .stated_size = SIZE_UNKNOWN }, family, kind,
+                                   MAX_RANGES);
+}
+
+static void what_may_come_later_depends_on_family_and_kind(void **state _unused_) {
+        assert_int_equal(check_as(JOB_FAMILY_DO, JOB_KIND_JOB, GOOD_URL, ""), 0);
+        assert_int_equal(check_as(JOB_FAMILY_BITS, JOB_KIND_JOB, GOOD_URL, ""), ERROR_INVALID_ARGUMENT);
+        assert_int_equal(check_as(JOB_FAMILY_DO, JOB_KIND_JOB, "", GOOD_PATH), ERROR_INVALID_URL);
+        assert_int_equal(check_as(JOB_FAMILY_DO, JOB_KIND_DOWNLOAD, "", ""), 0);
+        assert_int_equal(check_as(JOB_FAMILY_DO, JOB_KIND_DOWNLOAD, NULL, ""), ERROR_INVALID_ARGUMENT);
+        assert_int_equal(check_as(JOB_FAMILY_DO, JOB_KIND_DOWNLOAD, "", NULL), ERROR_INVALID_ARGUMENT);
+        assert_int_equal(check_as(JOB_FAMILY_DO, JOB_KIND_DOWNLOAD, "ftp://a/", ""), ERROR_PROTOCOL_NOT_AVAILABLE);
 }
 
 static void urls_are_judged_by_their_form(void **state _unused_) {
@@ -117,7 +132,6 @@ static void paths_are_judged_by_their_form(void **state _unused_) {
                 { "/srv/.dosvc-short.part", 0 },
                 { "/srv/.dosvc-0123456789012345678901.part/f", 0 },
                 { NULL, ERROR_INVALID_ARGUMENT },
-                { "", ERROR_INVALID_ARGUMENT },
                 { "f", ERROR_INVALID_ARGUMENT },
                 { "./f", ERROR_INVALID_ARGUMENT },
                 { "~/f", ERROR_INVALID_ARGUMENT },
@@ -186,16 +200,17 @@ static void too_many_ranges_are_too_many(void **state _unused_) {
 static void a_stated_size_has_a_limit(void **state _unused_) {
         struct job_file_spec spec = { .url = GOOD_URL, .path = GOOD_PATH, .stated_size = LIMIT_FILE_SIZE };
 
-        assert_int_equal(job_file_spec_check(&spec, JOB_FAMILY_DO, MAX_RANGES), 0);
+        assert_int_equal(job_file_spec_check(&spec, JOB_FAMILY_DO, JOB_KIND_JOB, MAX_RANGES), 0);
         spec.stated_size++;
-        assert_int_equal(job_file_spec_check(&spec, JOB_FAMILY_DO, MAX_RANGES), ERROR_TOO_LARGE);
+        assert_int_equal(job_file_spec_check(&spec, JOB_FAMILY_DO, JOB_KIND_JOB, MAX_RANGES), ERROR_TOO_LARGE);
         spec.stated_size = SIZE_UNKNOWN;
         spec.file_id = "\xff";
-        assert_int_equal(job_file_spec_check(&spec, JOB_FAMILY_DO, MAX_RANGES), ERROR_INVALID_ARGUMENT);
+        assert_int_equal(job_file_spec_check(&spec, JOB_FAMILY_DO, JOB_KIND_JOB, MAX_RANGES), ERROR_INVALID_ARGUMENT);
 }
 
 int main(void) {
         const struct CMUnitTest tests[] = {
+                cmocka_unit_test(what_may_come_later_depends_on_family_and_kind),
                 cmocka_unit_test(urls_are_judged_by_their_form),
                 cmocka_unit_test(lengths_end_where_the_limits_say),
                 cmocka_unit_test(paths_are_judged_by_their_form),

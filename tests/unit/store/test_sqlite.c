@@ -475,7 +475,7 @@ static void a_row_that_makes_no_sense_is_an_error(void **state _unused_) {
                 "UPDATE file SET state=4",
                 "UPDATE file SET url=CAST(x'680a' AS TEXT)",
                 "UPDATE file SET url=printf('%08193d',0)",
-                "UPDATE file SET path=x''",
+                "UPDATE file SET path=x'61'",
                 "UPDATE file SET path=x'2f00'",
                 "UPDATE file SET path=CAST('relative' AS BLOB)",
                 "UPDATE file SET path=CAST('/'||printf('%04095d',0) AS BLOB)",
