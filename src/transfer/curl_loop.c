@@ -9,8 +9,11 @@
 struct curl_loop {
         sd_event *event;
         sd_event_source *timer;
+        sd_event_source *turn; /* defer: what libcurl wants done at once */
+        bool due;              /* it wants that */
+        bool settling;
         CURLM *multi;
-        curl_loop_done_fn done;
+        const struct curl_loop_callbacks *callbacks;
         void *userdata;
 };
 
@@ -25,8 +28,25 @@ static void take_results(struct curl_loop *loop) {
                 if (message->msg != CURLMSG_DONE)
                         continue;
                 (void) curl_multi_remove_handle(loop->multi, easy);
-                loop->done(loop->userdata, easy, code);
+                loop->callbacks->done(loop->userdata, easy, code);
         }
+}
+
+/* Goes on until libcurl has nothing to do but wait: the request that takes an ended one's place is on its way before the loop turns,
+ * instead of three turns later (the place, libcurl's timer, the socket). */
+static void settle(struct curl_loop *loop) {
+        int running;
+
+        loop->settling = true;
+        for (;;) {
+                take_results(loop);
+                loop->callbacks->settled(loop->userdata);
+                if (!loop->due)
+                        break;
+                loop->due = false;
+                (void) curl_multi_socket_action(loop->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+        }
+        loop->settling = false;
 }
 
 static int on_socket_ready(sd_event_source *source, int fd, uint32_t events, void *userdata) {
@@ -39,17 +59,22 @@ static int on_socket_ready(sd_event_source *source, int fd, uint32_t events, voi
                 action |= CURL_CSELECT_OUT;
         if (events & EPOLLERR)
                 action |= CURL_CSELECT_ERR;
+        loop->settling = true;
         (void) curl_multi_socket_action(loop->multi, fd, action, &running); /* the source may be gone after this */
-        take_results(loop);
+        settle(loop);
         return 0;
 }
 
 static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
         struct curl_loop *loop = ASSERT_PTR(userdata);
-        int running;
 
-        (void) curl_multi_socket_action(loop->multi, CURL_SOCKET_TIMEOUT, 0, &running);
-        take_results(loop);
+        loop->due = true;
+        settle(loop);
+        return 0;
+}
+
+static int on_turn(sd_event_source *source, void *userdata) {
+        settle(ASSERT_PTR(userdata));
         return 0;
 }
 
@@ -78,6 +103,10 @@ static int on_curl_socket(CURL *easy, curl_socket_t fd, int what, void *userdata
 static int on_curl_timer(CURLM *multi, long timeout_msec, void *userdata) {
         struct curl_loop *loop = ASSERT_PTR(userdata);
 
+        /* No timer for "now". */
+        loop->due = timeout_msec == 0;
+        if (loop->due)
+                return loop->settling || sd_event_source_set_enabled(loop->turn, SD_EVENT_ONESHOT) >= 0 ? 0 : -1;
         if (timeout_msec < 0)
                 return sd_event_source_set_enabled(loop->timer, SD_EVENT_OFF) < 0 ? -1 : 0;
         if (sd_event_source_set_time_relative(loop->timer, (uint64_t) timeout_msec * USEC_PER_MSEC) < 0)
@@ -85,7 +114,7 @@ static int on_curl_timer(CURLM *multi, long timeout_msec, void *userdata) {
         return sd_event_source_set_enabled(loop->timer, SD_EVENT_ONESHOT) < 0 ? -1 : 0;
 }
 
-int curl_loop_new(struct sd_event *event, curl_loop_done_fn done, void *userdata, struct curl_loop **ret) {
+int curl_loop_new(struct sd_event *event, const struct curl_loop_callbacks *callbacks, void *userdata, struct curl_loop **ret) {
         struct curl_loop *loop;
         int r;
 
@@ -93,12 +122,16 @@ int curl_loop_new(struct sd_event *event, curl_loop_done_fn done, void *userdata
         if (!loop)
                 return -ENOMEM;
         loop->event = sd_event_ref(event);
-        loop->done = done;
+        loop->callbacks = callbacks;
         loop->userdata = userdata;
         loop->multi = curl_multi_init();
         r = loop->multi ? sd_event_add_time(event, &loop->timer, CLOCK_MONOTONIC, 0, 1, on_timer, loop) : -ENOMEM;
         if (r >= 0)
                 r = sd_event_source_set_enabled(loop->timer, SD_EVENT_OFF);
+        if (r >= 0)
+                r = sd_event_add_defer(event, &loop->turn, on_turn, loop);
+        if (r >= 0)
+                r = sd_event_source_set_enabled(loop->turn, SD_EVENT_OFF);
         if (r < 0) {
                 curl_loop_free(loop);
                 return r;
@@ -118,6 +151,7 @@ struct curl_loop *curl_loop_free(struct curl_loop *loop) {
         if (loop->multi)
                 (void) curl_multi_cleanup(loop->multi);
         loop->timer = sd_event_source_disable_unref(loop->timer);
+        loop->turn = sd_event_source_disable_unref(loop->turn);
         loop->event = sd_event_unref(loop->event);
         free(loop);
         return NULL;
@@ -138,6 +172,11 @@ int curl_loop_add(struct curl_loop *loop, CURL *easy) {
                 return 0;
         log_debug("curl_multi_add_handle: %s", curl_multi_strerror(code));
         return code == CURLM_OUT_OF_MEMORY ? -ENOMEM : -EINVAL;
+}
+
+void curl_loop_turn_soon(struct curl_loop *loop) {
+        if (!loop->settling)
+                (void) sd_event_source_set_enabled(loop->turn, SD_EVENT_ONESHOT);
 }
 
 void curl_loop_remove(struct curl_loop *loop, CURL *easy) {

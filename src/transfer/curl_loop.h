@@ -1,6 +1,9 @@
 /* One libcurl multi handle on an sd-event loop: the pool of connections, TLS sessions and names of one owner.
  *
- * curl_loop_add() an easy handle; done() comes from the loop, never from within a call of ours, after the handle was taken out.
+ * 1. curl_loop_add() an easy handle; done() comes from the loop, never from within a call of ours, after the handle was taken out.
+ * 2. settled() comes whenever the results of a turn are told: the time to add what was waiting for them. curl_loop_turn_soon()
+ *    makes such a turn come.
+ *
  * Knows nothing of requests. */
 #pragma once
 
@@ -11,12 +14,16 @@
 struct sd_event;
 struct curl_loop;
 
-/* May add and remove handles. */
-typedef void (*curl_loop_done_fn)(void *userdata, CURL *easy, CURLcode code);
+/* Both may add and remove handles. */
+struct curl_loop_callbacks {
+        void (*done)(void *userdata, CURL *easy, CURLcode code);
+        void (*settled)(void *userdata);
+};
 
-int curl_loop_new(struct sd_event *event, curl_loop_done_fn done, void *userdata, struct curl_loop **ret);
+int curl_loop_new(struct sd_event *event, const struct curl_loop_callbacks *callbacks, void *userdata, struct curl_loop **ret);
 /* Handles must have been removed. */
 struct curl_loop *curl_loop_free(struct curl_loop *loop);
 int curl_loop_set_limits(struct curl_loop *loop, unsigned max_connections, unsigned max_per_host);
 int curl_loop_add(struct curl_loop *loop, CURL *easy);
 void curl_loop_remove(struct curl_loop *loop, CURL *easy);
+void curl_loop_turn_soon(struct curl_loop *loop);

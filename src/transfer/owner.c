@@ -1,7 +1,6 @@
 #include "transfer/owner.h"
 
 #include <string.h>
-#include <systemd/sd-event.h>
 #include <uthash.h>
 #include <utlist.h>
 
@@ -28,7 +27,6 @@ struct owner {
         struct owner_host *hosts; /* hash */
         struct owner_host *ring;  /* hosts for which tickets wait, in turn */
         unsigned n_placed, max_places, max_per_host;
-        sd_event_source *pump;
         CURL *idle[IDLE_HANDLES_MAX];
         size_t n_idle;
 };
@@ -56,7 +54,7 @@ static void host_update_ring(struct owner *owner, struct owner_host *host) {
 }
 
 static void arm_pump(struct owner *owner) {
-        (void) sd_event_source_set_enabled(owner->pump, SD_EVENT_ONESHOT);
+        curl_loop_turn_soon(owner->loop);
 }
 
 static void host_grant_one(struct owner *owner, struct owner_host *host) {
@@ -74,12 +72,11 @@ static void host_grant_one(struct owner *owner, struct owner_host *host) {
         ticket->granted(ticket); /* may release it again */
 }
 
-static int on_pump(sd_event_source *source, void *userdata) {
+static void on_settled(void *userdata) {
         struct owner *owner = ASSERT_PTR(userdata);
 
         while (owner->ring && owner->n_placed < owner->max_places)
                 host_grant_one(owner, owner->ring);
-        return 0;
 }
 
 static void on_done(void *userdata, CURL *easy, CURLcode code) {
@@ -90,6 +87,8 @@ static void on_done(void *userdata, CURL *easy, CURLcode code) {
         owner->callbacks->exchange_done(private, code);
 }
 
+static const struct curl_loop_callbacks loop_callbacks = { .done = on_done, .settled = on_settled };
+
 int owner_new(struct sd_event *event, const struct owner_callbacks *callbacks, struct owner **ret) {
         struct owner *owner;
         int r;
@@ -99,11 +98,7 @@ int owner_new(struct sd_event *event, const struct owner_callbacks *callbacks, s
                 return -ENOMEM;
         owner->callbacks = callbacks;
         owner->max_places = owner->max_per_host = 1;
-        r = curl_loop_new(event, on_done, owner, &owner->loop);
-        if (r >= 0)
-                r = sd_event_add_defer(event, &owner->pump, on_pump, owner);
-        if (r >= 0)
-                r = sd_event_source_set_enabled(owner->pump, SD_EVENT_OFF);
+        r = curl_loop_new(event, &loop_callbacks, owner, &owner->loop);
         if (r < 0) {
                 owner_free(owner);
                 return r;
@@ -119,7 +114,6 @@ struct owner *owner_free(struct owner *owner) {
         while (owner->n_idle > 0)
                 curl_easy_cleanup(owner->idle[--owner->n_idle]);
         owner->loop = curl_loop_free(owner->loop);
-        owner->pump = sd_event_source_disable_unref(owner->pump);
         free(owner);
         return NULL;
 }

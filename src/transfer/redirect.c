@@ -260,47 +260,51 @@ int url_normalize(const char *url, char **ret) {
         return url_print(&parts, ret);
 }
 
-int url_parse(const char *url, struct url_parts *ret) {
-        _cleanup_(url_done) struct url parts = {};
-        const char *host;
+static int take_parts(const struct url *url, struct url_parts *ret) {
+        const char *host = url->host;
+        size_t len = strlen(host);
         uint64_t port;
-        size_t len;
         int r;
 
-        r = url_open(url, &parts);
-        if (r < 0)
-                return r;
-        host = parts.host;
-        len = strlen(host);
         if (len >= 2 && host[0] == '[' && host[len - 1] == ']') {
                 host++;
                 len -= 2;
         }
-        r = parse_u64(parts.port, &port);
+        r = parse_u64(url->port, &port);
         if (r < 0 || port == 0 || port > UINT16_MAX || len > URL_HOST_MAX)
                 return -EINVAL;
         *ret = (struct url_parts) {
-                .https = streq(parts.scheme, "https"),
+                .https = streq(url->scheme, "https"),
                 .port = (uint16_t) port,
-                .has_credentials = parts.user || parts.password,
+                .has_credentials = url->user || url->password,
         };
         memcpy(ret->host, host, len);
         return 0;
 }
 
-int url_origin(const char *url, char **ret) {
+int url_locate(const char *url, struct url_parts *ret_parts, char **ret_origin) {
         _cleanup_(url_done) struct url parts = {};
         char *text;
         int r;
 
         r = url_open(url, &parts);
-        if (r < 0)
+        if (r == 0 && ret_parts)
+                r = take_parts(&parts, ret_parts);
+        if (r < 0 || !ret_origin)
                 return r;
         if (asprintf(&text, "%s://%s:%s%s", parts.scheme, parts.host, parts.port, parts.path) < 0)
                 return -ENOMEM;
-        free(*ret);
-        *ret = text;
+        free(*ret_origin);
+        *ret_origin = text;
         return 0;
+}
+
+int url_parse(const char *url, struct url_parts *ret) {
+        return url_locate(url, ret, NULL);
+}
+
+int url_origin(const char *url, char **ret) {
+        return url_locate(url, NULL, ret);
 }
 
 char *url_redact(const char *url) {

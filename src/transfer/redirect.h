@@ -33,6 +33,8 @@ int url_normalize(const char *url, char **ret);
 int url_parse(const char *url, struct url_parts *ret);
 /* "https://host:443/path": no user info, query or fragment. What validators are bound to. The caller frees. */
 int url_origin(const char *url, char **ret);
+/* Both of these at once: parsing costs more than everything else that is done with a URL. Either may be NULL. */
+int url_locate(const char *url, struct url_parts *ret_parts, char **ret_origin);
 /* For logs and other people: user info removed, query and fragment as "?...", other than printable ASCII escaped. Takes any bytes.
  * NULL: no memory. The caller frees. */
 char *url_redact(const char *url);

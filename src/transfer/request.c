@@ -21,6 +21,8 @@
 #define LARGE_BYTES (UINT64_C(4) * 1024 * 1024)
 #define NAMES_MAX 2                          /* the proxy's and the server's */
 #define TEXT_MAX 400
+#define HOST_KEY_MAX (URL_HOST_MAX + 32)
+#define IDLE_ACTIVITIES_MAX 64
 
 enum stage {
         STAGE_WAITING,
@@ -49,7 +51,8 @@ struct activity {
         size_t n_names, name_at;
         struct curl_slist *resolve;
         struct lookup *lookup;
-        sd_event_source *timer;
+        sd_event_source *timer; /* kept from request to request; fires too early rather than being set for each */
+        uint64_t deadline_usec; /* what it is for; USEC_INFINITY: nothing */
         uint64_t last_byte_usec;
         char *url; /* of this hop */
         char *origin;
@@ -61,6 +64,12 @@ struct activity {
         bool draining;
 };
 
+struct request_pool {
+        struct sd_event *event;
+        struct activity *idle[IDLE_ACTIVITIES_MAX];
+        size_t n_idle;
+};
+
 struct request {
         const struct request_environment *environment;
         struct owner *owner;
@@ -70,6 +79,8 @@ struct request {
 
         uint8_t *frame; /* keeps the strings of start */
         struct ipc_message start;
+        struct url_parts parts; /* of its own URL, at which each try begins */
+        char *origin;
         struct engine_piece *pieces; /* neighbours merged */
         size_t n_pieces;
 
@@ -102,6 +113,65 @@ struct request_links *request_get_links(struct request *request) {
         return &request->links;
 }
 
+/* --- activities ---------------------------------------------------------------------------------------------------------- */
+
+static int on_timer(sd_event_source *source, uint64_t usec, void *userdata);
+
+int request_pool_new(struct sd_event *event, struct request_pool **ret) {
+        struct request_pool *pool = calloc(1, sizeof(*pool));
+
+        if (!pool)
+                return -ENOMEM;
+        pool->event = event;
+        *ret = pool;
+        return 0;
+}
+
+struct request_pool *request_pool_free(struct request_pool *pool) {
+        if (!pool)
+                return NULL;
+        while (pool->n_idle > 0) {
+                struct activity *activity = pool->idle[--pool->n_idle];
+
+                (void) sd_event_source_disable_unref(activity->timer);
+                free(activity);
+        }
+        free(pool);
+        return NULL;
+}
+
+static struct activity *pool_take(struct request_pool *pool, struct request *request) {
+        struct activity *activity = pool->n_idle > 0 ? pool->idle[--pool->n_idle] : calloc(1, sizeof(*activity));
+
+        if (!activity)
+                return NULL;
+        if (!activity->timer &&
+            (sd_event_add_time(pool->event, &activity->timer, CLOCK_MONOTONIC, 0, 1, on_timer, NULL) < 0 ||
+             sd_event_source_set_enabled(activity->timer, SD_EVENT_OFF) < 0)) {
+                (void) sd_event_source_disable_unref(activity->timer);
+                free(activity);
+                return NULL;
+        }
+        (void) sd_event_source_set_userdata(activity->timer, request);
+        activity->deadline_usec = USEC_INFINITY;
+        activity->proxy = (struct proxy_choice) { .url = "", .no_proxy = "" };
+        return activity;
+}
+
+static void pool_return(struct request_pool *pool, struct activity *activity) {
+        sd_event_source *timer = activity->timer;
+
+        if (pool->n_idle == IDLE_ACTIVITIES_MAX) {
+                (void) sd_event_source_disable_unref(timer);
+                free(activity);
+                return;
+        }
+        (void) sd_event_source_set_userdata(timer, NULL);
+        memset(activity, 0, sizeof(*activity));
+        activity->timer = timer;
+        pool->idle[pool->n_idle++] = activity;
+}
+
 /* --- the end ------------------------------------------------------------------------------------------------------------- */
 
 static struct activity *activity_free(struct request *request) {
@@ -118,10 +188,9 @@ static struct activity *activity_free(struct request *request) {
         curl_slist_free_all(activity->resolve);
         proxy_choice_done(&activity->proxy);
         (void) lookup_cancel(activity->lookup);
-        (void) sd_event_source_disable_unref(activity->timer);
         free(activity->url);
         free(activity->origin);
-        free(activity);
+        pool_return(request->environment->pool, activity);
         return NULL;
 }
 
@@ -132,6 +201,7 @@ struct request *request_free(struct request *request) {
         ticket_release(&request->ticket);
         sink_done(&request->sink);
         free(request->pieces);
+        free(request->origin);
         free(request->frame);
         free(request);
         return NULL;
@@ -221,21 +291,39 @@ static uint64_t now(const struct request *request) {
         return usec;
 }
 
-static void arm_timer(struct request *request, uint64_t delay_usec) {
-        sd_event_source *timer = request->activity->timer;
+static void set_timer(struct activity *activity, uint64_t at_usec) {
+        if (sd_event_source_set_time(activity->timer, at_usec) >= 0)
+                (void) sd_event_source_set_enabled(activity->timer, SD_EVENT_ONESHOT);
+}
 
-        if (delay_usec == USEC_INFINITY) {
-                (void) sd_event_source_set_enabled(timer, SD_EVENT_OFF);
+/* USEC_INFINITY: not any more. */
+static void arm_timer(struct request *request, uint64_t delay_usec) {
+        struct activity *activity = request->activity;
+        uint64_t armed = 0;
+        int enabled = SD_EVENT_OFF;
+
+        activity->deadline_usec = u64_add_saturated(now(request), delay_usec);
+        if (activity->deadline_usec == USEC_INFINITY)
                 return;
-        }
-        if (sd_event_source_set_time_relative(timer, delay_usec) >= 0)
-                (void) sd_event_source_set_enabled(timer, SD_EVENT_ONESHOT);
+        (void) sd_event_source_get_enabled(activity->timer, &enabled);
+        (void) sd_event_source_get_time(activity->timer, &armed);
+        if (enabled == SD_EVENT_OFF || armed > activity->deadline_usec)
+                set_timer(activity, activity->deadline_usec);
 }
 
 static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
-        struct request *request = ASSERT_PTR(userdata);
-        struct activity *activity = request->activity;
+        struct request *request = userdata;
+        struct activity *activity;
 
+        if (!request) /* fired for nobody */
+                return 0;
+        activity = request->activity;
+        if (activity->deadline_usec == USEC_INFINITY)
+                return 0;
+        if (now(request) < activity->deadline_usec) {
+                set_timer(activity, activity->deadline_usec);
+                return 0;
+        }
         if (activity->receiving) {
                 uint64_t silent = now(request) - activity->last_byte_usec;
 
@@ -462,32 +550,41 @@ static void on_granted(struct ticket *ticket) {
 
 /* --- hops, tries, pieces ------------------------------------------------------------------------------------------------- */
 
-/* -EINVAL, -EPROTONOSUPPORT: the URL; -EDESTADDRREQ: the proxy. */
-static int set_hop(struct request *request, const char *url) {
-        const struct ipc_start *spec = spec_of(request);
+static int set_place(struct request *request, const char *url) {
         struct activity *activity = request->activity;
-        char *origin = NULL;
         int r;
 
         r = strdup_to(&activity->url, url);
         if (r < 0)
                 return r;
-        r = url_parse(url, &activity->parts);
+        if (url == spec_of(request)->url) {
+                activity->parts = request->parts;
+                return strdup_to(&activity->origin, request->origin);
+        }
+        activity->crossed = activity->crossed || !url_is_same_origin(url, spec_of(request)->url);
+        return url_locate(url, &activity->parts, &activity->origin);
+}
+
+/* -EINVAL, -EPROTONOSUPPORT: the URL; -EDESTADDRREQ: the proxy. */
+static int set_hop(struct request *request, const char *url) {
+        const struct ipc_start *spec = spec_of(request);
+        struct activity *activity = request->activity;
+        int r;
+
+        r = set_place(request, url);
         if (r < 0)
                 return r;
-        r = url_origin(url, &origin);
-        if (r < 0)
-                return r;
-        free(activity->origin);
-        activity->origin = origin;
-        activity->crossed = activity->crossed || !url_is_same_origin(url, spec->url);
         proxy_choice_done(&activity->proxy);
         r = proxy_choose(spec->proxies, spec->n_proxies, activity->parts.https, &activity->proxy);
         return r == -EINVAL ? -EDESTADDRREQ : r;
 }
 
+static void make_host_key(const struct url_parts *parts, char ret[static HOST_KEY_MAX]) {
+        snprintf(ret, HOST_KEY_MAX, "%s://%s:%u", parts->https ? "https" : "http", parts->host, parts->port);
+}
+
 static void go_to(struct request *request, const char *url) {
-        char key[URL_HOST_MAX + 32];
+        char key[HOST_KEY_MAX];
         struct activity *activity = request->activity;
         int r;
 
@@ -499,13 +596,12 @@ static void go_to(struct request *request, const char *url) {
                                     "the proxy's address cannot be used");
         if (r < 0)
                 return finish_errno(request, r);
-        snprintf(key, sizeof(key), "%s://%s:%u", activity->parts.https ? "https" : "http", activity->parts.host,
-                 activity->parts.port);
+        make_host_key(&activity->parts, key);
         if (ticket_is_for(&request->ticket, key))
                 return on_granted(&request->ticket);
         ticket_release(&request->ticket);
         request->stage = STAGE_WAITING;
-        (void) sd_event_source_set_enabled(activity->timer, SD_EVENT_OFF);
+        arm_timer(request, USEC_INFINITY);
         r = ticket_wait(&request->ticket, request->owner, key, spec_of(request)->foreground, on_granted);
         if (r < 0)
                 finish_errno(request, r);
@@ -683,7 +779,7 @@ void request_exchange_done(void *private, CURLcode code) {
         request->bytes_fetched += exchange->n_fetched;
         exchange->n_fetched = 0;
         activity->receiving = false;
-        (void) sd_event_source_set_enabled(activity->timer, SD_EVENT_OFF);
+        arm_timer(request, USEC_INFINITY);
         tls_watch_stop(&exchange->tls_watch);
         if (finish_own_abort(request))
                 return;
@@ -745,30 +841,25 @@ static void on_first_grant(struct ticket *ticket) {
         struct engine_request spec = as_engine_request(request);
         struct activity *activity;
 
-        request->activity = activity = calloc(1, sizeof(*activity));
+        request->activity = activity = pool_take(request->environment->pool, request);
         if (!activity)
                 return finish_errno(request, -ENOMEM);
-        activity->proxy = (struct proxy_choice) { .url = "", .no_proxy = "" };
         request->stage = STAGE_RESOLVING;
         activity->exchange.easy = owner_take_easy(request->owner);
         if (!activity->exchange.easy)
-                return finish_errno(request, -ENOMEM);
-        if (sd_event_add_time(request->environment->event, &activity->timer, CLOCK_MONOTONIC, 0, 1, on_timer, request) < 0 ||
-            sd_event_source_set_enabled(activity->timer, SD_EVENT_OFF) < 0)
                 return finish_errno(request, -ENOMEM);
         verdict_known_from_request(&activity->known, &spec);
         next_try(request);
 }
 
 static int wait_for_own_host(struct request *request) {
-        char key[URL_HOST_MAX + 32];
-        struct url_parts parts;
+        char key[HOST_KEY_MAX];
         int r;
 
-        r = url_parse(spec_of(request)->url, &parts);
+        r = url_locate(spec_of(request)->url, &request->parts, &request->origin);
         if (r < 0)
                 return r;
-        snprintf(key, sizeof(key), "%s://%s:%u", parts.https ? "https" : "http", parts.host, parts.port);
+        make_host_key(&request->parts, key);
         return ticket_wait(&request->ticket, request->owner, key, spec_of(request)->foreground, on_first_grant);
 }
 

@@ -16,8 +16,14 @@
 struct sd_event;
 struct request;
 
+/* What requests use while they are under way, and leave to the next one. Outlives them all. */
+struct request_pool;
+int request_pool_new(struct sd_event *event, struct request_pool **ret);
+struct request_pool *request_pool_free(struct request_pool *pool);
+
 struct request_environment {
         struct sd_event *event;
+        struct request_pool *pool;
         struct resolver *resolver;
         struct sockets *sockets;
         struct authorities *authorities; /* or NULL */

@@ -296,6 +296,8 @@ int transfer_server_new(struct sd_event *event, const struct transfer_server_con
         if (r >= 0)
                 r = sockets_new(event, &server->environment.sockets);
         if (r >= 0)
+                r = request_pool_new(event, &server->environment.pool);
+        if (r >= 0)
                 r = resolver_new(event, config->resolve_fd, on_resolver_closed, server, &server->environment.resolver);
         if (r >= 0)
                 r = link_new(event, config->core_fd, IPC_ROLE_TRANSFER, IPC_ROLE_CORE, config->hello, &link_callbacks, server,
@@ -325,6 +327,7 @@ struct transfer_server *transfer_server_free(struct transfer_server *server) {
                 free(owner);
         }
         server->environment.sockets = sockets_free(server->environment.sockets);
+        server->environment.pool = request_pool_free(server->environment.pool);
         server->report_timer = sd_event_source_disable_unref(server->report_timer);
         server->owner_timer = sd_event_source_disable_unref(server->owner_timer);
         server->environment.resolver = resolver_free(server->environment.resolver);
