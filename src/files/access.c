@@ -59,7 +59,7 @@ static bool acl_mode(const void *acl, size_t size, mode_t *ret, bool *ret_has_ma
 }
 
 mode_t access_mode_for_new(int dirfd, int fd, mode_t wanted) {
-        _cleanup_free_ void *acl = malloc(ACL_MAX_BYTES);
+        _cleanup_free_ void *acl = NULL;
         char directory[PROC_FD_MAX];
         bool has_mask;
         mode_t mode;
@@ -67,6 +67,10 @@ mode_t access_mode_for_new(int dirfd, int fd, mode_t wanted) {
 
         wanted &= 0777; /* never set-id */
         proc_fd(dirfd, directory);
+        /* Most directories have none: asked without room for one, neither we nor the kernel clear 64 KiB for each file. */
+        if (getxattr(directory, ACL_DEFAULT_NAME, NULL, 0) <= 0)
+                return wanted;
+        acl = malloc(ACL_MAX_BYTES);
         n = acl ? getxattr(directory, ACL_DEFAULT_NAME, acl, ACL_MAX_BYTES) : -1;
         if (n <= 0 || !acl_mode(acl, (size_t) n, &mode, &has_mask))
                 return wanted;

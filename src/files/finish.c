@@ -1,5 +1,4 @@
 #include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -28,19 +27,19 @@ static struct finish_request *to_finish(struct request *request) {
         return CONTAINER_OF(request, struct finish_request, sync.request);
 }
 
-static int judge_size(int fd, uint64_t size) {
+/* Blocks that were reserved behind the end: truncating to the same length frees them (ext4, xfs, btrfs, tmpfs). */
+static int give_back_reserve(const struct files_handle *handle, uint64_t size) {
         struct file_facts facts;
-        int r = path_facts(fd, "", &facts);
+        int r;
 
+        if (!handle->reserved)
+                return 0;
+        r = path_facts(handle->fd, "", &facts);
         if (r < 0)
                 return r;
-        if (facts.n_links != 1)
-                return -ESTALE; /* removed, or known to somebody under another name */
         if (facts.size != size)
                 return -EMSGSIZE;
-        /* Blocks that were reserved behind the end: truncating to the same length frees them (ext4, xfs, btrfs,
-         * tmpfs). */
-        if (facts.allocated_bytes > size + MAX(facts.block_size, UINT64_C(4096)) && ftruncate(fd, (off_t) size) < 0)
+        if (facts.allocated_bytes > size + MAX(facts.block_size, UINT64_C(4096)) && ftruncate(handle->fd, (off_t) size) < 0)
                 return -errno;
         return 0;
 }
@@ -48,23 +47,34 @@ static int judge_size(int fd, uint64_t size) {
 /* From here on nobody may be able to write: what is verified now is what is published. Our own descriptor becomes one for reading (under
  * its number, so whoever holds the handle sees no change); then a read lease is had only if nobody else has the file open for
  * writing - a transfer process that was taken over and kept its descriptor, say. */
-static int judge_writers(int fd) {
+static int shut_out_writers(const struct files_handle *handle) {
         _cleanup_close_ int reader = -EBADF;
-        char path[40];
 
-        (void) snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-        reader = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+        reader = path_open_beneath(directory_fd(handle->directory), handle->temp_name, O_RDONLY | O_NONBLOCK, 0);
         if (reader < 0)
-                return -errno;
-        if (dup3(reader, fd, O_CLOEXEC) < 0)
+                return reader == -ENOENT || reader == -ELOOP ? -ESTALE : reader;
+        if (dup3(reader, handle->fd, O_CLOEXEC) < 0)
                 return -errno;
         reader = fd_close(reader);
-        if (fcntl(fd, F_SETLEASE, F_RDLCK) == 0)
-                (void) fcntl(fd, F_SETLEASE, F_UNLCK);
+        if (fcntl(handle->fd, F_SETLEASE, F_RDLCK) == 0)
+                (void) fcntl(handle->fd, F_SETLEASE, F_UNLCK);
         else if (errno == EAGAIN)
                 return -ETXTBSY;
         /* else: a file system without leases */
         return 0;
+}
+
+/* After the door was shut: is it the file that we made, and of the right size? */
+static int judge_file(const struct files_handle *handle, uint64_t size) {
+        struct file_facts facts;
+        int r = path_facts(handle->fd, "", &facts);
+
+        if (r < 0)
+                return r;
+        /* Removed, replaced, or known to somebody under another name. */
+        if (facts.n_links != 1 || !files_identity_equal(&facts.identity, &handle->facts.identity))
+                return -ESTALE;
+        return facts.size == size ? 0 : -EMSGSIZE;
 }
 
 static int judge_digest(struct finish_request *self) {
@@ -99,11 +109,11 @@ static int finish_prepare(struct sync_request *sync) {
         struct finish_request *self = CONTAINER_OF(sync, struct finish_request, sync);
         int r;
 
-        r = judge_size(sync->handle->fd, self->size);
+        r = give_back_reserve(sync->handle, self->size);
         if (r == 0)
-                r = judge_writers(sync->handle->fd);
-        if (r == 0 && lseek(sync->handle->fd, 0, SEEK_END) != (off_t) self->size)
-                r = -EMSGSIZE; /* changed before the door was shut */
+                r = shut_out_writers(sync->handle);
+        if (r == 0)
+                r = judge_file(sync->handle, self->size);
         if (r < 0)
                 return r;
         r = judge_digest(self);

@@ -35,6 +35,7 @@ static struct files_handle *handle_new(void) {
                 return NULL;
         handle->n_refs = 1;
         handle->fd = -EBADF;
+        atomic_init(&handle->reserved, false);
         atomic_init(&handle->closed, false);
         pthread_mutex_init(&handle->sync_lock, NULL);
         return handle;
@@ -156,6 +157,8 @@ static int open_now(struct open_request *self) {
         if (r < 0)
                 return r;
         memcpy(handle->temp_name, self->temp_name, sizeof(handle->temp_name));
+        /* Also for a file that was there: who opened it before may have reserved. */
+        atomic_store(&handle->reserved, !self->create || self->reserve_bytes != FILES_SIZE_UNKNOWN);
         /* Also for a file that was there: its name may never have reached the disk. */
         handle->name_number = directory_name_made(handle->directory);
         handle->mount = self->mount;
@@ -275,6 +278,7 @@ int files_reserve(struct files *files, struct files_handle *handle, uint64_t siz
                 .size = size,
                 .keep_free = files_keep_free(files, background),
         };
+        atomic_store(&handle->reserved, true);
         request_submit(files, &self->request, mount_lane(handle->mount, LANE_NAMES));
         return 0;
 }

@@ -15,6 +15,7 @@ struct files_handle {
         char temp_name[FILES_TEMP_NAME_MAX];
         struct file_facts facts;  /* when it was opened */
         uint64_t name_number;     /* directory_name_made() */
+        atomic_bool reserved;     /* room behind its end was asked for */
         atomic_bool closed;       /* the receiver has no more interest: a digest may stop */
 
         pthread_mutex_t sync_lock; /* one sync at a time: the kernel tells an error to one caller only */

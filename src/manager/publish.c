@@ -220,6 +220,7 @@ static void op_published(int error, const int *errors, size_t n, void *userdata)
         if (!op_returned(op))
                 return;
         job = op->job;
+        r = list_error(op, error, errors, n, &failed);
         for (size_t i = 0; i < n && errors; i++) {
                 struct job_file *file = job->files[op->indices[i]];
 
@@ -227,9 +228,10 @@ static void op_published(int error, const int *errors, size_t n, void *userdata)
                 if (errors[i] < 0 || error < 0)
                         continue;
                 job_file_set_state(file, FILE_PUBLISHED);
-                manager_save_file(m, file);
+                /* When all are, the end takes the job's rows away; until then the intent says where they are. */
+                if (r < 0)
+                        manager_save_file(m, file);
         }
-        r = list_error(op, error, errors, n, &failed);
         if (r < 0) {
                 /* BITS: Complete: the renamed ones stay, the job stays, the caller may try again. */
                 op_local_failure(op, r, failed);

@@ -21,7 +21,7 @@ static const char *const statement_sql[_ROWS_STATEMENT_MAX] = {
         [ROWS_ROLLBACK] = "ROLLBACK",
         [ROWS_FIND_JOB] = "SELECT key FROM job WHERE id=?",
         [ROWS_SAVE_JOB] = "INSERT INTO job (id" JOB_FIELDS(COLUMN) ") VALUES (?" JOB_FIELDS(PLACE) ")"
-                          " ON CONFLICT (id) DO UPDATE SET owner=excluded.owner" JOB_FIELDS(UPDATE) " RETURNING key",
+                          " ON CONFLICT (id) DO UPDATE SET owner=excluded.owner" JOB_FIELDS(UPDATE),
         [ROWS_REMOVE_JOB] = "DELETE FROM job WHERE id=?",
         [ROWS_SAVE_FILE] = "INSERT INTO file (job,idx" FILE_FIELDS(COLUMN) ") VALUES (?,?" FILE_FIELDS(PLACE) ")"
                            " ON CONFLICT (job,idx) DO UPDATE SET state=excluded.state" FILE_FIELDS(UPDATE),
@@ -222,19 +222,27 @@ static int rows_run_with_id(struct rows *rows, enum rows_statement which, const 
         return rc == SQLITE_OK ? rows_run(rows, which, ret_key) : rows_error(rows, rc);
 }
 
+/* Looking first is cheaper than RETURNING, for which SQLite opens a temporary table each time. */
 static int rows_save_job(struct rows *rows, const struct guid *id, const struct job *record, int64_t *ret_key) {
-        int r;
+        int r, found;
 
+        found = rows_run_with_id(rows, ROWS_FIND_JOB, id, ret_key);
+        if (found < 0)
+                return found;
         r = rows_bind(rows, ROWS_SAVE_JOB, 2, &job_fields, id, UINT32_MAX, record);
         if (r < 0)
                 return r;
-        r = rows_run_with_id(rows, ROWS_SAVE_JOB, id, ret_key);
-        return r < 0 ? r : 0;
+        r = rows_run_with_id(rows, ROWS_SAVE_JOB, id, NULL);
+        if (r == 0 && found == 0)
+                *ret_key = sqlite3_last_insert_rowid(rows->db);
+        return r;
 }
 
 static int rows_save_requested(struct rows *rows, int64_t key, const struct job_file *record) {
         int r;
 
+        if (record->n_ranges == 0)
+                return 0; /* what was asked for never changes: there are none to take away */
         r = ROWS_BIND_NUMBERS(rows, ROWS_REMOVE_REQUESTED, key, record->index);
         if (r < 0)
                 return r;
@@ -255,6 +263,13 @@ static int rows_save_requested(struct rows *rows, int64_t key, const struct job_
         return r;
 }
 
+/* Such a file needs no row that says so: thousands of small ones go from nothing to this in one step. */
+static bool file_is_whole(const struct job_file *record) {
+        return (record->state == FILE_TRANSFERRED || record->state == FILE_PUBLISHED) && record->size != SIZE_UNKNOWN &&
+               record->size > 0 && record->durable.n_items == 1 && record->durable.items[0].start == 0 &&
+               record->durable.items[0].end == record->size;
+}
+
 static int rows_save_durable(struct rows *rows, int64_t key, const struct job_file *record) {
         int r;
 
@@ -262,7 +277,7 @@ static int rows_save_durable(struct rows *rows, int64_t key, const struct job_fi
         if (r < 0)
                 return r;
         r = rows_run(rows, ROWS_REMOVE_DURABLE, NULL);
-        for (size_t i = 0; r == 0 && i < record->durable.n_items; i++) {
+        for (size_t i = 0; r == 0 && i < record->durable.n_items && !file_is_whole(record); i++) {
                 const struct interval *item = &record->durable.items[i];
 
                 r = ROWS_BIND_NUMBERS(rows, ROWS_ADD_DURABLE, key, record->index, (int64_t) item->start,
@@ -631,6 +646,9 @@ static int load_durable(struct loader *loader, int64_t key, struct job_file *rec
                 if (r < 0)
                         return r;
         }
+        if (record->durable.n_items == 0 && record->size != SIZE_UNKNOWN && record->size > 0 &&
+            (record->state == FILE_TRANSFERRED || record->state == FILE_PUBLISHED))
+                return intervals_add(&record->durable, 0, record->size); /* see rows_save_durable() */
         return 0;
 }
 

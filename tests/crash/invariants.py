@@ -72,7 +72,9 @@ def check_disk(state, destination, ledger, umask=0o022):
 def check_ranges(db, final):
     bad = []
     rows = db.execute("SELECT f.path, f.temp_name, r.start, r.stop, f.state FROM durable_range r "
-                      "JOIN file f ON f.job = r.job AND f.idx = r.file").fetchall()
+                      "JOIN file f ON f.job = r.job AND f.idx = r.file "
+                      # A complete file has no row of ranges: its state claims all of it.
+                      "UNION ALL SELECT path, temp_name, 0, size, state FROM file WHERE state = 1 AND size > 0").fetchall()
     for path, temp_name, start, stop, state in rows:
         path = os.fsdecode(path)
         if path not in final or state not in (0, 1):

@@ -86,6 +86,33 @@ static void read_all(const char *name, char **ret, size_t *ret_size) {
         assert_int_equal(fd_read_file(path, 64 * 1024 * 1024, ret, ret_size), 0);
 }
 
+static void a_complete_file_needs_no_row_of_ranges(void **state _unused_) {
+        struct job *job = sample_job(1, SAMPLE_NEW, 2);
+        _cleanup_free_ char *rows = NULL;
+        struct content content = {};
+        struct intervals all = {};
+        struct store *store = open_sqlite(folder);
+
+        assert_int_equal(intervals_add(&all, 0, 1000), 0);
+        for (size_t i = 0; i < 2; i++)
+                assert_int_equal(job_file_set_remote_size(job->files[i], 1000), 0);
+        assert_int_equal(job_file_durable(job->files[0], &all), 0);
+        assert_int_equal(save_now(store, job), 0); /* first as a pending one with ranges, which then have to go */
+        job_file_set_state(job->files[0], FILE_TRANSFERRED);
+        assert_int_equal(save_now(store, job), 0);
+        store_free(store);
+        rows = raw_query(folder, "SELECT count(*) FROM durable_range");
+        assert_string_equal(rows, "0");
+
+        store = open_sqlite(folder);
+        assert_int_equal(content_load(store, &content), 0);
+        assert_jobs_equal(content_find(&content, &job->id), job);
+        content_done(&content);
+        store_free(store);
+        intervals_done(&all);
+        job_free(job);
+}
+
 /* ---- settings ---- */
 
 static void every_setting_is_in_force(void **state _unused_) {
@@ -612,6 +639,7 @@ static void damaged_bytes_never_do_worse_than_an_error(void **state _unused_) {
 
 int main(void) {
         static const struct CMUnitTest tests[] = {
+                TEST(a_complete_file_needs_no_row_of_ranges),
                 TEST(every_setting_is_in_force),
                 TEST(the_schema_cannot_be_written_to_directly),
                 TEST(the_settings_check_refuses_what_would_lose_commits),
