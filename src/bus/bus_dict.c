@@ -239,6 +239,7 @@ const char *bus_job_property_signature(const char *name) {
 struct file_property {
         const char *name;
         const char *signature;
+        bool large;
         int (*append)(sd_bus_message *m, const struct job_file *file);
 };
 
@@ -246,12 +247,16 @@ struct file_property {
         static int append_file_##name(sd_bus_message *m, const struct job_file *file) { \
                 return expression;                                                      \
         }
+#define FILE_PROPERTY_LARGE FILE_PROPERTY
 #include "bus/file_properties.def"
+#undef FILE_PROPERTY_LARGE
 #undef FILE_PROPERTY
 
 static const struct file_property file_properties[] = {
-#define FILE_PROPERTY(name, signature, expression) { #name, signature, append_file_##name },
+#define FILE_PROPERTY(name, signature, expression) { #name, signature, false, append_file_##name },
+#define FILE_PROPERTY_LARGE(name, signature, expression) { #name, signature, true, append_file_##name },
 #include "bus/file_properties.def"
+#undef FILE_PROPERTY_LARGE
 #undef FILE_PROPERTY
 };
 
@@ -262,10 +267,12 @@ static const struct file_property *find_file_property(const char *name) {
         return NULL;
 }
 
-int bus_append_file(sd_bus_message *m, const struct job_file *file) {
+int bus_append_file(sd_bus_message *m, const struct job_file *file, bool with_large) {
         int r = sd_bus_message_open_container(m, 'a', "{sv}");
 
         for (size_t i = 0; r >= 0 && i < ELEMENTSOF(file_properties); i++) {
+                if (file_properties[i].large && !with_large)
+                        continue;
                 r = open_entry(m, file_properties[i].name, file_properties[i].signature);
                 if (r >= 0)
                         r = file_properties[i].append(m, file);

@@ -101,7 +101,9 @@ static const sd_bus_vtable file_vtable[] = {
         SD_BUS_METHOD_WITH_ARGS("SetProperties", SD_BUS_ARGS("a{sv}", properties), SD_BUS_NO_RESULT,
                                 method_set_properties, SD_BUS_VTABLE_UNPRIVILEGED),
 #define FILE_PROPERTY(name, signature, expression) SD_BUS_PROPERTY(#name, signature, get_property, 0, 0),
+#define FILE_PROPERTY_LARGE FILE_PROPERTY
 #include "bus/file_properties.def"
+#undef FILE_PROPERTY_LARGE
 #undef FILE_PROPERTY
         SD_BUS_VTABLE_END,
 };

@@ -156,7 +156,7 @@ static int method_list_files(sd_bus_message *m, void *userdata, sd_bus_error *er
         if (r >= 0)
                 r = sd_bus_message_open_container(reply, 'a', "a{sv}");
         for (size_t i = first; r >= 0 && i < job->n_files && i - first < limit; i++)
-                r = bus_append_file(reply, job->files[i]);
+                r = bus_append_file(reply, job->files[i], false);
         if (r >= 0)
                 r = sd_bus_message_close_container(reply);
         if (r < 0)
@@ -299,7 +299,7 @@ static int answer_when_durable(sd_bus_message *m, struct peer *peer, const struc
         if (name)
                 r = append_variant(reply, peer, job, file, name);
         else
-                r = file ? bus_append_file(reply, file)
+                r = file ? bus_append_file(reply, file, true)
                          : bus_append_job(reply, peer->server->manager, job, PROPERTY_ALL);
         if (r == -ENOENT)
                 return 0; /* sd-bus knows what to say */

@@ -245,15 +245,23 @@ static HRESULT file_com_SetProperty(IBackgroundCopyFile5 *This, BITS_FILE_PROPER
                            file_of(This)->family);
 }
 
-/* See docs/not-implemented.md. */
+/* "" before the first answer. */
 static HRESULT file_com_GetProperty(IBackgroundCopyFile5 *This, BITS_FILE_PROPERTY_ID PropertyId,
                                     BITS_FILE_PROPERTY_VALUE *PropertyValue) {
+        struct file_record record;
+        HRESULT hr;
+
         if (!PropertyValue)
                 return E_INVALIDARG;
         *PropertyValue = (BITS_FILE_PROPERTY_VALUE){};
         if (PropertyId != BITS_FILE_PROPERTY_ID_HTTP_RESPONSE_HEADERS)
                 return rim_hresult(ERROR_UNKNOWN_PROPERTY, file_of(This)->family);
-        return E_NOTIMPL;
+        hr = read_now(file_of(This), &record);
+        if (FAILED(hr))
+                return hr;
+        hr = com_string_out(record.response_headers ?: "", &PropertyValue->String);
+        file_record_done(&record);
+        return hr;
 }
 
 static const IBackgroundCopyFile5Vtbl file_vtbl = {

@@ -378,6 +378,10 @@ static const struct field file_fields[] = {
         FILE_FIELD("Encrypted", FIELD_BOOL, encrypted),
         { "FileId", FIELD_STRING, offsetof(struct file_record, file_id) },
         { "Validation", FIELD_STRING, offsetof(struct file_record, validation) },
+        { "HttpStatus", FIELD_U32, offsetof(struct file_record, http_status) },
+        { "RedirectedUrl", FIELD_STRING, offsetof(struct file_record, redirected_url) },
+        { "ServerAddress", FIELD_STRING, offsetof(struct file_record, server_address) },
+        { "ResponseHeaders", FIELD_STRING, offsetof(struct file_record, response_headers) },
         { "Sha256", FIELD_SHA256, 0 },
         { "Ranges", FIELD_RANGES, 0 },
 };
@@ -395,6 +399,9 @@ int file_record_read(struct file_record *record, sd_bus_message *m) {
                           .bytes_total = DOSVC_UNKNOWN,
                           .stated_size = DOSVC_UNKNOWN },
                 .validation = "",
+                .redirected_url = "",
+                .server_address = "",
+                .response_headers = "",
         };
         r = read_dictionary(m, &(struct reader){ file_fields, ELEMENTSOF(file_fields), record, &record->strings });
         if (r < 0)

@@ -47,6 +47,9 @@ struct file_record {
         const char *validation; /* "", "good", "bad" */
         uint8_t sha256[32]; /* if has_sha256; info.sha256 is set by file_record_info(), as records move in memory */
         bool has_sha256;
+        uint32_t http_status;         /* of the last answer; 0 and "": none yet */
+        const char *redirected_url, *server_address;
+        const char *response_headers; /* not in lists */
         struct record_range *ranges;
         size_t n_ranges;
         struct record_strings strings;

@@ -26,6 +26,7 @@ enum string_rule {
         STRING_REQUIRED = 1 << 0,
         STRING_NO_CONTROL = 1 << 1, /* what comes from the network must not carry a line end any further (CVE-2019-3462) */
         STRING_NOT_EMPTY = 1 << 2,
+        STRING_UTF8 = 1 << 3,
 };
 
 /* Walks over a frame; the first error sticks. When encoding, nothing that is visited is changed. */
@@ -117,6 +118,8 @@ static void codec_string(struct codec *c, const char **s, size_t max, unsigned r
         codec_check(c, strnlen(p, n + 1) == n);
         if (!c->failed && (rules & STRING_NO_CONTROL))
                 codec_check(c, !string_has_control(p));
+        if (!c->failed && (rules & STRING_UTF8))
+                codec_check(c, utf8_is_valid(p, n));
         if (c->decoding && !c->failed)
                 *s = p;
         c->at += n + 1;
@@ -206,7 +209,9 @@ static void visit_metadata(struct codec *c, struct ipc_metadata *m) {
         codec_string(c, &m->encoding, LIMIT_VALIDATOR, STRING_NO_CONTROL);
         codec_string(c, &m->origin, IPC_ORIGIN_MAX, STRING_NO_CONTROL);
         codec_string(c, &m->redirected_url, LIMIT_URL, STRING_NO_CONTROL);
-        codec_string(c, &m->address, IPC_ADDRESS_TEXT_MAX, STRING_NO_CONTROL);
+        codec_string(c, &m->address, IPC_ADDRESS_TEXT_MAX, STRING_NO_CONTROL | STRING_UTF8);
+        codec_string(c, &m->headers, LIMIT_KEPT_HEADERS, STRING_UTF8);
+        codec_bool(c, &m->refused);
 }
 
 static void visit_progress(struct codec *c, struct ipc_progress *m) {

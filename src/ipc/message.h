@@ -107,6 +107,8 @@ struct ipc_metadata {
         const char *origin;
         const char *redirected_url;
         const char *address;
+        const char *headers;
+        bool refused;
 };
 
 struct ipc_progress {

@@ -101,6 +101,32 @@ static void secret_free(char *secret) {
         free(secret);
 }
 
+static void response_done(struct file_response *response) {
+        free(response->headers);
+        free(response->url);
+        free(response->address);
+        *response = (struct file_response) {};
+}
+
+int job_file_set_response(struct job_file *file, const struct file_response *from) {
+        struct file_response copy = { .http_status = from->http_status };
+        bool has_url = from->url && utf8_is_valid(from->url, SIZE_MAX);
+        int r;
+
+        r = strdup_to(&copy.headers, from->headers);
+        if (r == 0)
+                r = strdup_to(&copy.url, has_url ? from->url : NULL);
+        if (r == 0)
+                r = strdup_to(&copy.address, from->address);
+        if (r < 0) {
+                response_done(&copy);
+                return r;
+        }
+        response_done(&file->response);
+        file->response = copy;
+        return 0;
+}
+
 static void job_file_free(struct job_file *file) {
         if (!file)
                 return;
@@ -111,6 +137,7 @@ static void job_file_free(struct job_file *file) {
         free(file->integrity_info);
         secret_free(file->decryption_info);
         validators_done(&file->validators);
+        response_done(&file->response);
         intervals_done(&file->durable);
         intervals_done(&file->received);
         free(file);

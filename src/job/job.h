@@ -59,6 +59,14 @@ enum file_integrity {
         _FILE_INTEGRITY_MAX,
 };
 
+/* What the origin answered last, to be shown. Never stored: it may hold cookies. Strings may be NULL. */
+struct file_response {
+        uint32_t http_status; /* 0: no answer since the service started */
+        char *headers;        /* status line and fields, CR LF behind each */
+        char *url;            /* that answered, if a redirect led to another one */
+        char *address;        /* of the server or proxy */
+};
+
 enum file_state {
         FILE_PENDING = 0,     /* bytes are missing, or the final check was not made */
         FILE_TRANSFERRED = 1, /* complete, digest-right, on disk under its temp name */
@@ -105,6 +113,7 @@ struct job_file {
         struct file_identity temp;
         struct file_identity directory;
         struct intervals durable;  /* synced to disk and recorded, in positions of the local file */
+        struct file_response response;
         struct intervals received; /* written, maybe lost by a power cut; a superset of durable; never stored */
 
         enum file_validation validation;
@@ -370,6 +379,8 @@ void job_file_forget_content(struct job_file *file);
 /* All content is thrown away: changed remote file, lost temp file. Temp name, identity and validators are cleared; counting
  * n_restarts is the caller's. */
 void job_file_reset(struct job_file *file);
+/* Replaces what the origin said last; @response is copied, what is no text is left out. */
+int job_file_set_response(struct job_file *file, const struct file_response *response);
 void job_file_set_state(struct job_file *file, enum file_state state);
 /* ERROR_PENDING unless its content is complete; ERROR_INVALID_STATE when it is at its final name already. What a bad verdict means
  * for content and job is the caller's. */

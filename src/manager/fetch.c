@@ -81,6 +81,16 @@ static int note_redirect(struct job_file *file, const char *url) {
         return r;
 }
 
+/* Nothing depends on it: without memory the older one stays. */
+static void note_response(struct job_file *file, const struct engine_metadata *metadata) {
+        (void) job_file_set_response(file, &(struct file_response) {
+                .http_status = metadata->http_status,
+                .headers = (char *) metadata->headers,
+                .url = (char *) metadata->redirected_url,
+                .address = (char *) metadata->address,
+        });
+}
+
 static void engine_metadata(void *userdata, uint64_t id, const struct engine_metadata *metadata) {
         struct manager *m = userdata;
         struct file_run *run = find_request(m, id);
@@ -90,6 +100,9 @@ static void engine_metadata(void *userdata, uint64_t id, const struct engine_met
         if (!run || run->stop)
                 return;
         file = run->file;
+        note_response(file, metadata);
+        if (metadata->refused)
+                return;
         r = validators_copy(&file->validators, &(struct validators) {
                         .origin = (char *) metadata->origin,
                         .etag = (char *) metadata->etag,

@@ -11,6 +11,7 @@
 #define LIMIT_REDIRECTS 5           /* design decision 21 */
 #define LIMIT_RESPONSE_HEADER_BYTES (300 * 1024) /* all headers of one answer; as libcurl >= 8.3 */
 #define LIMIT_RESPONSE_HEADERS 5000
+#define LIMIT_KEPT_HEADERS 8192    /* bytes of an answer's headers that are kept to be shown; whole lines */
 #define LIMIT_VALIDATOR 1024        /* bytes of an ETag or date that we keep; a longer one is treated as absent */
 #define LIMIT_CUSTOM_HEADERS 16384  /* BITS: SetCustomHeaders */
 #define LIMIT_PROXY_LIST 4000       /* BITS: SetProxySettings */

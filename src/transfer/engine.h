@@ -4,7 +4,7 @@
  * 1. engine_start() takes a request: a URL, pieces of the remote file, where each goes in the descriptor, what is known of the
  *    representation. Everything is copied, the descriptor duplicated.
  * 2. Events come on the loop, for each request in this order: at most one metadata() before the first progress(); any number of
- *    progress(); exactly one finished(). After finished() the engine never touches the descriptor again.
+ *    progress(); at most one metadata() of an answer that was refused; exactly one finished(). After finished() the engine never touches the descriptor again.
  * 3. engine_stop() asks for an early end: finished() still comes (outcome STOPPED unless it ended by itself meanwhile), after all
  *    progress() for bytes that were written.
  * 4. No byte is written before the response was judged (src/transfer/verdict.h): a response that does not fit what is known ends
@@ -64,6 +64,8 @@ struct engine_metadata {
         const char *redirected_url;  /* that answered, NULL: the one that was asked */
         uint64_t remote_time_usec;   /* Last-Modified whether strong or not, 0: none */
         const char *address;         /* of the server, printable */
+        const char *headers;         /* of the answer, to be shown: lines with CR LF, UTF-8 */
+        bool refused;                /* the answer ended the request: only status, headers, redirected_url and address count */
 };
 
 enum engine_outcome {

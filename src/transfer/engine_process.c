@@ -165,6 +165,8 @@ static void on_metadata(struct process_request *request, const struct ipc_metada
                 .redirected_url = m->redirected_url,
                 .remote_time_usec = m->remote_time_usec,
                 .address = m->address,
+                .headers = m->headers,
+                .refused = m->refused,
         };
         const struct engine_process *engine = request->lane->engine;
 

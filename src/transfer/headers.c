@@ -329,6 +329,24 @@ void response_facts_init(struct response_facts *facts) {
 }
 
 /* "HTTP/1.1 200 OK", "HTTP/2 200 " */
+/* Other eyes see this: what is not text becomes "?". */
+static void keep_line(struct response_facts *facts, const char *line, size_t len) {
+        char *to = facts->text + facts->n_text;
+        bool is_utf8 = utf8_is_valid(line, len);
+
+        if (facts->text_is_full || len + 2 > LIMIT_KEPT_HEADERS - facts->n_text) {
+                facts->text_is_full = true;
+                return;
+        }
+        for (size_t i = 0; i < len; i++) {
+                uint8_t c = (uint8_t) line[i];
+
+                *to++ = (c < 0x20 && c != '\t') || c == 0x7f || (c >= 0x80 && !is_utf8) ? '?' : line[i];
+        }
+        memcpy(to, "\r\n", 3);
+        facts->n_text += len + 2;
+}
+
 static int start_answer(struct response_facts *facts, const char *line, size_t len) {
         struct response_facts fresh;
         unsigned status;
@@ -354,6 +372,7 @@ static int start_answer(struct response_facts *facts, const char *line, size_t l
                 return -E2BIG;
         *facts = fresh;
         facts->in_fields = true;
+        keep_line(facts, line, len);
         return 0;
 }
 
@@ -419,7 +438,10 @@ int response_facts_add_header(struct response_facts *facts, const char *line, si
                 facts->in_fields = false;
                 /* 101 was never asked for; it is judged like a final answer, because none will follow. */
                 facts->complete = facts->status >= 200 || facts->status == 101;
-        } else if (is_blank(line[0]))
+                return 0;
+        }
+        keep_line(facts, line, len);
+        if (is_blank(line[0]))
                 invalidate_last(facts);
         else
                 add_field(facts, line, len);

@@ -8,7 +8,7 @@
  *    starts them anew (1xx, an answer to CONNECT).
  * 4. response_facts_seal() when they were judged: trailers can then change nothing.
  *
- * All memory is in the struct (about 11 KiB); nothing is allocated. A field that was sent twice with different values, folded
+ * All memory is in the struct (about 19 KiB); nothing is allocated. A field that was sent twice with different values, folded
  * over lines or malformed is INVALID, which is not the same as ABSENT. */
 #pragma once
 
@@ -69,10 +69,14 @@ struct response_facts {
         int64_t retry_after;                          /* seconds, or a date */
         enum header_state location_state;
         char location[LIMIT_URL + 1];
+        /* To be shown: the status line and the fields as they came, CR LF behind each; printable UTF-8, cut after a whole line. */
+        char text[LIMIT_KEPT_HEADERS + 1];
 
         /* private */
         bool in_fields; /* between a status line and the empty line */
         size_t n_bytes, n_headers;
+        size_t n_text;
+        bool text_is_full;
         unsigned n_informational;
         int last_field;
 };

@@ -359,9 +359,11 @@ static void send_metadata(struct request *request, const struct verdict *verdict
         struct activity *activity = request->activity;
         struct engine_metadata metadata;
 
-        if (request->metadata_sent)
+        bool refused = verdict->action != VERDICT_WRITE;
+
+        if (request->metadata_sent && !refused)
                 return;
-        request->metadata_sent = true;
+        request->metadata_sent = request->metadata_sent || !refused;
         verdict_describe(&activity->exchange.facts, verdict, activity->origin, activity->exchange.address, &metadata);
         request->environment->send(request->environment->userdata, &(struct ipc_message) {
                 .type = IPC_METADATA,
@@ -376,6 +378,8 @@ static void send_metadata(struct request *request, const struct verdict *verdict
                         .origin = metadata.origin,
                         .redirected_url = activity->n_followed > 0 ? activity->url : NULL,
                         .address = metadata.address,
+                        .headers = metadata.headers,
+                        .refused = refused,
                 },
         });
 }
@@ -396,6 +400,8 @@ static struct verdict on_judge(void *userdata) {
                 activity->receiving = true;
                 activity->last_byte_usec = now(request);
         } else {
+                if (verdict.action == VERDICT_FAIL)
+                        send_metadata(request, &verdict);
                 activity->draining = true;
                 arm_timer(request, MIN(stall_timeout(request), (uint64_t) DRAIN_TIMEOUT));
         }

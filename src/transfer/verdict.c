@@ -513,6 +513,7 @@ void verdict_describe(const struct response_facts *facts, const struct verdict *
                 .remote_time_usec = facts->last_modified_state == HEADER_VALID ?
                                             (uint64_t) facts->last_modified * USEC_PER_SEC : 0,
                 .address = address,
+                .headers = facts->text,
         };
 }
 

@@ -124,6 +124,36 @@ static IBackgroundCopyJobHttpOptions3 *options_of(const struct job *job) {
 
 /* ---- headers ---- */
 
+/* CONFORMS: api.md 1.4 BITS_FILE_PROPERTY_ID_HTTP_RESPONSE_HEADERS: "last response, full set" */
+static void a_file_tells_the_headers_of_its_last_answer(void **state) {
+        struct tap *tap = tap_new();
+
+        FOR_EACH_FAMILY(family) {
+                struct job job = job_new(family);
+                BITS_FILE_PROPERTY_VALUE value;
+                IBackgroundCopyFile5 *file;
+                IBackgroundCopyFile *first;
+                void *out;
+
+                job_add(&job, tap_url(tap, "/told"), destination("told"));
+                first = job_first_file(&job);
+                assert_hr(IBackgroundCopyFile_QueryInterface(first, &IID_IBackgroundCopyFile5, &out), S_OK);
+                file = out;
+                assert_hr(IBackgroundCopyFile5_GetProperty(file, BITS_FILE_PROPERTY_ID_HTTP_RESPONSE_HEADERS, &value), S_OK);
+                assert_int_equal(wcscmp(value.String, L""), 0);
+                CoTaskMemFree(value.String);
+                job_resume(&job);
+                job_wait(&job, BG_JOB_STATE_TRANSFERRED);
+                assert_hr(IBackgroundCopyFile5_GetProperty(file, BITS_FILE_PROPERTY_ID_HTTP_RESPONSE_HEADERS, &value), S_OK);
+                assert_int_equal(wcscmp(value.String, L"HTTP/1.1 200 OK\r\nContent-Length: 10\r\nConnection: close\r\n"), 0);
+                CoTaskMemFree(value.String);
+                (void) IBackgroundCopyFile5_Release(file);
+                (void) IBackgroundCopyFile_Release(first);
+                job_done(&job);
+        }
+        tap_free(tap);
+}
+
 /* CONFORMS: api.md 1.8 "SetCustomHeaders/GetCustomHeaders": none is S_FALSE and NULL, NULL clears; 1.7: 16,384 with the NUL */
 static void headers_are_kept_until_they_are_cleared(void **state) {
         FOR_EACH_FAMILY(family) {
@@ -466,6 +496,7 @@ int main(int argc, char **argv) {
                 cmocka_unit_test(redirects_are_taken_as_the_job_says),
                 cmocka_unit_test(unknown_security_flags_are_refused),
                 cmocka_unit_test(bytes_come_through_the_proxy_that_the_job_names),
+                cmocka_unit_test(a_file_tells_the_headers_of_its_last_answer),
                 cmocka_unit_test(proxy_settings_survive_a_crash),
                 cmocka_unit_test(a_job_that_is_too_large_is_in_error),
                 cmocka_unit_test(properties_of_a_job_survive_a_crash),

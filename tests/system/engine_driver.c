@@ -55,6 +55,8 @@ static json_t *text_or_null(const char *text) {
 }
 
 static void on_metadata(void *userdata, uint64_t id, const struct engine_metadata *m) {
+        if (m->refused)
+                return;
         say(json_pack("{s:s, s:I, s:i, s:o, s:o, s:o, s:o, s:o, s:I}", "event", "metadata", "id", (json_int_t) id, "http_status",
                       (int) m->http_status, "remote_size", size_or_null(m->remote_size), "etag", text_or_null(m->etag),
                       "last_modified", text_or_null(m->last_modified), "encoding", text_or_null(m->encoding), "origin",

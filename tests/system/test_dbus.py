@@ -141,7 +141,8 @@ def test_every_property_is_in_getall_in_lists_and_alone(service, tmp_path):
         interface = "org.dosvc." + name
         everything = service.call(where, STANDARD + "Properties", "GetAll", GLib.Variant("(s)", (interface,)))[0]
         assert set(everything) == {row[1] for row in published[interface] if row[0] == "property"}
-        assert everything == listed
+        large = {"ResponseHeaders"} if interface.endswith("File1") else set()
+        assert {name: value for name, value in everything.items() if name not in large} == listed
         for key, value in everything.items():
             assert service.call(where, STANDARD + "Properties", "Get", GLib.Variant("(ss)", (interface, key)))[0] == value
 

@@ -1,10 +1,12 @@
 """What a job says about its requests, against real servers: secrets that outlive a restart, and what happens when their key does not."""
 import os
+import subprocess
+import sys
 
 import pytest
 from gi.repository import GLib
 
-from conftest import BUILD, QUICK
+from conftest import BUILD, QUICK, ROOT
 from origin import Origin
 from service import Service
 
@@ -14,6 +16,17 @@ def origin():
     made = Origin()
     yield made
     made.down()
+
+
+@pytest.fixture
+def server():
+    """tests/lib/webserver.py; gives its URL."""
+    process = subprocess.Popen([sys.executable, os.path.join(ROOT, "tests", "lib", "webserver.py")], stdin=subprocess.PIPE,
+                               stdout=subprocess.PIPE, text=True)
+    yield f"http://127.0.0.1:{int(process.stdout.readline())}"
+    process.stdin.close()
+    process.wait(10)
+    process.stdout.close()
 
 
 @pytest.fixture
@@ -86,3 +99,26 @@ class TestSecretsAtRest:
         os.rename(key + ".away", key)
         service.start()
         assert service.get(job, "CustomHeaders") == self.SECRET
+
+
+class TestTheLastAnswer:
+    def get(self, service, job, name):
+        return service.call(service.job_path(job) + "/file/0", "org.freedesktop.DBus.Properties", "Get",
+                            GLib.Variant("(ss)", ("org.dosvc.File1", name)))[0]
+
+    def test_status_headers_address_and_redirect_of_each_file_are_told(self, service, server, tmp_path):
+        url = server + "/hops/2?to=/data/100"
+        job = service.create("told", [(url, str(tmp_path / "a"), {})], Resume=True)
+        service.wait_state(job, ["transferred"])
+        assert self.get(service, job, "HttpStatus") == 200
+        assert self.get(service, job, "RedirectedUrl") == server + "/data/100"
+        assert self.get(service, job, "ServerAddress") == "127.0.0.1"
+        headers = self.get(service, job, "ResponseHeaders")
+        assert headers.startswith("HTTP/1.1 200") and "\r\nContent-Length: 100\r\n" in headers
+        assert "ResponseHeaders" not in service.list_files(job)[0]
+
+    def test_a_refusal_is_told_too(self, service, server, tmp_path):
+        job = service.create("refused", [(server + "/status/403", str(tmp_path / "a"), {})], Resume=True)
+        service.wait_state(job, ["error"])
+        assert self.get(service, job, "HttpStatus") == 403
+        assert self.get(service, job, "ResponseHeaders").startswith("HTTP/1.1 403")

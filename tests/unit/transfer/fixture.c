@@ -18,9 +18,12 @@ static void on_metadata(void *userdata, uint64_t id, const struct engine_metadat
         struct fixture *f = userdata;
         struct record *record = &f->records[id];
 
+        record->http_status = m->http_status;
+        snprintf(record->headers, sizeof(record->headers), "%s", m->headers ? m->headers : "");
+        if (m->refused)
+                return;
         record->n_metadata++;
         record->metadata_after_progress |= record->n_progress > 0;
-        record->http_status = m->http_status;
         record->remote_size = m->remote_size;
         record->remote_time_usec = m->remote_time_usec;
         snprintf(record->etag, sizeof(record->etag), "%s", m->etag ? m->etag : "");

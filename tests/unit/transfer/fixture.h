@@ -29,6 +29,7 @@ struct record {
         unsigned n_metadata, n_progress;
         bool metadata_after_progress;
         uint32_t http_status;
+        char headers[512]; /* of the last answer, refused or not */
         uint64_t remote_size, remote_time_usec;
         char etag[128], last_modified[128], origin[256], address[64];
         struct intervals reported;

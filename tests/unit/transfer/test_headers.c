@@ -527,6 +527,36 @@ static uint32_t next_random(uint32_t *seed) {
         return *seed;
 }
 
+static void the_text_of_the_last_answer_is_kept(void **state) {
+        static struct response_facts facts;
+
+        assert_int_equal(facts_from_text(&facts, "HTTP/1.1 100 Continue\r\nX-Early: 1\r\n\r\n"
+                                                 "HTTP/1.1 200 OK\r\nX-Name: M\xc3\xbcller\r\nX-Raw: a\xff\x01z\r\n"), 0);
+        assert_string_equal(facts.text, "HTTP/1.1 200 OK\r\nX-Name: M\xc3\xbcller\r\nX-Raw: a??z\r\n");
+}
+
+static void text_that_is_too_long_ends_after_a_whole_line(void **state) {
+        static const char status[] = "HTTP/1.1 200 OK\r\n";
+        static struct response_facts facts;
+        static char line[LIMIT_KEPT_HEADERS + 2];
+        size_t room = LIMIT_KEPT_HEADERS - strlen(status);
+
+        memset(line, 'x', sizeof(line));
+        memcpy(line, "X: ", 3);
+        memcpy(line + room - 2, "\r\n", 3);
+        response_facts_init(&facts);
+        assert_int_equal(response_facts_add_header(&facts, status, strlen(status)), 0);
+        assert_int_equal(response_facts_add_header(&facts, line, room), 0);
+        assert_int_equal(strlen(facts.text), LIMIT_KEPT_HEADERS);
+
+        memcpy(line + room - 2, "x\r\n", 4);
+        response_facts_init(&facts);
+        assert_int_equal(response_facts_add_header(&facts, status, strlen(status)), 0);
+        assert_int_equal(response_facts_add_header(&facts, line, room + 1), 0);
+        assert_int_equal(response_facts_add_header(&facts, "Y: 1\r\n", 6), 0);
+        assert_string_equal(facts.text, status);
+}
+
 static void random_bytes_never_break_an_invariant(void **state) {
         static const char *const pieces[] = {
                 "HTTP/1.1 200 OK\r\n", "HTTP/1.1 206 x\r\n", "HTTP/1.1 100 c\r\n", "\r\n", "Content-Length: ", "Content-Range: bytes ",
@@ -583,6 +613,8 @@ int main(void) {
                 cmocka_unit_test(codings_are_named_or_refused),
                 cmocka_unit_test(multipart_answers_are_seen),
                 cmocka_unit_test(the_end_of_a_body_is_delimited_by_length_chunks_or_frames),
+                cmocka_unit_test(the_text_of_the_last_answer_is_kept),
+                cmocka_unit_test(text_that_is_too_long_ends_after_a_whole_line),
                 cmocka_unit_test(random_bytes_never_break_an_invariant),
         };
 
