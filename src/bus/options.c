@@ -307,7 +307,7 @@ int options_read_properties(sd_bus_message *m, struct manager_properties *ret, s
 int options_read_file_properties(sd_bus_message *m, struct manager_file_properties *ret, struct options_text *text) {
         static const struct option options[] = {
                 { "FileId", OPTION_STRING, offsetof(struct manager_file_properties, file_id) },
-                { "Size", OPTION_SIZE, offsetof(struct manager_file_properties, stated_size) },
+                { "StatedSize", OPTION_SIZE, offsetof(struct manager_file_properties, stated_size) },
                 { "IntegrityCheckInfo", OPTION_STRING, offsetof(struct manager_file_properties, integrity_info) },
                 { "IntegrityCheckMandatory", OPTION_BOOL, offsetof(struct manager_file_properties, integrity_mandatory) },
                 { "DecryptionInfo", OPTION_STRING, offsetof(struct manager_file_properties, decryption_info) },
