@@ -196,7 +196,7 @@ typedef struct dosvc_file_info {
         const unsigned char *sha256; /* NULL or 32 bytes */
         int length_unverified;
         int integrity_mandatory;
-        const char *integrity; /* "none" "checking" "verified" "unavailable" */
+        const char *integrity; /* "none" "checking" "verified" "partial" "unavailable" */
         int encrypted;
 } dosvc_file_info;
 

@@ -69,6 +69,7 @@ static const char *file_integrity_name(enum file_integrity integrity) {
                 [FILE_INTEGRITY_NONE] = "none",
                 [FILE_INTEGRITY_CHECKING] = "checking",
                 [FILE_INTEGRITY_VERIFIED] = "verified",
+                [FILE_INTEGRITY_PARTIAL] = "partial",
                 [FILE_INTEGRITY_UNAVAILABLE] = "unavailable",
         };
 

@@ -147,6 +147,7 @@ static void show_guards(const dosvc_file_info *file) {
         } words[] = {
                 { "checking", "each piece is checked as it arrives" },
                 { "verified", "every piece has the right hash" },
+                { "partial", "every whole piece inside the ranges has the right hash, their edges are NOT checked" },
                 { "unavailable", "NOT checked: there is no piece hash file that could be used" },
         };
 

@@ -72,7 +72,7 @@ static int existing_has_digest(const struct check_request *self, int dirfd, cons
                 return r;
         if ((facts.mode & S_IFMT) != S_IFREG)
                 return 0;
-        r = digest_descriptor(fd, facts.size, &self->request.files->stop, NULL, digest);
+        r = digest_descriptor(fd, 0, facts.size, &self->request.files->stop, NULL, digest);
         if (r < 0)
                 return r == -EMSGSIZE ? 0 : r; /* it became shorter meanwhile */
         return memcmp(digest, self->sha256, DIGEST_SIZE) == 0;

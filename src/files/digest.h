@@ -7,7 +7,7 @@
 
 #define DIGEST_SIZE 32
 
-/* Of the first @size bytes. -EMSGSIZE: there are fewer; -ECANCELED: one of the flags became true (either may be
+/* Of @size bytes from @offset on. -EMSGSIZE: there are fewer; -ECANCELED: one of the flags became true (either may be
  * NULL). */
-int digest_descriptor(int fd, uint64_t size, const atomic_bool *stop, const atomic_bool *closed,
+int digest_descriptor(int fd, uint64_t offset, uint64_t size, const atomic_bool *stop, const atomic_bool *closed,
                       uint8_t ret[static DIGEST_SIZE]);

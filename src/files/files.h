@@ -14,6 +14,7 @@
  * Results are 0 or a negative errno; the errno of the owner's own system call wherever there is one. Further meanings:
  * -ESTALE: the path no longer names the directory or temp file that we knew. -EXDEV: the client's directory descriptor and the
  * path differ. -EBADMSG: digest differs. -EMSGSIZE: size differs. -EEXIST: destination exists. -ELOOP/-EISDIR: it is no regular file.
+ * -EILSEQ: a piece has another hash.
  * -ETIMEDOUT is never made up: a request on a hung mount simply does not come back. */
 #pragma once
 
@@ -21,6 +22,7 @@
 
 #include "base/clock.h"
 #include "base/intervals.h"
+#include "content/integrity.h"
 #include "protocol/limits.h"
 
 #define FILES_TEMP_NAME_MAX 35 /* ".dosvc-" + 22 + ".part" + NUL */
@@ -116,15 +118,42 @@ int files_checkpoint(struct files *files, struct files_handle *handle, files_don
 void files_ledger_seed(struct files_handle *handle, const struct intervals *durable);
 void files_ledger_assert_durable(const struct files_handle *handle, const struct intervals *claimed);
 
+/* ---- pieces ---- */
+/* A nameless file beside the temp file, for what is read once and then forgotten: it goes with its descriptor, whatever happens. */
+typedef void (*files_scratch_fn)(int error, int fd, void *userdata); /* @fd is OWNED by the receiver */
+int files_scratch(struct files *files, struct files_handle *handle, files_scratch_fn done, void *userdata);
+
+/* Parses the piece hash file of @size bytes that a descriptor (duplicated) reads; nothing of it is believed before @expected (copied)
+ * vouched for it. */
+typedef void (*files_hashes_fn)(int error, struct piece_hashes *hashes, void *userdata); /* > 0: ERROR_METAINFO_*; @hashes is OWNED by the receiver */
+int files_read_hashes(struct files *files, struct files_handle *handle, int fd, uint64_t size, const struct integrity_info *expected,
+                      files_hashes_fn done, void *userdata);
+
+struct files_piece {
+        uint64_t start; /* of the local file */
+        uint32_t bytes;
+        uint8_t hash[PIECE_HASH_BYTES];
+};
+/* @bad: one for each piece, valid during the callback. */
+typedef void (*files_verify_fn)(int error, const bool *bad, size_t n, void *userdata);
+/* Judges pieces on the descriptor while others are still being written. @pieces must stay until @done. */
+int files_verify(struct files *files, struct files_handle *handle, const struct files_piece *pieces, size_t n, files_verify_fn done,
+                 void *userdata);
+/* Bytes [start, end) turned out wrong: the ledger forgets them. */
+void files_note_lost(struct files_handle *handle, uint64_t start, uint64_t end);
+
 /* ---- finish ---- */
 struct files_finish_request {
         uint64_t size;         /* the file must have exactly this; space behind it is given back */
         const uint8_t *sha256; /* expected, or NULL: no digest is computed */
+        const struct files_piece *pieces; /* must stay until the end; or NULL */
+        size_t n_pieces;
         mode_t mode;           /* 0666 & ~umask; a directory's default ACL applies as open(2) would have it */
         uint64_t mtime_usec;   /* 0: now */
 };
 struct files_finish_result {
-        int error;             /* -EMSGSIZE, -EBADMSG, … */
+        int error;             /* -EMSGSIZE, -EBADMSG, -EILSEQ, … */
+        const bool *bad;       /* -EILSEQ: for each piece; valid during the callback */
         uint8_t sha256[32];    /* what it is, if one was asked for */
 };
 typedef void (*files_finish_fn)(const struct files_finish_result *result, void *userdata);

@@ -6,6 +6,7 @@
 #include "base/fds.h"
 #include "files/access.h"
 #include "files/digest.h"
+#include "files/pieces.h"
 #include "files/sync.h"
 
 /* Larger ones are read in a lane of their own, so that nobody's checkpoint waits for a DVD. */
@@ -20,6 +21,9 @@ struct finish_request {
         uint64_t mtime_usec;
         bool has_sha256;
         uint8_t expected[DIGEST_SIZE];
+        const struct files_piece *pieces; /* the caller's */
+        size_t n_pieces;
+        bool *bad; /* for each of them */
         struct files_finish_result result;
 };
 
@@ -83,11 +87,21 @@ static int judge_digest(struct finish_request *self) {
 
         if (!self->has_sha256)
                 return 0;
-        r = digest_descriptor(handle->fd, self->size, &self->sync.request.files->stop, &handle->closed,
+        r = digest_descriptor(handle->fd, 0, self->size, &self->sync.request.files->stop, &handle->closed,
                               self->result.sha256);
         if (r < 0)
                 return r;
         return memcmp(self->result.sha256, self->expected, DIGEST_SIZE) == 0 ? 0 : -EBADMSG;
+}
+
+static int judge_pieces(struct finish_request *self) {
+        struct files_handle *handle = self->sync.handle;
+        int r;
+
+        if (self->n_pieces == 0)
+                return 0;
+        r = pieces_judge(handle->fd, self->pieces, self->n_pieces, &self->sync.request.files->stop, &handle->closed, self->bad);
+        return r > 0 ? -EILSEQ : r;
 }
 
 /* What the inode is to look like at its final name. The sync that follows makes it durable with the content. */
@@ -116,7 +130,9 @@ static int finish_prepare(struct sync_request *sync) {
                 r = judge_file(sync->handle, self->size);
         if (r < 0)
                 return r;
-        r = judge_digest(self);
+        r = judge_pieces(self);
+        if (r == 0)
+                r = judge_digest(self);
         if (r < 0)
                 return r;
         return set_metadata(self);
@@ -126,6 +142,7 @@ static void finish_complete(struct request *request) {
         struct finish_request *self = to_finish(request);
 
         self->result.error = sync_request_settle(&self->sync);
+        self->result.bad = self->bad;
         self->done(&self->result, self->userdata);
 }
 
@@ -133,22 +150,27 @@ static void finish_destroy(struct request *request) {
         struct finish_request *self = to_finish(request);
 
         sync_request_done(&self->sync);
+        free(self->bad);
         free(self);
 }
 
 int files_finish(struct files *files, struct files_handle *handle, const struct files_finish_request *request,
                  files_finish_fn done, void *userdata) {
         struct finish_request *self = calloc(1, sizeof(*self));
-        bool digest_is_long = request->sha256 && request->size > DIGEST_IN_BATCH_BYTES;
-        int r;
+        bool *bad = request->n_pieces > 0 ? calloc(request->n_pieces, sizeof(*bad)) : NULL;
+        bool digest_is_long = (request->sha256 || request->n_pieces > 0) && request->size > DIGEST_IN_BATCH_BYTES;
+        int r = self && (bad || request->n_pieces == 0) ? 0 : -ENOMEM;
 
-        if (!self)
-                return -ENOMEM;
-        r = sync_request_init(&self->sync, handle);
+        if (r == 0)
+                r = sync_request_init(&self->sync, handle);
         if (r < 0) {
                 free(self);
+                free(bad);
                 return r;
         }
+        self->pieces = request->pieces;
+        self->n_pieces = request->n_pieces;
+        self->bad = bad;
         self->sync.request.complete = finish_complete;
         self->sync.request.destroy = finish_destroy;
         self->sync.prepare = finish_prepare;

@@ -95,12 +95,6 @@ int job_new(const struct guid *id, uid_t owner, enum job_family family, const ch
         return 0;
 }
 
-static void secret_free(char *secret) {
-        if (secret)
-                explicit_bzero(secret, strlen(secret));
-        free(secret);
-}
-
 static void response_done(struct file_response *response) {
         free(response->headers);
         free(response->url);
@@ -135,7 +129,7 @@ static void job_file_free(struct job_file *file) {
         free(file->file_id);
         free(file->ranges);
         free(file->integrity_info);
-        secret_free(file->decryption_info);
+        secret_done(&file->decryption_info);
         validators_done(&file->validators);
         response_done(&file->response);
         intervals_done(&file->durable);
@@ -192,7 +186,7 @@ int job_new_file(struct job *job, struct job_file **ret_file) {
 static int job_file_fill(struct job_file *file, const struct job_file_spec *spec) {
         if (strdup_to(&file->url, spec->url) < 0 || strdup_to(&file->path, spec->path) < 0 ||
             strdup_to(&file->file_id, spec->file_id) < 0 || strdup_to(&file->integrity_info, spec->integrity_info) < 0 ||
-            strdup_to(&file->decryption_info, spec->decryption_info) < 0)
+            secret_set(&file->decryption_info, spec->decryption_info) < 0)
                 return -ENOMEM;
         file->integrity_mandatory = spec->integrity_mandatory;
         if (spec->n_ranges > 0) {
@@ -255,26 +249,28 @@ static int set_text(char **property, const char *text, size_t max) {
         return r ? r : strdup_to(property, text);
 }
 
-static int set_guard(struct job_file *file, char **property, const char *json, size_t max, uint64_t now_usec) {
-        int r;
+static int guard_check(const struct job_file *file, const char *json, size_t max) {
+        return file->state == FILE_PENDING ? job_guard_check(json, max) : ERROR_INVALID_STATE;
+}
 
-        if (file->state != FILE_PENDING)
-                return ERROR_INVALID_STATE;
-        r = job_guard_check(json, max);
-        if (r)
-                return r;
-        r = strdup_to(property, *json ? json : NULL);
+int job_file_set_integrity_info(struct job_file *file, const char *json, uint64_t now_usec) {
+        int r = guard_check(file, json, LIMIT_INTEGRITY_INFO);
+
+        if (r == 0)
+                r = strdup_to(&file->integrity_info, *json ? json : NULL);
         if (r == 0)
                 file->job->modified_usec = now_usec;
         return r;
 }
 
-int job_file_set_integrity_info(struct job_file *file, const char *json, uint64_t now_usec) {
-        return set_guard(file, &file->integrity_info, json, LIMIT_INTEGRITY_INFO, now_usec);
-}
-
 int job_file_set_decryption_info(struct job_file *file, const char *json, uint64_t now_usec) {
-        return set_guard(file, &file->decryption_info, json, LIMIT_DECRYPTION_INFO, now_usec);
+        int r = guard_check(file, json, LIMIT_DECRYPTION_INFO);
+
+        if (r == 0)
+                r = secret_set(&file->decryption_info, json);
+        if (r == 0)
+                file->job->modified_usec = now_usec;
+        return r;
 }
 
 int job_file_set_integrity_mandatory(struct job_file *file, bool mandatory, uint64_t now_usec) {

@@ -55,7 +55,8 @@ enum file_integrity {
         FILE_INTEGRITY_NONE = 0,        /* not asked for, or not begun */
         FILE_INTEGRITY_CHECKING = 1,    /* there are piece hashes; each piece is judged as it arrives */
         FILE_INTEGRITY_VERIFIED = 2,    /* every piece has the right hash */
-        FILE_INTEGRITY_UNAVAILABLE = 3, /* no piece hashes that could be used, and they were not mandatory */
+        FILE_INTEGRITY_PARTIAL = 3,     /* every whole piece inside the ranges has; their edges nobody can judge */
+        FILE_INTEGRITY_UNAVAILABLE = 4, /* no piece hashes that could be used, and they were not mandatory */
         _FILE_INTEGRITY_MAX,
 };
 
@@ -98,7 +99,7 @@ struct job_file {
         mode_t mode; /* 0666 & ~umask of the client */
         char *integrity_info;     /* JSON, see src/content, or NULL */
         bool integrity_mandatory; /* not a byte counts that has no piece hash to vouch for it */
-        char *decryption_info;    /* JSON with a key, or NULL: what is fetched is encrypted. Never told, never logged */
+        struct secret decryption_info; /* JSON with a key: what is fetched is encrypted */
         enum file_integrity integrity;
 
         /* What the origin said */
@@ -223,6 +224,8 @@ DEFINE_CLEANUP_FUNC(struct job, job_free)
 
 /* http:// or https:// with a host, within LIMIT_URL; by form alone. 0 or an error code. */
 int job_url_check(const char *url);
+/* Do two good URLs name the same scheme, host and port, by their letters? Who is told apart wrongly gets less, never more. */
+bool job_url_is_same_origin(const char *a, const char *b);
 
 struct job_file_spec {
         const char *url;  /* "" in a download: comes by job_file_set_url() */
@@ -376,6 +379,8 @@ int job_file_durable(struct job_file *file, const struct intervals *synced);
 int job_file_forget_received(struct job_file *file);
 /* All content is thrown away, but the temp file stays the file's own: the next open empties it. */
 void job_file_forget_content(struct job_file *file);
+/* Bytes [start, end) are wrong: they count no more and are missing again. */
+int job_file_forget_range(struct job_file *file, uint64_t start, uint64_t end);
 /* All content is thrown away: changed remote file, lost temp file. Temp name, identity and validators are cleared; counting
  * n_restarts is the caller's. */
 void job_file_reset(struct job_file *file);

@@ -66,6 +66,22 @@ int job_file_forget_received(struct job_file *file) {
         return 0;
 }
 
+/* Takes from @set and keeps @sum right. */
+static int remove_counted(struct intervals *set, uint64_t *sum, uint64_t start, uint64_t end) {
+        uint64_t before = intervals_total(set);
+        int r = intervals_remove(set, start, end);
+
+        *sum -= before - intervals_total(set);
+        return r;
+}
+
+int job_file_forget_range(struct job_file *file, uint64_t start, uint64_t end) {
+        /* In this order, or a lack of memory would leave durable bytes that were never received. */
+        int r = remove_counted(&file->durable, &file->job->bytes_durable, start, end);
+
+        return r < 0 ? r : remove_counted(&file->received, &file->job->bytes_received, start, end);
+}
+
 void job_file_reset(struct job_file *file) {
         file->job->bytes_received -= intervals_total(&file->received);
         file->job->bytes_durable -= intervals_total(&file->durable);
@@ -78,6 +94,7 @@ void job_file_reset(struct job_file *file) {
         file->size = job_file_size_from_ranges(file);
         file->remote_time_usec = 0;
         file->length_unverified = false;
+        file->integrity = FILE_INTEGRITY_NONE;
         job_file_set_state(file, FILE_PENDING);
 }
 

@@ -96,6 +96,25 @@ int job_url_check(const char *url) {
         return host_is_valid(authority, n_authority) ? 0 : ERROR_INVALID_URL;
 }
 
+/* Scheme, host and port, without user info. */
+static const char *url_host(const char *url, size_t *ret_n_scheme, size_t *ret_n_host) {
+        const char *authority = url + scheme_length(url) + strlen("://"), *at;
+        size_t n = strcspn(authority, "/?#");
+
+        at = memrchr(authority, '@', n);
+        *ret_n_scheme = scheme_length(url);
+        *ret_n_host = at ? n - (size_t)(at + 1 - authority) : n;
+        return at ? at + 1 : authority;
+}
+
+bool job_url_is_same_origin(const char *a, const char *b) {
+        size_t n_scheme_a, n_scheme_b, n_host_a, n_host_b;
+        const char *host_a = url_host(a, &n_scheme_a, &n_host_a), *host_b = url_host(b, &n_scheme_b, &n_host_b);
+
+        return n_scheme_a == n_scheme_b && strncasecmp(a, b, n_scheme_a) == 0 && n_host_a == n_host_b &&
+               strncasecmp(host_a, host_b, n_host_a) == 0;
+}
+
 struct renamed_file {
         struct job_file *file;
         char *url;

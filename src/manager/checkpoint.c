@@ -37,8 +37,12 @@ int file_run_checkpoint(struct file_run *run) {
         int r;
 
         if (run->checkpoint_running)
+                return 1;
+        r = file_run_countable(run, &run->snapshot);
+        if (r == 0 && intervals_equal(&run->snapshot, &run->file->durable)) {
+                run->since_checkpoint_bytes = 0;
                 return 0;
-        r = intervals_copy(&run->snapshot, &run->file->received);
+        }
         if (r == 0)
                 r = files_checkpoint(m->files, run->handle, file_run_checkpointed, run);
         if (r < 0)
@@ -47,7 +51,7 @@ int file_run_checkpoint(struct file_run *run) {
         run->checkpoint_running = true;
         run->since_checkpoint_bytes = 0;
         run->last_checkpoint_monotonic = clock_now(m->clock, CLOCK_ID_MONOTONIC);
-        return 0;
+        return 1;
 }
 
 /* When the next checkpoint of this run is due, on CLOCK_MONOTONIC. */

@@ -1,4 +1,5 @@
 /* The bytes of one file: what the engine is asked for, what it says on the way, and what its end means for the run. */
+#include "base/log.h"
 #include "manager/private.h"
 
 /* The engine has let go of the descriptor (or never had it): what was received is kept, then the run ends or goes on. */
@@ -6,8 +7,12 @@ void file_run_wind_down(struct file_run *run) {
         struct job_file *file = run->file;
         bool cancelled = file->job->intent == JOB_INTENT_CANCEL || file->job->intent == JOB_INTENT_COMPLETE;
 
-        if (run->checkpoint_running) {
-                run->step = STEP_SYNC; /* file_run_checkpointed() comes back here */
+        if (run->checkpoint_running || run->verify_running) {
+                run->step = STEP_SYNC; /* file_run_checkpointed() and file_run_verified() come back here */
+                return;
+        }
+        if (run->result.outcome != ENGINE_RESTART && !cancelled && run->disk_errors == 0 && file_run_judge(run) > 0) {
+                run->step = STEP_SYNC;
                 return;
         }
         if (run->result.outcome == ENGINE_DONE && !run->stop) {
@@ -15,16 +20,15 @@ void file_run_wind_down(struct file_run *run) {
                         file_run_finish(run);
                         return;
                 }
-                if (intervals_total(&file->received) > run->received_at_start) {
-                        file_run_transfer(run); /* more pieces than one request carries, or a short answer */
+                if (run->refetch || intervals_total(&file->received) > run->received_at_start) {
+                        file_run_transfer(run); /* more pieces than one request carries, a short answer, or bad bytes */
                         return;
                 }
                 file_run_result(run, ENGINE_FAILED, ERROR_INVALID_RESPONSE, ERROR_CONTEXT_REMOTE_FILE, 0, true,
                                 "the server ended the answer without a byte of what was asked");
         }
         run->step = STEP_SYNC;
-        if (run->result.outcome != ENGINE_RESTART && !cancelled && run->disk_errors == 0 &&
-            !intervals_equal(&file->received, &file->durable) && file_run_checkpoint(run) == 0)
+        if (run->result.outcome != ENGINE_RESTART && !cancelled && run->disk_errors == 0 && file_run_checkpoint(run) > 0)
                 return;
         file_run_end(run);
 }
@@ -56,7 +60,7 @@ static void file_run_reserved(int error, void *userdata) {
         engine_stop(run->manager->engine, run->request_id);
 }
 
-static void file_run_give_up(struct file_run *run, int code, const char *text) {
+void file_run_give_up(struct file_run *run, int code, const char *text) {
         if (code < 0)
                 file_run_local_error(run, code, text);
         else
@@ -97,7 +101,7 @@ static void engine_metadata(void *userdata, uint64_t id, const struct engine_met
         struct job_file *file;
         int r;
 
-        if (!run || run->stop)
+        if (!run || run->stop || run->step == STEP_HASHES)
                 return;
         file = run->file;
         note_response(file, metadata);
@@ -122,6 +126,8 @@ static void engine_metadata(void *userdata, uint64_t id, const struct engine_met
                                 run->n_pending++;
                 }
         }
+        if (r == 0)
+                r = file_run_judge_size(run);
         if (r != 0) {
                 file_run_give_up(run, r, "cannot keep what the server said");
                 return;
@@ -141,6 +147,10 @@ static void engine_progress(void *userdata, uint64_t id, uint64_t start, uint64_
         job = run->file->job;
         job->bytes_fetched = u64_add_saturated(job->bytes_fetched, fetched - run->fetched);
         run->fetched = fetched;
+        if (run->step == STEP_HASHES) {
+                file_run_hashes_progress(run);
+                return;
+        }
         r = files_note_written(run->handle, start, end);
         if (r == 0)
                 r = job_file_received(run->file, start, end);
@@ -152,7 +162,10 @@ static void engine_progress(void *userdata, uint64_t id, uint64_t start, uint64_
         }
         if (run->since_checkpoint_bytes == 0)
                 run->last_checkpoint_monotonic = MAX(run->last_checkpoint_monotonic, clock_now(m->clock, CLOCK_ID_MONOTONIC));
-        run->since_checkpoint_bytes += end - start;
+        if (!run->judging)
+                run->since_checkpoint_bytes += end - start;
+        else if (file_run_judge(run) < 0)
+                log_debug("cannot judge pieces now"); /* no memory: the next progress tries again */
         if (job_run(job)->scheduled)
                 schedule_progressed(m->schedule, job);
         manager_job_changed(m, job, false);
@@ -174,10 +187,16 @@ static void engine_finished(void *userdata, uint64_t id, const struct engine_res
                 snprintf(run->result_text, sizeof(run->result_text), "%s", result->text ?: "");
                 run->result.text = run->result_text;
         }
+        if (run->step == STEP_HASHES) {
+                file_run_hashes_finished(run, result->local_end);
+                return;
+        }
         if (result->outcome == ENGINE_DONE && file->remote_size == SIZE_UNKNOWN) {
                 int r = job_file_set_remote_size(file, result->local_end);
 
                 file->length_unverified = result->length_unverified;
+                if (r == 0)
+                        r = file_run_judge_size(run);
                 if (r != 0)
                         file_run_result(run, ENGINE_FAILED, r > 0 ? r : ERROR_OUT_OF_MEMORY, ERROR_CONTEXT_REMOTE_FILE, 0, false,
                                         "the file's size does not fit what was asked");
@@ -189,6 +208,47 @@ static bool file_is_whole(const struct job_file *file) {
         return file->n_ranges == 0;
 }
 
+void file_run_not_asked(struct file_run *run, int r) {
+        if (r > 0)
+                file_run_result(run, ENGINE_FAILED, (enum error_code) r, ERROR_CONTEXT_GENERAL_QUEUE_MANAGER, 0, false,
+                                error_code_text((enum error_code) r));
+        else
+                file_run_local_error(run, r, "cannot hand the file to the transfer process");
+        file_run_end(run);
+}
+
+int file_run_ask(struct file_run *run, struct engine_request *request) {
+        struct manager *m = run->manager;
+        const struct job *job = run->file->job;
+        char **proxies = NULL;
+        int r;
+
+        /* Without its headers or its proxy the request would be another one than the job's. */
+        if (job_has_lost_secret(job))
+                return ERROR_SECRETS_LOST;
+
+        r = job_proxy_variables(job, &proxies);
+        if (r < 0)
+                return r;
+        request->id = m->next_request++;
+        request->owner = job->owner;
+        request->foreground = job->priority == JOB_PRIORITY_FOREGROUND;
+        request->proxy_environment = (const char *const *) proxies;
+        request->allow_insecure_redirect = job->security_flags & JOB_SECURITY_REDIRECT_INSECURE;
+        request->disallow_redirects = redirect_policy(job) == JOB_SECURITY_REDIRECT_DISALLOW;
+        request->connect_timeout_usec = m->limits.connect_timeout_usec;
+        request->stall_timeout_usec = m->limits.stall_timeout_usec;
+        run->request_id = request->id;
+        run->fetched = 0;
+        run->result = (struct engine_result) { .outcome = ENGINE_STOPPED, .text = "" };
+        HASH_ADD(hh, m->by_request, request_id, sizeof(run->request_id), run);
+        r = engine_start(m->engine, request);
+        job_proxy_variables_free(proxies);
+        if (r < 0)
+                file_run_forget_request(run);
+        return r;
+}
+
 void file_run_transfer(struct file_run *run) {
         struct manager *m = run->manager;
         struct job_file *file = run->file;
@@ -196,18 +256,10 @@ void file_run_transfer(struct file_run *run) {
         struct engine_piece wanted[ENGINE_PIECES_MAX];
         size_t n = MIN(job_file_missing(file, pieces, ENGINE_PIECES_MAX), (size_t) ENGINE_PIECES_MAX);
         bool begun = file->received.n_items > 0;
-        char **proxies = NULL;
         int r;
 
         if (n == 0) {
                 file_run_finish(run); /* every byte was there before */
-                return;
-        }
-        if (job_has_lost_secret(file->job)) {
-                /* Without its headers or its proxy the request would be another one than the job's. */
-                file_run_result(run, ENGINE_FAILED, ERROR_SECRETS_LOST, ERROR_CONTEXT_GENERAL_QUEUE_MANAGER, 0, false,
-                                error_code_text(ERROR_SECRETS_LOST));
-                file_run_end(run);
                 return;
         }
         for (size_t i = 0; i < n; i++)
@@ -217,24 +269,16 @@ void file_run_transfer(struct file_run *run) {
                         .local_offset = pieces[i].local_offset,
                 };
         run->step = STEP_TRANSFER;
-        run->request_id = m->next_request++;
-        run->fetched = 0;
+        run->refetch = false;
         run->received_at_start = intervals_total(&file->received);
-        run->result = (struct engine_result) { .outcome = ENGINE_STOPPED, .text = "" };
         run->last_checkpoint_monotonic = clock_now(m->clock, CLOCK_ID_MONOTONIC);
-        HASH_ADD(hh, m->by_request, request_id, sizeof(run->request_id), run);
-        r = job_proxy_variables(file->job, &proxies);
-        if (r == 0)
-                r = engine_start(m->engine, &(struct engine_request) {
-                        .id = run->request_id,
-                        .owner = file->job->owner,
-                        .foreground = file->job->priority == JOB_PRIORITY_FOREGROUND,
+        r = file_run_ask(run, &(struct engine_request) {
                         .fd = run->fd,
                         .url = file->url,
                         .pieces = wanted,
                         .n_pieces = n,
                         .whole_file = file_is_whole(file),
-                        .digest_decides = file->has_sha256,
+                        .digest_decides = file->has_sha256 || (run->judging && !run->pieces_leave_edges),
                         .remote_size = begun ? file->remote_size : ENGINE_SIZE_UNKNOWN,
                         .stated_size = file_is_whole(file) ? file->stated_size : ENGINE_SIZE_UNKNOWN,
                         .max_bytes = file_is_whole(file) ? MIN(LIMIT_FILE_SIZE, file->job->max_download_size) : LIMIT_FILE_SIZE,
@@ -243,16 +287,7 @@ void file_run_transfer(struct file_run *run) {
                         .encoding = begun ? file->validators.encoding : NULL,
                         .origin = begun ? file->validators.origin : NULL,
                         .headers = file->job->custom_headers.text,
-                        .proxy_environment = (const char *const *) proxies,
-                        .allow_insecure_redirect = file->job->security_flags & JOB_SECURITY_REDIRECT_INSECURE,
-                        .disallow_redirects = redirect_policy(file->job) == JOB_SECURITY_REDIRECT_DISALLOW,
-                        .connect_timeout_usec = m->limits.connect_timeout_usec,
-                        .stall_timeout_usec = m->limits.stall_timeout_usec,
                 });
-        job_proxy_variables_free(proxies);
-        if (r == 0)
-                return;
-        file_run_forget_request(run);
-        file_run_local_error(run, r, "cannot hand the file to the transfer process");
-        file_run_end(run);
+        if (r != 0)
+                file_run_not_asked(run, r);
 }

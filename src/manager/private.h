@@ -12,6 +12,8 @@
 #define FILES_IN_FLIGHT_PER_JOB 256 /* many small files: what waits for a sync together is synced together */
 #define FILES_IN_FLIGHT_MIN 4
 #define RESTARTS_MAX 3            /* times that a file may begin anew before the job fails */
+#define BAD_TRIES_MAX 3           /* times that one piece may have the wrong hash before the job fails */
+#define VERIFY_PIECES_MAX 256     /* judged in one go */
 #define DISK_ERRORS_MAX 2         /* reliability.md 5.3: two failed syncs on one file are a disk error */
 #define RESERVE_FROM_BYTES (UINT64_C(1) << 20) /* smaller files are not preallocated */
 #define BLOCKED_POLL_USEC (15 * USEC_PER_SEC)
@@ -114,6 +116,7 @@ enum file_step {
         STEP_COMMIT,    /* its temp name is being recorded */
         STEP_CLEAR,     /* a temp file of unknown content is being removed */
         STEP_OPEN,
+        STEP_HASHES,    /* its piece hash file is being fetched and parsed */
         STEP_TRANSFER,
         STEP_SYNC,      /* last checkpoint */
         STEP_FINISH,
@@ -140,6 +143,19 @@ struct file_run {
         uint64_t since_checkpoint_bytes;
         uint64_t last_checkpoint_monotonic;
         unsigned disk_errors;
+
+        /* integrity.c: what the hashes of its pieces say. Where there are none, all that was received counts. */
+        bool judging;               /* only what they vouch for is ever durable */
+        bool verify_running;
+        bool refetch;               /* this request brought bad pieces: what is missing is asked for again */
+        bool pieces_leave_edges;    /* of ranges; nobody can judge these bytes */
+        int hashes_fd;              /* where the piece hash file is written to, or -EBADF */
+        uint64_t content_length;    /* of the whole remote file, as the piece hash file says */
+        struct files_piece *pieces; /* by position in the local file */
+        uint8_t *bad_tries;         /* of each */
+        size_t n_pieces;
+        size_t first_verified;      /* of the pieces that are being judged */
+        struct intervals vouched;   /* local bytes that are right, or that nobody can judge */
 
         struct engine_result result;
         char result_text[256];
@@ -246,10 +262,15 @@ void manager_orphan_runs(struct manager *m);
 
 /* fetch.c */
 void file_run_transfer(struct file_run *run);
+/* Hands a request for one of the run's files to the engine, with what all of them have in common filled in. 0, an error code or -errno. */
+int file_run_ask(struct file_run *run, struct engine_request *request);
+void file_run_not_asked(struct file_run *run, int r);        /* ends the run after that failed */
+void file_run_give_up(struct file_run *run, int code, const char *text); /* ends the running request with an error */
 void file_run_wind_down(struct file_run *run);               /* the engine has let go: the run goes on or ends */
 extern const struct engine_events manager_engine_events;
 
 /* checkpoint.c */
+/* 1: one is under way, 0: there is nothing to record, -errno. */
 int file_run_checkpoint(struct file_run *run);
 void manager_checkpoints(struct manager *m);                 /* starts those that are due */
 uint64_t manager_next_checkpoint(const struct manager *m);   /* CLOCK_BOOTTIME */
@@ -277,6 +298,20 @@ void manager_notify_turn(struct manager *m);
 
 /* integrity.c: what guards content beyond a digest */
 /* Are the two texts what src/content understands? NULL and "": there is none. 0, an error code with a sentence, or -ENOMEM. */
+/* The temp file is open: goes on to the transfer, by way of the piece hash file if there is one. */
+void file_run_guard(struct file_run *run);
+/* Events of the request for the piece hash file. */
+void file_run_hashes_progress(struct file_run *run);
+void file_run_hashes_finished(struct file_run *run, uint64_t size);
+/* The remote file's size is known. 0, or an error code: the hashes are for another file, and they are mandatory. */
+int file_run_judge_size(struct file_run *run);
+/* Begins to judge the pieces that are complete. 1: some are being judged, 0: there are none, -errno. */
+int file_run_judge(struct file_run *run);
+/* What may become durable of what was received. */
+int file_run_countable(const struct file_run *run, struct intervals *ret);
+/* The last look found bad pieces. */
+void file_run_drop_bad(struct file_run *run, const bool *bad);
+void file_run_guard_done(struct file_run *run);
 int manager_check_guards(const char *integrity_info, const char *decryption_info, const char **reterr_why);
 
 /* commands.c */

@@ -13,6 +13,7 @@ static void file_run_free(struct file_run *run) {
         assert(run->n_pending == 0);
         assert(run->request_id == 0);
         intervals_done(&run->snapshot);
+        file_run_guard_done(run);
         free(run);
 }
 
@@ -178,7 +179,9 @@ static void file_run_finished(const struct files_finish_result *result, void *us
                 /* Only a whole-file digest: nobody knows which bytes are bad. Once anew, then give up (reliability.md 5.5). */
                 file_run_result(run, file->n_restarts == 0 ? ENGINE_RESTART : ENGINE_FAILED, ERROR_DIGEST_MISMATCH,
                                 ERROR_CONTEXT_REMOTE_FILE, 0, false, error_code_text(ERROR_DIGEST_MISMATCH));
-        } else if (r == -EMSGSIZE)
+        } else if (r == -EILSEQ)
+                file_run_drop_bad(run, result->bad);
+        else if (r == -EMSGSIZE)
                 file_run_result(run, ENGINE_RESTART, ERROR_DESTINATION_CHANGED, ERROR_CONTEXT_LOCAL_FILE, 0, false,
                                 "the temporary file has not the size that was written");
         else if (r == 0) {
@@ -190,12 +193,14 @@ static void file_run_finished(const struct files_finish_result *result, void *us
                 intervals_done(&all);
                 if (r == 0) {
                         job_file_set_state(file, FILE_TRANSFERRED);
+                        if (run->judging)
+                                file->integrity = run->pieces_leave_edges ? FILE_INTEGRITY_PARTIAL : FILE_INTEGRITY_VERIFIED;
                         manager_save_file(m, file);
                         manager_job_changed(m, file->job, false);
                         file_run_result(run, ENGINE_DONE, ERROR_NONE, ERROR_CONTEXT_NONE, 0, false, "");
                 }
         }
-        if (r < 0 && r != -EBADMSG && r != -EMSGSIZE)
+        if (r < 0 && r != -EBADMSG && r != -EMSGSIZE && r != -EILSEQ)
                 file_run_local_error(run, r, "cannot finish the temporary file");
         file_run_end(run);
 }
@@ -206,6 +211,8 @@ void file_run_finish(struct file_run *run) {
         struct files_finish_request request = {
                 .size = file->size,
                 .sha256 = file->has_sha256 ? file->sha256 : NULL,
+                .pieces = run->judging ? run->pieces : NULL,
+                .n_pieces = run->judging ? run->n_pieces : 0,
                 .mode = file->mode,
         };
         int r;
@@ -259,7 +266,7 @@ static void file_run_opened(const struct files_open_result *result, void *userda
         if (run->stop)
                 file_run_end(run);
         else
-                file_run_transfer(run);
+                file_run_guard(run);
 }
 
 _Static_assert(sizeof(struct file_identity) == sizeof(struct files_identity), "one shape in two rooms");
@@ -331,7 +338,7 @@ int file_run_start(struct manager *m, struct job_file *file) {
 
         if (!run)
                 return -ENOMEM;
-        *run = (struct file_run) { .manager = m, .files = m->files, .file = file, .fd = -EBADF, .step = STEP_COMMIT,
+        *run = (struct file_run) { .manager = m, .files = m->files, .file = file, .fd = -EBADF, .hashes_fd = -EBADF, .step = STEP_COMMIT,
                                    .result = { .outcome = ENGINE_STOPPED, .text = "" } };
         file->attachment = run;
         DL_APPEND(m->file_runs, run);

@@ -101,7 +101,7 @@ extern const struct field_table history_fields;
         X(mode, U32, mode, 0777)                                                 \
         X(integrity_info, BYTES_OR_NULL, integrity_info, LIMIT_INTEGRITY_INFO)   \
         X(integrity_mandatory, BOOL, integrity_mandatory, 1)                     \
-        X(decryption_info, BYTES_OR_NULL, decryption_info, LIMIT_DECRYPTION_INFO) \
+        X(decryption_info, SECRET, decryption_info, LIMIT_DECRYPTION_INFO)        \
         X(integrity, U32, integrity, _FILE_INTEGRITY_MAX - 1)                    \
         X(remote_size, U64, remote_size, INT64_MAX)                              \
         X(size, U64, size, INT64_MAX)                                            \

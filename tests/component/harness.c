@@ -19,7 +19,7 @@ static void log_line(struct harness *h, const char *format, ...) {
         h->log[h->log_size] = 0;
 }
 
-static uint8_t content_byte(uint64_t position) {
+uint8_t harness_content(uint64_t position) {
         return (uint8_t)(position * 31 + (position >> 8));
 }
 
@@ -118,7 +118,7 @@ void harness_write(struct harness *h, struct fake_request *r, uint64_t start, ui
 
         assert_non_null(bytes);
         for (uint64_t i = start; i < end; i++)
-                bytes[i - start] = content_byte(i);
+                bytes[i - start] = (uint8_t)(harness_content(i) ^ (i == h->spoiled));
         assert_int_equal(fd_pwrite_all(r->fd, bytes, end - start, start), 0);
         free(bytes);
         r->fetched += end - start;
@@ -140,8 +140,18 @@ void harness_finish(struct harness *h, struct fake_request *r, enum engine_outco
                         .transient = transient,
                         .detail = code == ERROR_HTTP_STATUS ? (transient ? 503 : 404) : 0,
                         .bytes_fetched = r->fetched,
+                        .local_end = r->written,
                         .text = "as the test said",
                 });
+}
+
+void harness_serve_bytes(struct harness *h, struct fake_request *r, const void *bytes, size_t size) {
+        harness_metadata(h, r, size, NULL);
+        assert_int_equal(fd_pwrite_all(r->fd, bytes, size, 0), 0);
+        r->fetched = r->written = size;
+        h->events->progress(h->events_userdata, r->id, 0, size, size);
+        harness_finish(h, r, ENGINE_DONE, ERROR_NONE, false);
+        harness_pump(h);
 }
 
 void harness_serve(struct harness *h, struct fake_request *r, uint64_t size) {
@@ -205,6 +215,7 @@ struct harness *harness_new(void) {
         assert_non_null(mkdtemp(h->directory));
         clock_fake_init(&h->clock, UINT64_C(1800000000) * USEC_PER_SEC);
         h->engine.ops = &fake_ops;
+        h->spoiled = UINT64_MAX;
         h->limits = manager_limits_default;
         h->schedule = (struct schedule_config) {
                 .background_slots = 4,
@@ -396,7 +407,7 @@ void harness_assert_content(struct harness *h, const char *name, uint64_t size) 
         assert_return_code(fd, errno);
         assert_int_equal(fd_read_all(fd, bytes, size + 1), size);
         for (uint64_t i = 0; i < size; i++)
-                assert_int_equal(bytes[i], content_byte(i));
+                assert_int_equal(bytes[i], harness_content(i));
         free(bytes);
         close(fd);
 }

@@ -42,6 +42,7 @@ struct harness {
         void *events_userdata;
         struct fake_request *requests;
         size_t n_requests;
+        uint64_t spoiled;         /* this byte goes wrong on its way, UINT64_MAX: none */
         bool engine_refuses;      /* engine_start() fails with -EMFILE */
         struct manager *manager;
         char log[16384];
@@ -81,6 +82,9 @@ void harness_metadata(struct harness *h, struct fake_request *r, uint64_t size, 
 /* Writes the right bytes [start, end) and reports them. */
 void harness_write(struct harness *h, struct fake_request *r, uint64_t start, uint64_t end);
 void harness_finish(struct harness *h, struct fake_request *r, enum engine_outcome outcome, enum error_code code, bool transient);
+/* metadata + these bytes + DONE */
+void harness_serve_bytes(struct harness *h, struct fake_request *r, const void *bytes, size_t size);
+uint8_t harness_content(uint64_t position); /* what harness_write() writes there */
 /* metadata + all bytes + DONE */
 void harness_serve(struct harness *h, struct fake_request *r, uint64_t size);
 

@@ -212,9 +212,9 @@ static void a_digest_stops_when_nobody_wants_it_any_more(void **state) {
         uint8_t digest[32];
 
         assert_int_equal(ftruncate(open.fd, 8 * 1024 * 1024), 0);
-        assert_int_equal(digest_descriptor(open.fd, 8 * 1024 * 1024, &stop, NULL, digest), -ECANCELED);
-        assert_int_equal(digest_descriptor(open.fd, 8 * 1024 * 1024, NULL, &stop, digest), -ECANCELED);
-        assert_int_equal(digest_descriptor(open.fd, 8 * 1024 * 1024 + 1, NULL, NULL, digest), -EMSGSIZE);
+        assert_int_equal(digest_descriptor(open.fd, 0, 8 * 1024 * 1024, &stop, NULL, digest), -ECANCELED);
+        assert_int_equal(digest_descriptor(open.fd, 0, 8 * 1024 * 1024, NULL, &stop, digest), -ECANCELED);
+        assert_int_equal(digest_descriptor(open.fd, 0, 8 * 1024 * 1024 + 1, NULL, NULL, digest), -EMSGSIZE);
         files_close(f->files, open.handle);
 }
 

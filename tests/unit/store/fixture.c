@@ -154,7 +154,6 @@ static void fill_file_distinct(struct job_file *file, unsigned number) {
         file->mode = 0640;
         file->integrity_info = strdup("{\"PiecesHashFileUrl\":\"http://h/p\"}");
         file->integrity_mandatory = true;
-        file->decryption_info = strdup("{\"KeyData\":\"\"}");
         file->integrity = FILE_INTEGRITY_CHECKING;
         add_ranges(file, ranges, ELEMENTSOF(ranges));
         file->remote_size = 100000;
@@ -290,7 +289,6 @@ static void assert_files_equal(const struct job_file *a, const struct job_file *
         ASSERT_SAME(a, b, mode);
         ASSERT_SAME_STRING(a, b, integrity_info);
         ASSERT_SAME(a, b, integrity_mandatory);
-        ASSERT_SAME_STRING(a, b, decryption_info);
         ASSERT_SAME(a, b, integrity);
         ASSERT_SAME(a, b, remote_size);
         ASSERT_SAME(a, b, size);

@@ -92,6 +92,8 @@ static struct job *secret_job(unsigned number, const char *headers) {
 
         assert_int_equal(job_set_custom_headers(job, headers, 5), 0);
         assert_int_equal(job_set_proxy(job, JOB_PROXY_OVERRIDE, "http://me:hush@proxy:8080", "", 5), 0);
+        job_file_set_state(job->files[0], FILE_PENDING);
+        assert_int_equal(job_file_set_decryption_info(job->files[0], "{\"KeyData\":\"hush\"}", 5), 0);
         return job;
 }
 
@@ -129,6 +131,7 @@ static struct job *load(const struct toy *toy, unsigned number, bool save_again)
 static void assert_whole(struct job *job, const char *headers) {
         assert_string_equal(job->custom_headers.text, headers);
         assert_string_equal(job->proxy_list.text, "http://me:hush@proxy:8080");
+        assert_string_equal(job->files[0]->decryption_info.text, "{\"KeyData\":\"hush\"}");
         assert_false(job_has_lost_secret(job));
         job_free(job);
 }
@@ -146,7 +149,8 @@ static void secrets_come_back_and_are_not_in_the_file(void **state _unused_) {
 
         save(1, "Authorization: Bearer hush-hush");
         n = raw_query(folder, "SELECT count(*) FROM job WHERE instr(custom_headers, CAST('hush' AS BLOB)) > 0"
-                              " OR instr(proxy_list, CAST('hush' AS BLOB)) > 0");
+                              " OR instr(proxy_list, CAST('hush' AS BLOB)) > 0"
+                              " OR EXISTS (SELECT 1 FROM file WHERE instr(decryption_info, CAST('hush' AS BLOB)) > 0)");
         assert_string_equal(n, "0");
         free(n);
         assert_whole(load(&right_key, 1, false), "Authorization: Bearer hush-hush");
@@ -191,6 +195,7 @@ static void what_is_set_anew_is_no_longer_lost(void **state _unused_) {
         save(1, "A: b");
         job = load(&other_key, 1, false);
         assert_int_equal(job_set_custom_headers(job, "A: c", 9), 0);
+        assert_int_equal(job_file_set_decryption_info(job->files[0], "{\"KeyData\":\"hush\"}", 9), 0);
         assert_int_equal(job_set_proxy(job, JOB_PROXY_OVERRIDE, "http://me:hush@proxy:8080", "", 9), 0);
         store = open_with(&other_key);
         assert_int_equal(save_now(store, job), 0);
