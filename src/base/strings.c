@@ -16,6 +16,15 @@ int strdup_to(char **p, const char *s) {
         return 0;
 }
 
+/* U+FDD0 to U+FDEF, and the last two of each plane: sd-bus takes them for no text, and cuts off who sends them. */
+static bool is_noncharacter(const uint8_t *s, size_t n) {
+        if (n == 3 && s[0] == 0xef && s[1] == 0xb7)
+                return s[2] >= 0x90 && s[2] <= 0xaf;
+        if (n == 3)
+                return s[0] == 0xef && s[1] == 0xbf && s[2] >= 0xbe;
+        return n == 4 && (s[1] & 0xf) == 0xf && s[2] == 0xbf && s[3] >= 0xbe;
+}
+
 /* Length of the well-formed sequence at @s, 0 if it is none. RFC 3629 section 4. */
 static size_t utf8_sequence(const uint8_t *s, size_t left) {
         uint8_t low = 0x80, high = 0xbf;
@@ -45,7 +54,7 @@ static size_t utf8_sequence(const uint8_t *s, size_t left) {
         for (size_t i = 2; i < n; i++)
                 if ((s[i] & 0xc0) != 0x80)
                         return 0;
-        return n;
+        return is_noncharacter(s, n) ? 0 : n;
 }
 
 bool utf8_is_valid(const char *s, size_t size) {

@@ -21,7 +21,7 @@ static inline const char *startswith(const char *s, const char *prefix) {
 /* Replaces *p by a copy of @s (which may be NULL). -ENOMEM leaves *p as it was. */
 int strdup_to(char **p, const char *s);
 
-/* Valid UTF-8 without surrogates or overlong forms. @size may be SIZE_MAX for NUL-terminated. */
+/* Valid UTF-8 without surrogates, overlong forms and noncharacters: what may travel. @size may be SIZE_MAX for NUL-terminated. */
 bool utf8_is_valid(const char *s, size_t size);
 /* Code points in a valid string. */
 size_t utf8_length(const char *s);

@@ -50,7 +50,7 @@ int wide_to_utf8(const wchar_t *s, size_t max, char **ret) {
         for (size_t i = 0; i < n; i++) {
                 uint32_t c = (uint32_t) s[i];
 
-                if (c > 0x10ffff || (c >= 0xd800 && c <= 0xdfff)) {
+                if (c > 0x10ffff || (c >= 0xd800 && c <= 0xdfff) || (c >= 0xfdd0 && c <= 0xfdef) || (c & 0xfffe) == 0xfffe) {
                         free(out);
                         return -EINVAL;
                 }

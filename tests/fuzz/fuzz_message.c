@@ -46,7 +46,7 @@ static const char *const words[] = {
         "remote-file",
         "-1",
         "18446744073709551616",
-        "\xef\xbf\xbf\xf0\x9f\x98\x80",
+        "\xef\xbf\xbd\xf0\x9f\x98\x80",
         "A: b\r\nC: d",
         "http_proxy=http://p:1\nno_proxy=*",
 };

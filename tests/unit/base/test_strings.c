@@ -2,7 +2,7 @@
 
 #include "base/strings.h"
 
-static void utf8_is_judged_as_rfc_3629_says(void **state _unused_) {
+static void utf8_is_judged_as_the_wire_judges_it(void **state _unused_) {
         static const struct {
                 const char *text;
                 bool valid;
@@ -19,7 +19,16 @@ static void utf8_is_judged_as_rfc_3629_says(void **state _unused_) {
                 { "\xed\x9f\xbf", true },     /* last before the surrogates */
                 { "\xee\x80\x80", true },     /* first behind them */
                 { "\xf0\x90\x80\x80", true }, /* smallest of four */
-                { "\xf4\x8f\xbf\xbf", true }, /* the last code point */
+                { "\xf4\x8f\xbf\xbd", true }, /* the last code point that is a character */
+                { "\xef\xbf\xbd", true },
+                { "\xef\xb7\x8f", true },      /* before U+FDD0 */
+                { "\xef\xb7\x90", false },     /* U+FDD0 to U+FDEF are no characters, */
+                { "\xef\xb7\xaf", false },
+                { "\xef\xb7\xb0", true },
+                { "\xef\xbf\xbe", false },     /* nor the last two of each plane */
+                { "\xf0\x9f\xbf\xbf", false },
+                { "\xf4\x8f\xbf\xbe", false },
+                { "\xf0\x9e\xbf\xbf", true },
                 { "\xf4\x90\x80\x80", false },
                 { "\xf5\x80\x80\x80", false },
                 { "\xc0\x80", false },         /* overlong NUL */
@@ -156,7 +165,7 @@ static void comparing_knows_null(void **state _unused_) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(utf8_is_judged_as_rfc_3629_says),
+                cmocka_unit_test(utf8_is_judged_as_the_wire_judges_it),
                 cmocka_unit_test(length_counts_code_points),
                 cmocka_unit_test(control_characters_are_found),
                 cmocka_unit_test(escaping_leaves_only_printable_ascii),

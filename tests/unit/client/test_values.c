@@ -20,7 +20,7 @@
 /* ---- wide strings ---- */
 
 static void every_boundary_of_utf8_survives_the_way_there_and_back(void **state) {
-        static const wchar_t text[] = { 0x1, 0x7f, 0x80, 0x7ff, 0x800, 0xd7ff, 0xe000, 0xffff, 0x10000, 0x10ffff, 0 };
+        static const wchar_t text[] = { 0x1, 0x7f, 0x80, 0x7ff, 0x800, 0xd7ff, 0xe000, 0xfffd, 0x10000, 0x10fffd, 0 };
         char *utf8;
         wchar_t *back;
 
@@ -34,7 +34,7 @@ static void every_boundary_of_utf8_survives_the_way_there_and_back(void **state)
 }
 
 static void what_is_no_code_point_is_refused(void **state) {
-        static const uint32_t bad[] = { 0xd800, 0xdbff, 0xdc00, 0xdfff, 0x110000, 0x80000000, 0xffffffff };
+        static const uint32_t bad[] = { 0xd800, 0xdbff, 0xdc00, 0xdfff, 0xfdd0, 0xfffe, 0x1ffff, 0x10ffff, 0x110000, 0x80000000, 0xffffffff };
         char *utf8;
 
         for (size_t i = 0; i < ELEMENTSOF(bad); i++) {
