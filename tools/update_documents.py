@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes anew what is checked in but made from idl/: docs/errors.md, and the keys in the man pages dosvc.conf.5 and dosvc.1."""
+"""Writes anew what is checked in but made from idl/: docs/errors.md, docs/dbus.md, and the keys in dosvc.conf.5 and dosvc.1."""
 import os
 import subprocess
 import sys
@@ -22,6 +22,7 @@ def generate(kind, source, target):
 
 def main():
     generate("errors-md", path("idl", "errors.txt"), path("docs", "errors.md"))
+    subprocess.run([sys.executable, "-B", path("tools", "generate_dbus.py"), path("docs", "dbus.md")], check=True)
     for name, kind, table in LISTS:
         page, begin = path("docs", "man", name), f"from idl/{table}\n"
         with tempfile.NamedTemporaryFile("r", encoding="utf-8") as keys:

@@ -343,6 +343,11 @@ struct IBackgroundCopyFile : public IUnknown {
 
         /* The absolute path that the file will have after Complete. */
         virtual HRESULT STDMETHODCALLTYPE GetLocalName(LPWSTR *pVal) = 0;
+
+        /*
+         * Bytes so far and in all (BG_SIZE_UNKNOWN before the server told it). Completed is
+         * TRUE only after Complete made the file available.
+         */
         virtual HRESULT STDMETHODCALLTYPE GetProgress(BG_FILE_PROGRESS *pVal) = 0;
 };
 
@@ -376,7 +381,7 @@ struct IBackgroundCopyFile {
 
 #endif
 
-/* IBackgroundCopyFile2. */
+/* IBackgroundCopyFile2. Ranges and another URL. (BITS: IBackgroundCopyFile2) */
 EXTERN_C DOSVC_API const IID IID_IBackgroundCopyFile2;
 
 #if defined(__cplusplus) && !defined(CINTERFACE)
@@ -433,7 +438,10 @@ struct IBackgroundCopyFile2 {
 
 #endif
 
-/* IBackgroundCopyFile3. */
+/*
+ * IBackgroundCopyFile3. The temporary file, and what the client found in it. (BITS:
+ * IBackgroundCopyFile3)
+ */
 EXTERN_C DOSVC_API const IID IID_IBackgroundCopyFile3;
 
 #if defined(__cplusplus) && !defined(CINTERFACE)
@@ -447,6 +455,8 @@ struct IBackgroundCopyFile3 : public IBackgroundCopyFile2 {
          * BG_E_VALIDATION_FAILED and starts the file again on Resume.
          */
         virtual HRESULT STDMETHODCALLTYPE SetValidationState(BOOL state) = 0;
+
+        /* What SetValidationState last said. */
         virtual HRESULT STDMETHODCALLTYPE GetValidationState(BOOL *pState) = 0;
 
         /* Whether any byte came from a peer. */
@@ -503,7 +513,7 @@ struct IBackgroundCopyFile3 {
 
 #endif
 
-/* IBackgroundCopyFile4. */
+/* IBackgroundCopyFile4. Where the bytes came from. (BITS: IBackgroundCopyFile4) */
 EXTERN_C DOSVC_API const IID IID_IBackgroundCopyFile4;
 
 #if defined(__cplusplus) && !defined(CINTERFACE)
@@ -568,7 +578,7 @@ struct IBackgroundCopyFile4 {
 
 #endif
 
-/* IBackgroundCopyFile5. */
+/* IBackgroundCopyFile5. Properties of a file. (BITS: IBackgroundCopyFile5) */
 EXTERN_C DOSVC_API const IID IID_IBackgroundCopyFile5;
 
 #if defined(__cplusplus) && !defined(CINTERFACE)
@@ -759,6 +769,8 @@ struct IEnumBackgroundCopyFiles : public IUnknown {
 
         /* S_FALSE if fewer were left. */
         virtual HRESULT STDMETHODCALLTYPE Skip(ULONG celt) = 0;
+
+        /* Back to the first of the same snapshot. */
         virtual HRESULT STDMETHODCALLTYPE Reset() = 0;
 
         /* A second enumerator at the same place of the same snapshot. */
@@ -811,6 +823,10 @@ EXTERN_C DOSVC_API const IID IID_IBackgroundCopyError;
 #if defined(__cplusplus) && !defined(CINTERFACE)
 
 struct IBackgroundCopyError : public IUnknown {
+        /*
+         * The code, in the words of the family that the job was made through, and on which side
+         * it happened.
+         */
         virtual HRESULT STDMETHODCALLTYPE GetError(BG_ERROR_CONTEXT *pContext, HRESULT *pCode) = 0;
 
         /* The file that it happened to; BG_E_FILE_NOT_AVAILABLE if it is none's. */
@@ -819,6 +835,11 @@ struct IBackgroundCopyError : public IUnknown {
         /* A sentence for people. There is English; other languages get it too. */
         virtual HRESULT STDMETHODCALLTYPE GetErrorDescription(DWORD LanguageId,
                                                               LPWSTR *pErrorDescription) = 0;
+
+        /*
+         * The side on which it happened, as a sentence. There is English; other languages get
+         * it too.
+         */
         virtual HRESULT STDMETHODCALLTYPE GetErrorContextDescription(DWORD LanguageId,
                                                                      LPWSTR *pContextDescription) = 0;
 
@@ -888,6 +909,8 @@ struct IBackgroundCopyJob : public IUnknown {
          * again.
          */
         virtual HRESULT STDMETHODCALLTYPE AddFile(LPCWSTR RemoteUrl, LPCWSTR LocalName) = 0;
+
+        /* A snapshot of the files of now. */
         virtual HRESULT STDMETHODCALLTYPE EnumFiles(IEnumBackgroundCopyFiles **pEnum) = 0;
 
         /* Stops all transfers and keeps what is there. S_OK if it is suspended already. */
@@ -911,10 +934,23 @@ struct IBackgroundCopyJob : public IUnknown {
          * files stay finished, and it may be called again.
          */
         virtual HRESULT STDMETHODCALLTYPE Complete() = 0;
+
+        /* The name by which GetJob finds it again. */
         virtual HRESULT STDMETHODCALLTYPE GetId(GUID *pVal) = 0;
+
+        /* BG_JOB_TYPE_DOWNLOAD. */
         virtual HRESULT STDMETHODCALLTYPE GetType(BG_JOB_TYPE *pVal) = 0;
+
+        /*
+         * Bytes and files of the whole job; BytesTotal is BG_SIZE_UNKNOWN while one size is not
+         * known.
+         */
         virtual HRESULT STDMETHODCALLTYPE GetProgress(BG_JOB_PROGRESS *pVal) = 0;
+
+        /* When it was made, last changed, and wholly transferred (0: not yet), UTC. */
         virtual HRESULT STDMETHODCALLTYPE GetTimes(BG_JOB_TIMES *pVal) = 0;
+
+        /* Where it stands now; it goes on to change. */
         virtual HRESULT STDMETHODCALLTYPE GetState(BG_JOB_STATE *pVal) = 0;
 
         /* BG_E_ERROR_INFORMATION_UNAVAILABLE (DO: DO_E_) outside of ERROR and TRANSIENT_ERROR. */
@@ -925,18 +961,26 @@ struct IBackgroundCopyJob : public IUnknown {
 
         /* 256 code points at most; E_INVALIDARG for NULL. */
         virtual HRESULT STDMETHODCALLTYPE SetDisplayName(LPCWSTR Val) = 0;
+
+        /* A copy of the name. */
         virtual HRESULT STDMETHODCALLTYPE GetDisplayName(LPWSTR *pVal) = 0;
 
         /* 1024 code points at most, else BG_E_STRING_TOO_LONG; E_INVALIDARG for NULL. */
         virtual HRESULT STDMETHODCALLTYPE SetDescription(LPCWSTR Val) = 0;
+
+        /* A copy of the description, "" unless set. */
         virtual HRESULT STDMETHODCALLTYPE GetDescription(LPWSTR *pVal) = 0;
 
         /* E_NOTIMPL for a value outside of the enum. */
         virtual HRESULT STDMETHODCALLTYPE SetPriority(BG_JOB_PRIORITY Val) = 0;
+
+        /* BG_JOB_PRIORITY_NORMAL unless set. */
         virtual HRESULT STDMETHODCALLTYPE GetPriority(BG_JOB_PRIORITY *pVal) = 0;
 
         /* BG_NOTIFY_ flags; E_NOTIMPL for unknown bits. */
         virtual HRESULT STDMETHODCALLTYPE SetNotifyFlags(ULONG Val) = 0;
+
+        /* BG_NOTIFY_JOB_TRANSFERRED and BG_NOTIFY_JOB_ERROR unless set. */
         virtual HRESULT STDMETHODCALLTYPE GetNotifyFlags(ULONG *pVal) = 0;
 
         /*
@@ -950,10 +994,17 @@ struct IBackgroundCopyJob : public IUnknown {
 
         /* Seconds between two tries after a transient error; less than 5 becomes 5. */
         virtual HRESULT STDMETHODCALLTYPE SetMinimumRetryDelay(ULONG Seconds) = 0;
+
+        /* Seconds; 600 in the BITS family unless set. */
         virtual HRESULT STDMETHODCALLTYPE GetMinimumRetryDelay(ULONG *Seconds) = 0;
 
         /* Seconds without a byte until a transient error becomes ERROR; 0: at once. */
         virtual HRESULT STDMETHODCALLTYPE SetNoProgressTimeout(ULONG Seconds) = 0;
+
+        /*
+         * Seconds; 14 days in the BITS family, an hour (low priority: a day) in the DO family,
+         * unless set.
+         */
         virtual HRESULT STDMETHODCALLTYPE GetNoProgressTimeout(ULONG *Seconds) = 0;
 
         /* Moves into an error state and failed retries so far. Waiting for a network is none. */
@@ -966,6 +1017,8 @@ struct IBackgroundCopyJob : public IUnknown {
         virtual HRESULT STDMETHODCALLTYPE SetProxySettings(BG_JOB_PROXY_USAGE ProxyUsage,
                                                            const WCHAR *ProxyList,
                                                            const WCHAR *ProxyBypassList) = 0;
+
+        /* What SetProxySettings set; lists that are not used are NULL. */
         virtual HRESULT STDMETHODCALLTYPE GetProxySettings(BG_JOB_PROXY_USAGE *pProxyUsage,
                                                            LPWSTR *pProxyList,
                                                            LPWSTR *pProxyBypassList) = 0;
@@ -1084,7 +1137,10 @@ struct IBackgroundCopyJob {
 
 #endif
 
-/* IBackgroundCopyJob2. (BITS: IBackgroundCopyJob2) */
+/*
+ * IBackgroundCopyJob2. Notification by a command line, and credentials. (BITS:
+ * IBackgroundCopyJob2)
+ */
 EXTERN_C DOSVC_API const IID IID_IBackgroundCopyJob2;
 
 #if defined(__cplusplus) && !defined(CINTERFACE)
@@ -1095,13 +1151,21 @@ struct IBackgroundCopyJob2 : public IBackgroundCopyJob {
          * event. Parameters: 4000 code points at most.
          */
         virtual HRESULT STDMETHODCALLTYPE SetNotifyCmdLine(LPCWSTR Program, LPCWSTR Parameters) = 0;
+
+        /* What SetNotifyCmdLine set; both NULL if nothing. */
         virtual HRESULT STDMETHODCALLTYPE GetNotifyCmdLine(LPWSTR *pProgram,
                                                            LPWSTR *pParameters) = 0;
 
         /* Upload replies only: E_NOTIMPL for downloads, as the next three. */
         virtual HRESULT STDMETHODCALLTYPE GetReplyProgress(BG_JOB_REPLY_PROGRESS *pProgress) = 0;
+
+        /* Only uploads have replies: E_NOTIMPL. */
         virtual HRESULT STDMETHODCALLTYPE GetReplyData(BYTE **ppBuffer, UINT64 *pLength) = 0;
+
+        /* Only uploads have replies: E_NOTIMPL. */
         virtual HRESULT STDMETHODCALLTYPE SetReplyFileName(LPCWSTR ReplyFileName) = 0;
+
+        /* Only uploads have replies: E_NOTIMPL. */
         virtual HRESULT STDMETHODCALLTYPE GetReplyFileName(LPWSTR *pReplyFileName) = 0;
 
         /* One set per target and scheme. Cannot be read back. */
@@ -1254,7 +1318,10 @@ struct IBackgroundCopyJob2 {
 
 #endif
 
-/* IBackgroundCopyJob3. (BITS: IBackgroundCopyJob3) */
+/*
+ * IBackgroundCopyJob3. URLs with another beginning, and parts of files. (BITS:
+ * IBackgroundCopyJob3)
+ */
 EXTERN_C DOSVC_API const IID IID_IBackgroundCopyJob3;
 
 #if defined(__cplusplus) && !defined(CINTERFACE)
@@ -1274,7 +1341,11 @@ struct IBackgroundCopyJob3 : public IBackgroundCopyJob2 {
         virtual HRESULT STDMETHODCALLTYPE AddFileWithRanges(LPCWSTR RemoteUrl, LPCWSTR LocalName,
                                                             DWORD RangeCount,
                                                             BG_FILE_RANGE Ranges[]) = 0;
+
+        /* BG_COPY_FILE_ flags are for network shares, which are not served: E_NOTIMPL. */
         virtual HRESULT STDMETHODCALLTYPE SetFileACLFlags(DWORD Flags) = 0;
+
+        /* For network shares, which are not served: E_NOTIMPL. */
         virtual HRESULT STDMETHODCALLTYPE GetFileACLFlags(DWORD *Flags) = 0;
 };
 
@@ -1435,14 +1506,19 @@ struct IBackgroundCopyJob3 {
 
 #endif
 
-/* IBackgroundCopyJob4. (BITS: IBackgroundCopyJob4) */
+/* IBackgroundCopyJob4. Limits, and what the owner was allowed. (BITS: IBackgroundCopyJob4) */
 EXTERN_C DOSVC_API const IID IID_IBackgroundCopyJob4;
 
 #if defined(__cplusplus) && !defined(CINTERFACE)
 
 struct IBackgroundCopyJob4 : public IBackgroundCopyJob3 {
+        /* There is no peer cache of BITS 3.0: E_NOTIMPL. */
         virtual HRESULT STDMETHODCALLTYPE SetPeerCachingFlags(DWORD Flags) = 0;
+
+        /* There is no peer cache of BITS 3.0: E_NOTIMPL. */
         virtual HRESULT STDMETHODCALLTYPE GetPeerCachingFlags(DWORD *pFlags) = 0;
+
+        /* How much the owner is trusted: medium, or high for root. */
         virtual HRESULT STDMETHODCALLTYPE GetOwnerIntegrityLevel(ULONG *pLevel) = 0;
 
         /* Whether the owner was an administrator when the job was made. */
@@ -1450,6 +1526,8 @@ struct IBackgroundCopyJob4 : public IBackgroundCopyJob3 {
 
         /* Seconds of transferring until BG_E_MAXDOWNLOAD_TIMEOUT; 90 days unless set. */
         virtual HRESULT STDMETHODCALLTYPE SetMaximumDownloadTime(ULONG Timeout) = 0;
+
+        /* Seconds; 0 is no limit. */
         virtual HRESULT STDMETHODCALLTYPE GetMaximumDownloadTime(ULONG *pTimeout) = 0;
 };
 
@@ -1632,7 +1710,7 @@ struct IBackgroundCopyJob4 {
 
 #endif
 
-/* IBackgroundCopyJob5. (BITS: IBackgroundCopyJob5) */
+/* IBackgroundCopyJob5. Properties of a job by number. (BITS: IBackgroundCopyJob5) */
 EXTERN_C DOSVC_API const IID IID_IBackgroundCopyJob5;
 
 #if defined(__cplusplus) && !defined(CINTERFACE)
@@ -1644,6 +1722,11 @@ struct IBackgroundCopyJob5 : public IBackgroundCopyJob4 {
          */
         virtual HRESULT STDMETHODCALLTYPE SetProperty(BITS_JOB_PROPERTY_ID PropertyId,
                                                       BITS_JOB_PROPERTY_VALUE PropertyValue) = 0;
+
+        /*
+         * The value that is set, or the default. BG_E_UNKNOWN_PROPERTY_ID (DO:
+         * DO_E_UNKNOWN_PROPERTY_ID).
+         */
         virtual HRESULT STDMETHODCALLTYPE GetProperty(BITS_JOB_PROPERTY_ID PropertyId,
                                                       BITS_JOB_PROPERTY_VALUE *PropertyValue) = 0;
 };
@@ -1855,6 +1938,8 @@ struct IEnumBackgroundCopyJobs : public IUnknown {
 
         /* S_FALSE if fewer were left. */
         virtual HRESULT STDMETHODCALLTYPE Skip(ULONG celt) = 0;
+
+        /* Back to the first of the same snapshot. */
         virtual HRESULT STDMETHODCALLTYPE Reset() = 0;
 
         /* A second enumerator at the same place of the same snapshot. */
@@ -2030,7 +2115,7 @@ struct IBackgroundCopyCallback {
 
 #endif
 
-/* IBackgroundCopyCallback2. */
+/* IBackgroundCopyCallback2. A callback that hears of each file. (BITS: IBackgroundCopyCallback2) */
 EXTERN_C DOSVC_API const IID IID_IBackgroundCopyCallback2;
 
 #if defined(__cplusplus) && !defined(CINTERFACE)
@@ -2083,7 +2168,10 @@ struct IBackgroundCopyCallback2 {
 
 #endif
 
-/* IBackgroundCopyCallback3. */
+/*
+ * IBackgroundCopyCallback3. A callback that hears of each range. (BITS:
+ * IBackgroundCopyCallback3)
+ */
 EXTERN_C DOSVC_API const IID IID_IBackgroundCopyCallback3;
 
 #if defined(__cplusplus) && !defined(CINTERFACE)
@@ -2158,12 +2246,16 @@ struct IBackgroundCopyJobHttpOptions : public IUnknown {
         virtual HRESULT STDMETHODCALLTYPE SetClientCertificateByID(BG_CERT_STORE_LOCATION StoreLocation,
                                                                    LPCWSTR StoreName,
                                                                    BYTE *pCertHashBlob) = 0;
+
+        /* A certificate by its subject; see SetClientCertificateByID. */
         virtual HRESULT STDMETHODCALLTYPE SetClientCertificateByName(BG_CERT_STORE_LOCATION StoreLocation,
                                                                      LPCWSTR StoreName,
                                                                      LPCWSTR SubjectName) = 0;
 
         /* S_FALSE if there was none. */
         virtual HRESULT STDMETHODCALLTYPE RemoveClientCertificate() = 0;
+
+        /* What was set, four values that the caller frees; E_NOT_SET if nothing. */
         virtual HRESULT STDMETHODCALLTYPE GetClientCertificate(BG_CERT_STORE_LOCATION *pStoreLocation,
                                                                LPWSTR *pStoreName,
                                                                BYTE **ppCertHashBlob,
@@ -2177,6 +2269,8 @@ struct IBackgroundCopyJobHttpOptions : public IUnknown {
 
         /* BG_SSL_ and BG_HTTP_REDIRECT_POLICY_ flags; E_NOTIMPL for unknown bits. */
         virtual HRESULT STDMETHODCALLTYPE SetSecurityFlags(ULONG Flags) = 0;
+
+        /* BG_SSL_ and BG_HTTP_REDIRECT_ flags; 0 unless set. */
         virtual HRESULT STDMETHODCALLTYPE GetSecurityFlags(ULONG *pFlags) = 0;
 };
 
@@ -2241,7 +2335,10 @@ struct IBackgroundCopyJobHttpOptions {
 
 #endif
 
-/* IBackgroundCopyJobHttpOptions2. */
+/*
+ * IBackgroundCopyJobHttpOptions2. The method of the requests. (BITS:
+ * IBackgroundCopyJobHttpOptions2)
+ */
 EXTERN_C DOSVC_API const IID IID_IBackgroundCopyJobHttpOptions2;
 
 #if defined(__cplusplus) && !defined(CINTERFACE)
@@ -2249,6 +2346,8 @@ EXTERN_C DOSVC_API const IID IID_IBackgroundCopyJobHttpOptions2;
 struct IBackgroundCopyJobHttpOptions2 : public IBackgroundCopyJobHttpOptions {
         /* Before the first Resume. Makes the job foreground and its network errors final. */
         virtual HRESULT STDMETHODCALLTYPE SetHttpMethod(LPCWSTR method) = 0;
+
+        /* "GET" unless set. */
         virtual HRESULT STDMETHODCALLTYPE GetHttpMethod(LPWSTR *method) = 0;
 };
 
@@ -2321,7 +2420,10 @@ struct IBackgroundCopyJobHttpOptions2 {
 
 #endif
 
-/* IBackgroundCopyJobHttpOptions3. */
+/*
+ * IBackgroundCopyJobHttpOptions3. Certificates that the client judges, and headers that nobody
+ * reads. (BITS: IBackgroundCopyJobHttpOptions3)
+ */
 EXTERN_C DOSVC_API const IID IID_IBackgroundCopyJobHttpOptions3;
 
 #if defined(__cplusplus) && !defined(CINTERFACE)
@@ -2473,10 +2575,19 @@ EXTERN_C DOSVC_API const IID IID_IBitsTokenOptions;
 #if defined(__cplusplus) && !defined(CINTERFACE)
 
 struct IBitsTokenOptions : public IUnknown {
+        /* Tokens have no meaning here: E_NOTIMPL. */
         virtual HRESULT STDMETHODCALLTYPE SetHelperTokenFlags(BG_TOKEN UsageFlags) = 0;
+
+        /* Tokens have no meaning here: E_NOTIMPL. */
         virtual HRESULT STDMETHODCALLTYPE GetHelperTokenFlags(BG_TOKEN *pFlags) = 0;
+
+        /* Tokens have no meaning here: E_NOTIMPL. */
         virtual HRESULT STDMETHODCALLTYPE SetHelperToken() = 0;
+
+        /* Tokens have no meaning here: E_NOTIMPL. */
         virtual HRESULT STDMETHODCALLTYPE ClearHelperToken() = 0;
+
+        /* Tokens have no meaning here: E_NOTIMPL. */
         virtual HRESULT STDMETHODCALLTYPE GetHelperTokenSid(BG_TOKEN TokenType, LPWSTR *pSid) = 0;
 };
 

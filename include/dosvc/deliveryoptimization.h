@@ -213,6 +213,8 @@ struct IDODownload : public IUnknown {
 
         /* Gives the file its name and ends the download. Only in Transferred. */
         virtual HRESULT STDMETHODCALLTYPE Finalize() = 0;
+
+        /* Bytes, state, and why it is paused; of a transient obstacle the detail only. */
         virtual HRESULT STDMETHODCALLTYPE GetStatus(DO_DOWNLOAD_STATUS *status) = 0;
 
         /*
@@ -412,7 +414,10 @@ struct IDeliveryOptimizationJob {
 
 #endif
 
-/* IDeliveryOptimizationJob2. (DO: IDeliveryOptimizationJob2) */
+/*
+ * IDeliveryOptimizationJob2. Files whose destination comes later, and the detail of an error.
+ * (DO: IDeliveryOptimizationJob2)
+ */
 EXTERN_C DOSVC_API const IID IID_IDeliveryOptimizationJob2;
 
 #if defined(__cplusplus) && !defined(CINTERFACE)
@@ -425,6 +430,8 @@ struct IDeliveryOptimizationJob2 : public IUnknown {
         virtual HRESULT STDMETHODCALLTYPE AddFile(LPCWSTR fileId, LPCWSTR remoteUrl,
                                                   DWORD rangeCount, BG_FILE_RANGE ranges[],
                                                   REFIID riid, void **file) = 0;
+
+        /* A value that the caller clears; E_NOT_SET for none. */
         virtual HRESULT STDMETHODCALLTYPE GetProperty(DOJobPropertyId propId, VARIANT *propVal) = 0;
 
         /* Always fails: DO_E_READ_ONLY_PROPERTY or DO_E_UNKNOWN_PROPERTY_ID. */
@@ -475,6 +482,7 @@ EXTERN_C DOSVC_API const IID IID_IDeliveryOptimizationFile;
 #if defined(__cplusplus) && !defined(CINTERFACE)
 
 struct IDeliveryOptimizationFile : public IUnknown {
+        /* Bytes by source. The caller frees both strings with CoTaskMemFree(). */
         virtual HRESULT STDMETHODCALLTYPE GetStats(DOSwarmStats *stats) = 0;
 };
 
@@ -504,7 +512,7 @@ struct IDeliveryOptimizationFile {
 
 #endif
 
-/* IDeliveryOptimizationFile2. (DO: IDeliveryOptimizationFile2) */
+/* IDeliveryOptimizationFile2. Properties of a file by number. (DO: IDeliveryOptimizationFile2) */
 EXTERN_C DOSVC_API const IID IID_IDeliveryOptimizationFile2;
 
 #if defined(__cplusplus) && !defined(CINTERFACE)

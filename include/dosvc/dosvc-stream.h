@@ -113,16 +113,26 @@ struct IStream : public ISequentialStream {
         /* Moves the position. dwOrigin is a STREAM_SEEK. */
         virtual HRESULT STDMETHODCALLTYPE Seek(LARGE_INTEGER dlibMove, DWORD dwOrigin,
                                                ULARGE_INTEGER *plibNewPosition) = 0;
+
+        /* Makes the stream shorter or longer. libdosvc never calls it. */
         virtual HRESULT STDMETHODCALLTYPE SetSize(ULARGE_INTEGER libNewSize) = 0;
+
+        /* Copies cb bytes to another stream. libdosvc never calls it. */
         virtual HRESULT STDMETHODCALLTYPE CopyTo(IStream *pstm, ULARGE_INTEGER cb,
                                                  ULARGE_INTEGER *pcbRead,
                                                  ULARGE_INTEGER *pcbWritten) = 0;
 
         /* Makes what was written permanent. Flags are STGC. */
         virtual HRESULT STDMETHODCALLTYPE Commit(DWORD grfCommitFlags) = 0;
+
+        /* Drops what was written since the last Commit. libdosvc never calls it. */
         virtual HRESULT STDMETHODCALLTYPE Revert() = 0;
+
+        /* Keeps others away from a part. libdosvc never calls it. */
         virtual HRESULT STDMETHODCALLTYPE LockRegion(ULARGE_INTEGER libOffset, ULARGE_INTEGER cb,
                                                      DWORD dwLockType) = 0;
+
+        /* Ends LockRegion. libdosvc never calls it. */
         virtual HRESULT STDMETHODCALLTYPE UnlockRegion(ULARGE_INTEGER libOffset, ULARGE_INTEGER cb,
                                                        DWORD dwLockType) = 0;
 

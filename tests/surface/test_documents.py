@@ -26,6 +26,20 @@ def test_docs_errors_md_is_what_idl_errors_txt_says(tmp_path):
     assert read("docs/errors.md") == generated("errors-md", "idl/errors.txt", tmp_path)
 
 
+def test_docs_dbus_md_is_what_the_xml_says(tmp_path):
+    out = tmp_path / "dbus.md"
+    subprocess.run([sys.executable, "-B", os.path.join(ROOT, "tools/generate_dbus.py"), str(out)], check=True)
+    assert read("docs/dbus.md") == out.read_text(encoding="utf-8")
+
+
+def test_every_method_signal_and_property_of_the_xml_is_explained():
+    text = read("docs/dbus.md")
+    for heading, body in re.findall(r"^### (?:Signal )?(\w+)\n\n`[^`]+`\n\n(.*?)(?=^##|\Z)", text, re.MULTILINE | re.DOTALL):
+        assert len(body.split()) > 2, heading
+    for name, meaning in re.findall(r"^\| (\w+) \| `[^`]+` \| (.*?) \|", text, re.MULTILINE):
+        assert meaning.strip(), name
+
+
 def test_the_keys_in_dosvc_conf_5_are_those_of_idl_config_txt(tmp_path):
     page = read("docs/man/dosvc.conf.5")
     keys = page.split("idl/config.txt\n")[1].split('.\\" keys:end')[0]
