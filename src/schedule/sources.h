@@ -1,0 +1,59 @@
+/* Which of a file's sources is asked next: cache servers of the network, the file's own URL, mirrors. Pure decisions over values and a
+ * clock that is handed in; knows nothing of URLs, connections or what a job is.
+ *
+ * 1. Fill an array of struct source in the order of preference within each kind; zero is a source that nothing is known of.
+ * 2. sources_choose() says which one to use now.
+ * 3. When it failed, sources_failed() says so; then choose again. When it delivered, sources_delivered().
+ *
+ * Rules (Delivery Optimization's DOCacheHost and DODelayCacheServerFallback… policies; RFC 6249 for mirrors):
+ * - One source at a time. A cache server is preferred, then the file's own URL, then mirrors.
+ * - Without a fallback delay the first trouble with a cache server leads to the file's own URL at once; with one, the cache servers
+ *   are tried in turn until the delay is over, counted from when the file was first tried.
+ * - Trouble (unreachable, stalled, busy) rests a source for a while that grows; a refusal (no such file, forbidden) rests it as long as
+ *   the job lives in this service, and so does a lie (bytes that a digest proves wrong): a source that lies is not used again. */
+#pragma once
+
+#include "base/clock.h"
+#include "base/macros.h"
+
+#define SOURCE_REST_FIRST_USEC (10 * USEC_PER_SEC)
+#define SOURCE_REST_MAX_USEC (30 * USEC_PER_MINUTE)
+
+enum source_kind {
+        SOURCE_CACHE,
+        SOURCE_OWN, /* the file's own URL: always the last resort when nothing else is left, unless it lied */
+        SOURCE_MIRROR,
+        _SOURCE_KIND_MAX,
+};
+
+enum source_fault {
+        SOURCE_FAULT_NONE,
+        SOURCE_FAULT_TROUBLE, /* may pass by itself */
+        SOURCE_FAULT_REFUSED, /* answered for good that it has no such file */
+        SOURCE_FAULT_LIED,    /* sent what is not the file */
+        _SOURCE_FAULT_MAX,
+};
+
+struct source {
+        enum source_kind kind;
+        enum source_fault fault; /* the last one */
+        unsigned n_troubles;     /* in a row */
+        uint64_t rests_until;    /* CLOCK_BOOTTIME, USEC_INFINITY: for good */
+};
+
+struct sources_policy {
+        uint64_t cache_fallback_usec; /* 0: the file's own URL at the first trouble */
+};
+
+#define SOURCE_NONE SIZE_MAX
+
+/* The index of the source to ask at @now, or SOURCE_NONE: all rest. Then *ret_until is when the first one may be asked again
+ * (USEC_INFINITY: none ever). @began: when the file was first tried. All times CLOCK_BOOTTIME. */
+size_t sources_choose(const struct source *sources, size_t n_sources, const struct sources_policy *policy, uint64_t began,
+                      uint64_t now, uint64_t *ret_until);
+void sources_failed(struct source *source, enum source_fault fault, uint64_t now);
+void sources_delivered(struct source *source);
+/* Is there another one than @index that could be asked at @now? */
+bool sources_has_other(const struct source *sources, size_t n_sources, size_t index, uint64_t now);
+const char *source_kind_name(enum source_kind kind);   /* "cache" "origin" "mirror" */
+const char *source_fault_name(enum source_fault fault); /* "" "trouble" "refused" "lied" */
