@@ -61,6 +61,8 @@ typedef struct dosvc_file_spec {
         const char *integrity_info;  /* JSON: where the hashes of its pieces are, docs/formats/piece-hash-file.md; or NULL */
         int integrity_mandatory;     /* no byte counts without them */
         const char *decryption_info; /* JSON with a key: what is fetched is encrypted, docs/formats/encrypted-content.md; or NULL */
+        const char *mirrors;      /* other URLs of the same bytes, one a line, the best first, at most 16; NULL or "": none. They are
+                                     asked when url fails; bytes of two servers go together only if sha256 is given */
 } dosvc_file_spec;
 
 typedef struct dosvc_job_options {
@@ -198,6 +200,9 @@ typedef struct dosvc_file_info {
         int integrity_mandatory;
         const char *integrity; /* "none" "checking" "verified" "partial" "unavailable" */
         int encrypted;
+        const char *mirrors;       /* as given and as learned from the server, one a line; "" */
+        const char *source;        /* URL that is asked now or was asked last, "" before the first; without its query */
+        const char *source_trouble; /* why the source before that was left, for a person; "" if none was */
 } dosvc_file_info;
 
 typedef struct dosvc_history_info {

@@ -356,6 +356,7 @@ static int read_path(sd_bus_message *m, const char **ret) {
 static int read_file(sd_bus_message *m, struct manager_file_spec *spec, struct options_text *text) {
         static const struct option options[] = {
                 { "FileId", OPTION_STRING, offsetof(struct manager_file_spec, file.file_id) },
+                { "Mirrors", OPTION_STRING, offsetof(struct manager_file_spec, file.mirrors) },
                 { "Size", OPTION_SIZE, offsetof(struct manager_file_spec, file.stated_size) },
                 { "Sha256", OPTION_SHA256, offsetof(struct manager_file_spec, file.sha256) },
                 { "Ranges", OPTION_RANGES, offsetof(struct manager_file_spec, file) },

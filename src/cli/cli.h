@@ -46,6 +46,7 @@ enum option_id {
         OPTION_OUTPUT,
         OPTION_DIRECTORY,
         OPTION_SHA256,
+        OPTION_MIRROR,
         OPTION_SIZE,
         OPTION_REPLACE,
         OPTION_BACKGROUND,
@@ -133,6 +134,7 @@ bool utf8_is_valid(const char *s, size_t size);
 struct list_entry {
         char *url;
         char *out; /* NULL: the default name */
+        char *mirrors; /* one a line, NULL: none */
         unsigned char sha256[32];
         bool has_sha256;
 };

@@ -7,7 +7,7 @@
 #include "config.h"
 
 #define BIT(name) OPTION_BIT(OPTION_##name)
-#define OPTIONS_INPUTS (BIT(INPUT) | BIT(OUTPUT) | BIT(DIRECTORY) | BIT(SHA256) | BIT(SIZE))
+#define OPTIONS_INPUTS (BIT(INPUT) | BIT(OUTPUT) | BIT(DIRECTORY) | BIT(SHA256) | BIT(MIRROR) | BIT(SIZE))
 
 const struct command commands[] = {
         { "get", "URL...", "fetch files and wait for them",

@@ -52,7 +52,7 @@ static int collect_entries(const struct arguments *arguments, int first, struct 
 }
 
 static int apply_single_options(const struct arguments *arguments, struct inputs *inputs) {
-        static const enum option_id for_one_url[] = { OPTION_OUTPUT, OPTION_SHA256, OPTION_SIZE };
+        static const enum option_id for_one_url[] = { OPTION_OUTPUT, OPTION_SHA256, OPTION_SIZE, OPTION_MIRROR };
         struct list_entry *entry = inputs->entries;
 
         for (size_t i = 0; i < ELEMENTSOF(for_one_url); i++)
@@ -77,6 +77,12 @@ static int apply_single_options(const struct arguments *arguments, struct inputs
                         return EXIT_USAGE;
                 }
                 entry->has_sha256 = true;
+        }
+        if (option_given(arguments, OPTION_MIRROR)) {
+                free(entry->mirrors);
+                entry->mirrors = must_printf("%s", arguments->values[OPTION_MIRROR]);
+                for (char *p = entry->mirrors; *p; p++)
+                        *p = *p == ' ' ? '\n' : *p;
         }
         return EXIT_DONE;
 }
@@ -138,7 +144,8 @@ int inputs_collect(const struct arguments *arguments, int first, struct inputs *
                                                     .url = entry->url,
                                                     .path = ret->paths[i],
                                                     .sha256 = entry->has_sha256 ? entry->sha256 : NULL,
-                                                    .stated_size = size };
+                                                    .stated_size = size,
+                                                    .mirrors = entry->mirrors };
         }
         return check_names_differ(ret);
 }

@@ -5,12 +5,13 @@
 #include <string.h>
 #include <sys/types.h>
 
-#define LIST_LINE_MAX (16 * 1024)       /* a URL of 8192 bytes, a path of 4095 and the digest fit */
+#define LIST_LINE_MAX (160 * 1024)      /* a URL of 8192 bytes, 16 mirrors, a path of 4095 and the digest fit */
 #define LIST_ENTRIES_MAX (1000 * 1000)  /* more files than one job may ever have */
 
 void list_entry_done(struct list_entry *entry) {
         free(entry->url);
         free(entry->out);
+        free(entry->mirrors);
         *entry = (struct list_entry) { 0 };
 }
 
@@ -49,7 +50,15 @@ static int parse_attribute(const char *word, size_t n, const char *end, struct l
                 *next = end;
                 return 0;
         }
-        *reterr_why = "after the URL only sha256=HEX and out=NAME may follow";
+        if (n > 7 && memcmp(word, "mirror=", 7) == 0) {
+                char *mirrors = must_printf("%s%s%.*s", entry->mirrors ? entry->mirrors : "", entry->mirrors ? "\n" : "",
+                                            (int) (n - 7), word + 7);
+
+                free(entry->mirrors);
+                entry->mirrors = mirrors;
+                return 0;
+        }
+        *reterr_why = "after the URL only sha256=HEX, mirror=URL and out=NAME may follow";
         return -EINVAL;
 }
 

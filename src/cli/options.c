@@ -6,10 +6,11 @@
 #include <string.h>
 
 const struct option_row option_rows[_OPTION_MAX] = {
-        [OPTION_INPUT] = { "input", 'i', "LIST", "read more URLs from a file, \"-\" is stdin; lines are URL [sha256=HEX] [out=NAME]" },
+        [OPTION_INPUT] = { "input", 'i', "LIST", "read more URLs from a file, \"-\" is stdin; lines are URL [sha256=HEX] [mirror=URL]... [out=NAME]" },
         [OPTION_OUTPUT] = { "output", 'o', "FILE", "the destination of the one URL" },
         [OPTION_DIRECTORY] = { "directory", 'd', "DIR", "put the files there; the default is the working directory" },
         [OPTION_SHA256] = { "sha256", 0, "HEX", "the file appears only if its SHA-256 is this; for one URL" },
+        [OPTION_MIRROR] = { "mirror", 0, "URLS", "other URLs of the same file, separated by spaces; for one URL" },
         [OPTION_SIZE] = { "size", 0, "BYTES", "the file must have this size; for one URL" },
         [OPTION_REPLACE] = { "replace", 0, NULL, "replace regular files that exist" },
         [OPTION_BACKGROUND] = { "background", 0, NULL, "let foreground jobs go first" },

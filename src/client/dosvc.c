@@ -81,7 +81,8 @@ static int convert_files(dosvc *c, const dosvc_file_spec *files, size_t n_files,
                                              .size = spec.stated_size,
                                              .integrity_info = spec.integrity_info,
                                              .integrity_mandatory = spec.integrity_mandatory != 0,
-                                             .decryption_info = spec.decryption_info };
+                                             .decryption_info = spec.decryption_info,
+                                             .mirrors = spec.mirrors };
         }
         *ret = TAKE_PTR(out);
         return 0;

@@ -77,6 +77,7 @@ struct wire_file {
         const char *url;
         const char *path;
         const char *file_id;   /* NULL: none */
+        const char *mirrors;   /* URLs, one a line, or NULL */
         const uint8_t *sha256; /* 32 bytes or NULL */
         uint64_t size;         /* UINT64_MAX: not stated */
         const char *integrity_info;  /* NULL: none */

@@ -56,6 +56,8 @@ static int check_file(struct dosvc *c, const struct wire_file *file) {
                 return failure_set(c, ERROR_INVALID_URL, NULL);
         if (file->file_id && !utf8_is_valid(file->file_id, SIZE_MAX))
                 return failure_set(c, ERROR_INVALID_ARGUMENT, "The file id is not valid UTF-8.");
+        if (file->mirrors && (!utf8_is_valid(file->mirrors, SIZE_MAX) || strlen(file->mirrors) > LIMIT_MIRRORS_TEXT))
+                return failure_set(c, ERROR_INVALID_URL, "The mirrors are too many or not valid UTF-8.");
         if (*file->path != '/')
                 return failure_set(c, ERROR_INVALID_ARGUMENT, "The destination must be an absolute path.");
         name = strrchr(file->path, '/') + 1;
@@ -131,6 +133,7 @@ static int batch_fill(struct dosvc *c, const struct wire_file *files, size_t n_f
                         return code;
                 }
                 bytes += strlen(files[i].url) + strlen(files[i].path) + files[i].n_ranges * sizeof(*files[i].ranges);
+                bytes += files[i].mirrors ? strlen(files[i].mirrors) : 0;
                 if (files[i].file_id)
                         bytes += strlen(files[i].file_id);
                 ret->n++;
@@ -197,6 +200,8 @@ static int append_file(sd_bus_message *m, const struct wire_file *file, int dire
                 r = sd_bus_message_open_container(m, 'a', "{sv}");
         if (r >= 0 && file->file_id)
                 r = sd_bus_message_append(m, "{sv}", "FileId", "s", file->file_id);
+        if (r >= 0 && file->mirrors && *file->mirrors)
+                r = sd_bus_message_append(m, "{sv}", "Mirrors", "s", file->mirrors);
         if (r >= 0 && file->size != UINT64_MAX)
                 r = sd_bus_message_append(m, "{sv}", "Size", "t", file->size);
         if (r >= 0 && file->sha256)

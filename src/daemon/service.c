@@ -270,6 +270,10 @@ static struct manager_limits make_limits(const struct settings *settings) {
         limits.checkpoint_interval_usec = settings_get(settings, SETTING_CheckpointInterval) * USEC_PER_SEC;
         limits.connect_timeout_usec = settings_get(settings, SETTING_ConnectTimeout) * USEC_PER_SEC;
         limits.stall_timeout_usec = settings_get(settings, SETTING_StallTimeout) * USEC_PER_SEC;
+        if (settings_get(settings, SETTING_DOCacheHost) > 0)
+                limits.cache_hosts = settings_get_text(settings, SETTING_DOCacheHost);
+        limits.cache_fallback_foreground_usec = settings_get(settings, SETTING_DODelayCacheServerFallbackForeground) * USEC_PER_SEC;
+        limits.cache_fallback_background_usec = settings_get(settings, SETTING_DODelayCacheServerFallbackBackground) * USEC_PER_SEC;
         limits.engine.max_connections_per_owner = (unsigned) settings_get(settings, SETTING_MaxConnectionsPerOwner);
         limits.engine.max_connections_per_host = (unsigned) settings_get(settings, SETTING_MaxConnectionsPerHost);
         limits.files_in_flight = MIN(limits.files_in_flight, files_that_fit());
@@ -287,7 +291,7 @@ static int make_engine(struct service *service) {
                 r = programs_find("dosvc-resolve", &resolve);
         if (r < 0)
                 return r;
-        ca_file = settings_get_path(service->config.settings, SETTING_CAFile);
+        ca_file = settings_get_text(service->config.settings, SETTING_CAFile);
         if (!*ca_file)
                 ca_file = secure_getenv("SSL_CERT_FILE"); /* what other programs of this user go by */
         config = (struct engine_process_config) {

@@ -18,6 +18,7 @@ enum setting_type {
         CONFIG_BYTES,
         CONFIG_BOOL,
         CONFIG_PATH,
+        CONFIG_HOSTS,
 };
 
 static const char *const type_names[] = {
@@ -92,12 +93,23 @@ static int parse_path(const char *s, uint64_t *ret) {
         return *s && *s != '/' ? -EINVAL : 0;
 }
 
+/* HOST or HOST:PORT with commas between. Its number is its length. */
+static int parse_hosts(const char *s, uint64_t *ret) {
+        static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-_:[], ";
+
+        *ret = strlen(s);
+        return s[strspn(s, allowed)] ? -EINVAL : 0;
+}
+
 static int parse_value(const struct setting_row *row, const char *s, uint64_t *ret) {
         int r;
 
         switch (row->type) {
         case CONFIG_PATH:
                 r = parse_path(s, ret);
+                break;
+        case CONFIG_HOSTS:
+                r = parse_hosts(s, ret);
                 break;
         case CONFIG_BOOL:
                 return parse_bool(s, ret);
@@ -119,7 +131,7 @@ static int settings_put(struct settings *settings, size_t i, uint64_t number, co
 
         if (rows[i].type == CONFIG_BOOL)
                 text = number ? "yes" : "no";
-        else if (rows[i].type != CONFIG_PATH) {
+        else if (rows[i].type != CONFIG_PATH && rows[i].type != CONFIG_HOSTS) {
                 (void) snprintf(value, sizeof(value), "%" PRIu64, number);
                 text = value;
         }
@@ -177,8 +189,8 @@ uint64_t settings_get(const struct settings *settings, enum setting setting) {
         return settings->numbers[setting];
 }
 
-const char *settings_get_path(const struct settings *settings, enum setting setting) {
-        assert(rows[setting].type == CONFIG_PATH);
+const char *settings_get_text(const struct settings *settings, enum setting setting) {
+        assert(rows[setting].type == CONFIG_PATH || rows[setting].type == CONFIG_HOSTS);
         return settings->values[setting];
 }
 

@@ -127,6 +127,9 @@ static void job_file_free(struct job_file *file) {
         free(file->url);
         free(file->path);
         free(file->file_id);
+        free(file->mirrors);
+        free(file->source);
+        free(file->source_trouble);
         free(file->ranges);
         free(file->integrity_info);
         secret_done(&file->decryption_info);
@@ -186,7 +189,8 @@ int job_new_file(struct job *job, struct job_file **ret_file) {
 static int job_file_fill(struct job_file *file, const struct job_file_spec *spec) {
         if (strdup_to(&file->url, spec->url) < 0 || strdup_to(&file->path, spec->path) < 0 ||
             strdup_to(&file->file_id, spec->file_id) < 0 || strdup_to(&file->integrity_info, spec->integrity_info) < 0 ||
-            secret_set(&file->decryption_info, spec->decryption_info) < 0)
+            secret_set(&file->decryption_info, spec->decryption_info) < 0 ||
+            strdup_to(&file->mirrors, spec->mirrors && *spec->mirrors ? spec->mirrors : NULL) < 0)
                 return -ENOMEM;
         file->integrity_mandatory = spec->integrity_mandatory;
         if (spec->n_ranges > 0) {

@@ -92,6 +92,7 @@ struct job_file {
         char *path;    /* absolute, bytes; "": comes later (DO family only) */
         char *file_id; /* DO content id or NULL */
         uint64_t stated_size;
+        char *mirrors; /* other URLs of the same bytes, one a line, the best first; or NULL */
         bool has_sha256;
         uint8_t sha256[32];
         struct byte_range *ranges; /* in the caller's order; NULL: whole file */
@@ -123,6 +124,8 @@ struct job_file {
         /* Written by the manager only, never stored: how often the content was thrown away without getting further than before. */
         unsigned n_restarts;
         uint64_t furthest_bytes;
+        char *source;         /* where a file has several: which is asked, without its query; and why the one before was left */
+        char *source_trouble;
         void *attachment;    /* the manager's running state for this file; never stored */
 };
 
@@ -206,6 +209,8 @@ struct job {
         size_t n_files_notify_due;
         uint64_t bytes_received;    /* sum over files, volatile */
         uint64_t bytes_durable;     /* sum over files */
+        uint64_t bytes_from_cache;  /* of bytes_fetched: from cache servers, from mirrors; stored */
+        uint64_t bytes_from_mirrors;
         uint64_t bytes_fetched;     /* all body bytes that ever came from the network for it, discarded ones too; stored */
 
         struct job_pace pace;
@@ -231,6 +236,7 @@ struct job_file_spec {
         const char *url;  /* "" in a download: comes by job_file_set_url() */
         const char *path; /* "" in the DO family: comes by job_file_set_path() */
         const char *file_id;
+        const char *mirrors;  /* URLs, one a line, or NULL; "" is NULL */
         uint64_t stated_size; /* SIZE_UNKNOWN */
         const uint8_t *sha256; /* 32 bytes or NULL */
         const struct byte_range *ranges;
@@ -242,6 +248,7 @@ struct job_file_spec {
 };
 /* Judges names and ranges by form alone (URL: scheme, length, control characters; path: absolute, lengths, no "." or "..";
  * ranges: bounds and overlap as the family documents). */
+/* mirrors: at most LIMIT_MIRRORS lines, each of them a URL as above; not with ranges (whose bytes no digest can decide). */
 int job_file_spec_check(const struct job_file_spec *spec, enum job_family family, enum job_kind kind, size_t max_ranges);
 /* Checks by form, refuses a destination that the job has already, copies everything. Does not ask for the state. */
 int job_add_file(struct job *job, const struct job_file_spec *spec, size_t max_ranges, struct job_file **ret_file);

@@ -261,6 +261,28 @@ static bool comes_later(const char *name) {
         return name && !*name;
 }
 
+static int job_mirrors_check(const char *mirrors) {
+        char url[LIMIT_URL + 1];
+
+        for (unsigned n = 0; mirrors && *mirrors; n++) {
+                size_t length = strcspn(mirrors, "\n");
+                int r;
+
+                if (n == LIMIT_MIRRORS)
+                        return ERROR_INVALID_ARGUMENT;
+                if (length >= sizeof(url))
+                        return ERROR_INVALID_URL;
+                memcpy(url, mirrors, length);
+                url[length] = 0;
+                r = job_url_check(url);
+                if (r)
+                        return r;
+                mirrors += length;
+                mirrors += *mirrors == '\n';
+        }
+        return 0;
+}
+
 int job_file_spec_check(const struct job_file_spec *spec, enum job_family family, enum job_kind kind, size_t max_ranges) {
         int r;
 
@@ -280,6 +302,11 @@ int job_file_spec_check(const struct job_file_spec *spec, enum job_family family
                 return r;
         if (spec->stated_size != SIZE_UNKNOWN && spec->stated_size > LIMIT_FILE_SIZE)
                 return ERROR_TOO_LARGE;
+        r = job_mirrors_check(spec->mirrors);
+        if (r)
+                return r;
+        if (spec->mirrors && *spec->mirrors && spec->n_ranges > 0)
+                return ERROR_INVALID_ARGUMENT;
         /* Both families document the same rules; only the codes differ, and those are in idl/errors.txt. */
         return job_ranges_check(spec->ranges, spec->n_ranges, max_ranges);
 }

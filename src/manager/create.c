@@ -138,6 +138,7 @@ static struct job_file_spec spec_of(const struct job_file *file) {
                 .url = file->url,
                 .path = file->path,
                 .file_id = file->file_id,
+                .mirrors = file->mirrors,
                 .stated_size = file->stated_size,
                 .sha256 = file->has_sha256 ? file->sha256 : NULL,
                 .ranges = file->ranges,

@@ -17,6 +17,7 @@ void file_run_wind_down(struct file_run *run) {
         }
         if (run->result.outcome == ENGINE_DONE && !run->stop) {
                 if (job_file_is_filled(file)) {
+                        file_run_source_delivered(run);
                         file_run_finish(run);
                         return;
                 }
@@ -26,6 +27,10 @@ void file_run_wind_down(struct file_run *run) {
                 }
                 file_run_result(run, ENGINE_FAILED, ERROR_INVALID_RESPONSE, ERROR_CONTEXT_REMOTE_FILE, 0, true,
                                 "the server ended the answer without a byte of what was asked");
+        }
+        if (file_run_next_source(run)) {
+                file_run_transfer(run);
+                return;
         }
         run->step = STEP_SYNC;
         if (run->result.outcome != ENGINE_RESTART && !cancelled && run->disk_errors == 0 && file_run_checkpoint(run) > 0)
@@ -114,7 +119,7 @@ static void engine_metadata(void *userdata, uint64_t id, const struct engine_met
                         .encoding = (char *) metadata->encoding,
                 });
         if (r == 0)
-                r = note_redirect(file, metadata->redirected_url);
+                r = file_run_source_kind(run) == SOURCE_OWN ? note_redirect(file, metadata->redirected_url) : 0;
         if (r == 0 && metadata->remote_size != ENGINE_SIZE_UNKNOWN && file->remote_size != metadata->remote_size) {
                 r = job_file_set_remote_size(file, metadata->remote_size);
                 if (r == 0 && job_is_over_its_size(file->job))
@@ -136,6 +141,16 @@ static void engine_metadata(void *userdata, uint64_t id, const struct engine_met
         manager_job_changed(m, file->job, false);
 }
 
+static void count_fetched(struct file_run *run, uint64_t bytes) {
+        struct job *job = run->file->job;
+        uint64_t *by_kind = file_run_source_kind(run) == SOURCE_CACHE ? &job->bytes_from_cache :
+                            file_run_source_kind(run) == SOURCE_MIRROR ? &job->bytes_from_mirrors : NULL;
+
+        job->bytes_fetched = u64_add_saturated(job->bytes_fetched, bytes);
+        if (by_kind)
+                *by_kind = u64_add_saturated(*by_kind, bytes);
+}
+
 static void engine_progress(void *userdata, uint64_t id, uint64_t start, uint64_t end, uint64_t fetched) {
         struct manager *m = userdata;
         struct file_run *run = find_request(m, id);
@@ -145,12 +160,13 @@ static void engine_progress(void *userdata, uint64_t id, uint64_t start, uint64_
         if (!run)
                 return;
         job = run->file->job;
-        job->bytes_fetched = u64_add_saturated(job->bytes_fetched, fetched - run->fetched);
+        count_fetched(run, fetched - run->fetched);
         run->fetched = fetched;
         if (run->step == STEP_HASHES) {
                 file_run_hashes_progress(run);
                 return;
         }
+        file_run_source_gave(run);
         r = files_note_written(run->handle, start, end);
         if (r == 0)
                 r = job_file_received(run->file, start, end);
@@ -180,9 +196,9 @@ static void engine_finished(void *userdata, uint64_t id, const struct engine_res
                 return;
         file = run->file;
         file_run_forget_request(run);
-        file->job->bytes_fetched = u64_add_saturated(file->job->bytes_fetched, result->bytes_fetched - MIN(result->bytes_fetched, run->fetched));
+        count_fetched(run, result->bytes_fetched - MIN(result->bytes_fetched, run->fetched));
         /* A reason of our own (disk, size) came first: keep it. */
-        if (!(run->stop && run->result.outcome == ENGINE_FAILED)) {
+        if (!((run->stop || run->leave_source) && run->result.outcome == ENGINE_FAILED)) {
                 run->result = *result;
                 snprintf(run->result_text, sizeof(run->result_text), "%s", result->text ?: "");
                 run->result.text = run->result_text;
@@ -238,6 +254,8 @@ int file_run_ask(struct file_run *run, struct engine_request *request) {
         request->disallow_redirects = redirect_policy(job) == JOB_SECURITY_REDIRECT_DISALLOW;
         request->connect_timeout_usec = m->limits.connect_timeout_usec;
         request->stall_timeout_usec = m->limits.stall_timeout_usec;
+        if (file_run_has_other_source(run))
+                request->stall_timeout_usec = MIN(request->stall_timeout_usec, SOURCE_STALL_USEC);
         run->request_id = request->id;
         run->fetched = 0;
         run->result = (struct engine_result) { .outcome = ENGINE_STOPPED, .text = "" };
@@ -255,7 +273,8 @@ void file_run_transfer(struct file_run *run) {
         struct file_piece pieces[ENGINE_PIECES_MAX];
         struct engine_piece wanted[ENGINE_PIECES_MAX];
         size_t n = MIN(job_file_missing(file, pieces, ENGINE_PIECES_MAX), (size_t) ENGINE_PIECES_MAX);
-        bool begun = file->received.n_items > 0;
+        bool begun = file->received.n_items > 0, bound, own;
+        const char *url;
         int r;
 
         if (n == 0) {
@@ -268,25 +287,27 @@ void file_run_transfer(struct file_run *run) {
                         .length = pieces[i].length,
                         .local_offset = pieces[i].local_offset,
                 };
+        url = file_run_source(run, &own);
+        bound = begun && !(run->sources && file_run_is_guarded(run)); /* validators of one source mean nothing at another: the digest decides */
         run->step = STEP_TRANSFER;
-        run->refetch = false;
+        run->refetch = run->leave_source = false;
         run->received_at_start = intervals_total(&file->received);
         run->last_checkpoint_monotonic = clock_now(m->clock, CLOCK_ID_MONOTONIC);
         r = file_run_ask(run, &(struct engine_request) {
                         .fd = run->fd,
-                        .url = file->url,
+                        .url = url,
                         .pieces = wanted,
                         .n_pieces = n,
                         .whole_file = file_is_whole(file),
-                        .digest_decides = file->has_sha256 || (run->judging && !run->pieces_leave_edges),
+                        .digest_decides = file_run_is_guarded(run),
                         .remote_size = begun ? file->remote_size : ENGINE_SIZE_UNKNOWN,
                         .stated_size = file_is_whole(file) ? file->stated_size : ENGINE_SIZE_UNKNOWN,
                         .max_bytes = file_is_whole(file) ? MIN(LIMIT_FILE_SIZE, file->job->max_download_size) : LIMIT_FILE_SIZE,
-                        .etag = begun ? file->validators.etag : NULL,
-                        .last_modified = begun ? file->validators.last_modified : NULL,
-                        .encoding = begun ? file->validators.encoding : NULL,
-                        .origin = begun ? file->validators.origin : NULL,
-                        .headers = file->job->custom_headers.text,
+                        .etag = bound ? file->validators.etag : NULL,
+                        .last_modified = bound ? file->validators.last_modified : NULL,
+                        .encoding = bound ? file->validators.encoding : NULL,
+                        .origin = bound ? file->validators.origin : NULL,
+                        .headers = own ? file->job->custom_headers.text : NULL,
                 });
         if (r != 0)
                 file_run_not_asked(run, r);

@@ -422,11 +422,16 @@ static int take_verdict(struct file_run *run, size_t index, bool bad) {
                 return intervals_add(&run->vouched, run->pieces[index].start, piece_end(run, index));
         }
         r = drop_piece(run, index);
-        if (r == 0 && ++run->bad_tries[index] >= BAD_TRIES_MAX && !run->stop) {
+        if (r < 0 || run->stop)
+                return r;
+        if (file_run_source_kind(run) != SOURCE_OWN) {
+                say_bad_piece(run, index); /* who lies is left at once */
+                run->leave_source = true;
+        } else if (++run->bad_tries[index] >= BAD_TRIES_MAX) {
                 say_bad_piece(run, index);
                 run->stop = true;
         }
-        return r;
+        return 0;
 }
 
 static void file_run_verified(int error, const bool *bad, size_t n, void *userdata) {
@@ -445,7 +450,7 @@ static void file_run_verified(int error, const bool *bad, size_t n, void *userda
         manager_job_changed(run->manager, run->file->job, false);
         if (run->request_id == 0)
                 file_run_wind_down(run); /* the request ended meanwhile */
-        else if (run->stop)
+        else if (run->stop || run->leave_source)
                 engine_stop(run->manager->engine, run->request_id);
         else
                 (void) file_run_judge(run); /* no memory: the next progress tries again */

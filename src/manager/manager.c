@@ -65,6 +65,7 @@ static void job_run_free(struct job_run *run) {
         if (m->page_hint == run)
                 m->page_hint = NULL;
         HASH_DEL(m->by_id, run);
+        job_run_forget_sources(run);
         job_free(run->job);
         free(run);
 }

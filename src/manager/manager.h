@@ -33,6 +33,9 @@ struct manager_limits {
         uint64_t checkpoint_interval_usec;
         uint64_t connect_timeout_usec;
         uint64_t stall_timeout_usec;
+        const char *cache_hosts; /* HOST[:PORT] with commas between, or NULL; borrowed */
+        uint64_t cache_fallback_foreground_usec; /* how long cache servers in trouble are asked again before the file's own URL is */
+        uint64_t cache_fallback_background_usec;
         struct engine_limits engine;
 };
 extern const struct manager_limits manager_limits_default;

@@ -8,6 +8,7 @@
 #include <utlist.h>
 
 #include "manager/manager.h"
+#include "schedule/sources.h"
 
 #define FILES_IN_FLIGHT_PER_JOB 256 /* many small files: what waits for a sync together is synced together */
 #define FILES_IN_FLIGHT_MIN 4
@@ -16,6 +17,7 @@
 #define VERIFY_PIECES_MAX 256     /* judged in one go */
 #define DISK_ERRORS_MAX 2         /* reliability.md 5.3: two failed syncs on one file are a disk error */
 #define RESERVE_FROM_BYTES (UINT64_C(1) << 20) /* smaller files are not preallocated */
+#define SOURCE_STALL_USEC (10 * USEC_PER_SEC) /* silence of a source while another could be asked */
 #define BLOCKED_POLL_USEC (15 * USEC_PER_SEC)
 #define CHANGE_COALESCE_USEC (100 * USEC_PER_MSEC)
 #define DIRTY_POLL_USEC (10 * USEC_PER_MSEC) /* a notice waits for a commit */
@@ -109,6 +111,7 @@ struct job_run {
         struct notify_state notify;
         const void *client;    /* whose volatile job it is, NULL: nobody's (any more) */
         struct job_run *client_prev, *client_next; /* manager->bound */
+        struct source_host *source_hosts; /* sources.c: what was learned of servers, by host; never stored */
         bool complete_failed;  /* complete_when_transferred was tried; Resume tries again */
 };
 
@@ -133,6 +136,8 @@ struct file_run {
         bool cleared;          /* STEP_CLEAR was done once */
         unsigned n_pending;    /* requests to files and store that are out */
 
+        struct file_sources *sources; /* sources.c; NULL: there is no choice */
+        bool leave_source;     /* it lied: run->result says how */
         uint64_t request_id;   /* 0: no request at the engine */
         UT_hash_handle hh;
         uint64_t fetched;      /* of the running request, already added to the job */
@@ -268,6 +273,20 @@ void file_run_not_asked(struct file_run *run, int r);        /* ends the run aft
 void file_run_give_up(struct file_run *run, int code, const char *text); /* ends the running request with an error */
 void file_run_wind_down(struct file_run *run);               /* the engine has let go: the run goes on or ends */
 extern const struct engine_events manager_engine_events;
+
+/* sources.c: whom to ask, where there is a choice */
+struct file_sources *file_sources_free(struct file_sources *sources);
+const char *file_run_source(struct file_run *run, bool *ret_own); /* URL to ask; own: the file's, which gets the job's headers */
+enum source_kind file_run_source_kind(const struct file_run *run);
+bool file_run_has_other_source(const struct file_run *run);
+bool file_run_is_guarded(const struct file_run *run);             /* a digest or piece hashes decide in the end */
+void file_run_source_gave(struct file_run *run);                  /* bytes */
+void file_run_source_delivered(struct file_run *run);             /* all that was asked */
+/* run->result is a failure: true if another source is to be asked; else run->result is what the run ends with. */
+bool file_run_next_source(struct file_run *run);
+/* A digest proved the content wrong. True: sources other than the file's own gave bytes, and will not be asked again. */
+bool file_run_blame_sources(struct file_run *run);
+void job_run_forget_sources(struct job_run *job);
 
 /* checkpoint.c */
 /* 1: one is under way, 0: there is nothing to record, -errno. */

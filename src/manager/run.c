@@ -14,6 +14,7 @@ static void file_run_free(struct file_run *run) {
         assert(run->request_id == 0);
         intervals_done(&run->snapshot);
         file_run_guard_done(run);
+        file_sources_free(run->sources);
         free(run);
 }
 
@@ -176,8 +177,9 @@ static void file_run_finished(const struct files_finish_result *result, void *us
         if (!file_run_returned(run))
                 return;
         if (r == -EBADMSG) {
-                /* Only a whole-file digest: nobody knows which bytes are bad. Once anew, then give up (reliability.md 5.5). */
-                file_run_result(run, file->n_restarts == 0 ? ENGINE_RESTART : ENGINE_FAILED, ERROR_DIGEST_MISMATCH,
+                /* Only a whole-file digest: nobody knows which bytes are bad. Once anew, then give up (reliability.md 5.5); but first
+                 * whoever else had a part in it is left out. */
+                file_run_result(run, file_run_blame_sources(run) || file->n_restarts == 0 ? ENGINE_RESTART : ENGINE_FAILED, ERROR_DIGEST_MISMATCH,
                                 ERROR_CONTEXT_REMOTE_FILE, 0, false, error_code_text(ERROR_DIGEST_MISMATCH));
         } else if (r == -EILSEQ)
                 file_run_drop_bad(run, result->bad);

@@ -14,6 +14,8 @@
 #define LIMIT_KEPT_HEADERS 8192    /* bytes of an answer's headers that are kept to be shown; whole lines */
 #define LIMIT_VALIDATOR 1024        /* bytes of an ETag or date that we keep; a longer one is treated as absent */
 #define LIMIT_CUSTOM_HEADERS 16384  /* BITS: SetCustomHeaders */
+#define LIMIT_MIRRORS 16            /* of one file, given and learned: more than anybody has tried in one go */
+#define LIMIT_MIRRORS_TEXT (LIMIT_MIRRORS * (LIMIT_URL + 1)) /* bytes of all of them, one a line */
 #define LIMIT_PROXY_LIST 4000       /* BITS: SetProxySettings */
 #define LIMIT_PROXY_ENVIRONMENT 16384 /* bytes of a client's proxy variables */
 #define LIMIT_INTEGRITY_INFO 16384  /* bytes of JSON: a URL of LIMIT_URL, escaped, and two hashes */

@@ -88,6 +88,8 @@ extern const struct field_table history_fields;
         X(waiting, U32, waiting, _WAITING_REASON_MAX - 1)                        \
         X(waiting_since_usec, U64, waiting_since_usec, INT64_MAX)                \
         X(bytes_fetched, U64, bytes_fetched, INT64_MAX)                          \
+        X(bytes_from_cache, U64, bytes_from_cache, INT64_MAX)                    \
+        X(bytes_from_mirrors, U64, bytes_from_mirrors, INT64_MAX)                \
         X(attempts, U32, pace.attempts, UINT32_MAX)
 
 #define FILE_FIELDS(X)                                                           \
@@ -95,6 +97,7 @@ extern const struct field_table history_fields;
         X(url, URL, url, LIMIT_URL)                                              \
         X(path, PATH, path, LIMIT_PATH)                                          \
         X(file_id, BYTES_OR_NULL, file_id, STORE_FILE_ID_BYTES)                  \
+        X(mirrors, BYTES_OR_NULL, mirrors, LIMIT_MIRRORS_TEXT)                   \
         X(stated_size, U64, stated_size, INT64_MAX)                              \
         X(has_sha256, BOOL, has_sha256, 1)                                       \
         X(sha256, BLOB, sha256, 32)                                              \

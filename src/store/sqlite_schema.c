@@ -60,6 +60,8 @@ const struct schema_version schema_versions[] = {
           "  waiting INTEGER NOT NULL,"
           "  waiting_since_usec INTEGER,"
           "  bytes_fetched INTEGER,"
+          "  bytes_from_cache INTEGER,"
+          "  bytes_from_mirrors INTEGER,"
           "  attempts INTEGER NOT NULL"
           ") STRICT;"
 
@@ -70,6 +72,7 @@ const struct schema_version schema_versions[] = {
           "  url TEXT NOT NULL,"
           "  path BLOB NOT NULL,"
           "  file_id BLOB,"
+          "  mirrors BLOB,"
           "  stated_size INTEGER,"
           "  has_sha256 INTEGER NOT NULL,"
           "  sha256 BLOB,"

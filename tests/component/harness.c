@@ -1,5 +1,6 @@
 #include "harness.h"
 
+#include <openssl/evp.h>
 #include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -52,6 +53,8 @@ static int fake_start(struct engine *engine, const struct engine_request *reques
         r->fd = fd_dup(request->fd);
         r->url = strdup(request->url);
         r->etag = request->etag ? strdup(request->etag) : NULL;
+        r->has_headers = request->headers;
+        r->stall_timeout_usec = request->stall_timeout_usec;
         r->whole_file = request->whole_file;
         r->n_pieces = request->n_pieces;
         memcpy(r->pieces, request->pieces, request->n_pieces * sizeof(r->pieces[0]));
@@ -118,7 +121,7 @@ void harness_write(struct harness *h, struct fake_request *r, uint64_t start, ui
 
         assert_non_null(bytes);
         for (uint64_t i = start; i < end; i++)
-                bytes[i - start] = (uint8_t)(harness_content(i) ^ (i == h->spoiled));
+                bytes[i - start] = (uint8_t) (r->lies ? ~harness_content(i) : harness_content(i) ^ (i == h->spoiled));
         assert_int_equal(fd_pwrite_all(r->fd, bytes, end - start, start), 0);
         free(bytes);
         r->fetched += end - start;
@@ -152,6 +155,16 @@ void harness_serve_bytes(struct harness *h, struct fake_request *r, const void *
         h->events->progress(h->events_userdata, r->id, 0, size, size);
         harness_finish(h, r, ENGINE_DONE, ERROR_NONE, false);
         harness_pump(h);
+}
+
+void harness_digest(uint64_t size, uint8_t ret[static 32]) {
+        uint8_t *bytes = malloc(size);
+
+        assert_non_null(bytes);
+        for (uint64_t i = 0; i < size; i++)
+                bytes[i] = harness_content(i);
+        assert_int_equal(EVP_Digest(bytes, size, ret, NULL, EVP_sha256(), NULL), 1);
+        free(bytes);
 }
 
 void harness_serve(struct harness *h, struct fake_request *r, uint64_t size) {

@@ -21,6 +21,9 @@ struct fake_request {
         struct engine_piece pieces[8];
         size_t n_pieces;
         char *etag;
+        bool has_headers; /* the job's own */
+        uint64_t stall_timeout_usec;
+        bool lies;        /* harness_write() writes other bytes */
         bool whole_file;
         bool stop_asked;
         bool finished;
@@ -85,6 +88,8 @@ void harness_finish(struct harness *h, struct fake_request *r, enum engine_outco
 /* metadata + these bytes + DONE */
 void harness_serve_bytes(struct harness *h, struct fake_request *r, const void *bytes, size_t size);
 uint8_t harness_content(uint64_t position); /* what harness_write() writes there */
+/* The digest of a file of that size as harness_write() makes it. */
+void harness_digest(uint64_t size, uint8_t ret[static 32]);
 /* metadata + all bytes + DONE */
 void harness_serve(struct harness *h, struct fake_request *r, uint64_t size);
 

@@ -60,6 +60,8 @@ static void metainfo_done(struct metainfo *metainfo) {
         free(metainfo->info);
 }
 
+static const char *mirrors; /* of the next file */
+
 static void create_with(struct harness *h, const char *info, bool mandatory, const struct byte_range *ranges, size_t n_ranges) {
         _cleanup_free_ char *path = strdup(harness_path(h, "f"));
         struct manager_file_spec file = {
@@ -70,6 +72,7 @@ static void create_with(struct harness *h, const char *info, bool mandatory, con
                         .mode = 0644,
                         .integrity_info = info,
                         .integrity_mandatory = mandatory,
+                        .mirrors = mirrors,
                         .ranges = ranges,
                         .n_ranges = n_ranges,
                 },
@@ -138,6 +141,30 @@ static void a_bad_piece_is_fetched_again_and_nothing_else(void **state) {
         assert_int_equal(harness_job(h)->state, JOB_TRANSFERRED);
         assert_int_equal(harness_call(h, manager_complete_job), 0);
         harness_assert_content(h, "f", SIZE);
+}
+
+static void a_mirror_that_sends_a_bad_piece_is_left_for_the_next(void **state) {
+        struct harness *h = *state;
+        struct fake_request *r;
+
+        mirrors = "http://m1/f\nhttp://m2/f";
+        begin(h, true);
+        mirrors = NULL;
+        harness_finish(h, harness_request(h, 0), ENGINE_FAILED, ERROR_HTTP_STATUS, false);
+        harness_pump(h);
+        r = harness_request(h, 0);
+        assert_string_equal(r->url, "http://m1/f");
+        h->spoiled = PIECE + 7;
+        harness_serve(h, r, SIZE);
+        h->spoiled = UINT64_MAX;
+        r = harness_request(h, 0);
+        assert_string_equal(r->url, "http://m2/f");
+        assert_int_equal(r->pieces[0].remote_offset, PIECE); /* what the hashes vouch for stays */
+        harness_write(h, r, PIECE, 2 * PIECE);
+        harness_finish(h, r, ENGINE_DONE, ERROR_NONE, false);
+        harness_pump(h);
+        assert_int_equal(harness_job(h)->state, JOB_TRANSFERRED);
+        assert_non_null(strstr(the_file(h)->source_trouble, "lied"));
 }
 
 static void a_piece_that_stays_bad_ends_in_an_error(void **state) {
@@ -378,6 +405,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 TEST(the_hashes_come_first_and_the_pieces_are_judged_by_them),
                 TEST(a_bad_piece_is_fetched_again_and_nothing_else),
+                TEST(a_mirror_that_sends_a_bad_piece_is_left_for_the_next),
                 TEST(a_piece_that_stays_bad_ends_in_an_error),
                 TEST(what_is_not_judged_is_never_durable),
                 TEST(after_a_crash_it_goes_on_with_what_was_judged),

@@ -86,11 +86,11 @@ static void a_path_is_absolute_or_empty(void **state) {
 
         write_file("conf", "[Service]\nCAFile=/etc/ssl/own.pem\n");
         settings = read_conf();
-        assert_string_equal(settings_get_path(settings, SETTING_CAFile), "/etc/ssl/own.pem");
+        assert_string_equal(settings_get_text(settings, SETTING_CAFile), "/etc/ssl/own.pem");
         settings = settings_free(settings);
         write_file("conf", "[Service]\nCAFile=own.pem\n");
         settings = read_conf();
-        assert_string_equal(settings_get_path(settings, SETTING_CAFile), "");
+        assert_string_equal(settings_get_text(settings, SETTING_CAFile), "");
 }
 
 static void what_is_wrong_changes_nothing(void **state) {

@@ -103,13 +103,24 @@ static void a_bad_line_is_reported_with_its_number(void **state) {
         free(entries);
 }
 
+static void mirrors_may_be_several(void **state) {
+        struct list_entry entry;
+        const char *why;
+
+        assert_int_equal(parse("http://h/a mirror=http://m/a mirror=https://n/b out=x y", &entry, &why), 1);
+        assert_string_equal(entry.mirrors, "http://m/a\nhttps://n/b");
+        assert_string_equal(entry.out, "x y");
+        list_entry_done(&entry);
+        assert_int_equal(parse("http://h/a mirror=", &entry, &why), -EINVAL);
+}
+
 static void a_line_without_end_is_refused(void **state) {
-        _cleanup_(freep) char *text = must(malloc(40000)), *path = NULL, *problem = NULL;
+        _cleanup_(freep) char *text = must(malloc(200000)), *path = NULL, *problem = NULL;
         struct list_entry *entries = NULL;
         size_t n = 0;
 
-        memset(text, 'x', 39999);
-        text[39999] = 0;
+        memset(text, 'x', 199999);
+        text[199999] = 0;
         path = write_list(text);
         assert_int_equal(list_read(path, &entries, &n, &problem), -EINVAL);
         unlink(path);
@@ -134,6 +145,7 @@ int main(void) {
                 cmocka_unit_test(what_is_wrong_in_a_line_is_named),
                 cmocka_unit_test(a_file_is_read_to_its_end_without_a_last_newline),
                 cmocka_unit_test(a_bad_line_is_reported_with_its_number),
+                cmocka_unit_test(mirrors_may_be_several),
                 cmocka_unit_test(a_line_without_end_is_refused),
                 cmocka_unit_test(a_list_that_is_not_there_is_reported_by_name),
         };

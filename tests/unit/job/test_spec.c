@@ -208,6 +208,33 @@ static void a_stated_size_has_a_limit(void **state _unused_) {
         assert_int_equal(job_file_spec_check(&spec, JOB_FAMILY_DO, JOB_KIND_JOB, MAX_RANGES), ERROR_INVALID_ARGUMENT);
 }
 
+static void mirrors_are_urls_one_a_line_and_few(void **state _unused_) {
+        char text[(LIMIT_MIRRORS + 1) * 16] = "", longest[LIMIT_URL + 8] = "http://h/";
+        struct byte_range range = { 0, 1 };
+        struct job_file_spec spec = { .url = GOOD_URL, .path = GOOD_PATH, .stated_size = SIZE_UNKNOWN, .mirrors = text };
+
+        for (unsigned i = 0; i < LIMIT_MIRRORS; i++)
+                strcat(text, i ? "\nhttp://h/x" : "https://h/x");
+        assert_int_equal(job_file_spec_check(&spec, JOB_FAMILY_DO, JOB_KIND_JOB, MAX_RANGES), 0);
+        strcat(text, "\n");
+        assert_int_equal(job_file_spec_check(&spec, JOB_FAMILY_DO, JOB_KIND_JOB, MAX_RANGES), 0);
+        strcat(text, "http://h/x");
+        assert_int_equal(job_file_spec_check(&spec, JOB_FAMILY_DO, JOB_KIND_JOB, MAX_RANGES), ERROR_INVALID_ARGUMENT);
+        spec.mirrors = "http://h/a\n\nhttp://h/b";
+        assert_int_equal(job_file_spec_check(&spec, JOB_FAMILY_DO, JOB_KIND_JOB, MAX_RANGES), ERROR_INVALID_URL);
+        spec.mirrors = "http://h/a\nftp://h/b";
+        assert_int_equal(job_file_spec_check(&spec, JOB_FAMILY_DO, JOB_KIND_JOB, MAX_RANGES), ERROR_PROTOCOL_NOT_AVAILABLE);
+        memset(longest + strlen(longest), 'x', LIMIT_URL - strlen(longest));
+        spec.mirrors = longest;
+        assert_int_equal(job_file_spec_check(&spec, JOB_FAMILY_DO, JOB_KIND_JOB, MAX_RANGES), 0);
+        strcat(longest, "x");
+        assert_int_equal(job_file_spec_check(&spec, JOB_FAMILY_DO, JOB_KIND_JOB, MAX_RANGES), ERROR_INVALID_URL);
+        spec.mirrors = "http://h/a";
+        spec.ranges = &range;
+        spec.n_ranges = 1;
+        assert_int_equal(job_file_spec_check(&spec, JOB_FAMILY_DO, JOB_KIND_JOB, MAX_RANGES), ERROR_INVALID_ARGUMENT);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(what_may_come_later_depends_on_family_and_kind),
@@ -217,6 +244,7 @@ int main(void) {
                 cmocka_unit_test(ranges_are_judged_as_documented),
                 cmocka_unit_test(too_many_ranges_are_too_many),
                 cmocka_unit_test(a_stated_size_has_a_limit),
+                cmocka_unit_test(mirrors_are_urls_one_a_line_and_few),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,372 @@
+/* Where a file's bytes come from when there is a choice: cache servers that the policy names, the file's own URL, mirrors.
+ *
+ * Which one is asked next is decided in schedule/sources.h; here are the URLs, what a result says of a source, and what the job remembers
+ * of a host. A file without a choice has none of this: file_run_source() then answers with its own URL.
+ *
+ * Bytes of two sources go together only where a digest decides in the end (reliability.md 5.4). Without one, a source is left only when
+ * nothing would be lost by it, or when it failed again and again; the engine then asks for a fresh start.
+ * What belongs to the file's own server (headers of the job, credentials) goes to no other source. */
+#include "base/log.h"
+#include "base/strings.h"
+#include "manager/private.h"
+#include "schedule/sources.h"
+
+#define PATIENCE 3            /* troubles in a row before bytes that no digest guards are given up for another source */
+#define HOSTS_REMEMBERED 1024 /* of one job */
+
+struct candidate {
+        char *url;
+        char *host; /* authority of the URL: what the job remembers is by host */
+        bool has_given; /* bytes of it are in the temp file */
+};
+
+struct file_sources {
+        uint64_t began;
+        size_t current;
+        size_t n;
+        struct source *states; /* n of each */
+        struct candidate *candidates;
+        bool own_failed;
+        struct engine_result own_result; /* what to say when nobody else could help */
+        char own_text[256];
+};
+
+/* What a job knows of a host, for all its files. */
+struct source_host {
+        struct source state;
+        UT_hash_handle hh;
+        char name[];
+};
+
+/* ---- URLs ---- */
+
+static const char *after_scheme(const char *url) {
+        const char *colon = strstr(url, "://");
+
+        return colon ? colon + strlen("://") : url;
+}
+
+static char *host_of(const char *url) {
+        const char *authority = after_scheme(url);
+        size_t n = strcspn(authority, "/?#");
+        const char *at = memrchr(authority, '@', n);
+
+        if (at) {
+                n -= (size_t) (at + 1 - authority);
+                authority = at + 1;
+        }
+        return strndup(authority, n);
+}
+
+/* The same path at the cache server, with the host that it stands for as a query (Connected Cache: cacheHostOrigin). 0: not for this URL.
+ * Never for https, which promises that nobody stands between, nor for a URL with a password. */
+static int cache_url(const char *url, const char *cache, size_t n_cache, char **ret) {
+        const char *authority = after_scheme(url), *path, *fragment;
+        size_t n_authority = strcspn(authority, "/?#");
+        size_t n_path;
+
+        if (strncasecmp(url, "http://", strlen("http://")) != 0 || memchr(authority, '@', n_authority))
+                return 0;
+        path = authority + n_authority;
+        fragment = strchr(path, '#');
+        n_path = fragment ? (size_t) (fragment - path) : strlen(path);
+        if (asprintf(ret, "http://%.*s%s%.*s%ccacheHostOrigin=%.*s", (int) n_cache, cache, *path == '/' ? "" : "/", (int) n_path, path,
+                     memchr(path, '?', n_path) ? '&' : '?', (int) n_authority, authority) < 0)
+                return -ENOMEM;
+        return 1;
+}
+
+/* ---- what the job remembers ---- */
+
+static struct source_host *find_host(struct job_run *job, const char *name) {
+        struct source_host *host;
+
+        HASH_FIND_STR(job->source_hosts, name, host);
+        return host;
+}
+
+static void remember_host(struct job_run *job, const char *name, const struct source *state) {
+        struct source_host *host = find_host(job, name);
+
+        if (!host) {
+                if (HASH_COUNT(job->source_hosts) >= HOSTS_REMEMBERED)
+                        return;
+                host = calloc(1, sizeof(*host) + strlen(name) + 1);
+                if (!host)
+                        return;
+                strcpy(host->name, name);
+                HASH_ADD_STR(job->source_hosts, name, host);
+        }
+        host->state = *state;
+}
+
+void job_run_forget_sources(struct job_run *job) {
+        struct source_host *host, *tmp;
+
+        HASH_ITER(hh, job->source_hosts, host, tmp) {
+                HASH_DEL(job->source_hosts, host);
+                free(host);
+        }
+}
+
+/* ---- the table of one file ---- */
+
+struct file_sources *file_sources_free(struct file_sources *sources) {
+        if (!sources)
+                return NULL;
+        for (size_t i = 0; i < sources->n; i++) {
+                free(sources->candidates[i].url);
+                free(sources->candidates[i].host);
+        }
+        free(sources->candidates);
+        free(sources->states);
+        free(sources);
+        return NULL;
+}
+DEFINE_CLEANUP_FUNC(struct file_sources, file_sources_free)
+
+/* @url is CONSUMED. */
+static int add_candidate(struct file_sources *sources, struct job_run *job, enum source_kind kind, char *url) {
+        _cleanup_free_ char *owned = url, *host = url ? host_of(url) : NULL;
+        const struct source_host *known;
+        struct candidate *candidates;
+        struct source *states;
+
+        if (!host)
+                return -ENOMEM;
+        candidates = reallocarray(sources->candidates, sources->n + 1, sizeof(*candidates));
+        if (candidates)
+                sources->candidates = candidates;
+        states = reallocarray(sources->states, sources->n + 1, sizeof(*states));
+        if (states)
+                sources->states = states;
+        if (!candidates || !states)
+                return -ENOMEM;
+        known = find_host(job, host);
+        states[sources->n] = known ? known->state : (struct source) {};
+        states[sources->n].kind = kind;
+        candidates[sources->n++] = (struct candidate) { .url = TAKE_PTR(owned), .host = TAKE_PTR(host) };
+        return 0;
+}
+
+static int add_caches(struct file_sources *sources, struct job_run *job, const struct job_file *file, const char *hosts) {
+        int r = 0;
+
+        for (const char *p = hosts ? hosts : ""; *p && r >= 0;) {
+                size_t n = strcspn(p, ", ");
+                char *url;
+
+                r = n > 0 ? cache_url(file->url, p, n, &url) : 0;
+                if (r > 0)
+                        r = add_candidate(sources, job, SOURCE_CACHE, url);
+                p += n;
+                p += strspn(p, ", ");
+        }
+        return MIN(r, 0);
+}
+
+static int add_mirrors(struct file_sources *sources, struct job_run *job, const struct job_file *file) {
+        int r = 0;
+
+        for (const char *p = file->mirrors ? file->mirrors : ""; *p && r >= 0;) {
+                size_t n = strcspn(p, "\n");
+
+                r = add_candidate(sources, job, SOURCE_MIRROR, strndup(p, n));
+                p += n;
+                p += *p == '\n';
+        }
+        return r;
+}
+
+bool file_run_is_guarded(const struct file_run *run) {
+        return run->file->has_sha256 || (run->judging && !run->pieces_leave_edges);
+}
+
+static struct sources_policy policy_of(const struct file_run *run) {
+        const struct manager_limits *limits = &run->manager->limits;
+
+        return (struct sources_policy) {
+                .cache_fallback_usec = run->file->job->priority == JOB_PRIORITY_FOREGROUND ? limits->cache_fallback_foreground_usec :
+                                                                                             limits->cache_fallback_background_usec,
+        };
+}
+
+static size_t own_index(const struct file_sources *sources) {
+        for (size_t i = 0; i < sources->n; i++)
+                if (sources->states[i].kind == SOURCE_OWN)
+                        return i;
+        return 0;
+}
+
+static void show_source(struct file_run *run) {
+        struct file_sources *sources = run->sources;
+        char *shown;
+
+        shown = strndup(sources->candidates[sources->current].url, strcspn(sources->candidates[sources->current].url, "?#"));
+        if (!shown)
+                return;
+        free(run->file->source);
+        run->file->source = shown;
+        manager_job_changed(run->manager, run->file->job, false);
+}
+
+/* Is there a choice for @file? A posted or ranged file has none. */
+static int gather(struct file_run *run) {
+        _cleanup_(file_sources_freep) struct file_sources *sources = NULL;
+        struct job_file *file = run->file;
+        struct job_run *job = job_run(file->job);
+        uint64_t now = manager_boottime(run->manager), until;
+        struct sources_policy policy = policy_of(run);
+        int r;
+
+        if (file->n_ranges > 0 || (!file->mirrors && !run->manager->limits.cache_hosts))
+                return 0;
+        sources = calloc(1, sizeof(*sources));
+        if (!sources)
+                return -ENOMEM;
+        sources->began = now;
+        r = add_caches(sources, job, file, run->manager->limits.cache_hosts);
+        if (r >= 0)
+                r = add_candidate(sources, job, SOURCE_OWN, strdup(file->url));
+        if (r >= 0)
+                r = add_mirrors(sources, job, file);
+        if (r < 0 || sources->n == 1)
+                return r;
+        sources->current = sources_choose(sources->states, sources->n, &policy, now, now, &until);
+        if (sources->current == SOURCE_NONE)
+                sources->current = own_index(sources); /* the job's turn has come: its own URL may always be asked */
+        run->sources = TAKE_PTR(sources);
+        show_source(run);
+        return 0;
+}
+
+const char *file_run_source(struct file_run *run, bool *ret_own) {
+        *ret_own = true;
+        if (!run->sources && gather(run) < 0)
+                log_debug("no memory for other sources of a file");
+        if (!run->sources)
+                return run->file->url;
+        *ret_own = run->sources->states[run->sources->current].kind == SOURCE_OWN;
+        return run->sources->candidates[run->sources->current].url;
+}
+
+bool file_run_has_other_source(const struct file_run *run) {
+        const struct file_sources *sources = run->sources;
+
+        return sources && sources_has_other(sources->states, sources->n, sources->current, manager_boottime(run->manager));
+}
+
+enum source_kind file_run_source_kind(const struct file_run *run) {
+        return run->sources ? run->sources->states[run->sources->current].kind : SOURCE_OWN;
+}
+
+void file_run_source_gave(struct file_run *run) {
+        if (run->sources)
+                run->sources->candidates[run->sources->current].has_given = true;
+}
+
+void file_run_source_delivered(struct file_run *run) {
+        struct file_sources *sources = run->sources;
+
+        if (!sources)
+                return;
+        sources_delivered(&sources->states[sources->current]);
+        remember_host(job_run(run->file->job), sources->candidates[sources->current].host, &sources->states[sources->current]);
+}
+
+/* ---- when one fails ---- */
+
+static enum source_fault fault_of(const struct engine_result *result, bool own) {
+        if (result->outcome == ENGINE_RESTART) /* the file has changed, or is another one than elsewhere */
+                return own ? SOURCE_FAULT_NONE : SOURCE_FAULT_LIED;
+        if (result->outcome != ENGINE_FAILED || result->context == ERROR_CONTEXT_LOCAL_FILE ||
+            result->context == ERROR_CONTEXT_GENERAL_QUEUE_MANAGER)
+                return SOURCE_FAULT_NONE;
+        if (result->transient)
+                return SOURCE_FAULT_TROUBLE;
+        return result->code == ERROR_SIZE_MISMATCH || result->code == ERROR_BAD_PIECE_HASH ? SOURCE_FAULT_LIED : SOURCE_FAULT_REFUSED;
+}
+
+static void note_trouble(struct file_run *run, const struct candidate *candidate, enum source_fault fault) {
+        char *text;
+
+        if (asprintf(&text, "%s: %s (%s)", candidate->host, run->result.text, source_fault_name(fault)) < 0)
+                return;
+        free(run->file->source_trouble);
+        run->file->source_trouble = text;
+}
+
+static void fail_current(struct file_run *run, enum source_fault fault) {
+        struct file_sources *sources = run->sources;
+        struct candidate *candidate = &sources->candidates[sources->current];
+        struct source *state = &sources->states[sources->current];
+
+        sources_failed(state, fault, manager_boottime(run->manager));
+        if (fault != SOURCE_FAULT_REFUSED) /* another file of the same host may well be there */
+                remember_host(job_run(run->file->job), candidate->host, state);
+        note_trouble(run, candidate, fault);
+        if (state->kind != SOURCE_OWN)
+                return;
+        sources->own_failed = true;
+        sources->own_result = run->result;
+        snprintf(sources->own_text, sizeof(sources->own_text), "%s", run->result.text);
+}
+
+/* Without a digest, another source means to begin anew. */
+static bool is_worth_leaving(const struct file_run *run) {
+        const struct file_sources *sources = run->sources;
+        const struct source *state = &sources->states[sources->current];
+
+        return file_run_is_guarded(run) || run->file->received.n_items == 0 || state->fault != SOURCE_FAULT_TROUBLE ||
+               state->n_troubles >= PATIENCE;
+}
+
+bool file_run_next_source(struct file_run *run) {
+        struct file_sources *sources = run->sources;
+        struct sources_policy policy;
+        enum source_fault fault;
+        uint64_t until;
+        size_t next;
+
+        if (!sources || run->stop)
+                return false;
+        fault = fault_of(&run->result, sources->states[sources->current].kind == SOURCE_OWN);
+        if (fault == SOURCE_FAULT_NONE)
+                return false;
+        fail_current(run, fault);
+        policy = policy_of(run);
+        next = sources_choose(sources->states, sources->n, &policy, sources->began, manager_boottime(run->manager), &until);
+        if (next != SOURCE_NONE && is_worth_leaving(run)) {
+                if (!file_run_is_guarded(run) && run->file->received.n_items > 0) {
+                        /* Nothing proves that these bytes are the other one's too. */
+                        run->result.outcome = ENGINE_RESTART;
+                        return false;
+                }
+                sources->current = next;
+                show_source(run);
+                return true;
+        }
+        /* Nobody could help: what the file's own server said is what the job ends or waits with. */
+        if (sources->own_failed) {
+                run->result = sources->own_result;
+                snprintf(run->result_text, sizeof(run->result_text), "%s", sources->own_text);
+                run->result.text = run->result_text;
+        }
+        return false;
+}
+
+bool file_run_blame_sources(struct file_run *run) {
+        struct file_sources *sources = run->sources;
+        uint64_t now = manager_boottime(run->manager);
+        bool blamed = false;
+
+        for (size_t i = 0; sources && i < sources->n; i++) {
+                if (!sources->candidates[i].has_given || sources->states[i].kind == SOURCE_OWN)
+                        continue;
+                sources_failed(&sources->states[i], SOURCE_FAULT_LIED, now);
+                remember_host(job_run(run->file->job), sources->candidates[i].host, &sources->states[i]);
+                note_trouble(run, &sources->candidates[i], SOURCE_FAULT_LIED);
+                blamed = true;
+        }
+        return blamed;
+}

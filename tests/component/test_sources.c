@@ -1,0 +1,216 @@
+/* Where a file comes from when there is a choice: cache servers, its own URL, mirrors. */
+#include "harness.h"
+
+#include <unistd.h>
+
+#define SIZE 9000
+#define MIRRORS "http://m1/file\nhttp://m2/file"
+
+static int setup(void **state) {
+        *state = harness_new();
+        return 0;
+}
+
+static int teardown(void **state) {
+        harness_free(*state);
+        return 0;
+}
+
+/* The service starts anew with these cache servers. */
+static void use_caches(struct harness *h, const char *hosts, uint64_t fallback_usec) {
+        h->limits.cache_hosts = hosts;
+        h->limits.cache_fallback_foreground_usec = fallback_usec;
+        harness_restart(h);
+}
+
+static void create(struct harness *h, const char *url, const char *mirrors, bool with_digest) {
+        uint8_t digest[32];
+        char path[256];
+        struct manager_file_spec file = {
+                .file = { .url = url, .path = path, .stated_size = SIZE_UNKNOWN, .mode = 0644, .mirrors = mirrors,
+                          .sha256 = with_digest ? digest : NULL },
+                .directory_fd = -1,
+        };
+
+        harness_digest(SIZE, digest);
+        strcpy(path, harness_path(h, "file"));
+        assert_int_equal(harness_create_with(h, &(struct manager_create_request) {
+                        .name = "file", .priority = JOB_PRIORITY_FOREGROUND, .replace = -1, .remote_time = -1, .resume = true,
+                        .no_progress_timeout_s = -1, .complete_when_transferred = true, .minimum_retry_delay_s = -1,
+                        .notify_flags = -1, .files = &file, .n_files = 1 }), 0);
+}
+
+/* The running request must be for @url; it fails. */
+static void fails(struct harness *h, const char *url, enum error_code code, bool transient) {
+        struct fake_request *r = harness_request(h, 0);
+
+        assert_string_equal(r->url, url);
+        harness_finish(h, r, ENGINE_FAILED, code, transient);
+        harness_pump(h);
+}
+
+static void serves(struct harness *h, const char *url) {
+        assert_string_equal(harness_request(h, 0)->url, url);
+        harness_serve(h, harness_request(h, 0), SIZE);
+}
+
+static void a_mirror_is_asked_when_the_own_server_has_no_such_file(void **state) {
+        struct harness *h = *state;
+
+        create(h, "http://origin/file", MIRRORS, false);
+        fails(h, "http://origin/file", ERROR_HTTP_STATUS, false);
+        assert_int_equal(harness_job(h)->state, JOB_TRANSFERRING);
+        assert_string_equal(harness_job(h)->files[0]->source, "http://m1/file");
+        assert_non_null(strstr(harness_job(h)->files[0]->source_trouble, "origin: "));
+        fails(h, "http://m1/file", ERROR_CONNECT_FAILURE, true);
+        serves(h, "http://m2/file");
+        harness_assert_content(h, "file", SIZE);
+}
+
+static void when_nobody_helps_the_job_ends_with_what_its_own_server_said(void **state) {
+        struct harness *h = *state;
+
+        create(h, "http://origin/file", MIRRORS, false);
+        fails(h, "http://origin/file", ERROR_HTTP_STATUS, false);
+        fails(h, "http://m1/file", ERROR_CONNECT_FAILURE, true);
+        fails(h, "http://m2/file", ERROR_CONNECT_FAILURE, true);
+        assert_int_equal(harness_job(h)->state, JOB_ERROR);
+        assert_int_equal(harness_job(h)->error.code, ERROR_HTTP_STATUS);
+        assert_int_equal(harness_job(h)->error.detail, 404);
+}
+
+static void with_a_digest_a_mirror_goes_on_where_the_own_server_stalled(void **state) {
+        struct harness *h = *state;
+        struct fake_request *r;
+
+        create(h, "http://origin/file", MIRRORS, true);
+        r = harness_request(h, 0);
+        assert_true(r->stall_timeout_usec < h->limits.stall_timeout_usec); /* no long wait while there is another */
+        harness_metadata(h, r, SIZE, "\"v1\"");
+        harness_write(h, r, 0, 4000);
+        fails(h, "http://origin/file", ERROR_TIMED_OUT, true);
+        r = harness_request(h, 0);
+        assert_string_equal(r->url, "http://m1/file");
+        assert_int_equal(r->pieces[0].remote_offset, 4000);
+        assert_null(r->etag); /* the other server's name for it means nothing here */
+        harness_serve(h, r, SIZE);
+        harness_assert_content(h, "file", SIZE);
+}
+
+static void without_a_digest_bytes_of_two_servers_never_meet(void **state) {
+        struct harness *h = *state;
+        struct fake_request *r;
+
+        create(h, "http://origin/file", MIRRORS, false);
+        r = harness_request(h, 0);
+        harness_metadata(h, r, SIZE, "\"v1\"");
+        harness_write(h, r, 0, 4000);
+        fails(h, "http://origin/file", ERROR_HTTP_STATUS, false);
+        r = harness_request(h, 0);
+        assert_int_equal(r->pieces[0].remote_offset, 0);
+        if (strcmp(r->url, "http://origin/file") == 0) { /* a refusal is of this file: it may be asked once more */
+                fails(h, "http://origin/file", ERROR_HTTP_STATUS, false);
+                r = harness_request(h, 0);
+        }
+        assert_string_equal(r->url, "http://m1/file");
+        assert_int_equal(r->pieces[0].remote_offset, 0);
+        harness_serve(h, r, SIZE);
+        harness_assert_content(h, "file", SIZE);
+}
+
+static void a_mirror_that_lies_is_not_asked_again(void **state) {
+        struct harness *h = *state;
+        struct fake_request *r;
+
+        create(h, "http://origin/file", MIRRORS, true);
+        fails(h, "http://origin/file", ERROR_CONNECT_FAILURE, true);
+        r = harness_request(h, 0);
+        assert_string_equal(r->url, "http://m1/file");
+        r->lies = true;
+        harness_serve(h, r, SIZE);
+        assert_false(harness_exists(h, "file"));
+        serves(h, "http://m2/file");
+        harness_assert_content(h, "file", SIZE);
+}
+
+static void headers_of_the_job_go_to_its_own_server_only(void **state) {
+        struct harness *h = *state;
+        struct manager_properties properties = MANAGER_PROPERTIES_NONE;
+
+        create(h, "http://origin/file", MIRRORS, false);
+        properties.custom_headers = "Authorization: secret";
+        harness_finish(h, harness_request(h, 0), ENGINE_LOST, ERROR_NONE, true);
+        manager_set_properties(h->manager, harness_job(h), &properties, NULL, NULL);
+        harness_pump(h);
+        assert_true(harness_request(h, 0)->has_headers);
+        fails(h, "http://origin/file", ERROR_HTTP_STATUS, false);
+        assert_string_equal(harness_request(h, 0)->url, "http://m1/file");
+        assert_false(harness_request(h, 0)->has_headers);
+}
+
+static void a_cache_server_is_asked_first_with_the_host_it_stands_for(void **state) {
+        struct harness *h = *state;
+
+        use_caches(h, "cache:8080, other", 0);
+        create(h, "http://origin:81/dir/file?a=b#c", NULL, false);
+        assert_string_equal(harness_request(h, 0)->url, "http://cache:8080/dir/file?a=b&cacheHostOrigin=origin:81");
+        assert_string_equal(harness_job(h)->files[0]->source, "http://cache:8080/dir/file");
+        harness_metadata(h, harness_request(h, 0), SIZE, NULL);
+        harness_write(h, harness_request(h, 0), 0, SIZE);
+        assert_int_equal(harness_job(h)->bytes_from_cache, SIZE);
+        harness_finish(h, harness_request(h, 0), ENGINE_DONE, ERROR_NONE, false);
+        harness_pump(h);
+        harness_assert_content(h, "file", SIZE);
+}
+
+static void a_cache_in_trouble_is_left_at_once_without_a_delay(void **state) {
+        struct harness *h = *state;
+
+        use_caches(h, "cache", 0);
+        create(h, "http://origin/file", NULL, false);
+        fails(h, "http://cache/file?cacheHostOrigin=origin", ERROR_CONNECT_FAILURE, true);
+        serves(h, "http://origin/file");
+        harness_assert_content(h, "file", SIZE);
+}
+
+static void with_a_fallback_delay_caches_are_asked_in_turn(void **state) {
+        struct harness *h = *state;
+
+        use_caches(h, "one,two", 60 * USEC_PER_SEC);
+        create(h, "http://origin/file", NULL, false);
+        fails(h, "http://one/file?cacheHostOrigin=origin", ERROR_CONNECT_FAILURE, true);
+        fails(h, "http://two/file?cacheHostOrigin=origin", ERROR_CONNECT_FAILURE, true);
+        assert_string_equal(harness_request(h, 0)->url, "http://one/file?cacheHostOrigin=origin");
+        h->clock.now[CLOCK_ID_BOOTTIME] += 61 * USEC_PER_SEC;
+        fails(h, "http://one/file?cacheHostOrigin=origin", ERROR_CONNECT_FAILURE, true);
+        assert_true(harness_running(h) == 1);
+}
+
+static void https_and_passwords_never_go_through_a_cache(void **state) {
+        struct harness *h = *state;
+
+        use_caches(h, "cache", 0);
+        create(h, "https://origin/file", NULL, false);
+        assert_string_equal(harness_request(h, 0)->url, "https://origin/file");
+        assert_int_equal(harness_call(h, manager_cancel_job), 0);
+        create(h, "http://user:pass@origin/file", NULL, false);
+        assert_string_equal(harness_request(h, 0)->url, "http://user:pass@origin/file");
+}
+
+int main(void) {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+        const struct CMUnitTest tests[] = {
+                TEST(a_mirror_is_asked_when_the_own_server_has_no_such_file),
+                TEST(when_nobody_helps_the_job_ends_with_what_its_own_server_said),
+                TEST(with_a_digest_a_mirror_goes_on_where_the_own_server_stalled),
+                TEST(without_a_digest_bytes_of_two_servers_never_meet),
+                TEST(a_mirror_that_lies_is_not_asked_again),
+                TEST(headers_of_the_job_go_to_its_own_server_only),
+                TEST(a_cache_server_is_asked_first_with_the_host_it_stands_for),
+                TEST(a_cache_in_trouble_is_left_at_once_without_a_delay),
+                TEST(with_a_fallback_delay_caches_are_asked_in_turn),
+                TEST(https_and_passwords_never_go_through_a_cache),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}

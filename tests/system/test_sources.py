@@ -1,0 +1,103 @@
+"""Where a file comes from when there is a choice, with the real service: mirrors and cache servers on loopback that stall and lie."""
+import os
+import sys
+
+import pytest
+
+from conftest import QUICK, ROOT, Instance
+
+sys.path.insert(0, os.path.join(ROOT, "tests", "lib"))
+from lying_server import LyingServer, content, digest  # noqa: E402
+
+SIZE = 3_000_000
+
+
+@pytest.fixture
+def servers():
+    made = [LyingServer().start() for _ in range(3)]
+    yield made
+    for server in made:
+        server.stop()
+
+
+def serve(server, **lies):
+    server.add_case("x", {"name": "f", "size": SIZE, "answers": [lies]})
+    return server.url("/c/x/f")
+
+
+def the_file(folder):
+    with open(os.path.join(folder, "f"), "rb") as file:
+        return file.read()
+
+
+def whole():
+    return content("f", 1, 0, SIZE)
+
+
+def test_a_mirror_takes_over_where_the_server_stalls_and_no_byte_comes_twice(instance, servers):
+    first, second, _ = servers
+    url = serve(first, cut=1_000_000, end="stall")
+    mirror = serve(second)
+    instance.run("get", "-q", "--sha256", digest("f", 1, SIZE), "--mirror", mirror, url, check=True)
+    assert the_file(instance.folder) == whole()
+    assert second.records[-1]["range"] and second.records[-1]["body_sent"] <= SIZE - 900_000
+    assert all(r["if_range"] is None for r in second.records)
+
+
+def test_a_mirror_that_lies_is_left_out_and_the_next_one_asked(instance, servers):
+    first, second, third = servers
+    url = serve(first, status=404)
+    mirrors = serve(second, version=2) + " " + serve(third)
+    instance.run("get", "-q", "--sha256", digest("f", 1, SIZE), "--mirror", mirrors, url, check=True)
+    assert the_file(instance.folder) == whole()
+    assert len(second.records) == 1 and len(third.records) == 1
+
+
+def test_a_list_has_mirrors_too_and_a_wrong_one_is_said(instance, servers):
+    first, second, _ = servers
+    with open(os.path.join(instance.folder, "list"), "w", encoding="utf-8") as file:
+        file.write(f"{serve(first, status=410)} mirror={serve(second)}\n")
+    instance.run("get", "-q", "-i", "list", check=True)
+    assert the_file(instance.folder) == whole()
+    refused = instance.run("get", "-q", "-o", "g", "--mirror", "ftp://h/f", first.url("/c/x/f"))
+    assert refused.returncode != 0 and "scheme" in refused.stderr
+
+
+def test_show_says_which_source_is_asked_and_why_the_last_was_left(instance, servers):
+    first, second, _ = servers
+    url = serve(first, status=404)
+    mirror = serve(second, rate=100_000)
+    job = instance.run("get", "--detach", "--mirror", mirror, url, check=True).stdout.strip()
+    while True:
+        shown = instance.json("show", job)
+        shown = shown[0] if isinstance(shown, list) else shown
+        if shown["files"][0]["source"] == mirror:
+            break
+    assert "404" in shown["files"][0]["source_trouble"]
+    instance.run("cancel", job, check=True)
+
+
+@pytest.fixture
+def with_cache(tmp_path, servers):
+    made = Instance(str(tmp_path), QUICK + f"DOCacheHost=127.0.0.1:{servers[0].port}\n")
+    made.start()
+    yield made
+    made.close()
+
+
+def test_a_cache_server_is_asked_first_and_told_the_host(with_cache, servers):
+    cache, origin, _ = servers
+    serve(cache)
+    url = serve(origin)
+    with_cache.run("get", "-q", url, check=True)
+    assert the_file(with_cache.folder) == whole()
+    assert cache.records[0]["target"] == f"/c/x/f?cacheHostOrigin=127.0.0.1:{origin.port}"
+    assert origin.records == []
+
+
+def test_a_cache_server_without_the_file_costs_one_question(with_cache, servers):
+    cache, origin, _ = servers
+    cache.add_case("x", {"answers": [{"status": 404}]})
+    with_cache.run("get", "-q", serve(origin), check=True)
+    assert the_file(with_cache.folder) == whole()
+    assert len(cache.records) == 1 and len(origin.records) == 1
