@@ -79,6 +79,7 @@ static int create(struct harness *h, enum job_kind kind, const void *client, con
                 });
 }
 
+/* SENTENCES: download.create */
 static void a_download_gets_url_and_destination_after_it_was_made(void **state) {
         struct harness *h = *state;
 
@@ -107,6 +108,7 @@ static void a_download_gets_url_and_destination_after_it_was_made(void **state) 
         harness_assert_content(h, "file", MIB);
 }
 
+/* SENTENCES: download.destination */
 static void a_destination_that_exists_is_refused_when_it_is_set(void **state) {
         struct harness *h = *state;
         FILE *there = fopen(harness_path(h, "there"), "we");
@@ -118,6 +120,7 @@ static void a_destination_that_exists_is_refused_when_it_is_set(void **state) {
         assert_int_equal(call_start(h, 0, NULL), ERROR_NO_LOCAL_PATH);
 }
 
+/* SENTENCES: download.start */
 static void a_second_portion_stands_behind_the_first(void **state) {
         static const struct byte_range first = { 100, 10 }, second = { 0, 20 }, overlapping = { 105, 1 };
         struct harness *h = *state;
@@ -151,6 +154,7 @@ static void a_second_portion_stands_behind_the_first(void **state) {
         harness_assert_content(h, "f", 30);
 }
 
+/* SENTENCES: download.start */
 static void the_whole_file_can_follow_a_portion(void **state) {
         static const struct byte_range portion = { 100, 10 };
         struct harness *h = *state;
@@ -171,6 +175,7 @@ static void the_whole_file_can_follow_a_portion(void **state) {
         harness_assert_content(h, "f", 1000);
 }
 
+/* SENTENCES: download.pause */
 static void a_paused_download_goes_on_with_what_it_was_asked_for(void **state) {
         static const struct byte_range portion = { 100, 10 }, other = { 0, 5 };
         struct harness *h = *state;
@@ -185,6 +190,7 @@ static void a_paused_download_goes_on_with_what_it_was_asked_for(void **state) {
         assert_int_equal(harness_request(h, 0)->pieces[0].remote_offset, 104);
 }
 
+/* SENTENCES: download.start.unset */
 static void a_job_is_not_resumed_while_a_file_has_no_destination(void **state) {
         struct harness *h = *state;
 
@@ -198,6 +204,7 @@ static void a_job_is_not_resumed_while_a_file_has_no_destination(void **state) {
         harness_assert_content(h, "f", 10);
 }
 
+/* SENTENCES: download.volatile */
 static void a_volatile_job_goes_with_its_client(void **state) {
         struct harness *h = *state;
         int mine, somebody_elses;
@@ -216,6 +223,7 @@ static void a_volatile_job_goes_with_its_client(void **state) {
         assert_int_equal(harness_count_temp(h), 0);
 }
 
+/* SENTENCES: download.volatile */
 static void a_volatile_job_ends_with_the_service(void **state) {
         struct harness *h = *state;
         int mine;
@@ -231,6 +239,7 @@ static void a_volatile_job_ends_with_the_service(void **state) {
         assert_int_equal(harness_count_temp(h), 0);
 }
 
+/* SENTENCES: download.volatile */
 static void a_job_that_is_volatile_no_longer_stays(void **state) {
         struct harness *h = *state;
         int mine;

@@ -77,6 +77,7 @@ static void progress_becomes_durable_by_checkpoints_only(void **state) {
         assert_int_equal(harness_job(h)->bytes_durable, 18 * MIB);
 }
 
+/* SENTENCES: job.suspend */
 static void suspend_keeps_what_came_and_resume_goes_on_there(void **state) {
         struct harness *h = *state;
         struct fake_request *r;
@@ -103,6 +104,7 @@ static void suspend_keeps_what_came_and_resume_goes_on_there(void **state) {
         harness_assert_content(h, "file", 4 * MIB);
 }
 
+/* SENTENCES: state.restart */
 static void a_restart_goes_on_from_the_last_checkpoint(void **state) {
         struct harness *h = *state;
         struct fake_request *r;
@@ -141,6 +143,7 @@ static void a_crash_right_after_the_temp_file_was_made_leaves_none_behind(void *
         assert_int_equal(harness_count_temp(h), 0);
 }
 
+/* SENTENCES: job.cancel */
 static void cancel_removes_the_temp_file(void **state) {
         struct harness *h = *state;
         struct fake_request *r;
@@ -157,6 +160,7 @@ static void cancel_removes_the_temp_file(void **state) {
         assert_false(harness_exists(h, "file"));
 }
 
+/* SENTENCES: job.complete */
 static void complete_of_a_partial_job_keeps_finished_files_and_drops_the_rest(void **state) {
         struct harness *h = *state;
         char a[256], b[256];
@@ -190,6 +194,7 @@ static void complete_of_a_partial_job_keeps_finished_files_and_drops_the_rest(vo
         assert_int_equal(st.st_mode & 07777, 0600);
 }
 
+/* SENTENCES: job.complete.fails */
 static void a_conflict_at_publish_leaves_the_job_transferred(void **state) {
         struct harness *h = *state;
         int fd;
@@ -211,6 +216,7 @@ static void a_conflict_at_publish_leaves_the_job_transferred(void **state) {
         assert_int_equal(harness_job(h)->state, JOB_ACKNOWLEDGED);
 }
 
+/* SENTENCES: state.transient */
 static void a_transient_error_is_retried_after_its_delay(void **state) {
         struct harness *h = *state;
         uint64_t delay;
@@ -230,6 +236,7 @@ static void a_transient_error_is_retried_after_its_delay(void **state) {
         assert_int_equal(harness_running(h), 1);
 }
 
+/* SENTENCES: state.fatal */
 static void a_fatal_error_stops_the_job_and_resume_tries_again(void **state) {
         struct harness *h = *state;
 
@@ -245,6 +252,7 @@ static void a_fatal_error_stops_the_job_and_resume_tries_again(void **state) {
         assert_int_equal(harness_running(h), 1);
 }
 
+/* SENTENCES: state.changed */
 static void a_changed_remote_file_begins_anew_and_ends_right(void **state) {
         struct harness *h = *state;
         struct fake_request *r;
@@ -269,6 +277,7 @@ static void a_changed_remote_file_begins_anew_and_ends_right(void **state) {
         assert_int_equal(harness_count_temp(h), 0);
 }
 
+/* SENTENCES: state.changed */
 static void a_file_that_changes_for_ever_is_an_error(void **state) {
         struct harness *h = *state;
 
@@ -371,6 +380,7 @@ static void a_destination_that_exists_is_refused_when_it_is_said(void **state) {
         assert_int_equal(harness_count_temp(h), 0);
 }
 
+/* SENTENCES: state.intent */
 static void an_intent_in_progress_refuses_every_other_change(void **state) {
         struct harness *h = *state;
         unsigned before;
@@ -406,6 +416,7 @@ static void on_deliver(void *userdata, const struct job *job, const struct manag
 
 static const struct manager_notifier notifier = { .deliver = on_deliver };
 
+/* SENTENCES: callback.again */
 static void a_callback_comes_again_until_it_is_taken(void **state) {
         struct harness *h = *state;
         struct program first = { .h = h }, second = { .h = h };
@@ -455,6 +466,7 @@ static void create_two_files(struct harness *h) {
                         .files = files, .n_files = 2 }), 0);
 }
 
+/* SENTENCES: callback.file */
 static void each_file_is_told_until_it_is_taken_and_then_the_job(void **state) {
         struct harness *h = *state;
         struct program first = { .h = h }, second = { .h = h };
@@ -499,6 +511,7 @@ static void validate_first(struct manager *m, struct job *job, manager_reply_fn 
         manager_set_file_validation(m, job->files[0], verdict, fn, userdata);
 }
 
+/* SENTENCES: state.validation */
 static void a_bad_verdict_throws_the_content_away_and_resume_fetches_it_anew(void **state) {
         struct harness *h = *state;
         struct job *job;
@@ -659,6 +672,7 @@ static void a_large_background_job_does_not_block_small_ones(void **state) {
         assert_int_equal(n_queued, 2);
 }
 
+/* SENTENCES: state.nospace */
 static void no_space_is_waited_for_and_not_counted(void **state) {
         struct harness *h = *state;
         struct fake_request *r;

@@ -185,6 +185,7 @@ static struct job new_job_of(const struct family *family, const char *query) {
 /* ---- the rows ---- */
 
 /* CONFORMS: api.md 2.2 JobTransferred: entering D */
+/* SENTENCES: callback.transferred */
 static void a_transferred_job_calls_its_client(void **state) {
         FOR_EACH_FAMILY(family) {
                 struct job job = new_job_of(family, FETCHED);
@@ -203,6 +204,7 @@ static void a_transferred_job_calls_its_client(void **state) {
 }
 
 /* CONFORMS: api.md 2.2 JobError: entering E; pError is there during the call */
+/* SENTENCES: callback.error */
 static void a_job_in_error_calls_its_client(void **state) {
         FOR_EACH_FAMILY(family) {
                 struct job job = new_job_of(family, "/e?status=404");
@@ -219,6 +221,7 @@ static void a_job_in_error_calls_its_client(void **state) {
 }
 
 /* CONFORMS: api.md 2.2 JobError: "not TE" */
+/* SENTENCES: callback.error */
 static void a_transient_error_calls_nobody(void **state) {
         FOR_EACH_FAMILY(family) {
                 const char *id = family->is_do ? "te-do" : "te-bits";
@@ -240,6 +243,7 @@ static void a_transient_error_calls_nobody(void **state) {
 }
 
 /* CONFORMS: api.md 2.2 "guaranteed ≥1 even if registered after the event" */
+/* SENTENCES: callback.late */
 static void an_event_waits_for_its_listener(void **state) {
         FOR_EACH_FAMILY(family) {
                 struct job transferred = job_in_state(family, FETCHED, BG_JOB_STATE_TRANSFERRED, NULL);
@@ -257,6 +261,7 @@ static void an_event_waits_for_its_listener(void **state) {
 }
 
 /* CONFORMS: api.md 2.2 "Non-S_OK ⇒ re-called", 1.10 row 16: until S_OK */
+/* SENTENCES: callback.again */
 static void an_event_is_told_until_it_is_taken(void **state) {
         FOR_EACH_FAMILY(family) {
                 struct job transferred = new_job_of(family, FETCHED), error = new_job_of(family, "/e?status=404");
@@ -278,6 +283,7 @@ static void an_event_is_told_until_it_is_taken(void **state) {
 }
 
 /* CONFORMS: api.md 2.2 "Pointer dies (client exit): redelivered when SetNotifyInterface is called again" */
+/* SENTENCES: callback.dead */
 static void an_event_whose_client_died_is_told_to_the_next(void **state) {
         FOR_EACH_FAMILY(family) {
                 struct job job = new_job_of(family, FETCHED);
@@ -319,6 +325,7 @@ static void a_registration_survives_the_service(void **state) {
 }
 
 /* CONFORMS: api.md 2.2 JobModification: property or state change, coalesced; only with its flag */
+/* SENTENCES: callback.modification */
 static void a_change_is_told_to_who_asked_for_changes(void **state) {
         FOR_EACH_FAMILY(family) {
                 struct job job = job_new(family);
@@ -337,6 +344,7 @@ static void a_change_is_told_to_who_asked_for_changes(void **state) {
 }
 
 /* CONFORMS: api.md 1.8 SetNotifyFlags: what is not asked for is not told; DISABLE overrides others (BITS) */
+/* SENTENCES: job.flags */
 static void flags_decide_what_is_told(void **state) {
         FOR_EACH_FAMILY(family) {
                 struct job quiet = new_job_of(family, FETCHED), loud = new_job_of(family, FETCHED);
@@ -364,6 +372,7 @@ static void flags_decide_what_is_told(void **state) {
 
 /* CONFORMS: api.md 1.8 SetNotifyInterface: last caller wins, NULL removes; GetNotifyInterface; 2.1: IS after
  * Complete */
+/* SENTENCES: job.interface */
 static void the_last_registration_wins(void **state) {
         FOR_EACH_FAMILY(family) {
                 struct job job = new_job_of(family, FETCHED);
@@ -390,6 +399,7 @@ static void the_last_registration_wins(void **state) {
 }
 
 /* CONFORMS: api.md 2.2 FileTransferred: flag 0x10, IBackgroundCopyCallback2; again until S_OK; whoever lacks the interface is not asked */
+/* SENTENCES: callback.file */
 static void a_transferred_file_is_told_to_who_asked_for_files(void **state) {
         FOR_EACH_FAMILY(family) {
                 struct listener listener = LISTENER, old = LISTENER;
@@ -432,6 +442,7 @@ static void what_is_no_callback_is_refused(void **state) {
 }
 
 /* CONFORMS: design.md decision 16: callbacks may call any method (here the one that every client calls: Complete) */
+/* SENTENCES: callback.calls */
 static void a_callback_may_complete_the_job(void **state) {
         FOR_EACH_FAMILY(family) {
                 const wchar_t *path = destination("completed");
@@ -450,6 +461,7 @@ static void a_callback_may_complete_the_job(void **state) {
 }
 
 /* CONFORMS: api.md 2.2 JobTransferred on entering D: also when it comes there again with a file that was added */
+/* SENTENCES: callback.transferred */
 static void a_job_that_is_transferred_again_tells_again(void **state) {
         FOR_EACH_FAMILY(family) {
                 struct job job = new_job_of(family, FETCHED);

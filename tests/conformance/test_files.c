@@ -22,6 +22,7 @@ static HRESULT add(struct job *job, const wchar_t *url, const wchar_t *path) {
 /* ---- adding ---- */
 
 /* CONFORMS: api.md 2.4 "after AddFile: BytesTotal = BG_SIZE_UNKNOWN, FilesTotal 1, file Completed FALSE" */
+/* SENTENCES: added */
 static void an_added_file_has_an_unknown_size(void **state) {
         FOR_EACH_FAMILY(family) {
                 const wchar_t *path = destination("new");
@@ -46,6 +47,7 @@ static void an_added_file_has_an_unknown_size(void **state) {
 }
 
 /* CONFORMS: api.md 1.7 "Remote URL": at most 2200 characters; design.md decision 12 */
+/* SENTENCES: limits.url */
 static void a_url_of_2200_characters_is_the_longest(void **state) {
         FOR_EACH_FAMILY(family) {
                 struct job job = job_new(family);
@@ -71,6 +73,7 @@ static void a_url_of_2200_characters_is_the_longest(void **state) {
 }
 
 /* CONFORMS: api.md 1.7 "Remote URL", issue 2 point 10: unknown scheme, control characters */
+/* SENTENCES: limits.url.scheme */
 static void a_url_that_cannot_be_fetched_is_refused_at_once(void **state) {
         static const wchar_t *const urls[] = {
                 L"",
@@ -103,6 +106,7 @@ static void a_url_that_cannot_be_fetched_is_refused_at_once(void **state) {
 }
 
 /* CONFORMS: api.md 1.7 "Local name": relative → E_INVALIDARG, directory must exist, NULL/empty → E_INVALIDARG */
+/* SENTENCES: limits.local.relative */
 static void a_destination_must_be_absolute_in_an_existing_directory(void **state) {
         const wchar_t *url = origin_url("/f?size=10");
 
@@ -165,6 +169,7 @@ static void an_existing_destination_is_judged_by_the_family(void **state) {
 }
 
 /* CONFORMS: api.md 1.8 AddFileSet ("preferred for batch"), design.md I1 */
+/* SENTENCES: job.add.set */
 static void a_set_of_files_is_added_whole_or_not_at_all(void **state) {
         FOR_EACH_FAMILY(family) {
                 struct job job = job_new(family);
@@ -190,6 +195,7 @@ static void a_set_of_files_is_added_whole_or_not_at_all(void **state) {
 }
 
 /* CONFORMS: api.md 1.7 "Files per job": BG_E_TOO_MANY_FILES_IN_JOB */
+/* SENTENCES: limits.files */
 static void a_job_has_only_so_many_files(void **state) {
         FOR_EACH_FAMILY(family) {
                 struct job job = job_new(family);
@@ -206,6 +212,7 @@ static void a_job_has_only_so_many_files(void **state) {
 
 /* CONFORMS: api.md 1.8 EnumFiles: snapshot; 2.4 "enumerator refcount drops to 0 on Release"; 1.3 Next, Skip,
  * Reset, Clone, GetCount */
+/* SENTENCES: enumerator job.files */
 static void a_list_of_files_is_a_snapshot_in_order(void **state) {
         FOR_EACH_FAMILY(family) {
                 const wchar_t *paths[3] = { destination("a"), destination("b"), destination("c") };
@@ -258,6 +265,7 @@ static HRESULT add_two(const struct family *family, BG_FILE_RANGE one, BG_FILE_R
 
 /* CONFORMS: api.md 1.8 IDeliveryOptimizationJob::AddFileWithRanges, 8 row 2; design.md decision 6 "overlap is
  * judged as documented" */
+/* SENTENCES: do.ranges */
 static void ranges_must_not_overlap(void **state) {
         static const BG_FILE_RANGE good[][2] = {
                 { { 2, 4 }, { 12, 5 } },
@@ -285,6 +293,7 @@ static void ranges_must_not_overlap(void **state) {
 }
 
 /* CONFORMS: api.md 1.8: INVALID_RANGE (InitialOffset = LENGTH_TO_EOF), and sums that no file has */
+/* SENTENCES: do.ranges */
 static void a_range_must_be_one_that_a_file_can_have(void **state) {
         FOR_EACH_FAMILY(family) {
                 assert_hr(add_two(family, (BG_FILE_RANGE){ BG_LENGTH_TO_EOF, 1 }, (BG_FILE_RANGE){ 0, 1 }),
@@ -297,6 +306,7 @@ static void a_range_must_be_one_that_a_file_can_have(void **state) {
 
 /* CONFORMS: api.md 1.8 AddFileWithRanges: rangeCount, ranges and fileSize are optional; localName NULL/empty →
  * E_INVALIDARG */
+/* SENTENCES: do.add */
 static void the_arguments_of_add_file_with_ranges_are_judged(void **state) {
         const wchar_t *url = origin_url("/f?size=10");
 
@@ -318,6 +328,7 @@ static void the_arguments_of_add_file_with_ranges_are_judged(void **state) {
 }
 
 /* CONFORMS: api.md 1.7 "Ranges per file": 500, BG_E_TOO_MANY_RANGES_IN_FILE */
+/* SENTENCES: limits.ranges */
 static void a_file_has_only_so_many_ranges(void **state) {
         BG_FILE_RANGE ranges[501];
 
@@ -338,6 +349,7 @@ static void a_file_has_only_so_many_ranges(void **state) {
 
 /* CONFORMS: api.md 2.4 "GetFileRanges on whole file → S_FALSE, count 0, NULL"; design.md decision 6: the caller's
  * order */
+/* SENTENCES: whole */
 static void a_file_tells_its_ranges_in_the_callers_order(void **state) {
         FOR_EACH_FAMILY(family) {
                 BG_FILE_RANGE ranges[2] = { { 12, 5 }, { 2, 4 } }, *got = ranges;
@@ -393,6 +405,7 @@ static void assert_ranges_make(const struct family *family, BG_FILE_RANGE *range
 
 /* CONFORMS: api.md 2.4 "ranges {2,4},{12,5} give 9 concatenated bytes"; 1.8 "bytes are concatenated in given
  * order, file is not sparse" */
+/* SENTENCES: nine */
 static void ranges_are_concatenated_in_the_callers_order(void **state) {
         BG_FILE_RANGE two[] = { { 2, 4 }, { 12, 5 } }, turned[] = { { 12, 5 }, { 2, 4 } };
         BG_FILE_RANGE three[] = { { 100000, 70000 }, { 0, 1 }, { 199990, BG_LENGTH_TO_EOF } };
@@ -426,6 +439,7 @@ static void assert_fails_at_run_time(const struct family *family, const char *qu
 
 /* CONFORMS: api.md 1.8 "runtime BG_E_INVALID_RANGE / INSUFFICIENT_RANGE_SUPPORT → ERROR", design.md decision 7;
  * 1.10 row 13 */
+/* SENTENCES: job.ranges */
 static void ranges_that_the_server_does_not_have_are_an_error(void **state) {
         FOR_EACH_FAMILY(family) {
                 assert_fails_at_run_time(family, "/f?size=100", (BG_FILE_RANGE){ 1000, 10 }, DO_UNKNOWN_FILE_SIZE,

@@ -155,6 +155,7 @@ static void a_file_tells_the_headers_of_its_last_answer(void **state) {
 }
 
 /* CONFORMS: api.md 1.8 "SetCustomHeaders/GetCustomHeaders": none is S_FALSE and NULL, NULL clears; 1.7: 16,384 with the NUL */
+/* SENTENCES: http.headers limits.headers */
 static void headers_are_kept_until_they_are_cleared(void **state) {
         FOR_EACH_FAMILY(family) {
                 struct job job = job_new(family);
@@ -232,6 +233,7 @@ static void headers_go_to_their_origin_and_to_nobody_else(void **state) {
 }
 
 /* CONFORMS: api.md 1.8 "MakeCustomHeadersWriteOnly always S_OK, irreversible; afterwards no BITS method can read the headers" */
+/* SENTENCES: http.headers.writeonly */
 static void write_only_headers_are_sent_but_never_told(void **state) {
         struct tap *here = tap_new();
 
@@ -271,6 +273,7 @@ static HRESULT error_of(const struct job *job) {
 }
 
 /* CONFORMS: api.md 1.8 "SetSecurityFlags": ALLOW_REPORT rewrites the remote name to the final URL; DISALLOW → ERROR on redirect */
+/* SENTENCES: http.redirects */
 static void redirects_are_taken_as_the_job_says(void **state) {
         static const struct {
                 ULONG flags;
@@ -312,6 +315,7 @@ static void redirects_are_taken_as_the_job_says(void **state) {
 }
 
 /* CONFORMS: api.md 2.4 "security flags 0" of a fresh job; 1.8 "unsupported bits → E_NOTIMPL"; final states */
+/* SENTENCES: flags http.security */
 static void unknown_security_flags_are_refused(void **state) {
         FOR_EACH_FAMILY(family) {
                 struct job job = job_new(family);
@@ -348,6 +352,7 @@ static void fetch_by(const struct family *family, BG_JOB_PROXY_USAGE usage, cons
 }
 
 /* CONFORMS: api.md 1.8 "SetProxySettings": OVERRIDE with list and bypass list, NO_PROXY, PRECONFIG; design.md decision 21 */
+/* SENTENCES: job.proxy */
 static void bytes_come_through_the_proxy_that_the_job_names(void **state) {
         struct tap *proxy = tap_new(), *direct = tap_new();
         char address[64];
@@ -401,6 +406,7 @@ static void proxy_settings_survive_a_crash(void **state) {
 /* ---- properties ---- */
 
 /* CONFORMS: api.md 1.4 BITS_JOB_PROPERTY_ID, 1.7 "Notification interval": default 500 ms */
+/* SENTENCES: notify.interval */
 static void properties_of_a_job_survive_a_crash(void **state) {
         FOR_EACH_FAMILY(family) {
                 BITS_JOB_PROPERTY_VALUE value = {};
@@ -451,6 +457,7 @@ static void set_max_size(const struct job *job, UINT64 size, HRESULT expected) {
 }
 
 /* CONFORMS: api.md 2.1 "MAX_DOWNLOAD_SIZE hit → E 0x80200064"; 1.8 Job5: _AFTER_RESUME, MAX_DOWNLOAD_SIZE_INVALID_VALUE */
+/* SENTENCES: job.property.resume state.maxsize */
 static void a_job_that_is_too_large_is_in_error(void **state) {
         static const struct {
                 const char *first, *second;

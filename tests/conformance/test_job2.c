@@ -70,6 +70,7 @@ static void all_interfaces_of_an_object_lead_to_each_other(void **state) {
 /* ---- IBackgroundCopyJob2 ---- */
 
 /* CONFORMS: api.md 1.8 "Get/SetReply*, GetReplyProgress": upload-reply only, E_NOTIMPL on a download */
+/* SENTENCES: job.reply */
 static void a_download_has_no_reply(void **state) {
         FOR_EACH_FAMILY(family) {
                 struct job job = job_new(family);
@@ -95,6 +96,7 @@ static void a_download_has_no_reply(void **state) {
 }
 
 /* CONFORMS: api.md 1.8 "SetCredentials / RemoveCredentials": per (target, scheme); BG_E_INVALID_AUTH_TARGET/SCHEME */
+/* SENTENCES: job.credentials */
 static void credentials_want_a_known_target_and_scheme(void **state) {
         FOR_EACH_FAMILY(family) {
                 struct job job = job_new(family);
@@ -119,6 +121,7 @@ static void credentials_want_a_known_target_and_scheme(void **state) {
 /* ---- IBackgroundCopyJob3 ---- */
 
 /* CONFORMS: api.md 1.8 "AddFileWithRanges (Job3)": 0 ranges E_INVALIDARG; overlap; concatenated in the given order, not sparse */
+/* SENTENCES: job.ranges */
 static void ranges_are_put_one_after_another_in_the_callers_order(void **state) {
         FOR_EACH_FAMILY(family) {
                 BG_FILE_RANGE ranges[] = { { 12, 5 }, { 2, 4 } }, overlap[] = { { 2, 4 }, { 5, 5 } };
@@ -175,6 +178,7 @@ static void assert_url(struct job *job, ULONG index, const wchar_t *url) {
 }
 
 /* CONFORMS: api.md 1.8 "ReplaceRemotePrefix": case-sensitive, S_FALSE no match, E_INVALIDARG empty; 2.1: final states; all or none */
+/* SENTENCES: job.prefix */
 static void a_prefix_is_replaced_in_all_urls_that_have_it(void **state) {
         FOR_EACH_FAMILY(family) {
                 struct job job = job_new(family);
@@ -214,6 +218,7 @@ static void a_prefix_is_replaced_in_all_urls_that_have_it(void **state) {
 }
 
 /* CONFORMS: design.md decision 2: SMB ACL flags and peer caching have no meaning here */
+/* SENTENCES: job.acl */
 static void what_has_no_meaning_here_says_so(void **state) {
         FOR_EACH_FAMILY(family) {
                 struct job job = job_new(family);
@@ -235,6 +240,7 @@ static void what_has_no_meaning_here_says_so(void **state) {
 /* ---- IBackgroundCopyJob4 ---- */
 
 /* CONFORMS: api.md 1.8 "GetOwnerIntegrityLevel / GetOwnerElevationState": facts of the job's creator */
+/* SENTENCES: job.elevation */
 static void a_job_knows_how_its_owner_stood(void **state) {
         FOR_EACH_FAMILY(family) {
                 struct job job = job_new(family);
@@ -256,6 +262,7 @@ static void a_job_knows_how_its_owner_stood(void **state) {
 /* ---- IBackgroundCopyJob5 ---- */
 
 /* CONFORMS: api.md 1.8 "SetProperty (Job5)", 1.10 row 8: BG_E_UNKNOWN_PROPERTY_ID; DO supports only properties 1 and 2 */
+/* SENTENCES: job.property */
 static void a_property_that_the_family_does_not_have_is_unknown(void **state) {
         FOR_EACH_FAMILY(family) {
                 HRESULT unknown = family->is_do ? DO_E_UNKNOWN_PROPERTY_ID : BG_E_UNKNOWN_PROPERTY_ID;
@@ -281,6 +288,7 @@ static void a_property_that_the_family_does_not_have_is_unknown(void **state) {
 /* ---- IDeliveryOptimizationJob2 ---- */
 
 /* CONFORMS: api.md 1.8 "Job2::GetProperty / SetProperty": only ExtendedErrorInfo, read-only */
+/* SENTENCES: do.extended */
 static void the_extended_error_tells_code_place_and_text(void **state) {
         FOR_EACH_FAMILY(family) {
                 const wchar_t *path;
@@ -348,6 +356,7 @@ static void a_transferred_file_is_under_its_temporary_name(void **state) {
 }
 
 /* CONFORMS: api.md 2.1 "Validation FALSE" (origin): BG_E_VALIDATION_FAILED, progress 0; the next Resume fetches the file anew */
+/* SENTENCES: state.validation */
 static void a_file_that_its_program_finds_bad_is_fetched_anew(void **state) {
         FOR_EACH_FAMILY(family) {
                 struct job job = job_new(family);
@@ -399,6 +408,7 @@ static void a_file_that_its_program_finds_bad_is_fetched_anew(void **state) {
 }
 
 /* CONFORMS: api.md 1.3 IBackgroundCopyFile4: bytes by source; 1.8 "File::GetStats": fills DOSwarmStats, the caller frees strings */
+/* SENTENCES: do.stats */
 static void all_bytes_come_from_the_origin(void **state) {
         FOR_EACH_FAMILY(family) {
                 struct job job = job_new(family);

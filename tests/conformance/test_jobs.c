@@ -116,6 +116,7 @@ static void a_job_has_one_identity_behind_all_its_interfaces(void **state) {
 /* ---- manager ---- */
 
 /* CONFORMS: api.md 2.1 CreateJob → S; 2.4 "fresh job: SUSPENDED, progress 0/0/0/0" */
+/* SENTENCES: fresh manager.create state.create */
 static void a_fresh_job_is_suspended_and_empty(void **state) {
         FOR_EACH_FAMILY(family) {
                 BG_JOB_PROGRESS progress = { 7, 7, 7, 7 };
@@ -131,6 +132,7 @@ static void a_fresh_job_is_suspended_and_empty(void **state) {
 }
 
 /* CONFORMS: api.md 1.8 CreateJob, 1.7 "Display name": at most 256, NULL is E_INVALIDARG */
+/* SENTENCES: limits.name manager.create.invalid */
 static void a_job_cannot_be_made_with_a_bad_name_or_type(void **state) {
         FOR_EACH_FAMILY(family) {
                 IBackgroundCopyManager *manager = manager_of(family);
@@ -168,6 +170,7 @@ static void assert_display_name(const struct job *job, const wchar_t *expected) 
 }
 
 /* CONFORMS: api.md 1.7 "≤256 chars excl. NUL"; design.md decision 12: lengths are code points */
+/* SENTENCES: limits.name */
 static void a_name_of_256_characters_of_any_script_is_kept(void **state) {
         static const wchar_t *const starts[] = { L"a", L"\u00e4\u6f22\U0001F600" };
 
@@ -185,6 +188,7 @@ static void a_name_of_256_characters_of_any_script_is_kept(void **state) {
 }
 
 /* CONFORMS: api.md 1.1 "each manager sees its own jobs", 2.4; design.md decision 1 */
+/* SENTENCES: queues */
 static void a_family_does_not_see_the_other_ones_jobs(void **state) {
         FOR_EACH_FAMILY(family) {
                 const struct family *other = &families[family == families];
@@ -203,6 +207,7 @@ static void a_family_does_not_see_the_other_ones_jobs(void **state) {
 }
 
 /* CONFORMS: api.md 1.8 GetJob */
+/* SENTENCES: manager.get */
 static void a_job_is_found_by_its_id_alone(void **state) {
         FOR_EACH_FAMILY(family) {
                 struct job job = job_new(family);
@@ -222,6 +227,7 @@ static void a_job_is_found_by_its_id_alone(void **state) {
 }
 
 /* CONFORMS: api.md 1.8 EnumJobs: snapshot, final-state jobs absent */
+/* SENTENCES: manager.enum */
 static void a_list_of_jobs_is_a_snapshot_of_the_living(void **state) {
         FOR_EACH_FAMILY(family) {
                 struct job a = job_new(family), b = job_new(family), gone = job_new(family);
@@ -255,6 +261,7 @@ static void a_list_of_jobs_is_a_snapshot_of_the_living(void **state) {
 }
 
 /* CONFORMS: api.md 1.8 EnumJobs: ALL_USERS wants an administrator */
+/* SENTENCES: manager.enum.all */
 static void all_users_jobs_are_for_administrators(void **state) {
         IEnumBackgroundCopyJobs *jobs;
         HRESULT hr;
@@ -266,6 +273,7 @@ static void all_users_jobs_are_for_administrators(void **state) {
 }
 
 /* CONFORMS: api.md 1.8 GetErrorDescription */
+/* SENTENCES: manager.describe */
 static void every_code_has_a_text(void **state) {
         static const HRESULT codes[] = {
                 S_OK,
@@ -293,6 +301,7 @@ static void every_code_has_a_text(void **state) {
 }
 
 /* CONFORMS: api.md 1.7 "Jobs": a limit, with its code */
+/* SENTENCES: limits.jobs */
 static void one_user_has_only_so_many_jobs(void **state) {
         IBackgroundCopyManager *manager = manager_of(&families[1]);
         struct job jobs[MAX_JOBS];
@@ -314,6 +323,7 @@ static void one_user_has_only_so_many_jobs(void **state) {
 
 /* CONFORMS: api.md 1.4 BG_JOB_PRIORITY, 1.6 BG_NOTIFY default 0x3, 1.7 MinimumRetryDelay 600, NoProgressTimeout
  * per family */
+/* SENTENCES: flags progress.default.bits retry.default */
 static void a_new_job_has_the_documented_defaults(void **state) {
         FOR_EACH_FAMILY(family) {
                 struct job job = job_new(family);
@@ -354,6 +364,7 @@ static ULONG no_progress_with(const struct family *family, BG_JOB_PRIORITY prior
 }
 
 /* CONFORMS: api.md 1.7 NoProgressTimeout: DO 3600 s (foreground/high), 86400 s (low); BITS 14 days */
+/* SENTENCES: progress.default.do */
 static void the_no_progress_default_follows_the_priority_in_the_do_family(void **state) {
         assert_int_equal(no_progress_with(&families[0], BG_JOB_PRIORITY_FOREGROUND), 3600);
         assert_int_equal(no_progress_with(&families[0], BG_JOB_PRIORITY_HIGH), 3600);
@@ -363,6 +374,7 @@ static void the_no_progress_default_follows_the_priority_in_the_do_family(void *
 }
 
 /* CONFORMS: api.md 1.8 GetTimes: creation, modification; completion 0 before TRANSFERRED */
+/* SENTENCES: job.times */
 static void times_tell_creation_and_change(void **state) {
         FOR_EACH_FAMILY(family) {
                 struct job job = job_new(family);
@@ -380,6 +392,7 @@ static void times_tell_creation_and_change(void **state) {
 }
 
 /* CONFORMS: api.md 1.7 "Display name", 1.8 SetDisplayName */
+/* SENTENCES: limits.name */
 static void a_name_can_be_changed_within_its_limit(void **state) {
         FOR_EACH_FAMILY(family) {
                 struct job job = job_new(family);
@@ -393,6 +406,7 @@ static void a_name_can_be_changed_within_its_limit(void **state) {
 }
 
 /* CONFORMS: api.md 1.7 "Description": at most 1024, NULL is E_INVALIDARG, longer is BG_E_STRING_TOO_LONG */
+/* SENTENCES: limits.description */
 static void a_description_can_be_changed_within_its_limit(void **state) {
         FOR_EACH_FAMILY(family) {
                 struct job job = job_new(family);
@@ -411,6 +425,7 @@ static void a_description_can_be_changed_within_its_limit(void **state) {
 }
 
 /* CONFORMS: api.md 1.8 SetPriority: default NORMAL; outside the enum E_NOTIMPL */
+/* SENTENCES: job.priority */
 static void a_priority_outside_the_enum_is_not_implemented(void **state) {
         static const int bad[] = { -1, 4, 5, 1000, INT32_MAX, INT32_MIN };
 
@@ -433,6 +448,7 @@ static void a_priority_outside_the_enum_is_not_implemented(void **state) {
 
 /* CONFORMS: api.md 1.6 BG_NOTIFY_* (DO: DISABLE and FILE_RANGES not supported), 1.8 SetNotifyFlags: bad bits →
  * E_NOTIMPL */
+/* SENTENCES: job.flags */
 static void notify_flags_are_those_of_the_family(void **state) {
         FOR_EACH_FAMILY(family) {
                 HRESULT for_bits = family->is_do ? E_NOTIMPL : S_OK;
@@ -453,6 +469,7 @@ static void notify_flags_are_those_of_the_family(void **state) {
 }
 
 /* CONFORMS: api.md 1.7 MinimumRetryDelay: min 5 s (smaller clamped) */
+/* SENTENCES: retry.minimum */
 static void a_retry_delay_is_at_least_five_seconds(void **state) {
         static const ULONG pairs[][2] = { { 0, 5 }, { 4, 5 }, { 5, 5 }, { 61, 61 }, { UINT32_MAX, UINT32_MAX } };
 
@@ -491,6 +508,7 @@ static void a_no_progress_timeout_that_was_set_stays(void **state) {
 }
 
 /* CONFORMS: api.md 1.8 SetProxySettings: OVERRIDE needs a list, others must have none, bad enum → E_NOTIMPL */
+/* SENTENCES: job.proxy */
 static void proxy_settings_are_judged_before_they_are_implemented(void **state) {
         static WCHAR list[] = L"proxy:8080";
 
@@ -511,6 +529,7 @@ static void proxy_settings_are_judged_before_they_are_implemented(void **state) 
 }
 
 /* CONFORMS: api.md 1.8 GetOwner: a SID string */
+/* SENTENCES: job.owner manager.create */
 static void an_owner_is_a_sid(void **state) {
         FOR_EACH_FAMILY(family) {
                 struct job job = job_new(family);
@@ -524,6 +543,7 @@ static void an_owner_is_a_sid(void **state) {
 }
 
 /* CONFORMS: api.md 1.8 "NULL out → E_INVALIDARG" */
+/* SENTENCES: job.get */
 static void a_getter_without_a_place_is_an_invalid_argument(void **state) {
         FOR_EACH_FAMILY(family) {
                 struct job job = job_new(family);

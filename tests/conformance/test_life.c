@@ -62,6 +62,7 @@ static void set_remote_name(struct job *job, const wchar_t *url) {
 
 /* CONFORMS: api.md 2.1 Resume, Complete; 2.4 "destination never visible before Complete"; 1.8 GetTimes, 1.5
  * Completed */
+/* SENTENCES: invisible */
 static void a_file_appears_with_complete_and_not_before(void **state) {
         FOR_EACH_FAMILY(family) {
                 const wchar_t *path;
@@ -87,6 +88,7 @@ static void a_file_appears_with_complete_and_not_before(void **state) {
 }
 
 /* CONFORMS: api.md 2.1 "Resume, 0 files": BG_E_EMPTY / DO_E_JOB_EMPTY, stays S */
+/* SENTENCES: job.resume.empty */
 static void an_empty_job_cannot_be_resumed(void **state) {
         FOR_EACH_FAMILY(family) {
                 struct job job = job_new(family);
@@ -98,6 +100,7 @@ static void an_empty_job_cannot_be_resumed(void **state) {
 }
 
 /* CONFORMS: api.md 2.4 "second Cancel and second Complete → INVALID_STATE" */
+/* SENTENCES: state.final twice */
 static void the_second_complete_or_cancel_is_an_invalid_state(void **state) {
         FOR_EACH_FAMILY(family) {
                 struct job completed = job_in_state(family, FETCHED, BG_JOB_STATE_TRANSFERRED, NULL);
@@ -115,6 +118,7 @@ static void the_second_complete_or_cancel_is_an_invalid_state(void **state) {
 }
 
 /* CONFORMS: api.md 2.1 Cancel: temp deleted, finished files of a TRANSFERRED job too */
+/* SENTENCES: job.cancel state.cancel */
 static void cancel_leaves_no_file(void **state) {
         FOR_EACH_FAMILY(family) {
                 const wchar_t *path, *paced;
@@ -144,6 +148,7 @@ static void wait_for_one_file(const struct job *job) {
 }
 
 /* CONFORMS: api.md 1.8 Complete: transferred files kept, partial ones deleted, BG_S_PARTIAL_COMPLETE */
+/* SENTENCES: job.complete */
 static void complete_of_a_running_job_keeps_what_is_whole(void **state) {
         FOR_EACH_FAMILY(family) {
                 const wchar_t *whole = destination("whole"), *part = destination("part");
@@ -165,6 +170,7 @@ static void complete_of_a_running_job_keeps_what_is_whole(void **state) {
 }
 
 /* CONFORMS: api.md 2.1 "Complete, rename fails": stays D, error LOCAL_FILE, call again; finished ones stay Completed */
+/* SENTENCES: job.complete.fails localfile */
 static void a_failed_complete_leaves_the_job_transferred(void **state) {
         FOR_EACH_FAMILY(family) {
                 const wchar_t *first = destination("first"), *path = destination("taken");
@@ -221,6 +227,7 @@ static void a_destination_that_appeared_is_judged_by_the_family(void **state) {
 }
 
 /* CONFORMS: api.md 2.4 "Last-Modified becomes file mtime (BITS)"; design.md decision 20 (DO: now; 0666 & ~umask) */
+/* SENTENCES: mtime */
 static void time_and_mode_of_a_file_follow_the_rules(void **state) {
         FOR_EACH_FAMILY(family) {
                 mode_t old = umask(027);
@@ -241,6 +248,7 @@ static void time_and_mode_of_a_file_follow_the_rules(void **state) {
 }
 
 /* CONFORMS: design.md decision 4: Suspend keeps what is there, Resume goes straight back to TRANSFERRED */
+/* SENTENCES: state.suspend */
 static void a_suspended_transferred_job_comes_back_without_a_request(void **state) {
         FOR_EACH_FAMILY(family) {
                 const wchar_t *path;
@@ -258,6 +266,7 @@ static void a_suspended_transferred_job_comes_back_without_a_request(void **stat
 }
 
 /* CONFORMS: api.md 2.1 AddFile in D: stays D, the new file transfers only after Resume */
+/* SENTENCES: job.add state.add */
 static void a_file_added_to_a_transferred_job_waits_for_resume(void **state) {
         FOR_EACH_FAMILY(family) {
                 const wchar_t *path, *more = destination("more");
@@ -276,6 +285,7 @@ static void a_file_added_to_a_transferred_job_waits_for_resume(void **state) {
 
 /* CONFORMS: api.md 2.1 Complete in D with a file that was added and not fetched: what is whole stays
  * (BG_S_PARTIAL_COMPLETE) */
+/* SENTENCES: state.add */
 static void complete_drops_a_file_that_was_added_too_late(void **state) {
         FOR_EACH_FAMILY(family) {
                 const wchar_t *path, *more = destination("more");
@@ -290,6 +300,7 @@ static void complete_drops_a_file_that_was_added_too_late(void **state) {
 }
 
 /* CONFORMS: api.md 2.1 AddFile in T: added to the tail, fetched in the same run */
+/* SENTENCES: job.add state.add */
 static void a_file_added_to_a_running_job_is_fetched_too(void **state) {
         FOR_EACH_FAMILY(family) {
                 struct job job = job_in_state(family, "/slow?size=60000&rate=100000", BG_JOB_STATE_TRANSFERRING, NULL);
@@ -306,6 +317,7 @@ static void a_file_added_to_a_running_job_is_fetched_too(void **state) {
 /* ---- errors ---- */
 
 /* CONFORMS: api.md 2.1 fatal error, 1.9 HTTP codes, 1.8 GetError and IBackgroundCopyError; design.md decision 5 */
+/* SENTENCES: job.error state.fatal */
 static void a_fatal_status_is_an_error_with_its_code_and_file(void **state) {
         static const int statuses[] = { 400, 401, 403, 404, 410, 451 };
 
@@ -325,6 +337,7 @@ static void a_fatal_status_is_an_error_with_its_code_and_file(void **state) {
 }
 
 /* CONFORMS: api.md 2.1 transient transport error → TE, ErrorCount++; design.md decision 5 */
+/* SENTENCES: state.transient */
 static void a_transient_status_is_a_transient_error(void **state) {
         static const int statuses[] = { 408, 421, 425, 429, 500, 502, 503, 504 };
 
@@ -350,6 +363,7 @@ static struct job refused_job(const struct family *family) {
 }
 
 /* CONFORMS: api.md 2.1 "refused" is transient; 1.9 BG_E_CONNECT_FAILURE */
+/* SENTENCES: state.transient */
 static void a_refused_connection_is_a_transient_error(void **state) {
         FOR_EACH_FAMILY(family) {
                 struct job job = refused_job(family);
@@ -362,6 +376,7 @@ static void a_refused_connection_is_a_transient_error(void **state) {
 }
 
 /* CONFORMS: api.md 2.1 "NoProgressTimeout = 0" and "MinimumRetryDelay > NoProgressTimeout": the first error is final */
+/* SENTENCES: progress.zero retry.past */
 static void without_time_to_retry_the_first_error_is_final(void **state) {
         FOR_EACH_FAMILY(family) {
                 struct job none = refused_job(family), shorter = refused_job(family);
@@ -379,6 +394,7 @@ static void without_time_to_retry_the_first_error_is_final(void **state) {
 }
 
 /* CONFORMS: api.md 2.1 Resume in TE "retry now, skips MinimumRetryDelay"; 1.8 GetErrorCount "never reset" */
+/* SENTENCES: job.errors job.resume state.resume.transient */
 static void resume_of_a_transient_error_tries_at_once(void **state) {
         FOR_EACH_FAMILY(family) {
                 const wchar_t *path;
@@ -399,6 +415,7 @@ static void resume_of_a_transient_error_tries_at_once(void **state) {
 }
 
 /* CONFORMS: api.md 2.1 SetRemoteName in E "· (then Resume)" */
+/* SENTENCES: state.remote */
 static void an_error_is_mended_by_another_remote_name(void **state) {
         FOR_EACH_FAMILY(family) {
                 const wchar_t *path;
@@ -416,6 +433,7 @@ static void an_error_is_mended_by_another_remote_name(void **state) {
 }
 
 /* CONFORMS: api.md 2.1 SetRemoteName in D "no effect" */
+/* SENTENCES: state.remote */
 static void a_transferred_file_does_not_follow_its_remote_name(void **state) {
         FOR_EACH_FAMILY(family) {
                 const wchar_t *path;
@@ -431,6 +449,7 @@ static void a_transferred_file_does_not_follow_its_remote_name(void **state) {
 }
 
 /* CONFORMS: api.md 2.1 SetRemoteName in T: restart of that file if it is another one */
+/* SENTENCES: state.remote */
 static void a_running_file_follows_its_remote_name(void **state) {
         FOR_EACH_FAMILY(family) {
                 const wchar_t *path;
@@ -480,6 +499,7 @@ static void an_error_object_outlives_the_error(void **state) {
 }
 
 /* CONFORMS: api.md 2.1 "Q after TE may still have the object" (docs/states.md: until TRANSFERRING) */
+/* SENTENCES: job.error */
 static void the_error_is_gone_when_bytes_flow_again(void **state) {
         FOR_EACH_FAMILY(family) {
                 const char *id = family->is_do ? "flow-do" : "flow-bits";
@@ -498,6 +518,7 @@ static void the_error_is_gone_when_bytes_flow_again(void **state) {
 }
 
 /* CONFORMS: api.md 2.1 "One file fails, others ok: whole job E" and Complete then keeps the others */
+/* SENTENCES: state.atomic */
 static void one_file_that_fails_stops_the_job(void **state) {
         FOR_EACH_FAMILY(family) {
                 const wchar_t *whole = destination("whole"), *bad = destination("bad");
@@ -520,6 +541,7 @@ static void one_file_that_fails_stops_the_job(void **state) {
 
 /* CONFORMS: api.md 1.4 BG_JOB_PRIORITY; design.md decision 9: foreground never waits, the others are ordered (one
  * slot here) */
+/* SENTENCES: state.preempt */
 static void foreground_runs_at_once_and_the_others_in_order(void **state) {
         struct job running, low, normal, foreground;
         const struct family *family = &families[1];
@@ -553,6 +575,7 @@ static void foreground_runs_at_once_and_the_others_in_order(void **state) {
 /* ---- restarts ---- */
 
 /* CONFORMS: api.md 2.1 "Reboot / service restart": S, E and D stay, T goes on, A and X are gone; design.md I1 */
+/* SENTENCES: state.restart */
 static void every_state_survives_a_kill_of_the_service(void **state) {
         FOR_EACH_FAMILY(family) {
                 const wchar_t *path;

@@ -660,6 +660,7 @@ struct row {
         char name[64];
 };
 
+/* SENTENCES: job.add job.resume job.suspend state.final state.setters state.suspend */
 static void a_method_in_every_state(void **state) {
         const struct row *row = *state;
         unsigned n_wrong = 0;

@@ -176,6 +176,7 @@ def plain_user(tmp_path_factory):
     shutil.rmtree(folder)
 
 
+# SENTENCES: limits.local.access
 def test_a_directory_without_permission_is_a_local_error(plain_user, origin):
     run, folder = plain_user
     target = folder / "target"

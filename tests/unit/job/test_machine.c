@@ -106,6 +106,7 @@ static const struct {
         { ERROR_TOO_MANY_OPEN_FILES, WAITING_RESOURCES }, { ERROR_OUT_OF_MEMORY, WAITING_RESOURCES },
 };
 
+/* SENTENCES: job.errors */
 static void causes_that_end_by_themselves_are_named_and_not_counted(void **state _unused_) {
         for (int code = 0; code < _ERROR_CODE_MAX; code++) {
                 _cleanup_(job_freep) struct job *job = make_job(JOB_FAMILY_DO);
@@ -124,6 +125,7 @@ static void causes_that_end_by_themselves_are_named_and_not_counted(void **state
         }
 }
 
+/* SENTENCES: job.errors */
 static void the_error_count_counts_moves_into_errors_and_failed_retries(void **state _unused_) {
         _cleanup_(job_freep) struct job *job = make_job(JOB_FAMILY_BITS);
 
@@ -160,6 +162,7 @@ static void the_reason_follows_a_second_error_while_waiting(void **state _unused
         assert_int_equal(job->error_count, 1);
 }
 
+/* SENTENCES: job.error */
 static void the_error_object_lives_until_the_job_is_transferring(void **state _unused_) {
         _cleanup_(job_freep) struct job *job = make_job(JOB_FAMILY_DO);
 
@@ -207,6 +210,7 @@ static void a_transient_error_owes_no_notification(void **state _unused_) {
         assert_int_equal(job->notify_due, 0);
 }
 
+/* SENTENCES: job.times */
 static void times_say_when_it_was_transferred_and_modified(void **state _unused_) {
         _cleanup_(job_freep) struct job *job = make_job(JOB_FAMILY_BITS);
 
@@ -289,6 +293,7 @@ static void every_command_in_every_state_is_judged_as_documented(void **state _u
         }
 }
 
+/* SENTENCES: download.sink */
 static void a_download_that_was_started_keeps_its_sink(void **state _unused_) {
         _cleanup_(job_freep) struct job *job = make_job(JOB_FAMILY_DO);
 
@@ -298,6 +303,7 @@ static void a_download_that_was_started_keeps_its_sink(void **state _unused_) {
         assert_int_equal(job_command_verdict(job, JOB_COMMAND_SET_SINK), JOB_VERDICT_INVALID_STATE);
 }
 
+/* SENTENCES: state.intent */
 static void nothing_changes_while_complete_or_cancel_is_carried_out(void **state _unused_) {
         FOREACH_STATE(s) {
                 for (enum job_intent intent = JOB_INTENT_COMPLETE; intent <= JOB_INTENT_CANCEL; intent++) {

@@ -108,6 +108,7 @@ static void notify_flags_know_their_family(void **state _unused_) {
         assert_int_equal(delivery->notify_flags, 0x1b);
 }
 
+/* SENTENCES: retry.minimum */
 static void a_retry_delay_is_at_least_five_seconds(void **state _unused_) {
         _cleanup_(job_freep) struct job *job = make_job(JOB_FAMILY_BITS);
 

@@ -9,6 +9,7 @@ static struct job *job(struct world *world, const char *name, enum job_priority 
         return queue_job(world, name, JOB_FAMILY_DO, priority);
 }
 
+/* SENTENCES: state.preempt */
 static void foreground_jobs_wait_for_nothing(void **state _unused_) {
         struct world world;
 
@@ -45,6 +46,7 @@ static void background_jobs_share_the_slots_in_the_order_of_arrival(void **state
         world_done(&world);
 }
 
+/* SENTENCES: state.slice */
 static void slices_go_round_when_others_wait(void **state _unused_) {
         struct world world;
         struct job *a;
@@ -99,6 +101,7 @@ static void the_oldest_slice_ends_first(void **state _unused_) {
         world_done(&world);
 }
 
+/* SENTENCES: state.preempt */
 static void a_higher_level_preempts_a_lower_one(void **state _unused_) {
         struct world world;
         struct job *high;
@@ -192,6 +195,7 @@ static void a_level_that_keeps_a_slot_tells_nothing_new(void **state _unused_) {
         world_done(&world);
 }
 
+/* SENTENCES: state.setters */
 static void a_changed_priority_counts_at_once(void **state _unused_) {
         struct world world;
         struct job *a, *b;

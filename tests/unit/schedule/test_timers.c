@@ -120,6 +120,7 @@ static void jobs_that_failed_together_do_not_come_back_together(void **state _un
         world_done(&world);
 }
 
+/* SENTENCES: state.resume.transient */
 static void resume_does_not_wait_for_the_delay(void **state _unused_) {
         struct world world;
         struct job *job;
@@ -133,6 +134,7 @@ static void resume_does_not_wait_for_the_delay(void **state _unused_) {
         world_done(&world);
 }
 
+/* SENTENCES: state.network */
 static void when_the_network_is_back_all_try_again(void **state _unused_) {
         struct world world;
         struct job *a, *b, *c;
@@ -188,6 +190,7 @@ static void a_job_that_waited_when_the_service_stopped_tries_at_once(void **stat
 
 /* ---- no progress ---- */
 
+/* SENTENCES: progress.timer state.noprogress */
 static void a_job_gives_up_when_nothing_came_for_too_long(void **state _unused_) {
         struct world world;
         struct job *job;
@@ -231,6 +234,7 @@ static void a_stalled_try_runs_into_the_time_out_too(void **state _unused_) {
         world_done(&world);
 }
 
+/* SENTENCES: progress.timer */
 static void bytes_stop_the_clock(void **state _unused_) {
         struct world world;
         struct job *job;
@@ -304,6 +308,7 @@ static void a_sleeping_machine_is_not_blamed(void **state _unused_) {
         world_done(&world);
 }
 
+/* SENTENCES: progress.clock */
 static void turning_the_wall_clock_changes_no_time_out(void **state _unused_) {
         struct world world;
         struct job *job;
@@ -319,6 +324,7 @@ static void turning_the_wall_clock_changes_no_time_out(void **state _unused_) {
         world_done(&world);
 }
 
+/* SENTENCES: progress.zero */
 static void some_jobs_give_up_at_the_first_error(void **state _unused_) {
         struct world world;
         struct job *zero, *longer, *equal;
@@ -345,6 +351,7 @@ static void some_jobs_give_up_at_the_first_error(void **state _unused_) {
         world_done(&world);
 }
 
+/* SENTENCES: retry.past */
 static void a_failure_past_the_time_out_is_the_last(void **state _unused_) {
         struct world world;
         struct job *job;
@@ -360,6 +367,7 @@ static void a_failure_past_the_time_out_is_the_last(void **state _unused_) {
         world_done(&world);
 }
 
+/* SENTENCES: state.setters */
 static void a_shorter_time_out_counts_at_once(void **state _unused_) {
         struct world world;
         struct job *job;
@@ -378,6 +386,7 @@ static void a_shorter_time_out_counts_at_once(void **state _unused_) {
 
 /* ---- ends of life ---- */
 
+/* SENTENCES: life.do */
 static void a_do_job_lives_thirty_days_whatever_happens(void **state _unused_) {
         struct world world;
         struct job *job;
@@ -397,6 +406,7 @@ static void a_do_job_lives_thirty_days_whatever_happens(void **state _unused_) {
         world_done(&world);
 }
 
+/* SENTENCES: life.bits */
 static void a_bits_job_lives_ninety_days_without_activity(void **state _unused_) {
         struct world world;
         struct job *job;
@@ -414,6 +424,7 @@ static void a_bits_job_lives_ninety_days_without_activity(void **state _unused_)
         world_done(&world);
 }
 
+/* SENTENCES: state.expiry */
 static void a_finished_job_that_nobody_takes_expires_too(void **state _unused_) {
         struct world world;
         struct job *job;
