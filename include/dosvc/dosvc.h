@@ -60,7 +60,7 @@ typedef struct dosvc_file_spec {
         uint64_t stated_size;     /* DOSVC_UNKNOWN (0 is a size) */
         const char *integrity_info;  /* JSON: where the hashes of its pieces are, docs/formats/piece-hash-file.md; or NULL */
         int integrity_mandatory;     /* no byte counts without them */
-        const char *decryption_info; /* JSON with a key: what is fetched is encrypted, docs/formats/encrypted-content.md; or NULL */
+        const char *decryption_info; /* JSON with a key: what is fetched is encrypted; or NULL. Not carried out yet: the job fails */
         const char *mirrors;      /* other URLs of the same bytes, one a line, the best first, at most 16; NULL or "": none. They are
                                      asked when url fails; bytes of two servers go together only if sha256 is given */
 } dosvc_file_spec;
@@ -88,6 +88,23 @@ int32_t dosvc_add_files(dosvc *connection, const char *id, const dosvc_file_spec
 
 /* Would this destination, which exists, satisfy the digest? 1 yes, 0 no or absent, negative HRESULT on failure. Local: no service needed. */
 int32_t dosvc_file_has_sha256(const char *path, const unsigned char sha256[32]);
+
+/* ---- piece hash files, for whoever serves files (docs/formats/piece-hash-file.md). Local: no service needed. ---- */
+
+typedef struct dosvc_piece_hash_file_info {
+        size_t size;
+        const char *text;           /* the piece hash file, to be served as it is */
+        size_t text_size;
+        const char *integrity_info; /* the JSON that says where it is and vouches for it: for dosvc_file_spec */
+        uint64_t content_length;
+        uint64_t piece_size;
+        uint64_t pieces;
+        unsigned char sha256[32];   /* of the whole content: for dosvc_file_spec */
+} dosvc_piece_hash_file_info;
+typedef int (*dosvc_piece_hash_file_fn)(const dosvc_piece_hash_file_info *info, void *userdata);
+/* Hashes a file in pieces of 1024 to 67108864 bytes. @url: where the piece hash file will be served. Calls @fn once and returns what it
+ * answers, or a negative HRESULT. */
+int32_t dosvc_make_piece_hash_file(const char *path, uint64_t piece_size, const char *url, dosvc_piece_hash_file_fn fn, void *userdata);
 
 /* ---- what may be done to a job; ids may be shortened to a unique prefix of at least 4 digits ---- */
 

@@ -48,6 +48,10 @@ enum option_id {
         OPTION_SHA256,
         OPTION_MIRROR,
         OPTION_SIZE,
+        OPTION_INTEGRITY,
+        OPTION_INTEGRITY_OPTIONAL,
+        OPTION_PIECE_SIZE,
+        OPTION_URL,
         OPTION_REPLACE,
         OPTION_BACKGROUND,
         OPTION_DETACH,
@@ -135,6 +139,7 @@ struct list_entry {
         char *url;
         char *out; /* NULL: the default name */
         char *mirrors; /* one a line, NULL: none */
+        char *integrity_info; /* NULL: none; not in lists */
         unsigned char sha256[32];
         bool has_sha256;
 };
@@ -264,6 +269,7 @@ char *note_of(const dosvc_job_info *job);
 
 /* ---- the verbs ---- */
 
+int command_hash(const struct arguments *arguments);
 int command_get(const struct arguments *arguments);
 int command_create(const struct arguments *arguments);
 int command_add(const struct arguments *arguments);

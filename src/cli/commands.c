@@ -7,7 +7,8 @@
 #include "config.h"
 
 #define BIT(name) OPTION_BIT(OPTION_##name)
-#define OPTIONS_INPUTS (BIT(INPUT) | BIT(OUTPUT) | BIT(DIRECTORY) | BIT(SHA256) | BIT(MIRROR) | BIT(SIZE))
+#define OPTIONS_INPUTS (BIT(INPUT) | BIT(OUTPUT) | BIT(DIRECTORY) | BIT(SHA256) | BIT(MIRROR) | BIT(SIZE) | BIT(INTEGRITY) | \
+                        BIT(INTEGRITY_OPTIONAL))
 
 const struct command commands[] = {
         { "get", "URL...", "fetch files and wait for them",
@@ -38,6 +39,9 @@ const struct command commands[] = {
         { "history", "", "show finished jobs, newest first", NULL, BIT(LINES), 0, 0, command_history },
         { "stats", "[ID...]", "show bytes by source, rates, counts and times", NULL, 0, 0, -1, command_stats },
         { "top", "", "show jobs as they move, each second anew; q leaves", NULL, BIT(ONCE) | BIT(FAMILY), 0, 0, command_top },
+        { "hash", "FILE...", "make piece hash files, for whoever serves the files",
+          "FILE.pieces.json gets the hashes; what is printed goes to \"get --integrity\".\n",
+          BIT(OUTPUT) | BIT(PIECE_SIZE) | BIT(URL) | BIT(REPLACE), 1, -1, command_hash },
         { "config", "", "show the configuration of the service and where it comes from", NULL, 0, 0, 0, command_config },
         { "service", "", "show what the service says about itself", NULL, 0, 0, 0, command_service },
         { "completion", "[SHELL]", "print the completion script for bash (default) or zsh", NULL, 0, 0, 1, command_completion },

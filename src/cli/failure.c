@@ -46,6 +46,7 @@ static const struct {
         { "ShuttingDown", EXIT_NO_SERVICE },
         { "DigestMismatch", EXIT_MISMATCH },
         { "SizeMismatch", EXIT_MISMATCH },
+        { "BadPieceHash", EXIT_MISMATCH },
         { "InvalidArgument", EXIT_USAGE },
         { "InvalidUrl", EXIT_USAGE },
         { "ProtocolNotAvailable", EXIT_USAGE },

@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define INTEGRITY_INFO_MAX 16384 /* bytes; as the service takes it */
+
 void inputs_done(struct inputs *inputs) {
         for (size_t i = 0; i < inputs->n_entries; i++)
                 list_entry_done(&inputs->entries[i]);
@@ -51,8 +53,29 @@ static int collect_entries(const struct arguments *arguments, int first, struct 
         return EXIT_USAGE;
 }
 
+/* The text itself, or the name of a file that holds it. NULL: reported. */
+static char *read_integrity(const char *given) {
+        _cleanup_(freep) char *text = must(calloc(1, INTEGRITY_INFO_MAX + 1));
+        FILE *f;
+
+        if (*given == '{')
+                return must_printf("%s", given);
+        f = fopen(given, "re");
+        if (!f) {
+                report("cannot read --integrity %s: %m", given);
+                return NULL;
+        }
+        if (fread(text, 1, INTEGRITY_INFO_MAX + 1, f) > INTEGRITY_INFO_MAX) {
+                report("--integrity %s is no IntegrityCheckInfo: it is longer than %d bytes", given, INTEGRITY_INFO_MAX);
+                freep(&text);
+                text = NULL;
+        }
+        (void) fclose(f);
+        return TAKE_PTR(text);
+}
+
 static int apply_single_options(const struct arguments *arguments, struct inputs *inputs) {
-        static const enum option_id for_one_url[] = { OPTION_OUTPUT, OPTION_SHA256, OPTION_SIZE, OPTION_MIRROR };
+        static const enum option_id for_one_url[] = { OPTION_OUTPUT, OPTION_SHA256, OPTION_SIZE, OPTION_MIRROR, OPTION_INTEGRITY };
         struct list_entry *entry = inputs->entries;
 
         for (size_t i = 0; i < ELEMENTSOF(for_one_url); i++)
@@ -83,6 +106,11 @@ static int apply_single_options(const struct arguments *arguments, struct inputs
                 entry->mirrors = must_printf("%s", arguments->values[OPTION_MIRROR]);
                 for (char *p = entry->mirrors; *p; p++)
                         *p = *p == ' ' ? '\n' : *p;
+        }
+        if (option_given(arguments, OPTION_INTEGRITY)) {
+                entry->integrity_info = read_integrity(arguments->values[OPTION_INTEGRITY]);
+                if (!entry->integrity_info)
+                        return EXIT_LOCAL_FILE;
         }
         return EXIT_DONE;
 }
@@ -145,7 +173,10 @@ int inputs_collect(const struct arguments *arguments, int first, struct inputs *
                                                     .path = ret->paths[i],
                                                     .sha256 = entry->has_sha256 ? entry->sha256 : NULL,
                                                     .stated_size = size,
-                                                    .mirrors = entry->mirrors };
+                                                    .mirrors = entry->mirrors,
+                                                    .integrity_info = entry->integrity_info,
+                                                    .integrity_mandatory = entry->integrity_info &&
+                                                                           !option_given(arguments, OPTION_INTEGRITY_OPTIONAL) };
         }
         return check_names_differ(ret);
 }

@@ -12,6 +12,7 @@ void list_entry_done(struct list_entry *entry) {
         free(entry->url);
         free(entry->out);
         free(entry->mirrors);
+        free(entry->integrity_info);
         *entry = (struct list_entry) { 0 };
 }
 

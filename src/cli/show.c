@@ -155,7 +155,7 @@ static void show_guards(const dosvc_file_info *file) {
                 if (strcmp(words[i].integrity, file->integrity) == 0)
                         printf("%14s: %s%s\n", "integrity", words[i].text, file->integrity_mandatory ? " (mandatory)" : "");
         if (file->encrypted)
-                printf("%14s: decrypted before it is published\n", "encryption");
+                printf("%14s: it has a key; this version cannot decrypt\n", "encryption");
 }
 
 static int show_file(const dosvc_file_info *file, void *userdata) {

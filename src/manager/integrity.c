@@ -309,6 +309,13 @@ void file_run_guard(struct file_run *run) {
         struct job_file *file = run->file;
         int r;
 
+        if (!secret_is_none(&file->decryption_info)) {
+                /* Better nothing than what its owner would take for plain text. */
+                file_run_result(run, ENGINE_FAILED, ERROR_NOT_IMPLEMENTED, ERROR_CONTEXT_GENERAL_QUEUE_MANAGER, 0, false,
+                                "This version cannot decrypt. Take DecryptionInfo away to fetch the encrypted content.");
+                file_run_end(run);
+                return;
+        }
         if (!file->integrity_info && file->integrity_mandatory) {
                 file_run_result(run, ENGINE_FAILED, ERROR_INTEGRITY_UNSPECIFIED, ERROR_CONTEXT_GENERAL_QUEUE_MANAGER, 0, false,
                                 error_code_text(ERROR_INTEGRITY_UNSPECIFIED));
