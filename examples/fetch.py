@@ -7,8 +7,7 @@ from gi.repository import Gio, GLib
 
 url, path = sys.argv[1], os.path.abspath(sys.argv[2])
 bus = Gio.DBusConnection.new_for_address_sync(os.environ["DOSVC_ADDRESS"], Gio.DBusConnectionFlags.AUTHENTICATION_CLIENT, None, None)
-loop = GLib.MainLoop()
-ended = []
+loop, ended = GLib.MainLoop(), []
 
 
 def call(object_path, interface, method, arguments=None):
@@ -16,13 +15,11 @@ def call(object_path, interface, method, arguments=None):
 
 
 def on_signal(_bus, _sender, _path, _interface, name, arguments):
-    """The job is over when it is removed; until then each change of its properties is told."""
     if name == "JobRemoved":
         ended.append(arguments[2])
     elif name == "PropertiesChanged" and arguments[1].get("State") == "error":
         ended.append(arguments[1].get("Error", {}).get("Text", "error"))
-    if ended:
-        loop.quit()
+    return ended and loop.quit()
 
 
 bus.signal_subscribe(None, None, None, None, None, Gio.DBusSignalFlags.NONE, lambda *a: on_signal(*a[:5], a[5].unpack()))

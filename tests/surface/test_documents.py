@@ -52,6 +52,24 @@ def test_the_keys_in_dosvc_1_are_those_of_idl_properties_txt(tmp_path):
     assert keys == generated("properties-man", "idl/properties.txt", tmp_path)
 
 
+def test_the_concepts_name_every_state_and_waiting_reason():
+    page, source = read("docs/concepts.md"), read("src/protocol/states.c")
+    reasons = re.findall(r'\[WAITING_\w+\] = \{ "(\w+)"', source)
+    states = re.findall(r'\[JOB_(?:QUEUED|TRANSFERRING|SUSPENDED|ERROR|TRANSIENT_ERROR|TRANSFERRED|ACKNOWLEDGED|CANCELLED)\] = "(\w+)"', source)
+    assert len(reasons) > 10 and len(states) == 8
+    for word in set(reasons) - {"none"} | set(states):
+        assert re.search(rf"^\|[^|]*\b{word}\b", page, re.MULTILINE), word
+
+
+def test_every_page_of_docs_is_in_its_index_and_every_link_leads_somewhere():
+    index = read("docs/README.md")
+    for name in os.listdir(os.path.join(ROOT, "docs")):
+        assert name in ("README.md", "meson.build", "man") or f"]({name}" in index, name
+    for page in ("README.md", "docs/README.md", "docs/concepts.md", "examples/README.md"):
+        for link in re.findall(r"\]\(([^)#:]+)\)", read(page)):
+            assert os.path.exists(os.path.join(ROOT, os.path.dirname(page), link)), (page, link)
+
+
 def program(*path):
     found = os.path.join(os.environ.get("DOSVC_BUILD", os.path.join(ROOT, "build")), "src", *path)
     if not os.path.exists(found):
