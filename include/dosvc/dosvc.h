@@ -199,6 +199,8 @@ typedef struct dosvc_job_info {
         const char *instance; /* "system" or "user" */
         const char *kind;     /* "job" or "download" */
         int is_volatile;      /* ends with its client's connection */
+        uint64_t bytes_from_cache;   /* of bytes_fetched: what cache servers sent */
+        uint64_t bytes_from_mirrors; /* of bytes_fetched: what mirrors sent */
 } dosvc_job_info;
 
 typedef struct dosvc_file_info {

@@ -167,7 +167,7 @@ uint64_t now_realtime_usec(void);
 /* ---- table.c: columns for people ---- */
 
 #define SHORT_ID 8 /* digits of an id that are shown at least */
-#define TABLE_COLUMNS 10
+#define TABLE_COLUMNS 11
 
 /* Cells are kept until the end, so that each column gets the width that it needs; the last one is cut at the terminal's edge. */
 struct table {

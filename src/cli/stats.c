@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
-/* What was moved, from where, how fast and how long it took: of each live job, and of all of them together with the history. All bytes
- * come from the origin: there are no peers and no cache server yet, and their columns say 0. */
+/* What was moved, from where, how fast and how long it took: of each live job, and of all of them together with the history. There are no
+ * peers yet: their column says 0. The history does not tell caches and mirrors from the origin. */
 
 #define USEC_PER_SEC UINT64_C(1000000)
 #define HISTORY_ALL SIZE_MAX
@@ -16,7 +16,8 @@ struct numbers {
         uint64_t files_total, files_transferred;
         uint64_t bytes_total; /* DOSVC_UNKNOWN: not all sizes are known */
         uint64_t bytes_transferred, bytes_durable;
-        uint64_t bytes_from_origin;
+        uint64_t bytes_fetched; /* over the network: from all of them */
+        uint64_t bytes_from_origin, bytes_from_cache, bytes_from_mirrors;
         uint64_t bytes_again; /* fetched a second time, or dropped */
         uint64_t errors;
         uint64_t seconds; /* from creation to the last byte, or to now */
@@ -40,7 +41,10 @@ static void add_numbers(struct numbers *sum, const struct numbers *one) {
         add(&sum->bytes_total, one->bytes_total);
         add(&sum->bytes_transferred, one->bytes_transferred);
         add(&sum->bytes_durable, one->bytes_durable);
+        add(&sum->bytes_fetched, one->bytes_fetched);
         add(&sum->bytes_from_origin, one->bytes_from_origin);
+        add(&sum->bytes_from_cache, one->bytes_from_cache);
+        add(&sum->bytes_from_mirrors, one->bytes_from_mirrors);
         add(&sum->bytes_again, one->bytes_again);
         sum->errors += one->errors;
         sum->seconds += one->seconds;
@@ -51,10 +55,12 @@ static uint64_t seconds_between(uint64_t from_usec, uint64_t to_usec) {
 }
 
 static uint64_t average(const struct numbers *numbers) {
-        return numbers->bytes_from_origin / (numbers->seconds ? numbers->seconds : 1);
+        return numbers->bytes_fetched / (numbers->seconds ? numbers->seconds : 1);
 }
 
 static struct numbers numbers_of_job(const dosvc_job_info *job) {
+        uint64_t others = job->bytes_from_cache + job->bytes_from_mirrors;
+
         return (struct numbers) {
                 .jobs = 1,
                 .files_total = job->files_total,
@@ -62,7 +68,10 @@ static struct numbers numbers_of_job(const dosvc_job_info *job) {
                 .bytes_total = job->bytes_total,
                 .bytes_transferred = job->bytes_transferred,
                 .bytes_durable = job->bytes_durable,
-                .bytes_from_origin = job->bytes_fetched,
+                .bytes_fetched = job->bytes_fetched,
+                .bytes_from_origin = job->bytes_fetched > others ? job->bytes_fetched - others : 0,
+                .bytes_from_cache = job->bytes_from_cache,
+                .bytes_from_mirrors = job->bytes_from_mirrors,
                 .bytes_again = job->bytes_fetched > job->bytes_transferred ? job->bytes_fetched - job->bytes_transferred : 0,
                 .errors = job->error_count,
                 .seconds = seconds_between(job->created, job->transferred ? job->transferred : now_realtime_usec()),
@@ -77,6 +86,7 @@ static struct numbers numbers_of_history(const dosvc_history_info *entry) {
                 .bytes_total = entry->bytes_total,
                 .bytes_transferred = entry->bytes_transferred,
                 .bytes_durable = entry->bytes_transferred,
+                .bytes_fetched = entry->bytes_from_origin,
                 .bytes_from_origin = entry->bytes_from_origin,
                 .bytes_again = entry->bytes_from_origin > entry->bytes_transferred ? entry->bytes_from_origin - entry->bytes_transferred : 0,
                 .errors = entry->error.hresult != 0,
@@ -99,9 +109,11 @@ static json_t *json_of_numbers(const struct numbers *numbers) {
                 { "bytes_total", numbers->bytes_total },
                 { "bytes_transferred", numbers->bytes_transferred },
                 { "bytes_durable", numbers->bytes_durable },
+                { "bytes_fetched", numbers->bytes_fetched },
                 { "bytes_from_origin", numbers->bytes_from_origin },
+                { "bytes_from_mirrors", numbers->bytes_from_mirrors },
+                { "bytes_from_cache", numbers->bytes_from_cache },
                 { "bytes_from_peers", 0 },
-                { "bytes_from_cache", 0 },
                 { "bytes_fetched_again", numbers->bytes_again },
                 { "error_count", numbers->errors },
                 { "seconds", numbers->seconds },
@@ -115,11 +127,12 @@ static json_t *json_of_numbers(const struct numbers *numbers) {
 }
 
 static void add_row(struct table *table, char *name, const char *state, const struct numbers *numbers) {
-        char bytes[FORMAT_SHORT], origin[FORMAT_SHORT], again[FORMAT_SHORT], rate[FORMAT_SHORT], time[FORMAT_SHORT];
+        char bytes[FORMAT_SHORT], origin[FORMAT_SHORT], mirrors[FORMAT_SHORT], cache[FORMAT_SHORT], again[FORMAT_SHORT], rate[FORMAT_SHORT], time[FORMAT_SHORT];
 
         table_add(table, (char *[]) { name, text(state), must_printf("%" PRIu64 "/%" PRIu64, numbers->files_transferred, numbers->files_total),
                                       text(format_size(numbers->bytes_transferred, bytes)), text(format_size(numbers->bytes_from_origin, origin)),
-                                      text("0 B"), text(format_size(numbers->bytes_again, again)),
+                                      text(format_size(numbers->bytes_from_mirrors, mirrors)), text(format_size(numbers->bytes_from_cache, cache)),
+                                      text(format_size(numbers->bytes_again, again)),
                                       must_printf("%s/s", format_size(average(numbers), rate)), text(format_duration(numbers->seconds, time)),
                                       must_printf("%" PRIu64, numbers->errors) });
 }
@@ -179,7 +192,6 @@ static int stats_of_named(const struct arguments *arguments, struct stats *stats
 
 static int print_stats(struct stats *stats, bool is_of_all) {
         struct numbers total = stats->live;
-        int code;
 
         add_numbers(&total, &stats->finished);
         if (stats->jobs)
@@ -190,17 +202,16 @@ static int print_stats(struct stats *stats, bool is_of_all) {
                 add_row(&stats->table, must_printf("%" PRIu64 " finished", stats->finished.jobs), "", &stats->finished);
         add_row(&stats->table, must_printf("%" PRIu64 " in total", total.jobs), "", &total);
         table_print(&stats->table);
-        code = finish_output();
-        return code;
+        return finish_output();
 }
 
 int command_stats(const struct arguments *arguments) {
-        struct stats stats = { .table = { .n_columns = 10, .right_aligned = 0x3fc } };
+        struct stats stats = { .table = { .n_columns = 11, .right_aligned = 0x7fc } };
         int code;
 
         if (option_given(arguments, OPTION_JSON))
                 stats.jobs = must(json_array());
-        table_add(&stats.table, (char *[]) { text("ID"), text("STATE"), text("FILES"), text("BYTES"), text("ORIGIN"), text("PEERS"), text("TWICE"),
+        table_add(&stats.table, (char *[]) { text("ID"), text("STATE"), text("FILES"), text("BYTES"), text("ORIGIN"), text("MIRRORS"), text("CACHE"), text("TWICE"),
                                              text("AVERAGE"), text("TIME"), text("ERRORS") });
         code = arguments->n_operands > 0 ? stats_of_named(arguments, &stats) : connect_each(arguments, stats_of_one_service, &stats);
         if (code == EXIT_DONE)

@@ -284,6 +284,8 @@ static const struct field job_fields[] = {
         JOB_FIELD("BytesTransferred", FIELD_U64, bytes_transferred),
         JOB_FIELD("BytesDurable", FIELD_U64, bytes_durable),
         JOB_FIELD("BytesFetched", FIELD_U64, bytes_fetched),
+        JOB_FIELD("BytesFromCache", FIELD_U64, bytes_from_cache),
+        JOB_FIELD("BytesFromMirrors", FIELD_U64, bytes_from_mirrors),
         JOB_FIELD("FilesTotal", FIELD_U64, files_total),
         JOB_FIELD("FilesTransferred", FIELD_U64, files_transferred),
         JOB_MORE("Started", FIELD_BOOL, started),

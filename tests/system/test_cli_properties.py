@@ -122,11 +122,11 @@ def test_stats_count_by_source_and_in_total(instance, origin, target):
     assert [job["id"] for job in stats["jobs"]] == [job_id] and stats["jobs"][0]["bytes_total"] is None
     total = stats["total"]
     assert total["jobs"] == 2 and total["files_total"] == 3 and total["files_transferred"] == 2
-    assert total["bytes_transferred"] == total["bytes_from_origin"] == 4 * MIB
-    assert total["bytes_from_peers"] == total["bytes_from_cache"] == total["bytes_fetched_again"] == 0
+    assert total["bytes_transferred"] == total["bytes_fetched"] == total["bytes_from_origin"] == 4 * MIB
+    assert total["bytes_from_peers"] == total["bytes_from_mirrors"] == total["bytes_from_cache"] == total["bytes_fetched_again"] == 0
     assert stats["finished"]["bytes_total"] == 4 * MIB and total["bytes_per_second"] > 0
     lines = instance.run("stats", check=True).stdout.splitlines()
-    assert lines[0].split() == ["ID", "STATE", "FILES", "BYTES", "ORIGIN", "PEERS", "TWICE", "AVERAGE", "TIME", "ERRORS"]
+    assert lines[0].split() == ["ID", "STATE", "FILES", "BYTES", "ORIGIN", "MIRRORS", "CACHE", "TWICE", "AVERAGE", "TIME", "ERRORS"]
     assert lines[1].startswith(job_id[:8]) and lines[2].startswith("1 finished") and lines[3].startswith("2 in total")
     assert instance.json("stats", job_id)["total"]["jobs"] == 1
     assert instance.run("stats", "00000000-0000-0000-0000-000000000000").returncode == 3
