@@ -65,10 +65,12 @@ int files_fd(const struct files *files) {
 }
 
 size_t files_dispatch(struct files *files) {
+        mounts_next_turn(files->mounts);
         return workers_dispatch(files->workers);
 }
 
 size_t files_wait(struct files *files) {
+        mounts_next_turn(files->mounts);
         return workers_wait(files->workers);
 }
 

@@ -59,6 +59,8 @@ struct files_handle *handle_unref(struct files *files, struct files_handle *hand
         assert(handle->n_refs > 0);
         if (--handle->n_refs > 0)
                 return NULL;
+        if (handle->is_counted)
+                atomic_fetch_sub(&handle->mount->n_open, 1);
         if (!files->workers) /* files_free() */
                 return handle_destroy(handle);
         handle->close_request = (struct request) { .run = close_run, .destroy = close_destroy };
@@ -183,6 +185,8 @@ static void open_complete(struct request *request) {
                 /* From here on the real mount is known, whatever links the path leads through. */
                 if (mount_id != 0 && mounts_find_id(request->files->mounts, mount_id, &handle->mount) == 0)
                         mounts_learn(request->files->mounts, self->directory_path, mount_id);
+                atomic_fetch_add(&handle->mount->n_open, 1);
+                handle->is_counted = true;
                 result.handle = handle;
                 result.fd = handle->fd;
                 result.temp = handle->facts.identity;

@@ -10,6 +10,7 @@ struct files_handle {
         struct request close_request; /* embedded, so that closing cannot fail */
         unsigned n_refs; /* the receiver's, and one per request under way */
         struct mount *mount;
+        bool is_counted; /* in mount->n_open */
         struct directory *directory;
         int fd;
         char temp_name[FILES_TEMP_NAME_MAX];

@@ -215,18 +215,33 @@ static int publish_item(const struct list_item *item, struct open_directory *dir
         return rename_no_replace(directory->fd, item->temp_name, item->name);
 }
 
-static int step_publish(const struct list_item *item, struct open_directory *directory) {
+/* As nearly always: the file is under its temp name, and nothing in its way. 1: that was so, and it is done; 0: look closer. */
+static int publish_at_once(const struct list_item *item, const struct open_directory *directory) {
+        struct file_facts temp;
+
+        if (!*item->temp_name || item->item.mtime_usec > 0 || path_facts(directory->fd, item->temp_name, &temp) < 0 ||
+            !facts_are_ours(&temp, geteuid()) || temp.n_links != 1 ||
+            !files_identity_equal(&temp.identity, &item->item.temp))
+                return 0;
+        return renameat2(directory->fd, item->temp_name, directory->fd, item->name, RENAME_NOREPLACE) == 0;
+}
+
+static int publish_with_care(const struct list_item *item, struct open_directory *directory) {
         struct file_facts temp, replaced;
         enum place place;
+        int r;
+
+        r = find_item(item, directory, &place, &temp, &replaced);
+        return r < 0 ? r : publish_item(item, directory, place, &replaced);
+}
+
+static int step_publish(const struct list_item *item, struct open_directory *directory) {
         int r;
 
         r = judge_directory(item, directory);
         if (r < 0)
                 return r;
-        r = find_item(item, directory, &place, &temp, &replaced);
-        if (r < 0)
-                return r;
-        r = publish_item(item, directory, place, &replaced);
+        r = publish_at_once(item, directory) > 0 ? 0 : publish_with_care(item, directory);
         if (r < 0)
                 return r;
         /* Also for what was there: the crash may have come between rename and sync. */

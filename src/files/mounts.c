@@ -34,6 +34,7 @@ struct mounts {
         struct alias aliases[ALIASES_MAX];
         size_t n_aliases;
         struct mount *list;
+        bool is_fresh; /* the kernel was asked for changes in this turn */
 };
 
 static bool is_octal(const char *s, char first_max) {
@@ -231,8 +232,15 @@ int mounts_find_id(struct mounts *mounts, uint64_t id, struct mount **ret) {
 static void table_refresh(struct mounts *mounts) {
         struct pollfd p = { .fd = mounts->fd, .events = POLLPRI };
 
-        if (mounts->fd >= 0 && (mounts->table.n == 0 || (poll(&p, 1, 0) > 0 && (p.revents & (POLLERR | POLLPRI)))))
+        if (mounts->is_fresh || mounts->fd < 0)
+                return;
+        if (mounts->table.n == 0 || (poll(&p, 1, 0) > 0 && (p.revents & (POLLERR | POLLPRI))))
                 (void) table_read(mounts);
+        mounts->is_fresh = mounts->table.n > 0;
+}
+
+void mounts_next_turn(struct mounts *mounts) {
+        mounts->is_fresh = false;
 }
 
 int mounts_find(struct mounts *mounts, const char *path, struct mount **ret) {

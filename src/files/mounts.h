@@ -7,6 +7,7 @@
 #pragma once
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "base/macros.h"
 
@@ -25,6 +26,8 @@ struct mount {
         /* src/files/sync.c: what waits for LANE_SYNC; also taken by its thread. */
         pthread_mutex_t lock;
         struct sync_request *waiting;
+        unsigned n_waiting;
+        atomic_uint n_open; /* handles; counted by the loop's thread */
         struct mount *next; /* private */
 };
 
@@ -35,6 +38,8 @@ static inline const void *mount_lane(const struct mount *mount, enum lane lane) 
 struct mounts;
 int mounts_new(struct mounts **ret);
 struct mounts *mounts_free(struct mounts *mounts);
+/* From here on the kernel is asked for changes of its mounts again: once for all that is looked for in a turn. */
+void mounts_next_turn(struct mounts *mounts);
 /* -ENOMEM is the only failure: without /proc all paths share one mount. */
 int mounts_find(struct mounts *mounts, const char *path, struct mount **ret);
 int mounts_find_id(struct mounts *mounts, uint64_t id, struct mount **ret);

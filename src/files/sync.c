@@ -12,6 +12,10 @@
 /* From here on one syncfs(2), which also waits for what others wrote, is cheaper than a flush of the disk's cache
  * per file. */
 #define SYNCFS_MIN 32
+/* While so many more files are open, their end is near: they are waited for this long, once, so that a flush of the disk serves tens of
+ * files and not three (PostgreSQL: commit_delay, commit_siblings). */
+#define SIBLINGS_MIN SYNCFS_MIN
+#define SIBLINGS_DELAY_USEC 4000
 
 /* A failed sync is final for the handle: the kernel has marked the pages clean, and the next call would say 0 (ATC
  * 2020, "Can Applications Recover from fsync Failures?"). */
@@ -53,30 +57,38 @@ static int handle_sync_outcome(struct files_handle *handle) {
         return r;
 }
 
-static bool sync_whole_file_system(const struct sync_request *list) {
-        const struct sync_request *sync;
-        unsigned n = 0;
-
-        DL_FOREACH(list, sync)
-                n += sync->error == 0;
+/* Return: false if each file is to be synced by itself. */
+static bool sync_whole_file_system(const struct sync_request *list, unsigned n) {
         if (n < SYNCFS_MIN || !file_system_syncs_as_a_whole(list->handle->fd))
                 return false;
         /* It may fail for somebody else's file: then each of ours is asked by itself. */
         return syncfs(list->handle->fd) == 0;
 }
 
+/* Only a push, not a promise. Alone it would be a waste. */
+static void begin_write_back(const struct sync_request *list) {
+        const struct sync_request *sync;
+
+        if (!list || !list->next)
+                return;
+        DL_FOREACH(list, sync)
+                if (sync->error == 0)
+                        (void) sync_file_range(sync->handle->fd, 0, 0, SYNC_FILE_RANGE_WRITE);
+}
+
 static void sync_list(struct sync_request *list) {
         struct sync_request *sync;
+        unsigned n = 0;
         bool synced;
 
         DL_FOREACH(list, sync) {
                 if (sync->prepare)
                         sync->error = sync->prepare(sync);
-                /* Only a push, not a promise. Alone it would be a waste. */
-                if (sync->error == 0 && list->next)
-                        (void) sync_file_range(sync->handle->fd, 0, 0, SYNC_FILE_RANGE_WRITE);
+                n += sync->error == 0;
         }
-        synced = sync_whole_file_system(list);
+        synced = sync_whole_file_system(list, n);
+        if (!synced)
+                begin_write_back(list);
         DL_FOREACH(list, sync)
                 if (sync->error == 0)
                         sync->error = synced ? handle_sync_outcome(sync->handle) :
@@ -87,6 +99,17 @@ static void sync_list(struct sync_request *list) {
                                                              sync->handle->fd);
 }
 
+/* Lock held on entry and exit. */
+static void wait_for_siblings(struct mount *mount) {
+        unsigned n_open = atomic_load(&mount->n_open), n_waiting = mount->n_waiting;
+
+        if (n_waiting >= SYNCFS_MIN || n_open < n_waiting + SIBLINGS_MIN)
+                return;
+        pthread_mutex_unlock(&mount->lock);
+        (void) usleep(SIBLINGS_DELAY_USEC);
+        pthread_mutex_lock(&mount->lock);
+}
+
 static void sync_run_batch(struct request *request) {
         struct sync_request *self = CONTAINER_OF(request, struct sync_request, request), *batch = NULL, *sync, *tmp;
         struct mount *mount = self->handle->mount;
@@ -94,10 +117,13 @@ static void sync_run_batch(struct request *request) {
 
         pthread_mutex_lock(&mount->lock);
         if (!self->taken)
+                wait_for_siblings(mount);
+        if (!self->taken)
                 DL_FOREACH_SAFE(mount->waiting, sync, tmp) {
                         if (n++ == BATCH_MAX)
                                 break;
                         DL_DELETE(mount->waiting, sync);
+                        mount->n_waiting--;
                         sync->taken = true;
                         DL_APPEND(batch, sync);
                 }
@@ -134,6 +160,7 @@ void sync_request_submit(struct files *files, struct sync_request *sync, enum la
         if (lane == LANE_SYNC) {
                 pthread_mutex_lock(&mount->lock);
                 DL_APPEND(mount->waiting, sync);
+                mount->n_waiting++;
                 pthread_mutex_unlock(&mount->lock);
         }
         request_submit(files, &sync->request, mount_lane(mount, lane));

@@ -1,6 +1,23 @@
 /* Checkpoints: which bytes of a temp file survive a crash. First the data is synced, then the row speaks of it, never the other way round. */
 #include "manager/private.h"
 
+/* When the next checkpoint of this run is due, on CLOCK_MONOTONIC. */
+static uint64_t file_run_checkpoint_due(const struct file_run *run) {
+        const struct manager_limits *limits = &run->manager->limits;
+
+        if (run->step != STEP_TRANSFER || run->since_checkpoint_bytes == 0 || run->checkpoint_running)
+                return USEC_INFINITY;
+        return u64_add_saturated(run->last_checkpoint_monotonic, run->since_checkpoint_bytes >= limits->checkpoint_bytes
+                                                                         ? CHECKPOINT_MIN_GAP_USEC
+                                                                         : limits->checkpoint_interval_usec);
+}
+
+void file_run_note_unsynced(struct file_run *run) {
+        struct manager *m = run->manager;
+
+        m->checkpoint_at_monotonic = MIN(m->checkpoint_at_monotonic, file_run_checkpoint_due(run));
+}
+
 static void file_run_checkpointed(int error, void *userdata) {
         struct file_run *run = userdata;
         struct manager *m = run->manager;
@@ -24,6 +41,7 @@ static void file_run_checkpointed(int error, void *userdata) {
                 run->stop = true;
         }
         if (run->request_id != 0) {
+                file_run_note_unsynced(run); /* what came meanwhile */
                 if (run->stop)
                         engine_stop(m->engine, run->request_id);
                 return;
@@ -54,35 +72,23 @@ int file_run_checkpoint(struct file_run *run) {
         return 1;
 }
 
-/* When the next checkpoint of this run is due, on CLOCK_MONOTONIC. */
-static uint64_t file_run_checkpoint_due(const struct file_run *run) {
-        const struct manager_limits *limits = &run->manager->limits;
-
-        if (run->step != STEP_TRANSFER || run->since_checkpoint_bytes == 0 || run->checkpoint_running)
-                return USEC_INFINITY;
-        return u64_add_saturated(run->last_checkpoint_monotonic, run->since_checkpoint_bytes >= limits->checkpoint_bytes
-                                                                         ? CHECKPOINT_MIN_GAP_USEC
-                                                                         : limits->checkpoint_interval_usec);
-}
-
 void manager_checkpoints(struct manager *m) {
         uint64_t now = clock_now(m->clock, CLOCK_ID_MONOTONIC);
         struct file_run *run, *tmp;
 
+        if (now < m->checkpoint_at_monotonic)
+                return;
+        m->checkpoint_at_monotonic = USEC_INFINITY;
         DL_FOREACH_SAFE(m->file_runs, run, tmp) {
-                if (file_run_checkpoint_due(run) > now)
-                        continue;
-                if (file_run_checkpoint(run) < 0)
+                if (file_run_checkpoint_due(run) <= now && file_run_checkpoint(run) < 0)
                         run->last_checkpoint_monotonic = now; /* no memory: later */
+                file_run_note_unsynced(run);
         }
 }
 
 uint64_t manager_next_checkpoint(const struct manager *m) {
-        uint64_t monotonic = clock_now(m->clock, CLOCK_ID_MONOTONIC), next = USEC_INFINITY;
-        struct file_run *run;
+        uint64_t monotonic = clock_now(m->clock, CLOCK_ID_MONOTONIC), next = m->checkpoint_at_monotonic;
 
-        DL_FOREACH(m->file_runs, run)
-                next = MIN(next, file_run_checkpoint_due(run));
         if (next == USEC_INFINITY)
                 return next;
         return u64_add_saturated(manager_boottime(m), next > monotonic ? next - monotonic : 0);

@@ -182,6 +182,7 @@ static void engine_progress(void *userdata, uint64_t id, uint64_t start, uint64_
                 run->since_checkpoint_bytes += end - start;
         else if (file_run_judge(run) < 0)
                 log_debug("cannot judge pieces now"); /* no memory: the next progress tries again */
+        file_run_note_unsynced(run);
         if (job_run(job)->scheduled)
                 schedule_progressed(m->schedule, job);
         manager_job_changed(m, job, false);
@@ -293,6 +294,7 @@ void file_run_transfer(struct file_run *run) {
         run->refetch = run->leave_source = false;
         run->received_at_start = intervals_total(&file->received);
         run->last_checkpoint_monotonic = clock_now(m->clock, CLOCK_ID_MONOTONIC);
+        file_run_note_unsynced(run);
         r = file_run_ask(run, &(struct engine_request) {
                         .fd = run->fd,
                         .url = url,

@@ -426,6 +426,7 @@ static int take_verdict(struct file_run *run, size_t index, bool bad) {
 
         if (!bad) {
                 run->since_checkpoint_bytes += run->pieces[index].bytes;
+                file_run_note_unsynced(run);
                 return intervals_add(&run->vouched, run->pieces[index].start, piece_end(run, index));
         }
         r = drop_piece(run, index);

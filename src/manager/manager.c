@@ -36,6 +36,7 @@ int manager_new(const struct manager_config *config, struct manager **ret) {
                 .max_file_runs = config->limits.files_in_flight,
                 .changed_at = USEC_INFINITY,
                 .notify_at = USEC_INFINITY,
+                .checkpoint_at_monotonic = USEC_INFINITY,
         };
         r = schedule_new(&config->schedule, config->clock, &m->schedule);
         if (r < 0)

@@ -207,6 +207,7 @@ struct manager {
 
         struct job_run *changed;
         uint64_t changed_at;            /* when the coalesced ones go out, CLOCK_BOOTTIME */
+        uint64_t checkpoint_at_monotonic; /* no checkpoint is due before: most turns need not look at every file */
         uint64_t notify_at;             /* earliest retry or modification */
         bool schedule_dirty;
         bool stopping;
@@ -291,6 +292,7 @@ void job_run_forget_sources(struct job_run *job);
 /* checkpoint.c */
 /* 1: one is under way, 0: there is nothing to record, -errno. */
 int file_run_checkpoint(struct file_run *run);
+void file_run_note_unsynced(struct file_run *run);           /* after any change that makes a checkpoint due sooner */
 void manager_checkpoints(struct manager *m);                 /* starts those that are due */
 uint64_t manager_next_checkpoint(const struct manager *m);   /* CLOCK_BOOTTIME */
 

@@ -155,6 +155,8 @@ void file_run_end(struct file_run *run) {
                 (void) job_file_forget_received(file); /* what no checkpoint covered will be fetched again */
         run->handle = files_close(m->files, run->handle);
         DL_DELETE(m->file_runs, run);
+        if (!m->file_runs)
+                m->checkpoint_at_monotonic = USEC_INFINITY;
         m->n_file_runs--;
         job_run(file->job)->n_file_runs--;
         file->attachment = NULL;

@@ -29,6 +29,7 @@ static const char *const statement_sql[_ROWS_STATEMENT_MAX] = {
         [ROWS_ADD_REQUESTED] = "INSERT INTO requested_range (job,file,place,start,length) VALUES (?,?,?,?,?)",
         [ROWS_REMOVE_DURABLE] = "DELETE FROM durable_range WHERE job=? AND file=?",
         [ROWS_ADD_DURABLE] = "INSERT INTO durable_range (job,file,start,stop) VALUES (?,?,?,?)",
+        [ROWS_HAS_DURABLE] = "SELECT 1 FROM durable_range LIMIT 1",
         [ROWS_ADD_HISTORY] = "INSERT INTO history (key" HISTORY_FIELDS(COLUMN) ") VALUES (NULL" HISTORY_FIELDS(PLACE) ")",
         [ROWS_TRIM_HISTORY] = "DELETE FROM history WHERE key<=?",
         [ROWS_LOAD_JOBS] = "SELECT key,id" JOB_FIELDS(COLUMN) " FROM job ORDER BY key",
@@ -45,7 +46,7 @@ static int rows_error(struct rows *rows, int rc) {
 }
 
 int rows_init(struct rows *rows, sqlite3 *db, const struct sealer *sealer) {
-        *rows = (struct rows) { .db = db, .sealer = sealer };
+        *rows = (struct rows) { .db = db, .sealer = sealer, .has_durable = true };
         for (size_t i = 0; i < ELEMENTSOF(statement_sql); i++) {
                 int rc = sqlite3_prepare_v3(db, statement_sql[i], -1, SQLITE_PREPARE_PERSISTENT, &rows->statements[i],
                                             NULL);
@@ -98,6 +99,7 @@ int rows_commit(struct rows *rows) {
 }
 
 int rows_rollback(struct rows *rows) {
+        rows->has_durable = true; /* what was taken away may be there again */
         return sqlite3_get_autocommit(rows->db) ? 0 : rows_run(rows, ROWS_ROLLBACK, NULL);
 }
 
@@ -270,16 +272,26 @@ static bool file_is_whole(const struct job_file *record) {
                record->durable.items[0].end == record->size;
 }
 
-static int rows_save_durable(struct rows *rows, int64_t key, const struct job_file *record) {
-        int r;
+static int rows_note_durable(struct rows *rows) {
+        int r = rows_run(rows, ROWS_HAS_DURABLE, NULL);
 
-        r = ROWS_BIND_NUMBERS(rows, ROWS_REMOVE_DURABLE, key, record->index);
-        if (r < 0)
-                return r;
-        r = rows_run(rows, ROWS_REMOVE_DURABLE, NULL);
+        if (r >= 0)
+                rows->has_durable = r > 0;
+        return r;
+}
+
+static int rows_save_durable(struct rows *rows, int64_t key, const struct job_file *record) {
+        int r = 0;
+
+        if (rows->has_durable) {
+                r = ROWS_BIND_NUMBERS(rows, ROWS_REMOVE_DURABLE, key, record->index);
+                if (r == 0)
+                        r = rows_run(rows, ROWS_REMOVE_DURABLE, NULL);
+        }
         for (size_t i = 0; r == 0 && i < record->durable.n_items && !file_is_whole(record); i++) {
                 const struct interval *item = &record->durable.items[i];
 
+                rows->has_durable = true;
                 r = ROWS_BIND_NUMBERS(rows, ROWS_ADD_DURABLE, key, record->index, (int64_t) item->start,
                                       (int64_t) item->end);
                 if (r == 0)
@@ -310,6 +322,8 @@ static int rows_write_job(struct rows *rows, const struct batch_job *job) {
 
         if (job->removed) {
                 r = rows_run_with_id(rows, ROWS_REMOVE_JOB, &job->id, NULL);
+                if (r >= 0 && rows->has_durable)
+                        r = rows_note_durable(rows);
                 if (r < 0)
                         return r;
         }
@@ -776,5 +790,5 @@ int rows_load(struct rows *rows, const struct store_visitor *visitor, void *user
                 r = load_history(rows, visitor, userdata);
         for (int i = ROWS_LOAD_JOBS; i <= ROWS_LOAD_HISTORY; i++)
                 (void) sqlite3_reset(rows->statements[i]);
-        return r;
+        return r == 0 ? MIN(rows_note_durable(rows), 0) : r;
 }

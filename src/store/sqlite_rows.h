@@ -19,6 +19,7 @@ enum rows_statement {
         ROWS_ADD_REQUESTED,
         ROWS_REMOVE_DURABLE,
         ROWS_ADD_DURABLE,
+        ROWS_HAS_DURABLE,
         ROWS_ADD_HISTORY,
         ROWS_TRIM_HISTORY,
         ROWS_LOAD_JOBS,
@@ -33,6 +34,7 @@ struct rows {
         sqlite3 *db; /* NOT owned */
         const struct sealer *sealer; /* NOT owned */
         sqlite3_stmt *statements[_ROWS_STATEMENT_MAX];
+        bool has_durable; /* there may be rows in durable_range: while there are none, none need be looked for */
         int rc; /* of the last failing SQLite call: whether it is final */
 };
 
