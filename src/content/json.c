@@ -16,9 +16,8 @@ int base64_decode(const char *text, size_t length, uint8_t *ret, size_t max, siz
                 return -EINVAL;
         while (n_padding < 2 && text[length - 1 - n_padding] == '=')
                 n_padding++;
-        for (size_t i = 0; i < length - n_padding; i++)
-                if (!text[i] || !strchr(ALPHABET, text[i]))
-                        return -EINVAL;
+        if (strspn(text, ALPHABET) < length - n_padding)
+                return -EINVAL;
         size = length / 4 * 3 - n_padding;
         if (size > max || EVP_DecodeBlock(decoded, (const unsigned char *) text, (int) length) < 0) {
                 OPENSSL_cleanse(decoded, sizeof(decoded));

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <linux/posix_acl.h>
 #include <linux/posix_acl_xattr.h>
+#include <openssl/evp.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -506,6 +507,121 @@ static void what_a_batch_made_durable_survives_a_power_cut(void **state) {
 
 #define FIXTURE_TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 
+/* ---- pieces ---- */
+
+/* "content" in pieces of 4 bytes; @bad gets the wrong hash. */
+static void make_pieces(struct files_piece pieces[static 2], size_t bad) {
+        for (size_t i = 0; i < 2; i++) {
+                pieces[i] = (struct files_piece) { .start = i * 4, .bytes = i == 0 ? 4 : 3 };
+                assert_int_equal(EVP_Digest("content" + i * 4, pieces[i].bytes, pieces[i].hash, NULL, EVP_sha256(), NULL), 1);
+        }
+        if (bad < 2)
+                pieces[bad].hash[0] ^= 1;
+}
+
+struct verdict {
+        bool called;
+        int error;
+        bool bad[2];
+};
+
+static void take_verdict(int error, const bool *bad, size_t n, void *userdata) {
+        struct verdict *verdict = userdata;
+
+        assert_int_equal(n, 2);
+        verdict->called = true;
+        verdict->error = error;
+        memcpy(verdict->bad, bad, sizeof(verdict->bad));
+}
+
+static void pieces_are_judged_while_the_file_is_open(void **state) {
+        struct fixture *f = *state;
+        char temp[FILES_TEMP_NAME_MAX];
+        struct files_handle *handle = content_handle(f, "f", temp);
+        struct files_piece pieces[2];
+        struct verdict verdict = {};
+
+        make_pieces(pieces, 1);
+        assert_int_equal(files_verify(f->files, handle, pieces, 2, take_verdict, &verdict), 0);
+        wait_for(f, &verdict.called);
+        assert_int_equal(verdict.error, 0);
+        assert_false(verdict.bad[0]);
+        assert_true(verdict.bad[1]);
+        pieces[1].bytes = 4; /* behind the end */
+        verdict.called = false;
+        assert_int_equal(files_verify(f->files, handle, pieces, 2, take_verdict, &verdict), 0);
+        wait_for(f, &verdict.called);
+        assert_int_equal(verdict.error, -EMSGSIZE);
+        files_close(f->files, handle);
+}
+
+static void a_file_with_a_bad_piece_is_not_finished(void **state) {
+        struct fixture *f = *state;
+
+        for (size_t bad = 0; bad < 3; bad++) {
+                char temp[FILES_TEMP_NAME_MAX], name[8];
+                struct files_piece pieces[2];
+                struct files_handle *handle;
+
+                snprintf(name, sizeof(name), "f%zu", bad);
+                handle = content_handle(f, name, temp);
+                make_pieces(pieces, bad);
+                assert_int_equal(finish_now(f, handle, &(struct files_finish_request) {
+                                .size = 7, .pieces = pieces, .n_pieces = 2, .mode = 0644 }).error, bad < 2 ? -EILSEQ : 0);
+                files_close(f->files, handle);
+        }
+}
+
+struct scratch {
+        bool called;
+        int fd;
+};
+
+static void take_scratch(int error, int fd, void *userdata) {
+        struct scratch *scratch = userdata;
+
+        assert_int_equal(error, 0);
+        *scratch = (struct scratch) { true, fd };
+}
+
+struct read_hashes {
+        bool called;
+        int error;
+        struct piece_hashes *hashes;
+};
+
+static void take_hashes(int error, struct piece_hashes *hashes, void *userdata) {
+        *(struct read_hashes *) userdata = (struct read_hashes) { true, error, hashes };
+}
+
+static void a_piece_hash_file_is_read_from_a_file_without_a_name(void **state) {
+        static const char text[] = "{\"MajorVersion\":1,\"ContentLength\":0,\"PieceSize\":1024,\"Pieces\":[]}";
+        struct fixture *f = *state;
+        char temp[FILES_TEMP_NAME_MAX];
+        struct files_handle *handle = content_handle(f, "f", temp);
+        struct integrity_info expected = {};
+        struct scratch scratch = {};
+        struct read_hashes result = {};
+
+        assert_int_equal(files_scratch(f->files, handle, take_scratch, &scratch), 0);
+        wait_for(f, &scratch.called);
+        assert_int_equal(fixture_count(f, ""), 1); /* the temp file, and nothing else */
+        assert_int_equal(fd_pwrite_all(scratch.fd, text, strlen(text), 0), 0);
+        assert_int_equal(files_read_hashes(f->files, handle, scratch.fd, strlen(text), &expected, take_hashes, &result), 0);
+        wait_for(f, &result.called);
+        assert_int_equal(result.error, 0);
+        assert_int_equal(result.hashes->piece_bytes, 1024);
+        piece_hashes_free(result.hashes);
+        result = (struct read_hashes) {};
+        expected.has_digest = true;
+        assert_int_equal(files_read_hashes(f->files, handle, scratch.fd, strlen(text), &expected, take_hashes, &result), 0);
+        wait_for(f, &result.called);
+        assert_int_equal(result.error, ERROR_METAINFO_DIGEST);
+        assert_int_equal(files_read_hashes(f->files, handle, scratch.fd, LIMIT_PIECE_HASH_FILE + 1, &expected, take_hashes, &result), -EFBIG);
+        fd_close(scratch.fd);
+        files_close(f->files, handle);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 FIXTURE_TEST(a_claim_before_its_checkpoint_aborts),
@@ -517,6 +633,9 @@ int main(void) {
                 FIXTURE_TEST(a_digest_is_computed_and_compared),
                 FIXTURE_TEST(a_large_file_is_digested_in_pieces),
                 FIXTURE_TEST(a_digest_stops_when_nobody_wants_it_any_more),
+                FIXTURE_TEST(pieces_are_judged_while_the_file_is_open),
+                FIXTURE_TEST(a_file_with_a_bad_piece_is_not_finished),
+                FIXTURE_TEST(a_piece_hash_file_is_read_from_a_file_without_a_name),
                 FIXTURE_TEST(an_empty_file_can_be_finished),
                 FIXTURE_TEST(a_temp_file_that_was_removed_cannot_be_finished),
                 FIXTURE_TEST(reserved_space_behind_the_end_is_given_back),

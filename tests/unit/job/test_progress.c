@@ -41,6 +41,22 @@ static void what_was_not_durable_can_be_forgotten(void **state _unused_) {
         assert_true(intervals_equal(&file->received, &file->durable));
 }
 
+static void bytes_that_are_wrong_are_missing_again(void **state _unused_) {
+        _cleanup_(job_freep) struct job *job = make_job(JOB_FAMILY_DO);
+        struct job_file *file = add_file(job, "a", NULL, 0);
+        struct file_piece missing[2];
+
+        assert_int_equal(job_file_set_remote_size(file, 100), 0);
+        assert_int_equal(job_file_received(file, 0, 100), 0);
+        assert_int_equal(make_durable(file, 0, 40), 0);
+        assert_int_equal(job_file_forget_range(file, 30, 50), 0);
+        assert_int_equal(job->bytes_received, 80);
+        assert_int_equal(job->bytes_durable, 30);
+        assert_int_equal(job_file_missing(file, missing, 2), 1);
+        assert_int_equal(missing[0].remote_offset, 30);
+        assert_int_equal(missing[0].length, 20);
+}
+
 static void positions_outside_the_file_are_refused(void **state _unused_) {
         _cleanup_(job_freep) struct job *job = make_job(JOB_FAMILY_DO);
         struct job_file *file = add_file(job, "a", NULL, 0);
@@ -375,6 +391,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(bytes_are_counted_once),
                 cmocka_unit_test(what_was_not_durable_can_be_forgotten),
+                cmocka_unit_test(bytes_that_are_wrong_are_missing_again),
                 cmocka_unit_test(positions_outside_the_file_are_refused),
                 cmocka_unit_test(sums_do_not_overflow),
                 cmocka_unit_test(the_total_is_unknown_while_one_size_is),

@@ -235,6 +235,32 @@ static void mirrors_are_urls_one_a_line_and_few(void **state _unused_) {
         assert_int_equal(job_file_spec_check(&spec, JOB_FAMILY_DO, JOB_KIND_JOB, MAX_RANGES), ERROR_INVALID_ARGUMENT);
 }
 
+static void origins_are_compared_by_scheme_host_and_port(void **state _unused_) {
+        assert_true(job_url_is_same_origin("http://h/a", "HTTP://H/b?c"));
+        assert_true(job_url_is_same_origin("https://me:secret@h:8443", "https://h:8443/b@c"));
+        assert_false(job_url_is_same_origin("http://h/a", "https://h/a"));
+        assert_false(job_url_is_same_origin("http://h/a", "http://h:81/a"));
+        assert_false(job_url_is_same_origin("http://h/a", "http://h.example/a"));
+        assert_false(job_url_is_same_origin("http://h@other/a", "http://h/a"));
+}
+
+static void texts_of_guards_have_a_limit(void **state _unused_) {
+        struct job_file_spec spec = { .url = GOOD_URL, .path = GOOD_PATH, .stated_size = SIZE_UNKNOWN };
+        _cleanup_free_ char *text = malloc(LIMIT_INTEGRITY_INFO + 2);
+
+        memset(text, 'x', LIMIT_INTEGRITY_INFO + 1);
+        text[LIMIT_INTEGRITY_INFO + 1] = 0;
+        spec.integrity_info = text + 1;
+        assert_int_equal(job_file_spec_check(&spec, JOB_FAMILY_DO, JOB_KIND_JOB, MAX_RANGES), 0);
+        spec.integrity_info = text;
+        assert_int_equal(job_file_spec_check(&spec, JOB_FAMILY_DO, JOB_KIND_JOB, MAX_RANGES), ERROR_STRING_TOO_LONG);
+        spec.integrity_info = NULL;
+        spec.decryption_info = text + 1 + LIMIT_INTEGRITY_INFO - LIMIT_DECRYPTION_INFO;
+        assert_int_equal(job_file_spec_check(&spec, JOB_FAMILY_DO, JOB_KIND_JOB, MAX_RANGES), 0);
+        spec.decryption_info--;
+        assert_int_equal(job_file_spec_check(&spec, JOB_FAMILY_DO, JOB_KIND_JOB, MAX_RANGES), ERROR_STRING_TOO_LONG);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(what_may_come_later_depends_on_family_and_kind),
@@ -244,6 +270,8 @@ int main(void) {
                 cmocka_unit_test(ranges_are_judged_as_documented),
                 cmocka_unit_test(too_many_ranges_are_too_many),
                 cmocka_unit_test(a_stated_size_has_a_limit),
+                cmocka_unit_test(origins_are_compared_by_scheme_host_and_port),
+                cmocka_unit_test(texts_of_guards_have_a_limit),
                 cmocka_unit_test(mirrors_are_urls_one_a_line_and_few),
         };
 
