@@ -76,6 +76,7 @@ HRESULT com_error_new(struct dosvc *c, const char *hex, const struct job_record 
 /* Takes over the references in @items and the array, whatever happens. */
 HRESULT com_enum_jobs_new(IUnknown **items, size_t n, IEnumBackgroundCopyJobs **ret);
 HRESULT com_enum_files_new(IUnknown **items, size_t n, IEnumBackgroundCopyFiles **ret);
+HRESULT com_enum_unknown_new(IUnknown **items, size_t n, IEnumUnknown **ret);
 void com_release_all(IUnknown **items, size_t n);
 
 /* ---- com_callback.c ---- */
@@ -90,6 +91,23 @@ IUnknown *com_callback_get(const char *hex);
 void com_callback_forget(const char *hex);
 /* Ends the callback thread; after the return no callback runs, unless it is the caller. */
 void com_callback_stop(void);
+
+/* The thread runs from now on. 0 or -errno. */
+int com_callback_start(void);
+/* Some download may have news: com_download_turn() on the callback thread. */
+void com_callback_wake(void);
+bool com_callback_is_current(void);
+
+/* ---- com_download_status.c, for com_callback.c alone ---- */
+
+/* On the reading thread, under the connection's lock: signals; and a connection came or went. */
+int com_download_on_message(sd_bus_message *m, void *userdata, sd_bus_error *reterr);
+void com_download_on_connection(void);
+/* Tells what is due. Return: when it wants to be called again, CLOCK_MONOTONIC microseconds. */
+uint64_t com_download_turn(void);
+void com_download_stop(void);
+void com_download_before_fork(void);
+void com_download_after_fork(bool child);
 
 /* fork(2) with other threads about. */
 void com_callback_before_fork(void);

@@ -51,6 +51,7 @@ static struct registration *registrations; /* uthash */
 static struct event *events;
 static bool running;
 static bool stop;
+static bool downloads; /* some of them may have news */
 static bool renew; /* the connection is another one: register all again */
 static pthread_t thread;
 static struct registration *parents_registrations; /* in a child of fork(2): kept from leak checkers, never touched */
@@ -233,12 +234,17 @@ static int on_connected(struct dosvc *c, sd_bus *bus) {
 
         r = sd_bus_add_object_vtable(bus, NULL, WIRE_CALLBACK_PATH, WIRE_CALLBACK, callback_vtable, c);
         if (r >= 0)
-                ask_to_renew();
-        return r;
+                r = sd_bus_add_filter(bus, NULL, com_download_on_message, c);
+        if (r < 0)
+                return r;
+        ask_to_renew();
+        com_download_on_connection();
+        return 0;
 }
 
 static void on_lost(struct dosvc *c) {
         ask_to_renew();
+        com_download_on_connection();
 }
 
 const struct connection_hooks com_callback_hooks = { .connected = on_connected, .lost = on_lost };
@@ -376,18 +382,18 @@ static bool register_again(void) {
 }
 
 /* Under the lock. */
-static void wait_for_work(uint64_t retry_at) {
-        struct timespec ts = { .tv_sec = (time_t) (retry_at / USEC_PER_SEC),
-                               .tv_nsec = (long) (retry_at % USEC_PER_SEC * 1000) };
+static void wait_for_work(uint64_t until) {
+        struct timespec ts = { .tv_sec = (time_t) (until / USEC_PER_SEC),
+                               .tv_nsec = (long) (until % USEC_PER_SEC * 1000) };
 
-        if (retry_at == UINT64_MAX)
+        if (until == UINT64_MAX)
                 (void) pthread_cond_wait(&wake, &lock);
         else
                 (void) pthread_cond_timedwait(&wake, &lock, &ts);
 }
 
 static void *callback_main(void *arg) {
-        uint64_t retry_usec = RETRY_MIN_USEC, retry_at = UINT64_MAX;
+        uint64_t retry_usec = RETRY_MIN_USEC, retry_at = UINT64_MAX, downloads_at = UINT64_MAX;
 
         pthread_mutex_lock(&lock);
         while (!stop) {
@@ -406,8 +412,12 @@ static void *callback_main(void *arg) {
                         complete = register_again();
                         retry_at = complete ? UINT64_MAX : now + retry_usec;
                         retry_usec = complete ? RETRY_MIN_USEC : MIN(retry_usec * 2, (uint64_t) RETRY_MAX_USEC);
+                } else if (downloads || now >= downloads_at) {
+                        downloads = false;
+                        pthread_mutex_unlock(&lock);
+                        downloads_at = com_download_turn();
                 } else {
-                        wait_for_work(retry_at);
+                        wait_for_work(MIN(retry_at, downloads_at));
                         continue;
                 }
                 pthread_mutex_lock(&lock);
@@ -427,7 +437,7 @@ static void init_wake(void) {
         (void) pthread_condattr_destroy(&attr);
 }
 
-static int start_thread(void) {
+int com_callback_start(void) {
         int r = 0;
 
         pthread_mutex_lock(&lock);
@@ -441,6 +451,23 @@ static int start_thread(void) {
         }
         pthread_mutex_unlock(&lock);
         return r;
+}
+
+void com_callback_wake(void) {
+        pthread_mutex_lock(&lock);
+        downloads = true;
+        if (running)
+                pthread_cond_signal(&wake);
+        pthread_mutex_unlock(&lock);
+}
+
+bool com_callback_is_current(void) {
+        bool is_current;
+
+        pthread_mutex_lock(&lock);
+        is_current = running && pthread_equal(pthread_self(), thread);
+        pthread_mutex_unlock(&lock);
+        return is_current;
 }
 
 void com_callback_stop(void) {
@@ -458,6 +485,7 @@ void com_callback_stop(void) {
         unheard = TAKE_PTR(events);
         pthread_mutex_unlock(&lock);
 
+        com_download_stop();
         HASH_ITER(hh, all, registration, next) {
                 HASH_DEL(all, registration);
                 registration_free(registration);
@@ -484,7 +512,7 @@ HRESULT com_callback_set(struct dosvc *c, enum job_family family, const char *he
         hr = registration_new(c, family, hex, unknown, &registration);
         if (FAILED(hr))
                 return hr;
-        hr = com_hresult_from_errno(start_thread());
+        hr = com_hresult_from_errno(com_callback_start());
         /* First here: an old event may come in before the answer does. */
         if (SUCCEEDED(hr) && !exchange(registration, &old))
                 hr = E_OUTOFMEMORY;
@@ -522,6 +550,7 @@ void com_callback_forget(const char *hex) {
 /* ---- fork ---- */
 
 void com_callback_before_fork(void) {
+        com_download_before_fork();
         pthread_mutex_lock(&lock);
 }
 
@@ -530,11 +559,13 @@ void com_callback_before_fork(void) {
 void com_callback_after_fork(bool child) {
         if (!child) {
                 pthread_mutex_unlock(&lock);
+                com_download_after_fork(false);
                 return;
         }
+        com_download_after_fork(true);
         (void) pthread_mutex_init(&lock, NULL);
         (void) pthread_cond_init(&ended, NULL);
         parents_registrations = TAKE_PTR(registrations);
         parents_events = TAKE_PTR(events);
-        running = stop = renew = false;
+        running = stop = renew = downloads = false;
 }

@@ -133,8 +133,13 @@ static HRESULT walk_get_count(struct walk *walk, ULONG *puCount) {
         return S_OK;
 }
 
-/* The two interfaces differ in nothing but the type of their elements. */
-#define DEFINE_ENUMERATOR(name, interface, element)                                                            \
+#define DEFINE_COUNT(name, interface)                                                  \
+        static HRESULT name##_com_GetCount(interface *This, ULONG *puCount) {          \
+                return walk_get_count((struct walk *) (void *) This, puCount);         \
+        }
+
+/* The interfaces differ in the type of their elements, and in that two of them can count. */
+#define DEFINE_ENUMERATOR(name, interface, element, ...)                                                       \
         static HRESULT name##_com_QueryInterface(interface *This, REFIID riid, void **ppvObject) {             \
                 static const struct com_interface table[] = { { &IID_##interface, 0 } };                       \
                                                                                                                \
@@ -158,17 +163,17 @@ static HRESULT walk_get_count(struct walk *walk, ULONG *puCount) {
         static HRESULT name##_com_Clone(interface *This, interface **ppenum) {                                 \
                 return walk_clone((struct walk *) (void *) This, (void **) (void *) ppenum);                   \
         }                                                                                                      \
-        static HRESULT name##_com_GetCount(interface *This, ULONG *puCount) {                                  \
-                return walk_get_count((struct walk *) (void *) This, puCount);                                 \
-        }                                                                                                      \
         static const interface##Vtbl name##_vtbl = {                                                           \
                 name##_com_QueryInterface, name##_com_AddRef, name##_com_Release, name##_com_Next,             \
-                name##_com_Skip,           name##_com_Reset,  name##_com_Clone,   name##_com_GetCount,         \
+                name##_com_Skip,           name##_com_Reset,  name##_com_Clone,   __VA_ARGS__                  \
         };                                                                                                     \
         HRESULT com_##name##_new(IUnknown **items, size_t n, interface **ret) {                                \
                 *ret = NULL;                                                                                   \
                 return first_walk_new(&name##_vtbl, items, n, (void **) (void *) ret);                         \
         }
 
-DEFINE_ENUMERATOR(enum_jobs, IEnumBackgroundCopyJobs, IBackgroundCopyJob)
-DEFINE_ENUMERATOR(enum_files, IEnumBackgroundCopyFiles, IBackgroundCopyFile)
+DEFINE_COUNT(enum_jobs, IEnumBackgroundCopyJobs)
+DEFINE_ENUMERATOR(enum_jobs, IEnumBackgroundCopyJobs, IBackgroundCopyJob, enum_jobs_com_GetCount)
+DEFINE_COUNT(enum_files, IEnumBackgroundCopyFiles)
+DEFINE_ENUMERATOR(enum_files, IEnumBackgroundCopyFiles, IBackgroundCopyFile, enum_files_com_GetCount)
+DEFINE_ENUMERATOR(enum_unknown, IEnumUnknown, IUnknown)

@@ -2,41 +2,21 @@
 #include <unistd.h>
 
 #include "base/strings.h"
-#include "client/com.h"
+#include "client/com_manager.h"
 #include "client/wide.h"
 #include "protocol/limits.h"
-
-struct com_manager {
-        IBackgroundCopyManager manager;
-        atomic_uint n_references;
-        struct dosvc *c;
-        enum job_family family;
-};
 
 static struct com_manager *manager_of(IBackgroundCopyManager *This) {
         return CONTAINER_OF(This, struct com_manager, manager);
 }
 
-static ULONG manager_add_ref(void *object) {
+ULONG com_manager_add_ref(void *object) {
         struct com_manager *self = object;
 
         return atomic_fetch_add(&self->n_references, 1) + 1;
 }
 
-static HRESULT manager_com_QueryInterface(IBackgroundCopyManager *This, REFIID riid, void **ppvObject) {
-        static const struct com_interface table[] = {
-                { &IID_IBackgroundCopyManager, offsetof(struct com_manager, manager) },
-        };
-
-        return com_query(manager_of(This), table, ELEMENTSOF(table), riid, ppvObject, manager_add_ref);
-}
-
-static ULONG manager_com_AddRef(IBackgroundCopyManager *This) {
-        return manager_add_ref(manager_of(This));
-}
-
-static ULONG manager_com_Release(IBackgroundCopyManager *This) {
-        struct com_manager *self = manager_of(This);
+ULONG com_manager_release(struct com_manager *self) {
         ULONG left = atomic_fetch_sub(&self->n_references, 1) - 1;
 
         if (left == 0) {
@@ -44,6 +24,28 @@ static ULONG manager_com_Release(IBackgroundCopyManager *This) {
                 free(self);
         }
         return left;
+}
+
+HRESULT com_manager_query(struct com_manager *self, REFIID riid, void **ppv) {
+        static const struct com_interface table[] = {
+                { &IID_IBackgroundCopyManager, offsetof(struct com_manager, manager) },
+                { &IID_IDOManager, offsetof(struct com_manager, downloads) },
+        };
+
+        /* BITS has no downloads. */
+        return com_query(self, table, self->family == JOB_FAMILY_DO ? ELEMENTSOF(table) : 1, riid, ppv, com_manager_add_ref);
+}
+
+static HRESULT manager_com_QueryInterface(IBackgroundCopyManager *This, REFIID riid, void **ppvObject) {
+        return com_manager_query(manager_of(This), riid, ppvObject);
+}
+
+static ULONG manager_com_AddRef(IBackgroundCopyManager *This) {
+        return com_manager_add_ref(manager_of(This));
+}
+
+static ULONG manager_com_Release(IBackgroundCopyManager *This) {
+        return com_manager_release(manager_of(This));
 }
 
 static HRESULT create_job(struct com_manager *self, const char *name, GUID *pJobId, IBackgroundCopyJob **ppJob) {
@@ -197,7 +199,7 @@ HRESULT com_manager_new(struct dosvc *c, enum job_family family, IBackgroundCopy
         if (!self)
                 return E_OUTOFMEMORY;
         *self = (struct com_manager){
-                .manager = { &manager_vtbl }, .n_references = 1, .c = com_connection_ref(c), .family = family
+                .manager = { &manager_vtbl }, .downloads = { &com_download_manager_vtbl }, .n_references = 1, .c = com_connection_ref(c), .family = family
         };
         *ret = &self->manager;
         return S_OK;

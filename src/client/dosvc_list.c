@@ -40,7 +40,7 @@ int32_t dosvc_list_jobs(dosvc *c, const char *family, dosvc_job_fn fn, void *use
         int32_t value = 0;
         int code;
 
-        if (!c || !fn || (family && job_family_from_name(family) < 0))
+        if (!c || !fn || (family && job_family_from_name(family) < 0 && !streq(family, job_kind_name(JOB_KIND_DOWNLOAD))))
                 return refuse(c);
         failure_clear(c);
         for (bool more = true; more && value == 0;) {

@@ -414,6 +414,23 @@ int wire_resume(struct dosvc *c, const char *hex) {
         return command(c, hex, (struct call){ .member = "Resume", .flags = CALL_REPEATABLE });
 }
 
+struct ranges {
+        const struct record_range *items;
+        size_t n;
+};
+
+static int build_ranges(sd_bus_message *m, const void *args) {
+        const struct ranges *ranges = args;
+
+        return wire_append_ranges(m, ranges->items, ranges->n);
+}
+
+int wire_start(struct dosvc *c, const char *hex, const struct record_range *ranges, size_t n_ranges) {
+        const struct ranges args = { ranges, n_ranges };
+
+        return command(c, hex, (struct call){ .member = "Start", .build = build_ranges, .args = &args });
+}
+
 int wire_cancel(struct dosvc *c, const char *hex, bool *ret_left) {
         return command(c, hex,
                        (struct call){

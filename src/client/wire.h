@@ -45,6 +45,8 @@ int wire_get_service(struct dosvc *c, struct service_record *ret);
 
 int wire_suspend(struct dosvc *c, const char *hex);
 int wire_resume(struct dosvc *c, const char *hex);
+/* Resume of a download. */
+int wire_start(struct dosvc *c, const char *hex, const struct record_range *ranges, size_t n_ranges);
 /* *ret: something was left (cancel) or not complete (complete). */
 int wire_cancel(struct dosvc *c, const char *hex, bool *ret_left);
 int wire_complete(struct dosvc *c, const char *hex, bool *ret_partial);
@@ -76,6 +78,7 @@ int wire_set_property(struct dosvc *c, const char *hex, const struct wire_proper
 struct wire_file {
         const char *url;
         const char *path;
+        bool path_comes_later; /* it is "", and comes by wire_set_path() */
         const char *file_id;   /* NULL: none */
         const char *mirrors;   /* URLs, one a line, or NULL */
         const uint8_t *sha256; /* 32 bytes or NULL */
@@ -97,11 +100,15 @@ struct wire_job {
 /* Jobs that do not fit into one message are filled in steps; see <dosvc.h>. ret_attached may be NULL. */
 int wire_create_job(struct dosvc *c, const struct wire_job *job, const struct wire_file *files, size_t n_files,
                     char ret_hex[static WIRE_ID_HEX + 1], bool *ret_attached);
+/* The destination of a file that has none yet. */
+int wire_set_path(struct dosvc *c, const char *hex, uint32_t index, const char *to);
 int wire_add_files(struct dosvc *c, const char *hex, const struct wire_file *files, size_t n_files);
 
 /* Object paths, for those that call by themselves. */
 #define WIRE_PATH_MAX 96
 void wire_job_path(const char *hex, char ret[static WIRE_PATH_MAX]);
 void wire_file_path(const char *hex, uint32_t index, char ret[static WIRE_PATH_MAX]);
+/* An a(tt). 0 or -errno. */
+int wire_append_ranges(sd_bus_message *m, const struct record_range *ranges, size_t n);
 /* For dictionaries of options. 0 or -errno. */
 int wire_append_property(sd_bus_message *m, const struct wire_property *property);

@@ -58,6 +58,8 @@ static int check_file(struct dosvc *c, const struct wire_file *file) {
                 return failure_set(c, ERROR_INVALID_ARGUMENT, "The file id is not valid UTF-8.");
         if (file->mirrors && (!utf8_is_valid(file->mirrors, SIZE_MAX) || strlen(file->mirrors) > LIMIT_MIRRORS_TEXT))
                 return failure_set(c, ERROR_INVALID_URL, "The mirrors are too many or not valid UTF-8.");
+        if (file->path_comes_later)
+                return 0;
         if (*file->path != '/')
                 return failure_set(c, ERROR_INVALID_ARGUMENT, "The destination must be an absolute path.");
         name = strrchr(file->path, '/') + 1;
@@ -88,6 +90,8 @@ static int add_directory(struct dosvc *c, struct batch *batch, size_t index) {
         size_t length = slash == path ? 1 : (size_t) (slash - path);
         struct directory *directory;
 
+        if (!slash)
+                return 0; /* no destination yet */
         HASH_FIND(hh, batch->directories, path, length, directory);
         if (directory)
                 return 0;
@@ -156,6 +160,14 @@ static uint32_t current_umask(void) {
         return line && sscanf(line, "\nUmask: %o", &mask) == 1 ? mask & 0777 : DEFAULT_UMASK;
 }
 
+int wire_append_ranges(sd_bus_message *m, const struct record_range *ranges, size_t n) {
+        int r = sd_bus_message_open_container(m, 'a', "(tt)");
+
+        for (size_t i = 0; r >= 0 && i < n; i++)
+                r = sd_bus_message_append(m, "(tt)", ranges[i].offset, ranges[i].length);
+        return r < 0 ? r : sd_bus_message_close_container(m);
+}
+
 static int append_ranges(sd_bus_message *m, const struct wire_file *file) {
         int r;
 
@@ -165,10 +177,8 @@ static int append_ranges(sd_bus_message *m, const struct wire_file *file) {
         if (r >= 0)
                 r = sd_bus_message_open_container(m, 'v', "a(tt)");
         if (r >= 0)
-                r = sd_bus_message_open_container(m, 'a', "(tt)");
-        for (size_t i = 0; r >= 0 && i < file->n_ranges; i++)
-                r = sd_bus_message_append(m, "(tt)", file->ranges[i].offset, file->ranges[i].length);
-        for (unsigned i = 0; r >= 0 && i < 3; i++)
+                r = wire_append_ranges(m, file->ranges, file->n_ranges);
+        for (unsigned i = 0; r >= 0 && i < 2; i++)
                 r = sd_bus_message_close_container(m);
         return r;
 }
@@ -228,9 +238,10 @@ static int append_batch(sd_bus_message *m, const struct batch *batch) {
         for (size_t i = 0; r >= 0 && i < batch->n; i++) {
                 const char *path = batch->files[i].path, *slash = strrchr(path, '/');
                 size_t length = slash == path ? 1 : (size_t) (slash - path);
-                struct directory *directory;
+                struct directory *directory = NULL;
 
-                HASH_FIND(hh, batch->directories, path, length, directory);
+                if (slash)
+                        HASH_FIND(hh, batch->directories, path, length, directory);
                 r = append_file(m, &batch->files[i], directory && directory->first == i ? directory->fd : -1);
         }
         return r < 0 ? r : sd_bus_message_close_container(m);
@@ -379,6 +390,47 @@ static int add_in_steps(struct dosvc *c, const char *hex, const struct wire_file
 
 int wire_add_files(struct dosvc *c, const char *hex, const struct wire_file *files, size_t n_files) {
         return add_in_steps(c, hex, files, n_files, current_umask());
+}
+
+/* ---- a destination that comes later ---- */
+
+struct set_path_args {
+        const char *to;
+        int directory_fd;
+        uint32_t mask;
+};
+
+static int build_set_path(sd_bus_message *m, const void *args) {
+        const struct set_path_args *set = args;
+        int r;
+
+        r = sd_bus_message_append_array(m, 'y', set->to, strlen(set->to));
+        return r < 0 ? r : sd_bus_message_append(m, "a{sv}", 2, "Umask", "u", set->mask, "Directory", "h", set->directory_fd);
+}
+
+int wire_set_path(struct dosvc *c, const char *hex, uint32_t index, const char *to) {
+        const struct wire_file file = { .url = "", .path = to };
+        struct batch batch = { .files = &file, .n = 1 };
+        struct set_path_args args = { .to = to, .mask = current_umask() };
+        char path[WIRE_PATH_MAX];
+        int code = *to ? check_file(c, &file) : failure_set(c, ERROR_INVALID_NAME, NULL);
+
+        if (!code)
+                code = add_directory(c, &batch, 0);
+        if (!code) {
+                args.directory_fd = batch.directories->fd;
+                wire_file_path(hex, index, path);
+                code = connection_call(c, &(struct call){ .path = path,
+                                                          .interface = WIRE_FILE,
+                                                          .member = "SetPath",
+                                                          .flags = CALL_REPEATABLE,
+                                                          .build = build_set_path,
+                                                          .args = &args });
+        }
+        if (code)
+                failure_about(c, to, NULL);
+        batch_done(&batch);
+        return code;
 }
 
 /* ---- jobs that need several calls ---- */

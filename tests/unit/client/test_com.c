@@ -170,7 +170,7 @@ static void all_versions_of_the_manager_can_be_created_and_nothing_else(void **s
         assert_int_equal(CoCreateInstance(&CLSID_DeliveryOptimization, (IUnknown *) f->job, CLSCTX_ALL, &IID_IUnknown,
                                           &p),
                          CLASS_E_NOAGGREGATION);
-        assert_int_equal(CoCreateInstance(&CLSID_DeliveryOptimization, NULL, CLSCTX_ALL, &IID_IDOManager, &p),
+        assert_int_equal(CoCreateInstance(&CLSID_DeliveryOptimization, NULL, CLSCTX_ALL, &IID_IDODownload, &p),
                          E_NOINTERFACE);
         assert_int_equal(CoCreateInstance(&CLSID_DeliveryOptimization, NULL, CLSCTX_ALL, &IID_IUnknown, NULL),
                          E_POINTER);
