@@ -1,5 +1,8 @@
 /* What IBackgroundCopyJob2 to IBackgroundCopyJob5 added. What answers E_NOTIMPL here stands with its reason in
  * docs/not-implemented.md; arguments that no service could take are refused before. */
+#include <stdio.h>
+
+#include "base/secret.h"
 #include "base/strings.h"
 #include "client/com_job.h"
 #include "protocol/limits.h"
@@ -56,20 +59,76 @@ static HRESULT check_auth(BG_AUTH_TARGET target, BG_AUTH_SCHEME scheme) {
         return S_OK;
 }
 
+/* NTLM and Negotiate would need the log-on secrets of the user, whom the transfer process knows nothing of. */
+static bool scheme_is_spoken(BG_AUTH_SCHEME scheme) {
+        return scheme == BG_AUTH_SCHEME_BASIC || scheme == BG_AUTH_SCHEME_DIGEST;
+}
+
+static int set_credentials(struct com_job *self, BG_AUTH_TARGET target, BG_AUTH_SCHEME scheme, const char *text) {
+        static const char *const names[2][2] = {
+                { "ServerBasicCredentials", "ServerDigestCredentials" },
+                { "ProxyBasicCredentials", "ProxyDigestCredentials" },
+        };
+
+        return wire_set_property(self->c, self->hex, &(struct wire_property){
+                .name = names[target - BG_AUTH_TARGET_SERVER][scheme - BG_AUTH_SCHEME_BASIC], .type = 's', .s = text });
+}
+
+/* "user:password". Both NULL would mean those of the log-on, which exist for other schemes only. */
+static HRESULT credentials_text(const BG_BASIC_CREDENTIALS *from, char **ret) {
+        char *name = NULL, *password = NULL;
+        HRESULT hr;
+
+        if (!from->UserName)
+                return E_INVALIDARG;
+        hr = com_string_in(from->UserName, LIMIT_USER_NAME, BG_E_USERNAME_TOO_LARGE, &name);
+        if (SUCCEEDED(hr) && from->Password)
+                hr = com_string_in(from->Password, LIMIT_PASSWORD, BG_E_PASSWORD_TOO_LARGE, &password);
+        if (SUCCEEDED(hr) && (!*name || strchr(name, ':')))
+                hr = E_INVALIDARG;
+        if (SUCCEEDED(hr) && asprintf(ret, "%s:%s", name, password ? password : "") < 0) {
+                *ret = NULL;
+                hr = E_OUTOFMEMORY;
+        }
+        free(name);
+        secret_free_text(password);
+        return hr;
+}
+
 HRESULT job_com_SetCredentials(IBackgroundCopyJob5 *This, BG_AUTH_CREDENTIALS *credentials) {
+        struct com_job *self = com_job_of(This);
+        char *text = NULL;
         HRESULT hr;
 
         if (!credentials)
                 return E_INVALIDARG;
         hr = check_auth(credentials->Target, credentials->Scheme);
-        return FAILED(hr) ? hr : E_NOTIMPL;
+        if (SUCCEEDED(hr) && !scheme_is_spoken(credentials->Scheme))
+                hr = E_NOTIMPL;
+        if (SUCCEEDED(hr))
+                hr = credentials_text(&credentials->Credentials.Basic, &text);
+        if (SUCCEEDED(hr))
+                hr = com_job_result(self, set_credentials(self, credentials->Target, credentials->Scheme, text));
+        secret_free_text(text);
+        return hr;
 }
 
-/* As none can be set, there are none. */
 HRESULT job_com_RemoveCredentials(IBackgroundCopyJob5 *This, BG_AUTH_TARGET Target, BG_AUTH_SCHEME Scheme) {
+        struct com_job *self = com_job_of(This);
+        struct job_record record;
         HRESULT hr = check_auth(Target, Scheme);
+        uint32_t there;
 
-        return FAILED(hr) ? hr : S_FALSE;
+        if (FAILED(hr))
+                return hr;
+        hr = com_job_read(self, &record);
+        if (FAILED(hr))
+                return hr;
+        there = record.more.credentials;
+        job_record_done(&record);
+        if (!scheme_is_spoken(Scheme) || !(there & (1u << (2 * (Target - BG_AUTH_TARGET_SERVER) + Scheme - BG_AUTH_SCHEME_BASIC))))
+                return S_FALSE;
+        return com_job_result(self, set_credentials(self, Target, Scheme, ""));
 }
 
 /* ---- IBackgroundCopyJob3 ---- */

@@ -291,6 +291,7 @@ static const struct field job_fields[] = {
         JOB_MORE("Started", FIELD_BOOL, started),
         JOB_MORE("CustomHeaders", FIELD_STRING, custom_headers),
         JOB_MORE("CustomHeadersWriteOnly", FIELD_BOOL, custom_headers_write_only),
+        JOB_MORE("Credentials", FIELD_U32, credentials),
         JOB_MORE("SecurityFlags", FIELD_U32, security_flags),
         JOB_MORE("ProxyUsage", FIELD_U32, proxy_usage),
         JOB_MORE("ProxyList", FIELD_STRING, proxy_list),

@@ -150,6 +150,9 @@ struct job *job_free(struct job *job) {
         free(job->name);
         free(job->description);
         secret_done(&job->custom_headers);
+        for (int i = 0; i < _JOB_AUTH_TARGET_MAX; i++)
+                for (int j = 0; j < _JOB_AUTH_SCHEME_MAX; j++)
+                        secret_done(&job->credentials[i][j]);
         secret_done(&job->proxy_list);
         free(job->proxy_bypass);
         secret_done(&job->proxy_environment);

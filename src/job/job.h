@@ -143,10 +143,23 @@ struct job_pace {
 
 /* How redirects are taken; values as published (BITS: SetSecurityFlags). */
 enum job_security {
+        JOB_SECURITY_IGNORE_MASK = 0x1e,        /* checks of the server's certificate that are left out: see engine.h */
         JOB_SECURITY_REDIRECT_MASK = 0x700,
         JOB_SECURITY_REDIRECT_REPORT = 0x100,   /* the file's URL becomes the one that answered */
         JOB_SECURITY_REDIRECT_DISALLOW = 0x200,
         JOB_SECURITY_REDIRECT_INSECURE = 0x800, /* from https to http, too */
+};
+
+/* Whom a job shows a user name and a password, and how. One secret "user:password" for each pair. */
+enum job_auth_target {
+        JOB_AUTH_SERVER,
+        JOB_AUTH_PROXY,
+        _JOB_AUTH_TARGET_MAX,
+};
+enum job_auth_scheme {
+        JOB_AUTH_BASIC,
+        JOB_AUTH_DIGEST,
+        _JOB_AUTH_SCHEME_MAX,
 };
 
 /* Values as published (BITS: SetProxySettings). */
@@ -179,6 +192,7 @@ struct job {
         bool remote_time; /* published files get Last-Modified as their time */
         struct secret custom_headers;   /* lines with CR LF between */
         bool custom_headers_write_only; /* no face hands them out any more */
+        struct secret credentials[_JOB_AUTH_TARGET_MAX][_JOB_AUTH_SCHEME_MAX]; /* never told */
         uint32_t security_flags;        /* enum job_security */
         uint32_t proxy_usage;           /* enum job_proxy */
         struct secret proxy_list;       /* as given; its URLs may name passwords */
@@ -336,6 +350,15 @@ int job_set_no_progress_timeout(struct job *job, uint32_t seconds, uint64_t now_
 bool job_has_lost_secret(const struct job *job);
 /* "" clears them. ERROR_STRING_TOO_LONG; ERROR_INVALID_ARGUMENT for what is no header, or one that the transfer makes itself. */
 int job_set_custom_headers(struct job *job, const char *headers, uint64_t now_usec);
+/* "user:password", "" takes them away. ERROR_INVALID_ARGUMENT: no colon, no name or control characters; ERROR_USER_NAME_TOO_LARGE,
+ * ERROR_PASSWORD_TOO_LARGE. */
+int job_set_credentials(struct job *job, enum job_auth_target target, enum job_auth_scheme scheme, const char *text,
+                        uint64_t now_usec);
+/* Bits 1 << (2 * target + scheme): which there are. */
+uint32_t job_credentials_set(const struct job *job);
+/* What is shown to @target, NULL: nothing. *ret_schemes: bits 1 << scheme. The same for both schemes: the server chooses; different
+ * ones: those for Digest, which does not give the password away. */
+const char *job_credentials_for(const struct job *job, enum job_auth_target target, uint32_t *ret_schemes);
 int job_set_security_flags(struct job *job, uint32_t flags, uint64_t now_usec); /* unknown bits: ERROR_NOT_IMPLEMENTED */
 /* Other usages: ERROR_NOT_IMPLEMENTED. Lists ("": none) with JOB_PROXY_OVERRIDE only: ERROR_INVALID_ARGUMENT; ERROR_STRING_TOO_LONG. */
 int job_set_proxy(struct job *job, uint32_t usage, const char *list, const char *bypass, uint64_t now_usec);

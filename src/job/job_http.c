@@ -68,7 +68,52 @@ static bool headers_are_valid(const char *headers) {
 }
 
 bool job_has_lost_secret(const struct job *job) {
-        return secret_is_lost(&job->custom_headers) || secret_is_lost(&job->proxy_list) || secret_is_lost(&job->proxy_environment);
+        bool lost = secret_is_lost(&job->custom_headers) || secret_is_lost(&job->proxy_list) || secret_is_lost(&job->proxy_environment);
+
+        for (int i = 0; i < _JOB_AUTH_TARGET_MAX; i++)
+                for (int j = 0; j < _JOB_AUTH_SCHEME_MAX; j++)
+                        lost = lost || secret_is_lost(&job->credentials[i][j]);
+        return lost;
+}
+
+int job_set_credentials(struct job *job, enum job_auth_target target, enum job_auth_scheme scheme, const char *text,
+                        uint64_t now_usec) {
+        const char *colon = strchr(text, ':');
+        int r;
+
+        if (*text) {
+                /* A name with a colon cannot be told from its password (RFC 7617 section 2, RFC 7616 section 3.4.2). */
+                if (!colon || colon == text || !utf8_is_valid(text, SIZE_MAX) || string_has_control(text))
+                        return ERROR_INVALID_ARGUMENT;
+                if (colon - text > 4 * LIMIT_USER_NAME || utf8_length(text) - utf8_length(colon) > LIMIT_USER_NAME)
+                        return ERROR_USER_NAME_TOO_LARGE;
+                if (strlen(colon + 1) > LIMIT_PASSWORD)
+                        return ERROR_PASSWORD_TOO_LARGE;
+        }
+        r = secret_set(&job->credentials[target][scheme], text);
+        if (r < 0)
+                return r;
+        job->modified_usec = now_usec;
+        return 0;
+}
+
+uint32_t job_credentials_set(const struct job *job) {
+        uint32_t bits = 0;
+
+        for (int i = 0; i < _JOB_AUTH_TARGET_MAX; i++)
+                for (int j = 0; j < _JOB_AUTH_SCHEME_MAX; j++)
+                        if (!secret_is_none(&job->credentials[i][j]))
+                                bits |= UINT32_C(1) << (i * _JOB_AUTH_SCHEME_MAX + j);
+        return bits;
+}
+
+const char *job_credentials_for(const struct job *job, enum job_auth_target target, uint32_t *ret_schemes) {
+        const char *basic = job->credentials[target][JOB_AUTH_BASIC].text, *digest = job->credentials[target][JOB_AUTH_DIGEST].text;
+
+        *ret_schemes = digest ? 1 << JOB_AUTH_DIGEST : 0;
+        if (basic && (!digest || streq(basic, digest)))
+                *ret_schemes |= 1 << JOB_AUTH_BASIC;
+        return digest ?: basic;
 }
 
 int job_set_custom_headers(struct job *job, const char *headers, uint64_t now_usec) {
@@ -88,7 +133,7 @@ int job_set_custom_headers(struct job *job, const char *headers, uint64_t now_us
 int job_set_security_flags(struct job *job, uint32_t flags, uint64_t now_usec) {
         uint32_t policy = flags & JOB_SECURITY_REDIRECT_MASK;
 
-        if (flags & ~(uint32_t) (JOB_SECURITY_REDIRECT_MASK | JOB_SECURITY_REDIRECT_INSECURE))
+        if (flags & ~(uint32_t) (JOB_SECURITY_REDIRECT_MASK | JOB_SECURITY_REDIRECT_INSECURE | JOB_SECURITY_IGNORE_MASK))
                 return ERROR_NOT_IMPLEMENTED;
         if (policy != 0 && policy != JOB_SECURITY_REDIRECT_REPORT && policy != JOB_SECURITY_REDIRECT_DISALLOW)
                 return ERROR_NOT_IMPLEMENTED;

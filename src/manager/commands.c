@@ -115,6 +115,13 @@ static int apply_properties(struct job *job, const struct manager_properties *p,
                 r = job_set_no_progress_timeout(job, (uint32_t) p->no_progress_timeout_s, now);
         if (r == 0 && p->custom_headers)
                 r = job_set_custom_headers(job, p->custom_headers, now);
+        for (int i = 0; r == 0 && i < _JOB_AUTH_TARGET_MAX * _JOB_AUTH_SCHEME_MAX; i++) {
+                enum job_auth_target target = (enum job_auth_target) (i / _JOB_AUTH_SCHEME_MAX);
+                enum job_auth_scheme scheme = (enum job_auth_scheme) (i % _JOB_AUTH_SCHEME_MAX);
+
+                if (p->credentials[target][scheme])
+                        r = job_set_credentials(job, target, scheme, p->credentials[target][scheme], now);
+        }
         if (r == 0 && p->security_flags >= 0)
                 r = job_set_security_flags(job, (uint32_t) p->security_flags, now);
         if (r == 0 && p->max_download_size != MANAGER_SIZE_UNCHANGED)

@@ -251,6 +251,8 @@ int file_run_ask(struct file_run *run, struct engine_request *request) {
         request->owner = job->owner;
         request->foreground = job->priority == JOB_PRIORITY_FOREGROUND;
         request->proxy_environment = (const char *const *) proxies;
+        request->proxy_credentials = job_credentials_for(job, JOB_AUTH_PROXY, &request->proxy_schemes);
+        request->ignore_certificate = job->security_flags & JOB_SECURITY_IGNORE_MASK;
         request->allow_insecure_redirect = job->security_flags & JOB_SECURITY_REDIRECT_INSECURE;
         request->disallow_redirects = redirect_policy(job) == JOB_SECURITY_REDIRECT_DISALLOW;
         request->connect_timeout_usec = m->limits.connect_timeout_usec;
@@ -275,7 +277,8 @@ void file_run_transfer(struct file_run *run) {
         struct engine_piece wanted[ENGINE_PIECES_MAX];
         size_t n = MIN(job_file_missing(file, pieces, ENGINE_PIECES_MAX), (size_t) ENGINE_PIECES_MAX);
         bool begun = file->received.n_items > 0, bound, own;
-        const char *url;
+        const char *url, *credentials;
+        uint32_t schemes;
         int r;
 
         if (n == 0) {
@@ -289,6 +292,7 @@ void file_run_transfer(struct file_run *run) {
                         .local_offset = pieces[i].local_offset,
                 };
         url = file_run_source(run, &own);
+        credentials = job_credentials_for(file->job, JOB_AUTH_SERVER, &schemes);
         bound = begun && !(run->sources && file_run_is_guarded(run)); /* validators of one source mean nothing at another: the digest decides */
         run->step = STEP_TRANSFER;
         run->refetch = run->leave_source = false;
@@ -310,6 +314,8 @@ void file_run_transfer(struct file_run *run) {
                         .encoding = bound ? file->validators.encoding : NULL,
                         .origin = bound ? file->validators.origin : NULL,
                         .headers = own ? file->job->custom_headers.text : NULL,
+                        .credentials = own ? credentials : NULL,
+                        .credentials_schemes = schemes,
                 });
         if (r != 0)
                 file_run_not_asked(run, r);

@@ -16,6 +16,9 @@
 #define LIMIT_CUSTOM_HEADERS 16384  /* BITS: SetCustomHeaders */
 #define LIMIT_MIRRORS 16            /* of one file, given and learned: more than anybody has tried in one go */
 #define LIMIT_MIRRORS_TEXT (LIMIT_MIRRORS * (LIMIT_URL + 1)) /* bytes of all of them, one a line */
+#define LIMIT_USER_NAME 300         /* code points; BITS: BG_BASIC_CREDENTIALS */
+#define LIMIT_PASSWORD 65536        /* bytes and so code points, too; as above */
+#define LIMIT_CREDENTIALS (4 * LIMIT_USER_NAME + 1 + LIMIT_PASSWORD) /* bytes of "user:password" */
 #define LIMIT_PROXY_LIST 4000       /* BITS: SetProxySettings */
 #define LIMIT_PROXY_ENVIRONMENT 16384 /* bytes of a client's proxy variables */
 #define LIMIT_INTEGRITY_INFO 16384  /* bytes of JSON: a URL of LIMIT_URL, escaped, and two hashes */

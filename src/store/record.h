@@ -66,6 +66,10 @@ extern const struct field_table history_fields;
         X(remote_time, BOOL, remote_time, 1)                                     \
         X(custom_headers, SECRET, custom_headers, LIMIT_CUSTOM_HEADERS)          \
         X(custom_headers_write_only, BOOL, custom_headers_write_only, 1)         \
+        X(server_basic, SECRET, credentials[JOB_AUTH_SERVER][JOB_AUTH_BASIC], LIMIT_CREDENTIALS)   \
+        X(server_digest, SECRET, credentials[JOB_AUTH_SERVER][JOB_AUTH_DIGEST], LIMIT_CREDENTIALS) \
+        X(proxy_basic, SECRET, credentials[JOB_AUTH_PROXY][JOB_AUTH_BASIC], LIMIT_CREDENTIALS)     \
+        X(proxy_digest, SECRET, credentials[JOB_AUTH_PROXY][JOB_AUTH_DIGEST], LIMIT_CREDENTIALS)   \
         X(security_flags, U32, security_flags, UINT32_MAX)                       \
         X(proxy_usage, U32, proxy_usage, JOB_PROXY_OVERRIDE)                     \
         X(proxy_list, SECRET, proxy_list, LIMIT_PROXY_LIST)                      \

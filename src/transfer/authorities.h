@@ -26,5 +26,10 @@ struct tls_watch {
 void tls_watch_start(struct tls_watch *watch, CURL *easy);
 void tls_watch_stop(struct tls_watch *watch);
 
-/* Verification of peer and host with these authorities and no others, TLS 1.2 at least. @authorities NULL: nobody is trusted. */
-int authorities_apply(struct authorities *authorities, CURL *easy);
+/* Whom a connection trusts, and which checks of the certificate it leaves out (ENGINE_IGNORE_ of engine.h). */
+struct tls_policy {
+        struct authorities *authorities; /* NULL: nobody is trusted */
+        uint32_t ignore;
+};
+/* @policy must outlive the exchange. Verification of peer and host with these authorities and no others, TLS 1.2 at least. */
+int authorities_apply(const struct tls_policy *policy, CURL *easy);

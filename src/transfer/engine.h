@@ -27,6 +27,16 @@ struct engine_piece {
         uint64_t local_offset;
 };
 
+#define ENGINE_AUTH_BASIC 1u
+#define ENGINE_AUTH_DIGEST 2u
+
+/* Values as published (BITS: BG_SSL_IGNORE_…). */
+#define ENGINE_IGNORE_NAME 0x2u
+#define ENGINE_IGNORE_DATE 0x4u
+#define ENGINE_IGNORE_AUTHORITY 0x8u
+#define ENGINE_IGNORE_USAGE 0x10u
+#define ENGINE_IGNORE_ALL 0x1eu
+
 struct engine_request {
         uint64_t id;      /* chosen by the caller, never reused while it lives */
         uint64_t owner;   /* connections, cookies and credentials are never shared between owners */
@@ -49,6 +59,12 @@ struct engine_request {
         bool allow_insecure_redirect;
         bool disallow_redirects; /* one is an error with its HTTP status */
         const char *headers;    /* custom request headers, CRLF between, NULL for none; dropped across origins */
+        /* "user:password", or NULL; for the URL's own origin only, or for the proxy. schemes: ENGINE_AUTH_ */
+        const char *credentials;
+        uint32_t credentials_schemes;
+        const char *proxy_credentials;
+        uint32_t proxy_schemes;
+        uint32_t ignore_certificate; /* ENGINE_IGNORE_: each leaves out one check of the server's certificate and no other */
         const char *const *proxy_environment; /* "http_proxy=…", NULL-terminated, or NULL: none (design decision 21) */
         uint64_t connect_timeout_usec;
         uint64_t stall_timeout_usec;

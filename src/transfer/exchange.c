@@ -88,6 +88,24 @@ static bool is_worth_draining(const struct exchange *exchange) {
         return facts->content_length_state != HEADER_VALID || facts->content_length <= DRAIN_BYTES_MAX;
 }
 
+static void judge(struct exchange *exchange) {
+        exchange->judged = true;
+        exchange->verdict = exchange->callbacks->judge(exchange->userdata);
+        response_facts_seal(&exchange->facts);
+        exchange->drain_left = DRAIN_BYTES_MAX;
+}
+
+void exchange_judge_challenge(struct exchange *exchange) {
+        exchange->challenged = false;
+        judge(exchange);
+}
+
+/* Digest needs the server's word before it can say its own: that answer is not the file's. */
+static bool is_first_challenge(struct exchange *exchange) {
+        return exchange->expects_challenge && !exchange->challenged &&
+               (exchange->facts.status == 401 || exchange->facts.status == 407);
+}
+
 static size_t on_header(char *line, size_t size, size_t n, void *userdata) {
         struct exchange *exchange = ASSERT_PTR(userdata);
         bool was_complete = response_facts_is_complete(&exchange->facts);
@@ -97,10 +115,13 @@ static size_t on_header(char *line, size_t size, size_t n, void *userdata) {
                 return 0;
         if (was_complete || exchange->judged || !response_facts_is_complete(&exchange->facts))
                 return size * n;
-        exchange->judged = true;
-        exchange->verdict = exchange->callbacks->judge(exchange->userdata);
-        response_facts_seal(&exchange->facts);
-        exchange->drain_left = DRAIN_BYTES_MAX;
+        if (is_first_challenge(exchange)) {
+                exchange->challenged = true;
+                exchange->drain_left = DRAIN_BYTES_MAX;
+                return size * n;
+        }
+        exchange->expects_challenge = exchange->challenged = false;
+        judge(exchange);
         if (exchange->https && exchange->verdict.action == VERDICT_WRITE && !exchange->verdict.delimited)
                 tls_watch_start(&exchange->tls_watch, exchange->easy);
         if (exchange->verdict.action != VERDICT_WRITE && !is_worth_draining(exchange))
@@ -113,6 +134,12 @@ static size_t on_body(char *bytes, size_t size, size_t n, void *userdata) {
         uint64_t left, total = size * n;
 
         exchange->n_fetched += total;
+        if (exchange->challenged) {
+                if (total > exchange->drain_left)
+                        return 0;
+                exchange->drain_left -= total;
+                return size * n;
+        }
         if (!exchange->judged)
                 return 0; /* libcurl sends headers first; no byte is written without a verdict */
         if (exchange->verdict.action != VERDICT_WRITE) {
@@ -190,8 +217,6 @@ static CURLcode set_policy(CURL *easy) {
         c |= curl_easy_setopt(easy, CURLOPT_FAILONERROR, 0L);    /* with it libcurl takes a 416 for success */
         c |= curl_easy_setopt(easy, CURLOPT_NETRC, (long) CURL_NETRC_IGNORED);
         c |= curl_easy_setopt(easy, CURLOPT_UNRESTRICTED_AUTH, 0L);
-        c |= curl_easy_setopt(easy, CURLOPT_HTTPAUTH, (long) CURLAUTH_BASIC); /* only if the URL has user info */
-        c |= curl_easy_setopt(easy, CURLOPT_PROXYAUTH, (long) CURLAUTH_BASIC);
         c |= curl_easy_setopt(easy, CURLOPT_HTTP09_ALLOWED, 0L);
         c |= curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L); /* a proxy's answer is not the file's */
         c |= curl_easy_setopt(easy, CURLOPT_HEADEROPT, (long) CURLHEADER_SEPARATE); /* ours are not the proxy's */
@@ -199,6 +224,29 @@ static CURLcode set_policy(CURL *easy) {
         c |= curl_easy_setopt(easy, CURLOPT_MAXLIFETIME_CONN, CONNECTION_LIFETIME_SECONDS);
         c |= curl_easy_setopt(easy, CURLOPT_MAXAGE_CONN, CONNECTION_IDLE_SECONDS);
         c |= curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
+        return c;
+}
+
+/* Without credentials of the job: only what the URL's user info says, as Basic. */
+static unsigned long auth_mask(const char *credentials, uint32_t schemes) {
+        unsigned long mask = 0;
+
+        if (!credentials)
+                return CURLAUTH_BASIC;
+        if (schemes & ENGINE_AUTH_BASIC)
+                mask |= CURLAUTH_BASIC;
+        if (schemes & ENGINE_AUTH_DIGEST)
+                mask |= CURLAUTH_DIGEST;
+        return mask;
+}
+
+static CURLcode set_credentials(CURL *easy, const struct exchange_spec *spec) {
+        CURLcode c = CURLE_OK;
+
+        c |= curl_easy_setopt(easy, CURLOPT_USERPWD, spec->credentials);
+        c |= curl_easy_setopt(easy, CURLOPT_HTTPAUTH, (long) auth_mask(spec->credentials, spec->credentials_schemes));
+        c |= curl_easy_setopt(easy, CURLOPT_PROXYUSERPWD, spec->proxy_credentials);
+        c |= curl_easy_setopt(easy, CURLOPT_PROXYAUTH, (long) auth_mask(spec->proxy_credentials, spec->proxy_schemes));
         return c;
 }
 
@@ -238,6 +286,9 @@ int exchange_prepare(struct exchange *exchange, const struct exchange_spec *spec
                 .foreground = spec->foreground,
                 .only_public = spec->only_public,
                 .https = spec->https,
+                .expects_challenge = (spec->credentials && (spec->credentials_schemes & ENGINE_AUTH_DIGEST)) ||
+                                     (spec->proxy_credentials && (spec->proxy_schemes & ENGINE_AUTH_DIGEST)),
+                .tls = { spec->authorities, spec->ignore_certificate },
                 .resolve = spec->resolve,
         };
         response_facts_init(&exchange->facts);
@@ -245,9 +296,9 @@ int exchange_prepare(struct exchange *exchange, const struct exchange_spec *spec
         if (r < 0)
                 return r;
         if (set_callbacks(exchange) != CURLE_OK || set_policy(easy) != CURLE_OK || set_target(exchange, spec) != CURLE_OK ||
-            sockets_apply(spec->sockets, easy) != CURLE_OK)
+            set_credentials(easy, spec) != CURLE_OK || sockets_apply(spec->sockets, easy) != CURLE_OK)
                 return -EINVAL;
-        return authorities_apply(spec->authorities, easy);
+        return authorities_apply(&exchange->tls, easy);
 }
 
 void exchange_done(struct exchange *exchange) {

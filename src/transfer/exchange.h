@@ -27,6 +27,11 @@ struct exchange_spec {
         bool https;
         const struct proxy_choice *proxy;
         const char *custom_headers; /* CRLF between; NULL for none or when the origin is another one */
+        const char *credentials; /* "user:password"; NULL as above */
+        uint32_t credentials_schemes;
+        const char *proxy_credentials;
+        uint32_t proxy_schemes;
+        uint32_t ignore_certificate;
         const struct verdict_ask *ask;
         struct curl_slist *resolve; /* "host:port:addresses" for every name that libcurl will look for; consumed */
         bool only_public;           /* the connection must end at a public address */
@@ -59,6 +64,9 @@ struct exchange {
         bool foreground;
         bool only_public;
         bool https;
+        bool expects_challenge;  /* of the server or the proxy: libcurl answers the first one by itself */
+        bool challenged;         /* the facts are of that answer, and nobody judged them */
+        struct tls_policy tls;
         struct tls_watch tls_watch;
         uint64_t drain_left;
         struct curl_slist *headers, *resolve;
@@ -70,6 +78,8 @@ int exchange_prepare(struct exchange *exchange, const struct exchange_spec *spec
                      void *userdata);
 /* At any time. */
 void exchange_set_foreground(struct exchange *exchange, bool foreground);
+/* libcurl found no way to answer the challenge: it is the final answer. Calls callbacks.judge(). */
+void exchange_judge_challenge(struct exchange *exchange);
 /* After the handle left its multi handle. The facts stay. */
 void exchange_done(struct exchange *exchange);
 /* The body of a WRITE came to its end in order: @code says so, and for a body that only the end of a TLS connection ends, the

@@ -447,6 +447,11 @@ static void fetch(struct request *request) {
                 .https = activity->parts.https,
                 .proxy = &activity->proxy,
                 .custom_headers = activity->crossed ? NULL : spec_of(request)->headers,
+                .credentials = activity->crossed ? NULL : spec_of(request)->credentials,
+                .credentials_schemes = spec_of(request)->credentials_schemes,
+                .proxy_credentials = *activity->proxy.url ? spec_of(request)->proxy_credentials : NULL,
+                .proxy_schemes = spec_of(request)->proxy_schemes,
+                .ignore_certificate = spec_of(request)->ignore_certificate,
                 .ask = &activity->ask,
                 .resolve = TAKE_PTR(activity->resolve),
                 .only_public = activity->from_public && !*activity->proxy.url,
@@ -789,6 +794,8 @@ void request_exchange_done(void *private, CURLcode code) {
         tls_watch_stop(&exchange->tls_watch);
         if (finish_own_abort(request))
                 return;
+        if (exchange->challenged && code == CURLE_OK)
+                exchange_judge_challenge(exchange);
         if (!exchange->judged) {
                 if (code != CURLE_OK)
                         return finish_transport(request, code);

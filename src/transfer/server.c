@@ -1,5 +1,6 @@
 #include "transfer/server.h"
 
+#include <openssl/evp.h>
 #include <string.h>
 #include <systemd/sd-event.h>
 #include <uthash.h>
@@ -23,9 +24,16 @@ struct request_entry {
         struct request *request;
 };
 
+/* Who shares connections: the same owner who shows the same to servers and asks the same of them. */
+struct owner_key {
+        uint64_t id;
+        uint8_t identity[32];
+};
+static_assert(sizeof(struct owner_key) == 40, "the key is hashed as bytes: no padding");
+
 struct owner_entry {
         UT_hash_handle hh;
-        uint64_t id;
+        struct owner_key key;
         struct owner *owner;
         size_t n_requests;
         uint64_t idle_since_usec;
@@ -154,23 +162,62 @@ static void on_finished(void *userdata, struct request *request) {
                 }
 }
 
-static struct owner_entry *get_owner(struct transfer_server *server, uint64_t id) {
-        struct owner_entry *entry;
+static void hash_text(EVP_MD_CTX *context, const char *text, size_t n) {
+        (void) EVP_DigestUpdate(context, &n, sizeof(n));
+        (void) EVP_DigestUpdate(context, text, n);
+}
 
-        HASH_FIND(hh, server->owners, &id, sizeof(id), entry);
+/* Up to the '@' behind the scheme. */
+static size_t user_info_length(const char *url) {
+        const char *authority = strstr(url, "://");
+        size_t n = authority ? strcspn(authority + 3, "/?#") : 0;
+        const char *at = n > 0 ? memrchr(authority + 3, '@', n) : NULL;
+
+        return at ? (size_t) (at - url) : 0;
+}
+
+/* A connection that one set of credentials, or a laxer check, has opened is never used with another (reliability: the curl flaws
+ * of wrong reuse): by keeping them in different pools, not by trusting libcurl to tell them apart. */
+static int make_key(const struct ipc_start *start, struct owner_key *ret) {
+        EVP_MD_CTX *context;
+        int ok;
+
+        *ret = (struct owner_key) { .id = start->owner };
+        context = EVP_MD_CTX_new();
+        if (!context)
+                return -ENOMEM;
+        ok = EVP_DigestInit_ex(context, EVP_sha256(), NULL);
+        hash_text(context, start->credentials ?: "", strlen(start->credentials ?: ""));
+        hash_text(context, start->proxy_credentials ?: "", strlen(start->proxy_credentials ?: ""));
+        hash_text(context, start->url, user_info_length(start->url));
+        for (uint32_t i = 0; i < start->n_proxies; i++)
+                hash_text(context, start->proxies[i], user_info_length(start->proxies[i]));
+        ok = ok == 1 && EVP_DigestUpdate(context, &start->ignore_certificate, sizeof(start->ignore_certificate)) == 1 &&
+             EVP_DigestFinal_ex(context, ret->identity, NULL) == 1;
+        EVP_MD_CTX_free(context);
+        return ok ? 0 : -ENOMEM;
+}
+
+static struct owner_entry *get_owner(struct transfer_server *server, const struct ipc_start *start) {
+        struct owner_entry *entry;
+        struct owner_key key;
+
+        if (make_key(start, &key) < 0)
+                return NULL;
+        HASH_FIND(hh, server->owners, &key, sizeof(key), entry);
         if (entry)
                 return entry;
         entry = calloc(1, sizeof(*entry));
         if (!entry)
                 return NULL;
-        entry->id = id;
+        entry->key = key;
         entry->idle_since_usec = now(server);
         if (owner_new(server->event, &owner_callbacks, &entry->owner) < 0) {
                 free(entry);
                 return NULL;
         }
         (void) owner_set_limits(entry->owner, server->limits.max_connections_per_owner, server->limits.max_connections_per_host);
-        HASH_ADD(hh, server->owners, id, sizeof(entry->id), entry);
+        HASH_ADD(hh, server->owners, key, sizeof(entry->key), entry);
         return entry;
 }
 
@@ -206,7 +253,7 @@ static int start(struct transfer_server *server, const struct ipc_message *messa
         if (*fd < 0)
                 return *fd;
         entry = calloc(1, sizeof(*entry));
-        owner = entry ? get_owner(server, message->start.owner) : NULL;
+        owner = entry ? get_owner(server, &message->start) : NULL;
         if (!owner) {
                 free(entry);
                 return -ENOMEM;

@@ -95,6 +95,42 @@ static void a_download_has_no_reply(void **state) {
         }
 }
 
+/* CONFORMS: api.md 1.8 "SetCredentials / RemoveCredentials": per (target, scheme); 1.7: 300 and 65536 characters */
+static void credentials_are_kept_for_each_target_and_scheme(void **state) {
+        FOR_EACH_FAMILY(family) {
+                struct job job = job_new(family);
+                IBackgroundCopyJob2 *job2 = query(job.com, &IID_IBackgroundCopyJob2);
+                BG_AUTH_CREDENTIALS credentials = { BG_AUTH_TARGET_SERVER, BG_AUTH_SCHEME_BASIC, { .Basic = { .UserName = (LPWSTR) L"me", .Password = (LPWSTR) L"secret" } } };
+
+                for (int target = BG_AUTH_TARGET_SERVER; target <= BG_AUTH_TARGET_PROXY; target++)
+                        for (int scheme = BG_AUTH_SCHEME_BASIC; scheme <= BG_AUTH_SCHEME_DIGEST; scheme++) {
+                                credentials.Target = (BG_AUTH_TARGET) target;
+                                credentials.Scheme = (BG_AUTH_SCHEME) scheme;
+                                assert_hr(IBackgroundCopyJob2_RemoveCredentials(job2, credentials.Target, credentials.Scheme), S_FALSE);
+                                assert_hr(IBackgroundCopyJob2_SetCredentials(job2, &credentials), S_OK);
+                                world_kill_service();
+                                world_start_service();
+                                assert_hr(IBackgroundCopyJob2_RemoveCredentials(job2, credentials.Target, credentials.Scheme), S_OK);
+                                assert_hr(IBackgroundCopyJob2_RemoveCredentials(job2, credentials.Target, credentials.Scheme), S_FALSE);
+                        }
+                credentials.Scheme = BG_AUTH_SCHEME_NTLM;
+                assert_hr(IBackgroundCopyJob2_SetCredentials(job2, &credentials), E_NOTIMPL);
+                credentials.Scheme = BG_AUTH_SCHEME_BASIC;
+                credentials.Credentials.Basic.UserName = (LPWSTR) long_text(L"", 300);
+                credentials.Credentials.Basic.Password = (LPWSTR) long_text(L"", 65536);
+                assert_hr(IBackgroundCopyJob2_SetCredentials(job2, &credentials), S_OK);
+                credentials.Credentials.Basic.UserName = (LPWSTR) long_text(L"", 301);
+                assert_hr(IBackgroundCopyJob2_SetCredentials(job2, &credentials), BG_E_USERNAME_TOO_LARGE);
+                credentials.Credentials.Basic.UserName = (LPWSTR) L"me";
+                credentials.Credentials.Basic.Password = (LPWSTR) long_text(L"", 65537);
+                assert_hr(IBackgroundCopyJob2_SetCredentials(job2, &credentials), BG_E_PASSWORD_TOO_LARGE);
+                credentials.Credentials.Basic = (BG_BASIC_CREDENTIALS){ NULL, NULL };
+                assert_hr(IBackgroundCopyJob2_SetCredentials(job2, &credentials), E_INVALIDARG);
+                drop(job2);
+                job_done(&job);
+        }
+}
+
 /* CONFORMS: api.md 1.8 "SetCredentials / RemoveCredentials": per (target, scheme); BG_E_INVALID_AUTH_TARGET/SCHEME */
 /* SENTENCES: job.credentials */
 static void credentials_want_a_known_target_and_scheme(void **state) {
@@ -500,6 +536,7 @@ int main(int argc, char **argv) {
                 cmocka_unit_test(a_transferred_file_is_under_its_temporary_name),
                 cmocka_unit_test(a_file_that_its_program_finds_bad_is_fetched_anew),
                 cmocka_unit_test(all_bytes_come_from_the_origin),
+                cmocka_unit_test(credentials_are_kept_for_each_target_and_scheme),
                 cmocka_unit_test(no_property_of_a_file_can_be_set),
         };
 

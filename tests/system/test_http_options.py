@@ -1,14 +1,19 @@
 """What a job says about its requests, against real servers: secrets that outlive a restart, and what happens when their key does not."""
+import base64
+import hashlib
+import http.server
 import os
+import re
 import subprocess
 import sys
+import threading
 
 import pytest
 from gi.repository import GLib
 
 from conftest import BUILD, QUICK, ROOT
 from origin import Origin
-from service import Service
+from service import Service, ServiceError
 
 
 @pytest.fixture
@@ -122,3 +127,213 @@ class TestTheLastAnswer:
         service.wait_state(job, ["error"])
         assert self.get(service, job, "HttpStatus") == 403
         assert self.get(service, job, "ResponseHeaders").startswith("HTTP/1.1 403")
+
+
+NAME, PASSWORD = "agent", "open sesame: \u00fc"
+
+
+class Guard(http.server.ThreadingHTTPServer):
+    """Lets in who proves to know the password, by the schemes that it offers. /to?URL redirects those that are in. As a proxy it answers
+    itself, whatever host is asked for."""
+    daemon_threads = True
+
+    def __init__(self, *schemes, proxy=False, password=PASSWORD):
+        self.schemes, self.proxy, self.password = schemes, proxy, password
+        self.heard = []  # (path, Authorization, port of the client)
+        super().__init__(("127.0.0.1", 0), GuardHandler)
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    def url(self, path="/file"):
+        return f"http://127.0.0.1:{self.server_address[1]}{path}"
+
+    def admits(self, method, said):
+        if said and said.startswith("Basic ") and "basic" in self.schemes:
+            return base64.b64decode(said[6:]).decode() == f"{NAME}:{self.password}"
+        if said and said.startswith("Digest ") and "digest" in self.schemes:
+            part = dict(re.findall(r'(\w+)="?([^",]*)"?', said))
+            a1, a2 = (hashlib.sha256(t.encode()).hexdigest() for t in (f"{NAME}:here:{self.password}", f"{method}:{part['uri']}"))
+            proof = hashlib.sha256(f"{a1}:{part['nonce']}:{part['nc']}:{part['cnonce']}:{part['qop']}:{a2}".encode()).hexdigest()
+            return part["username"] == NAME and part["nonce"] == "n0" and part["response"] == proof
+        return not self.schemes
+
+
+class GuardHandler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self):
+        server = self.server
+        said = self.headers.get("Proxy-Authorization" if server.proxy else "Authorization")
+        server.heard.append((self.path, said, self.client_address[1]))
+        if not server.admits("GET", said):
+            self.send_response(407 if server.proxy else 401)
+            for scheme in server.schemes:
+                self.send_header("Proxy-Authenticate" if server.proxy else "WWW-Authenticate",
+                                 'Basic realm="here"' if scheme == "basic" else 'Digest realm="here", nonce="n0", qop="auth", algorithm=SHA-256')
+            body = b"who are you?"
+        elif self.path.startswith("/to?"):
+            self.send_response(302)
+            self.send_header("Location", self.path[4:])
+            body = b""
+        else:
+            self.send_response(200)
+            body = b"the file"
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def guard():
+    made = []
+
+    def make(*schemes, **options):
+        made.append(Guard(*schemes, **options))
+        return made[-1]
+    yield make
+    for server in made:
+        server.shutdown()
+        server.server_close()
+
+
+class TestCredentials:
+    TEXT = f"{NAME}:{PASSWORD}"
+
+    def fetch(self, service, url, path, state="transferred", **credentials):
+        job = service.create("guarded", [(url, str(path), {})])
+        set_properties(service, job, **{key: GLib.Variant("s", value) for key, value in credentials.items()})
+        service.job_call(job, "Resume")
+        assert service.wait_state(job, ["transferred", "error"]) == state
+        return job
+
+    @pytest.mark.parametrize("scheme, key", [("basic", "ServerBasicCredentials"), ("digest", "ServerDigestCredentials")])
+    def test_they_open_the_server_and_are_told_to_nobody(self, service, guard, tmp_path, scheme, key):
+        server = guard(scheme)
+        job = self.fetch(service, server.url(), tmp_path / "a", **{key: self.TEXT})
+        service.job_call(job, "Complete")
+        assert (tmp_path / "a").read_bytes() == b"the file"
+        other = self.fetch(service, server.url(), tmp_path / "b", **{key: self.TEXT})
+        assert service.get(other, "Credentials") == (1 if scheme == "basic" else 2)
+        everything = str(service.list_jobs()) + str(service.list_files(other)) + service.log()
+        assert "sesame" not in everything and b"sesame" not in state_bytes(service)
+        if scheme == "digest":
+            assert not any(said and "sesame" in said for _, said, _ in server.heard)
+
+    def test_with_both_the_server_chooses(self, service, guard, tmp_path):
+        for scheme in ("basic", "digest"):
+            server = guard(scheme)
+            self.fetch(service, server.url(), tmp_path / scheme, ServerBasicCredentials=self.TEXT, ServerDigestCredentials=self.TEXT)
+
+    @pytest.mark.parametrize("scheme, key", [("basic", "ServerBasicCredentials"), ("digest", "ServerDigestCredentials")])
+    def test_wrong_ones_are_the_servers_status_and_right_ones_mend_it(self, service, guard, tmp_path, scheme, key):
+        server = guard(scheme)
+        job = self.fetch(service, server.url(), tmp_path / "a", "error", **{key: f"{NAME}:wrong"})
+        assert service.get(job, "Error")["Hresult"] == 0x80190191
+        assert len(server.heard) <= 2
+        set_properties(service, job, **{key: GLib.Variant("s", self.TEXT)})
+        service.job_call(job, "Resume")
+        service.wait_state(job, ["transferred"])
+
+    def test_a_server_that_does_not_know_the_scheme_gets_no_password(self, service, guard, tmp_path):
+        server = guard("basic")
+        job = self.fetch(service, server.url(), tmp_path / "a", "error", ServerDigestCredentials=self.TEXT)
+        assert service.get(job, "Error")["Hresult"] == 0x80190191
+        assert all(said is None or "Basic" not in said for _, said, _ in server.heard)
+
+    @pytest.mark.parametrize("scheme, key", [("basic", "ServerBasicCredentials"), ("digest", "ServerDigestCredentials")])
+    def test_another_origin_hears_nothing_of_them(self, service, guard, tmp_path, scheme, key):
+        here, there = guard(scheme), guard()
+        self.fetch(service, here.url("/to?" + there.url()), tmp_path / "a", **{key: self.TEXT})
+        assert here.heard[-1][1] and [said for _, said, _ in there.heard] == [None]
+
+    def test_the_proxys_go_to_the_proxy_only(self, service, guard, tmp_path):
+        for scheme, key in (("basic", "ProxyBasicCredentials"), ("digest", "ProxyDigestCredentials")):
+            proxy = guard(scheme, proxy=True)
+            job = service.create("through", [("http://198.51.100.1/file", str(tmp_path / scheme), {})])
+            set_properties(service, job, ProxyUsage=GLib.Variant("u", 2), ProxyList=GLib.Variant("s", proxy.url("")),
+                           **{key: GLib.Variant("s", self.TEXT)})
+            service.job_call(job, "Resume")
+            service.wait_state(job, ["transferred"])
+            direct = guard("basic")
+            self.fetch(service, direct.url(), tmp_path / (scheme + "2"), "error", **{key: self.TEXT})
+            assert [said for _, said, _ in direct.heard] == [None]
+
+    def test_connections_of_different_credentials_are_different(self, service, guard, tmp_path):
+        server = guard()
+        for number, text in enumerate(("one:x", "two:x", "one:x")):
+            self.fetch(service, server.url(), tmp_path / str(number), ServerBasicCredentials=text)
+        ports = [port for _, _, port in server.heard]
+        assert ports[0] != ports[1] and ports[0] == ports[2]
+
+    @pytest.mark.parametrize("text, name", [("no colon", "InvalidArgument"), (":nameless", "InvalidArgument"), ("a:b\r\nc", "InvalidArgument"),
+                                            ("n" * 301 + ":p", "UserNameTooLarge"), ("n:" + "p" * 65537, "PasswordTooLarge")])
+    def test_what_is_too_long_or_no_pair_is_refused(self, service, tmp_path, text, name):
+        job = service.create("refused", [("http://127.0.0.1:1/", str(tmp_path / "a"), {})])
+        with pytest.raises(ServiceError) as error:
+            set_properties(service, job, ServerBasicCredentials=GLib.Variant("s", text))
+        assert error.value.name == name
+
+    def test_the_longest_are_kept_and_sent(self, service, guard, tmp_path):
+        server = guard("digest", password="p" * 65536)
+        self.fetch(service, server.url(), tmp_path / "a", ServerDigestCredentials=f"{NAME}:{'p' * 65536}",
+                   ProxyDigestCredentials=f"{'n' * 300}:{'p' * 65536}")
+
+
+class TestCertificateFlags:
+    """Each flag forgives its own fault and no other."""
+    NAME_FLAG, DATE, AUTHORITY, USAGE = 2, 4, 8, 16
+
+    @pytest.fixture(scope="class")
+    def certificates(self, tmp_path_factory):
+        folder = tmp_path_factory.mktemp("certificates")
+
+        def openssl(*words):
+            subprocess.run(["openssl", *words], cwd=folder, check=True, capture_output=True)
+
+        def authority(name):
+            openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", f"/CN={name}", "-days", "2",
+                    "-keyout", f"{name}.key", "-out", f"{name}.pem")
+
+        def server(name, issuer="ca", address="IP:127.0.0.1", usage="serverAuth", days="2"):
+            (folder / "ext").write_text(f"subjectAltName={address}\nextendedKeyUsage={usage}\nbasicConstraints=critical,CA:false\n")
+            openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", f"/CN={name}", "-keyout", f"{name}.key",
+                    "-out", "csr")
+            openssl("x509", "-req", "-in", "csr", "-CA", f"{issuer}.pem", "-CAkey", f"{issuer}.key", "-days", days, "-extfile", "ext",
+                    "-out", f"{name}.pem")
+        authority("ca")
+        authority("stranger")
+        server("good")
+        server("name", address="DNS:elsewhere.example")
+        server("date", days="-1")
+        server("authority", issuer="stranger")
+        server("usage", usage="clientAuth")
+        return folder
+
+    @pytest.fixture
+    def tls_service(self, tmp_path, certificates):
+        made = Service(BUILD, str(tmp_path / "state"), QUICK + f"CAFile={certificates}/ca.pem\n")
+        made.start()
+        yield made
+        made.stop()
+
+    @pytest.mark.parametrize("fault, flag", [("name", NAME_FLAG), ("date", DATE), ("authority", AUTHORITY), ("usage", USAGE)])
+    def test_a_flag_forgives_one_fault(self, tls_service, certificates, tmp_path, fault, flag):
+        process = subprocess.Popen([sys.executable, os.path.join(ROOT, "tests", "lib", "webserver.py"), "--tls",
+                                    str(certificates / f"{fault}.pem"), str(certificates / f"{fault}.key")],
+                                   stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        url = f"https://127.0.0.1:{int(process.stdout.readline())}/data/10"
+        try:
+            for number, flags in enumerate((flag, 0, 0x1e & ~flag)):  # also: no reuse of the laxer connection
+                job = tls_service.create("lax", [(url, str(tmp_path / f"{number}"), {})])
+                set_properties(tls_service, job, SecurityFlags=GLib.Variant("u", flags))
+                tls_service.job_call(job, "Resume")
+                state = tls_service.wait_state(job, ["transferred", "error"])
+                assert state == ("transferred" if flags == flag else "error"), f"flags {flags:#x}"
+                if state == "error":
+                    assert tls_service.get(job, "Error")["Name"] == "org.dosvc.Error.Certificate"
+        finally:
+            process.stdin.close()
+            process.wait(10)
+            process.stdout.close()

@@ -86,7 +86,7 @@ static void every_other_message_comes_back_as_it_was(void **state) {
 }
 
 static void the_largest_start_fits_one_frame(void **state) {
-        static char validator[LIMIT_VALIDATOR + 1], origin[IPC_ORIGIN_MAX + 1], proxy[IPC_PROXY_BYTES + 1];
+        static char credentials[LIMIT_CREDENTIALS + 1], validator[LIMIT_VALIDATOR + 1], origin[IPC_ORIGIN_MAX + 1], proxy[IPC_PROXY_BYTES + 1];
         struct ipc_message m = start_message(), r;
 
         memset(validator, 'v', LIMIT_VALIDATOR);
@@ -96,6 +96,8 @@ static void the_largest_start_fits_one_frame(void **state) {
         m.start.headers = headers;
         m.start.etag = m.start.last_modified = m.start.encoding = validator;
         m.start.origin = origin;
+        memset(credentials, 'c', LIMIT_CREDENTIALS);
+        m.start.credentials = m.start.proxy_credentials = credentials;
         m.start.n_pieces = IPC_PIECES_MAX;
         m.start.n_proxies = IPC_PROXIES_MAX;
         for (size_t i = 0; i < IPC_PROXIES_MAX; i++)
