@@ -10,8 +10,6 @@ extern "C" {
 
 /* An allocation is about to be made; non-zero: it fails. */
 int failing_memory_next(void);
-/* What was counted so far. */
-unsigned long failing_memory_count(void);
 
 #ifdef __cplusplus
 }

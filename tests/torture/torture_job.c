@@ -11,8 +11,6 @@
 #include <bits.h>
 #include <dosvc.h>
 
-#include "failing_memory.h"
-
 #define TEXT_MAX 512
 #define CALLBACK_SECONDS 2 /* then it looks by itself: without memory there may be no callback */
 #define WAIT_SECONDS 10
@@ -291,6 +289,5 @@ int main(int argc, char *argv[]) {
                 hr = run(argv);
                 CoUninitialize();
         }
-        (void) printf("allocations %lu\n", failing_memory_count());
         return FAILED(hr);
 }

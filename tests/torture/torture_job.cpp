@@ -177,6 +177,5 @@ int main(int argc, char *argv[]) {
                 (void) std::fprintf(stderr, "no memory\n");
                 code = 1;
         }
-        (void) std::printf("allocations %lu\n", failing_memory_count());
         return code;
 }
