@@ -12,7 +12,7 @@ sys.path[:0] = [HERE, os.path.join(os.path.dirname(HERE), "lib")]
 import invariants  # noqa: E402
 from origin import Origin  # noqa: E402
 from service import Service, ServiceError  # noqa: E402
-from workload import Lost, Workload  # noqa: E402
+from workload import Lost, TooLate, Workload  # noqa: E402
 
 CONFIG = "CheckpointBytes=65536\nCheckpointInterval=1\nMinimumFreeSpace=0\n"
 
@@ -42,10 +42,12 @@ class Crash:
         self.service = Service(args.build, state, CONFIG, environment=environment)
         self.violations = []
 
-    def work_until_killed(self, kill, seconds):
-        """Random calls; kill() strikes in their middle after that time. A broken connection is what a kill looks like."""
-        workload = Workload(self.service, self.origin, self.destination, self.ledger, self.random)
+    def work_until_killed(self, kill, seconds, power=False):
+        """Random calls; kill() strikes in their middle after that time. A broken connection is what a kill looks like. power: it cuts the
+        power, so what is answered from then on is not heard."""
         dead, striking = threading.Event(), threading.Event()
+        workload = Workload(self.service, self.origin, self.destination, self.ledger, self.random,
+                            striking.is_set if power else lambda: False)
 
         def strike():
             striking.set()
@@ -56,7 +58,7 @@ class Crash:
         try:
             while not dead.is_set():
                 workload.step()
-        except ConnectionError:
+        except (ConnectionError, TooLate):
             pass
         except Lost as e:
             self.report("at work", [f"I1: {e} is lost"])

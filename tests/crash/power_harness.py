@@ -79,7 +79,8 @@ def main():
             crash.origin.rate = crash.random.choice([None, 8 << 20, 2 << 20])
             crash.service.start()
             crash.report(f"round {number}, restarted", invariants.check_service(crash.service, destination, crash.ledger))
-            crash.work_until_killed(cut, crash.random.choice([0.01, 0.03, 0.1, 0.2]) * crash.random.random() if number % 8 else 0.5)
+            crash.work_until_killed(cut, crash.random.choice([0.01, 0.03, 0.1, 0.2]) * crash.random.random() if number % 8 else 0.5,
+                                    power=True)
             disk.unmount()
             disk.mount()
             crash.report(f"round {number}, cut", invariants.check_disk(crash.state, destination, crash.ledger))

@@ -13,15 +13,28 @@ class Lost(Exception):
     """A job that was acknowledged is not there."""
 
 
+class TooLate(Exception):
+    """An answer came when the power was gone already: nobody could have seen it, and it promises nothing."""
+
+
 class Workload:
-    def __init__(self, service, origin, destination, ledger, random, max_jobs=6):
+    """powerless(): true from the moment at which the power is cut. The shut-down file system lives on for a while, and may let an fsync that
+    was under way come back without an error although its journal was thrown away; a real machine would be dark by then."""
+
+    def __init__(self, service, origin, destination, ledger, random, powerless=lambda: False, max_jobs=6):
         self.service = service
         self.origin = origin
         self.destination = destination
         self.ledger = ledger
         self.random = random
+        self.powerless = powerless
         self.max_jobs = max_jobs
         self.counter = 0
+
+    def answered(self, result):
+        if self.powerless():
+            raise TooLate
+        return result
 
     def live(self):
         return [i for i, job in self.ledger.jobs.items() if not job.acknowledged]
@@ -37,15 +50,15 @@ class Workload:
             rows.append((self.origin.url(f"{name}-{i}", size), path, {}))
         job = Job(name, files, self.random.random() < 0.5)
         self.ledger.unsure.append(job)
-        job_id = self.service.create(name, rows, Resume=self.random.random() < 0.8, CompleteWhenTransferred=job.complete,
-                                     Priority=self.random.choice(["foreground", "normal"]))
+        job_id = self.answered(self.service.create(name, rows, Resume=self.random.random() < 0.8, CompleteWhenTransferred=job.complete,
+                                                   Priority=self.random.choice(["foreground", "normal"])))
         self.ledger.unsure.remove(job)
         self.ledger.jobs[job_id] = job
 
     def call(self, job_id, method):
         job = self.ledger.jobs[job_id]
         job.asked.add(method.lower())
-        result = self.service.job_call(job_id, method)
+        result = self.answered(self.service.job_call(job_id, method))
         if method == "Complete":
             if result[0]:
                 job.asked.add("partial")
@@ -71,12 +84,14 @@ class Workload:
                 extra = (f"{job.name}-{len(job.files)}", self.random.choice(SIZES))
                 job.asked.add("addfiles")
                 job.maybe[path] = extra
-                self.service.job_call(job_id, "AddFiles", GLib.Variant(
-                    "(ua(saya{sv}))", (0o022, [(self.origin.url(*extra), os.fsencode(path), {})])))
+                self.answered(self.service.job_call(job_id, "AddFiles", GLib.Variant(
+                    "(ua(saya{sv}))", (0o022, [(self.origin.url(*extra), os.fsencode(path), {})]))))
                 job.files[path] = job.maybe.pop(path)
             else:
                 self.call(job_id, method)
         except ServiceError as e:
+            if self.powerless():
+                raise TooLate from e
             if e.name != "StoreFailed":  # that one says itself that the change may be on disk
                 self.ledger.jobs[job_id].maybe.clear()
             if e.name == "NotFound" and (self.ledger.jobs[job_id].complete or self.ledger.jobs[job_id].asked & {"complete", "cancel"}):
