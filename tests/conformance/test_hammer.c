@@ -15,7 +15,8 @@
 
 #include "conform.h"
 
-#define ROUNDS 200
+#define ROUNDS 100
+#define DOWNLOAD_ROUNDS 30 /* each call makes a download */
 #define CHILD_TIMEOUT_SECONDS 60
 #define N_JOBS 4
 #define N_LONG_RANGES 10001 /* more than any file may have */
@@ -343,7 +344,7 @@ static IUnknown *any_object(void) {
         IBackgroundCopyFile *file = NULL;
         IUnknown *object = NULL;
 
-        switch (chance() % 12) {
+        switch (chance() % 9) {
         case 0:
                 object = (IUnknown *) manager_of(family);
                 break;
@@ -366,9 +367,6 @@ static IUnknown *any_object(void) {
         case 7:
                 object = (IUnknown *) t->enum_jobs;
                 break;
-        case 8:
-        case 9:
-                return any_download_object();
         default:
                 if (living && SUCCEEDED(IBackgroundCopyJob_EnumFiles(living, &files))) {
                         (void) IEnumBackgroundCopyFiles_Next(files, 1, &file, NULL);
@@ -381,10 +379,14 @@ static IUnknown *any_object(void) {
         return object;
 }
 
+static bool is_of_downloads(const IID *iid) {
+        return IsEqualIID(iid, &IID_IDOManager) || IsEqualIID(iid, &IID_IDODownload) || IsEqualIID(iid, &IID_IEnumUnknown);
+}
+
 /* NULL: nothing has it. */
 static void *object_with(const IID *iid) {
         for (unsigned tries = 0; tries < 200; tries++) {
-                IUnknown *object = any_object();
+                IUnknown *object = is_of_downloads(iid) ? any_download_object() : any_object();
                 void *wanted = NULL;
 
                 if (!object)
@@ -405,6 +407,8 @@ static HRESULT hammer(const struct interface *interface, unsigned round) {
         void *object;
         HRESULT hr;
 
+        if (is_of_downloads(interface->iid) && round >= DOWNLOAD_ROUNDS)
+                return S_OK;
         if (round % 32 == 0)
                 renew_living();
         object = object_with(interface->iid);
