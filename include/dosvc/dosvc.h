@@ -78,6 +78,7 @@ typedef struct dosvc_job_options {
         int attach;               /* if a job with exactly these files is there, take that one */
         int64_t no_progress_timeout; /* seconds; -1: the family's default */
         int64_t minimum_retry_delay; /* seconds; -1: the family's default */
+        uint64_t max_rate;           /* bytes per second, 0: no limit of its own */
 } dosvc_job_options;
 
 /* One transaction: the job with all its files, or nothing (jobs of more than 1000 files are filled in steps and resumed last; an error
@@ -201,6 +202,7 @@ typedef struct dosvc_job_info {
         int is_volatile;      /* ends with its client's connection */
         uint64_t bytes_from_cache;   /* of bytes_fetched: what cache servers sent */
         uint64_t bytes_from_mirrors; /* of bytes_fetched: what mirrors sent */
+        uint64_t max_rate;    /* bytes per second, 0: no limit of its own */
 } dosvc_job_info;
 
 typedef struct dosvc_file_info {

@@ -25,6 +25,7 @@ struct create_options {
         int64_t minimum_retry_delay_s;
         int64_t notify_flags;
         int64_t life_time_s;
+        uint64_t max_rate;
         int64_t umask;
         int complete_when_transferred;
         int replace;

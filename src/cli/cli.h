@@ -63,6 +63,7 @@ enum option_id {
         OPTION_DESCRIPTION,
         OPTION_NO_PROGRESS_TIMEOUT,
         OPTION_MINIMUM_RETRY_DELAY,
+        OPTION_LIMIT_RATE,
         OPTION_LINES,
         OPTION_ALL,
         OPTION_ONCE,
@@ -119,6 +120,8 @@ int cli_main(int argc, char *argv[]);
 /* argv[0] is the verb. 0, or -EINVAL with a sentence in *reterr_problem (to be freed). Operands point into @argv. */
 int options_parse(const struct command *command, int argc, char *argv[], struct arguments *ret, char **reterr_problem);
 /* Seconds in decimal. 0 or -EINVAL. */
+/* --limit-rate; 0 if it is not given. */
+int option_rate(const struct arguments *arguments, uint64_t *ret);
 int option_number(const struct arguments *arguments, enum option_id id, uint64_t *ret);
 int parse_number(const char *s, uint64_t *ret);
 int parse_sha256(const char *hex, unsigned char ret[static 32]);

@@ -109,7 +109,7 @@ static const char *base_name(const char *path) {
 
 static int make_job(struct get *get, size_t n_wanted) {
         const struct arguments *arguments = get->arguments;
-        const dosvc_job_options options = {
+        dosvc_job_options options = {
                 .size = sizeof(options),
                 .name = get->label,
                 .priority = option_given(arguments, OPTION_BACKGROUND) ? "normal" : "foreground",
@@ -121,8 +121,11 @@ static int make_job(struct get *get, size_t n_wanted) {
                 .no_progress_timeout = NO_PROGRESS_TIMEOUT_SECONDS,
                 .minimum_retry_delay = -1,
         };
-        int32_t r = dosvc_create_job(get->connection, &options, get->inputs.specs, n_wanted, get->id, &get->attached);
+        int32_t r;
 
+        if (option_rate(arguments, &options.max_rate) < 0)
+                return EXIT_USAGE;
+        r = dosvc_create_job(get->connection, &options, get->inputs.specs, n_wanted, get->id, &get->attached);
         return r < 0 ? report_failure(get->connection, r, "get") : EXIT_DONE;
 }
 

@@ -59,6 +59,8 @@ int command_create(const struct arguments *arguments) {
         code = seconds_of(arguments, OPTION_NO_PROGRESS_TIMEOUT, &options.no_progress_timeout);
         if (code == EXIT_DONE)
                 code = seconds_of(arguments, OPTION_MINIMUM_RETRY_DELAY, &options.minimum_retry_delay);
+        if (code == EXIT_DONE && option_rate(arguments, &options.max_rate) < 0)
+                code = EXIT_USAGE;
         if (code == EXIT_DONE)
                 code = connect_service(arguments, &connection);
         if (code)

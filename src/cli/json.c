@@ -110,6 +110,7 @@ json_t *json_of_job(const dosvc_job_info *job) {
                 { "error", json_of_failure(&job->error) },
                 { "notify_flags", number_or_null(job->notify_flags) },
                 { "minimum_retry_delay", number_or_null(job->minimum_retry_delay) },
+                { "max_rate", number_or_null(job->max_rate) },
                 { "no_progress_timeout", number_or_null(job->no_progress_timeout) },
                 { "life_time", number_or_null(job->life_time) },
                 { "complete_when_transferred", json_boolean(job->complete_when_transferred) },

@@ -27,6 +27,7 @@ const struct option_row option_rows[_OPTION_MAX] = {
         [OPTION_DESCRIPTION] = { "description", 0, "TEXT", "a text that is kept with the job" },
         [OPTION_NO_PROGRESS_TIMEOUT] = { "no-progress-timeout", 0, "SECONDS", "give up after so long without a byte" },
         [OPTION_MINIMUM_RETRY_DELAY] = { "minimum-retry-delay", 0, "SECONDS", "the first wait after a failure that may pass" },
+        [OPTION_LIMIT_RATE] = { "limit-rate", 0, "BYTES", "at most so many bytes per second; K, M and G (of 1024) may stand behind it" },
         [OPTION_LINES] = { "lines", 'n', "NUMBER", "show at most so many entries; the default is 100" },
         [OPTION_ALL] = { "all", 'a', NULL, "show every property" },
         [OPTION_ONCE] = { "once", 0, NULL, "draw one picture and leave" },
@@ -56,6 +57,35 @@ int option_number(const struct arguments *arguments, enum option_id id, uint64_t
         if (parse_number(arguments->values[id], ret) == 0)
                 return 0;
         report("--%s wants a number, not \"%s\"", option_rows[id].name, arguments->values[id]);
+        return -EINVAL;
+}
+
+int option_rate(const struct arguments *arguments, uint64_t *ret) {
+        static const char suffixes[] = "KMG";
+        const char *text = arguments->values[OPTION_LIMIT_RATE];
+        char digits[24];
+        size_t n;
+        const char *suffix;
+        unsigned shift = 0;
+
+        *ret = 0;
+        if (!option_given(arguments, OPTION_LIMIT_RATE))
+                return 0;
+        n = strlen(text);
+        suffix = n > 0 ? strchr(suffixes, text[n - 1]) : NULL;
+        if (suffix && *suffix) {
+                shift = 10 * (unsigned) (suffix - suffixes + 1);
+                n--;
+        }
+        if (n < sizeof(digits)) {
+                memcpy(digits, text, n);
+                digits[n] = 0;
+                if (parse_number(digits, ret) == 0 && *ret > 0 && *ret <= (uint64_t) INT64_MAX >> shift) {
+                        *ret <<= shift;
+                        return 0;
+                }
+        }
+        report("--%s wants bytes per second, as in 500K or 2M, not \"%s\"", option_rows[OPTION_LIMIT_RATE].name, text);
         return -EINVAL;
 }
 

@@ -134,6 +134,8 @@ static int convert_options(dosvc *c, const dosvc_job_options *from, struct optio
                 code = add_seconds(c, ret, "NoProgressTimeout", from->no_progress_timeout);
         if (!code)
                 code = add_seconds(c, ret, "MinimumRetryDelay", from->minimum_retry_delay);
+        if (from->size > offsetof(dosvc_job_options, max_rate) && from->max_rate > 0)
+                add_option(ret, (struct wire_property){ .name = "MaxRate", .type = 't', .t = from->max_rate });
         add_flag(ret, "CompleteWhenTransferred", from->complete_when_transferred);
         add_flag(ret, "Replace", from->replace);
         add_flag(ret, "RemoteTime", from->remote_time);

@@ -272,6 +272,7 @@ static const struct field job_fields[] = {
         JOB_FIELD("CompleteWhenTransferred", FIELD_BOOL, complete_when_transferred),
         JOB_FIELD("Replace", FIELD_BOOL, replace),
         JOB_FIELD("RemoteTime", FIELD_BOOL, remote_time),
+        JOB_FIELD("MaxRate", FIELD_U64, max_rate),
         JOB_FIELD("WaitingReason", FIELD_STRING, waiting_reason),
         JOB_FIELD("WaitingSince", FIELD_U64, waiting_since),
         JOB_FIELD("WaitingText", FIELD_STRING, waiting_text),

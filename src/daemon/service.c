@@ -24,6 +24,7 @@
 
 #define STOP_TIMEOUT_USEC (10 * USEC_PER_SEC)
 #define FILE_THREADS 16
+#define BYTES_PER_KB 1024 /* of the bandwidth policies */
 #define CHILDREN_IDLE_EXIT_USEC (30 * USEC_PER_SEC)
 #define RETRY_MAX_USEC (30 * USEC_PER_MINUTE)
 
@@ -275,6 +276,8 @@ static struct manager_limits make_limits(const struct settings *settings) {
         limits.cache_fallback_foreground_usec = settings_get(settings, SETTING_DODelayCacheServerFallbackForeground) * USEC_PER_SEC;
         limits.cache_fallback_background_usec = settings_get(settings, SETTING_DODelayCacheServerFallbackBackground) * USEC_PER_SEC;
         limits.engine.max_connections_per_owner = (unsigned) settings_get(settings, SETTING_MaxConnectionsPerOwner);
+        limits.foreground_rate = settings_get(settings, SETTING_DOMaxForegroundDownloadBandwidth) * BYTES_PER_KB;
+        limits.background_rate = settings_get(settings, SETTING_DOMaxBackgroundDownloadBandwidth) * BYTES_PER_KB;
         limits.engine.max_connections_per_host = (unsigned) settings_get(settings, SETTING_MaxConnectionsPerHost);
         limits.files_in_flight = MIN(limits.files_in_flight, files_that_fit());
         return limits;

@@ -170,10 +170,21 @@ static void visit_pieces(struct codec *c, uint32_t *n_pieces, const struct ipc_p
                 codec_check(c, piece_is_valid(&(*pieces)[i], i + 1 == *n_pieces));
 }
 
+static void visit_pace(struct codec *c, struct ipc_pace *m) {
+        codec_bool(c, &m->foreground);
+        codec_u64(c, &m->max_rate);
+        codec_check(c, m->max_rate > 0);
+}
+
+static void visit_set_pace(struct codec *c, struct ipc_set_pace *m) {
+        codec_u64(c, &m->id);
+        visit_pace(c, &m->pace);
+}
+
 static void visit_start(struct codec *c, struct ipc_start *m) {
         codec_u64(c, &m->id);
         codec_u64(c, &m->owner);
-        codec_bool(c, &m->foreground);
+        visit_pace(c, &m->pace);
         codec_bool(c, &m->whole_file);
         codec_bool(c, &m->digest_decides);
         codec_bool(c, &m->allow_insecure_redirect);
@@ -275,6 +286,8 @@ static void visit_message(struct codec *c, struct ipc_message *m) {
                 return visit_start(c, &m->start);
         case IPC_STOP:
                 return visit_stop(c, &m->stop);
+        case IPC_PACE:
+                return visit_set_pace(c, &m->set_pace);
         case IPC_METADATA:
                 return visit_metadata(c, &m->metadata);
         case IPC_PROGRESS:
@@ -300,6 +313,7 @@ static const struct ipc_type_row {
         [IPC_LIMITS] = { "LIMITS", IPC_ROLE_CORE, IPC_ROLE_TRANSFER, 0 },
         [IPC_START] = { "START", IPC_ROLE_CORE, IPC_ROLE_TRANSFER, 1 },
         [IPC_STOP] = { "STOP", IPC_ROLE_CORE, IPC_ROLE_TRANSFER, 0 },
+        [IPC_PACE] = { "PACE", IPC_ROLE_CORE, IPC_ROLE_TRANSFER, 0 },
         [IPC_METADATA] = { "METADATA", IPC_ROLE_TRANSFER, IPC_ROLE_CORE, 0 },
         [IPC_PROGRESS] = { "PROGRESS", IPC_ROLE_TRANSFER, IPC_ROLE_CORE, 0 },
         [IPC_FINISHED] = { "FINISHED", IPC_ROLE_TRANSFER, IPC_ROLE_CORE, 0 },

@@ -39,6 +39,7 @@ enum ipc_type {
         IPC_LIMITS,   /* core → transfer */
         IPC_START,    /* core → transfer, with the descriptor to write to */
         IPC_STOP,     /* core → transfer */
+        IPC_PACE,     /* core → transfer, about a request that was started */
         IPC_METADATA, /* transfer → core */
         IPC_PROGRESS, /* transfer → core */
         IPC_FINISHED, /* transfer → core */
@@ -67,10 +68,20 @@ struct ipc_piece {
 };
 
 /* As struct engine_request, which says what each field means. */
+struct ipc_pace {
+        bool foreground;
+        uint64_t max_rate; /* bytes per second, UINT64_MAX: no limit */
+};
+
+struct ipc_set_pace {
+        uint64_t id;
+        struct ipc_pace pace;
+};
+
 struct ipc_start {
         uint64_t id;
         uint64_t owner;
-        bool foreground;
+        struct ipc_pace pace;
         bool whole_file;
         bool digest_decides;
         bool allow_insecure_redirect;
@@ -174,6 +185,7 @@ struct ipc_message {
                 struct ipc_limits limits;
                 struct ipc_start start;
                 struct ipc_stop stop;
+                struct ipc_set_pace set_pace;
                 struct ipc_metadata metadata;
                 struct ipc_progress progress;
                 struct ipc_finished finished;

@@ -199,6 +199,7 @@ struct job {
         char *proxy_bypass;             /* or NULL */
         struct secret proxy_environment; /* "http_proxy=…" lines as the client found them; as above */
         uint64_t max_download_size;     /* of all files together, SIZE_UNKNOWN: no limit */
+        uint64_t max_rate;              /* bytes per second, 0: no limit of its own */
         bool resumed;                   /* at least once: some properties are fixed then */
         uint32_t cost_flags;            /* 0: never set; kept and told, not acted on */
         uint32_t notification_interval_ms; /* least time between two JobModification */

@@ -141,6 +141,8 @@ static int apply_properties(struct job *job, const struct manager_properties *p,
                 job->replace = p->replace != 0;
         if (p->remote_time >= 0)
                 job->remote_time = p->remote_time != 0;
+        if (p->max_rate != MANAGER_SIZE_UNCHANGED)
+                job->max_rate = MIN(p->max_rate, (uint64_t) INT64_MAX);
         if (p->cost_flags >= 0)
                 job->cost_flags = (uint32_t) p->cost_flags;
         if (p->notification_interval_ms >= 0)
@@ -177,6 +179,7 @@ void manager_set_properties(struct manager *m, struct job *job, const struct man
         manager_save_job(m, job);
         manager_job_changed(m, job, true);
         manager_reschedule(m, job);
+        manager_pace_changed(m);
         if (job->state == JOB_TRANSFERRED && properties->complete_when_transferred > 0 && job_is_complete(job))
                 manager_start_op(m, job, JOB_INTENT_COMPLETE, false, (struct reply) {});
         manager_reply_durably(m, &job->id, reply, &(struct manager_reply) {});

@@ -389,6 +389,7 @@ static int draft_job(struct manager *m, const struct manager_create_request *req
         (*ret)->is_volatile = request->client;
         if (request->life_time_usec > 0)
                 (*ret)->life_time_usec = request->life_time_usec;
+        (*ret)->max_rate = MIN(request->max_rate, (uint64_t) INT64_MAX);
         if (request->replace >= 0)
                 (*ret)->replace = request->replace != 0;
         if (request->remote_time >= 0)

@@ -249,7 +249,7 @@ int file_run_ask(struct file_run *run, struct engine_request *request) {
                 return r;
         request->id = m->next_request++;
         request->owner = job->owner;
-        request->foreground = job->priority == JOB_PRIORITY_FOREGROUND;
+        request->pace = manager_first_pace(run->manager, job);
         request->proxy_environment = (const char *const *) proxies;
         request->proxy_credentials = job_credentials_for(job, JOB_AUTH_PROXY, &request->proxy_schemes);
         request->ignore_certificate = job->security_flags & JOB_SECURITY_IGNORE_MASK;
@@ -296,6 +296,7 @@ void file_run_transfer(struct file_run *run) {
         bound = begun && !(run->sources && file_run_is_guarded(run)); /* validators of one source mean nothing at another: the digest decides */
         run->step = STEP_TRANSFER;
         run->refetch = run->leave_source = false;
+        run->pace = (struct paced) {};
         run->received_at_start = intervals_total(&file->received);
         run->last_checkpoint_monotonic = clock_now(m->clock, CLOCK_ID_MONOTONIC);
         file_run_note_unsynced(run);

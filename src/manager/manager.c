@@ -34,6 +34,7 @@ int manager_new(const struct manager_config *config, struct manager **ret) {
                 .limits = config->limits,
                 .next_request = 1,
                 .max_file_runs = config->limits.files_in_flight,
+                .pace_due = USEC_INFINITY,
                 .changed_at = USEC_INFINITY,
                 .notify_at = USEC_INFINITY,
                 .checkpoint_at_monotonic = USEC_INFINITY,
@@ -377,6 +378,7 @@ void manager_turn(struct manager *m) {
         do {
                 manager_run_schedule(m);
                 manager_checkpoints(m);
+                manager_pace_turn(m);
                 emit_changes(m);
                 manager_notify_turn(m);
                 manager_flush(m);
@@ -390,6 +392,7 @@ bool manager_has_work(const struct manager *m) {
 uint64_t manager_next_deadline(const struct manager *m) {
         uint64_t next = MIN(m->changed_at, m->notify_at);
 
+        next = MIN(next, m->pace_due);
         next = MIN(next, manager_next_checkpoint(m));
         if (!m->stopping)
                 next = MIN(next, MAX(schedule_next_deadline(m->schedule), m->held_until_boottime));

@@ -37,6 +37,8 @@ struct manager_limits {
         uint64_t cache_fallback_foreground_usec; /* how long cache servers in trouble are asked again before the file's own URL is */
         uint64_t cache_fallback_background_usec;
         struct engine_limits engine;
+        uint64_t foreground_rate; /* bytes per second of all foreground jobs together, 0: no limit */
+        uint64_t background_rate;
 };
 extern const struct manager_limits manager_limits_default;
 
@@ -121,6 +123,7 @@ struct manager_create_request {
         int64_t minimum_retry_delay_s; /* -1 */
         int64_t notify_flags;          /* -1 */
         uint64_t life_time_usec;       /* 0: default */
+        uint64_t max_rate;             /* bytes per second, 0: no limit */
         const struct manager_file_spec *files;
         size_t n_files;
 };
@@ -156,6 +159,7 @@ struct manager_properties { /* NULL, -1: leave as it is */
         const char *proxy_list; /* with proxy_usage only */
         const char *proxy_bypass;
         uint64_t max_download_size; /* or MANAGER_SIZE_UNCHANGED */
+        uint64_t max_rate;          /* or MANAGER_SIZE_UNCHANGED */
         int64_t cost_flags;
         int64_t notification_interval_ms;
         int is_volatile;
@@ -175,6 +179,7 @@ struct manager_properties { /* NULL, -1: leave as it is */
                                       .security_flags = -1,                                                         \
                                       .proxy_usage = -1,                                                            \
                                       .max_download_size = MANAGER_SIZE_UNCHANGED,                                  \
+                                      .max_rate = MANAGER_SIZE_UNCHANGED,                                          \
                                       .cost_flags = -1,                                                             \
                                       .notification_interval_ms = -1,                                               \
                                       .is_volatile = -1 })

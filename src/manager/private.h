@@ -8,6 +8,7 @@
 #include <utlist.h>
 
 #include "manager/manager.h"
+#include "schedule/shares.h"
 #include "schedule/sources.h"
 
 #define FILES_IN_FLIGHT_PER_JOB 256 /* many small files: what waits for a sync together is synced together */
@@ -88,6 +89,12 @@ struct notify_state {
         uint64_t modified_at;     /* when it may go out, CLOCK_BOOTTIME */
 };
 
+/* A share of a rate and what is made of it (pace.c). */
+struct paced {
+        struct share share;
+        uint64_t counted; /* bytes when it was last looked at */
+};
+
 struct job_run {
         struct manager *manager;
         struct job *job;
@@ -104,6 +111,8 @@ struct job_run {
         bool starved;          /* on manager->starved: it may move, but all places for files are taken */
         struct job_run *starved_prev, *starved_next;
         size_t n_file_runs;
+        struct paced pace;
+        bool is_paced;         /* already on the list of a division of rates that is being made */
         uint32_t next_file;    /* where the pump looks next */
         bool pumping;
         bool pump_again;       /* something became startable while the pump ran */
@@ -141,6 +150,7 @@ struct file_run {
         uint64_t request_id;   /* 0: no request at the engine */
         UT_hash_handle hh;
         uint64_t fetched;      /* of the running request, already added to the job */
+        struct paced pace;
         uint64_t received_at_start;
 
         bool checkpoint_running;
@@ -204,6 +214,9 @@ struct manager {
         unsigned n_commits;             /* submitted, not back */
         uint64_t held_until_boottime;   /* after a store failure: nothing is started before */
         bool ops_held;                  /* promised Completes and Cancels wait for that too */
+
+        uint64_t paced_at;              /* rates were divided, CLOCK_BOOTTIME */
+        uint64_t pace_due;              /* and are to be divided again; USEC_INFINITY: nothing is limited */
 
         struct job_run *changed;
         uint64_t changed_at;            /* when the coalesced ones go out, CLOCK_BOOTTIME */
@@ -295,6 +308,11 @@ int file_run_checkpoint(struct file_run *run);
 void file_run_note_unsynced(struct file_run *run);           /* after any change that makes a checkpoint due sooner */
 void manager_checkpoints(struct manager *m);                 /* starts those that are due */
 uint64_t manager_next_checkpoint(const struct manager *m);   /* CLOCK_BOOTTIME */
+
+/* pace.c */
+struct engine_pace manager_first_pace(struct manager *m, const struct job *job);
+void manager_pace_changed(struct manager *m);                /* a limit, a priority */
+void manager_pace_turn(struct manager *m);
 
 /* pump.c */
 void manager_pump_job(struct manager *m, struct job *job);   /* starts files while it may */

@@ -76,6 +76,7 @@ extern const struct field_table history_fields;
         X(proxy_bypass, BYTES_OR_NULL, proxy_bypass, LIMIT_PROXY_LIST)           \
         X(proxy_environment, SECRET, proxy_environment, LIMIT_PROXY_ENVIRONMENT) \
         X(max_download_size, U64, max_download_size, LIMIT_FILE_SIZE)            \
+        X(max_rate, U64, max_rate, INT64_MAX)                                    \
         X(resumed, BOOL, resumed, 1)                                             \
         X(cost_flags, U32, cost_flags, UINT32_MAX)                               \
         X(notification_interval_ms, U32, notification_interval_ms, UINT32_MAX)   \

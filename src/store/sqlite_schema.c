@@ -48,6 +48,7 @@ const struct schema_version schema_versions[] = {
           "  proxy_bypass BLOB,"
           "  proxy_environment BLOB,"
           "  max_download_size INTEGER,"
+          "  max_rate INTEGER,"
           "  resumed INTEGER NOT NULL,"
           "  cost_flags INTEGER NOT NULL,"
           "  notification_interval_ms INTEGER NOT NULL,"

@@ -21,6 +21,14 @@
 #define ENGINE_TO_EOF UINT64_MAX
 #define ENGINE_PIECES_MAX 500 /* pieces of one request */
 
+#define ENGINE_RATE_UNLIMITED UINT64_MAX
+
+/* May change while the request runs. */
+struct engine_pace {
+        bool foreground;   /* somebody waits for it; else it takes only what nobody else wants of the line */
+        uint64_t max_rate; /* bytes per second, at least 1, or ENGINE_RATE_UNLIMITED */
+};
+
 struct engine_piece {
         uint64_t remote_offset;
         uint64_t length; /* or ENGINE_TO_EOF (last piece only) */
@@ -40,7 +48,7 @@ struct engine_piece {
 struct engine_request {
         uint64_t id;      /* chosen by the caller, never reused while it lives */
         uint64_t owner;   /* connections, cookies and credentials are never shared between owners */
-        bool foreground;
+        struct engine_pace pace;
         int fd;           /* written with pwrite at absolute offsets */
         const char *url;
         const struct engine_piece *pieces;
@@ -126,6 +134,7 @@ struct engine_ops {
         int (*set_limits)(struct engine *engine, const struct engine_limits *limits);
         int (*start)(struct engine *engine, const struct engine_request *request);
         void (*stop)(struct engine *engine, uint64_t id);
+        void (*set_pace)(struct engine *engine, uint64_t id, const struct engine_pace *pace);
 };
 struct engine {
         const struct engine_ops *ops; /* first member of every engine */
@@ -147,4 +156,8 @@ static inline int engine_start(struct engine *engine, const struct engine_reques
 /* Unknown or finished ids are ignored. */
 static inline void engine_stop(struct engine *engine, uint64_t id) {
         engine->ops->stop(engine, id);
+}
+/* Unknown or finished ids are ignored. */
+static inline void engine_set_pace(struct engine *engine, uint64_t id, const struct engine_pace *pace) {
+        engine->ops->set_pace(engine, id, pace);
 }

@@ -39,6 +39,8 @@ struct process_request {
         int fd;
         bool sent;
         bool stopping;
+        struct engine_pace pace;
+        bool pace_changed; /* since its START was written */
         struct intervals wanted;   /* local ranges of the pieces: nothing else may be reported */
         struct intervals reported;
         uint64_t open_start;       /* a piece TO_EOF: everything from here may be reported, too */
@@ -322,6 +324,14 @@ static int lane_start_processes(struct lane *lane) {
         return lane_send_limits(lane);
 }
 
+static int request_send_pace(struct process_request *request) {
+        request->pace_changed = false;
+        return link_send(request->lane->link, &(struct ipc_message) {
+                .type = IPC_PACE,
+                .set_pace = { request->id, { request->pace.foreground, request->pace.max_rate } },
+        }, -EBADF);
+}
+
 /* Return: false if the link takes no more now. */
 static bool lane_send_one(struct lane *lane, struct process_request *request) {
         int r;
@@ -338,6 +348,8 @@ static bool lane_send_one(struct lane *lane, struct process_request *request) {
         DL_DELETE(lane->waiting, request);
         request->sent = true;
         DL_APPEND(lane->running, request);
+        if (request->pace_changed && request_send_pace(request) < 0)
+                lane_distrust(lane, "does not read");
         return true;
 }
 
@@ -475,7 +487,7 @@ static int message_from_request(const struct engine_request *request, struct ipc
                 .start = {
                         .id = request->id,
                         .owner = request->owner,
-                        .foreground = request->foreground,
+                        .pace = { request->pace.foreground, request->pace.max_rate },
                         .whole_file = request->whole_file,
                         .digest_decides = request->digest_decides,
                         .allow_insecure_redirect = request->allow_insecure_redirect,
@@ -545,6 +557,7 @@ static int request_new(const struct engine_request *from, struct process_request
         if (!request)
                 return -ENOMEM;
         request->id = from->id;
+        request->pace = from->pace;
         request->fd = -EBADF;
         request->frame = malloc((size_t) size);
         if (!request->frame)
@@ -618,6 +631,20 @@ static void process_stop(struct engine *base, uint64_t id) {
                 lane_distrust(request->lane, "does not read");
 }
 
+static void process_set_pace(struct engine *base, uint64_t id, const struct engine_pace *pace) {
+        struct engine_process *engine = (struct engine_process *) base;
+        struct process_request *request;
+
+        HASH_FIND(hh, engine->requests, &id, sizeof(id), request);
+        if (!request || request->stopping ||
+            (request->pace.foreground == pace->foreground && request->pace.max_rate == pace->max_rate))
+                return;
+        request->pace = *pace;
+        request->pace_changed = true;
+        if (request->sent && request_send_pace(request) < 0)
+                lane_distrust(request->lane, "does not read");
+}
+
 static void process_set_events(struct engine *base, const struct engine_events *events, void *userdata) {
         struct engine_process *engine = (struct engine_process *) base;
 
@@ -668,6 +695,7 @@ static const struct engine_ops process_ops = {
         .set_limits = process_set_limits,
         .start = process_start,
         .stop = process_stop,
+        .set_pace = process_set_pace,
 };
 
 int engine_process_new(struct sd_event *event, const struct engine_process_config *config, const struct clock *clock,

@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <systemd/sd-event.h>
 
 #include "base/strings.h"
 
@@ -129,6 +130,49 @@ static size_t on_header(char *line, size_t size, size_t n, void *userdata) {
         return size * n;
 }
 
+static uint64_t now_usec(const struct exchange *exchange) {
+        uint64_t usec = 0;
+
+        (void) sd_event_now(exchange->event, CLOCK_MONOTONIC, &usec);
+        return usec;
+}
+
+static bool is_paused(const struct exchange *exchange) {
+        int enabled = SD_EVENT_OFF;
+
+        return exchange->pause && sd_event_source_get_enabled(exchange->pause, &enabled) >= 0 && enabled != SD_EVENT_OFF;
+}
+
+/* Whatever waits in libcurl's buffer comes through on_body() from within, which may pause it again. */
+static int on_pause_over(sd_event_source *source, uint64_t usec, void *userdata) {
+        struct exchange *exchange = ASSERT_PTR(userdata);
+
+        (void) curl_easy_pause(exchange->easy, CURLPAUSE_CONT);
+        return 0;
+}
+
+/* Without memory for the timer the limit does not hold, but the bytes come. */
+static void pause_for(struct exchange *exchange, uint64_t usec) {
+        int r = 0;
+
+        if (!exchange->pause)
+                r = sd_event_add_time(exchange->event, &exchange->pause, CLOCK_MONOTONIC, 0, USEC_PER_MSEC, on_pause_over, exchange);
+        if (r < 0 || sd_event_source_set_time(exchange->pause, now_usec(exchange) + usec) < 0 ||
+            sd_event_source_set_enabled(exchange->pause, SD_EVENT_ONESHOT) < 0)
+                return;
+        (void) curl_easy_pause(exchange->easy, CURLPAUSE_RECV);
+}
+
+static void keep_pace(struct exchange *exchange, size_t size) {
+        uint64_t wait;
+
+        if (exchange->pace.max_rate == UINT64_MAX)
+                return;
+        wait = bucket_take(&exchange->bucket, exchange->pace.max_rate, size, now_usec(exchange));
+        if (wait > 0)
+                pause_for(exchange, wait);
+}
+
 static size_t on_body(char *bytes, size_t size, size_t n, void *userdata) {
         struct exchange *exchange = ASSERT_PTR(userdata);
         uint64_t left, total = size * n;
@@ -156,6 +200,7 @@ static size_t on_body(char *bytes, size_t size, size_t n, void *userdata) {
                 if (exchange->body_error < 0)
                         return 0;
                 exchange->n_body += left;
+                keep_pace(exchange, total);
         }
         return exchange->too_long ? 0 : size * n;
 }
@@ -165,12 +210,19 @@ static void hold_socket(struct exchange *exchange, const char *address, int port
 
         snprintf(name.remote, sizeof(name.remote), "%s", address ? address : "");
         snprintf(name.local, sizeof(name.local), "%s", local_address ? local_address : "");
-        socket_use_begin(&exchange->use, exchange->sockets, &name, exchange->foreground);
+        socket_use_begin(&exchange->use, exchange->sockets, &name, exchange->pace.foreground);
 }
 
-void exchange_set_foreground(struct exchange *exchange, bool foreground) {
-        exchange->foreground = foreground;
-        socket_use_set_foreground(&exchange->use, foreground);
+void exchange_set_pace(struct exchange *exchange, const struct ipc_pace *pace) {
+        bool new_rate = pace->max_rate != exchange->pace.max_rate;
+
+        exchange->pace = *pace;
+        socket_use_set_foreground(&exchange->use, pace->foreground);
+        if (!new_rate)
+                return;
+        bucket_change_rate(&exchange->bucket, now_usec(exchange));
+        if (is_paused(exchange)) /* it was to last as long as the old rate asked for */
+                (void) sd_event_source_set_time(exchange->pause, now_usec(exchange));
 }
 
 /* A connection is there, and nothing was sent yet: the last word on where it ends. It may be an old one from the pool. */
@@ -283,7 +335,8 @@ int exchange_prepare(struct exchange *exchange, const struct exchange_spec *spec
                 .callbacks = callbacks,
                 .userdata = userdata,
                 .sockets = spec->sockets,
-                .foreground = spec->foreground,
+                .pace = spec->pace,
+                .event = spec->event,
                 .only_public = spec->only_public,
                 .https = spec->https,
                 .expects_challenge = (spec->credentials && (spec->credentials_schemes & ENGINE_AUTH_DIGEST)) ||
@@ -303,6 +356,7 @@ int exchange_prepare(struct exchange *exchange, const struct exchange_spec *spec
 
 void exchange_done(struct exchange *exchange) {
         socket_use_end(&exchange->use);
+        exchange->pause = sd_event_source_disable_unref(exchange->pause);
         tls_watch_stop(&exchange->tls_watch);
         curl_slist_free_all(TAKE_PTR(exchange->headers));
         curl_slist_free_all(TAKE_PTR(exchange->resolve));

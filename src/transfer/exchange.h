@@ -8,8 +8,10 @@
 
 #include <curl/curl.h>
 
+#include "ipc/message.h"
 #include "transfer/address.h"
 #include "transfer/authorities.h"
+#include "transfer/bucket.h"
 #include "transfer/proxy.h"
 #include "transfer/sockets.h"
 #include "transfer/verdict.h"
@@ -36,7 +38,8 @@ struct exchange_spec {
         struct curl_slist *resolve; /* "host:port:addresses" for every name that libcurl will look for; consumed */
         bool only_public;           /* the connection must end at a public address */
         bool is_large;
-        bool foreground;            /* background exchanges take what nobody else wants of the line (sockets.h) */
+        struct ipc_pace pace;       /* background exchanges take what nobody else wants of the line (sockets.h) */
+        struct sd_event *event;     /* for the pauses that a rate needs */
         struct sockets *sockets;
         struct authorities *authorities;
         uint64_t connect_timeout_usec;
@@ -61,7 +64,10 @@ struct exchange {
         /* private */
         struct sockets *sockets;
         struct socket_use use;
-        bool foreground;
+        struct ipc_pace pace;
+        struct bucket bucket;
+        struct sd_event *event;
+        struct sd_event_source *pause; /* while it is on, nothing is read */
         bool only_public;
         bool https;
         bool expects_challenge;  /* of the server or the proxy: libcurl answers the first one by itself */
@@ -76,10 +82,10 @@ struct exchange {
 /* @exchange->easy is set by the caller: a handle from owner_take_easy(). Every option that is ever set is set each time. 0, -ENOMEM, -EINVAL. */
 int exchange_prepare(struct exchange *exchange, const struct exchange_spec *spec, const struct exchange_callbacks *callbacks,
                      void *userdata);
-/* At any time. */
-void exchange_set_foreground(struct exchange *exchange, bool foreground);
 /* libcurl found no way to answer the challenge: it is the final answer. Calls callbacks.judge(). */
 void exchange_judge_challenge(struct exchange *exchange);
+/* At any time. */
+void exchange_set_pace(struct exchange *exchange, const struct ipc_pace *pace);
 /* After the handle left its multi handle. The facts stay. */
 void exchange_done(struct exchange *exchange);
 /* The body of a WRITE came to its end in order: @code says so, and for a body that only the end of a TLS connection ends, the

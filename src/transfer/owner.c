@@ -188,6 +188,23 @@ void ticket_release(struct ticket *ticket) {
                 arm_pump(owner);
 }
 
+void ticket_set_foreground(struct ticket *ticket, bool foreground) {
+        struct owner_host *host = ticket->host;
+
+        if (!host || ticket->foreground == foreground)
+                return;
+        ticket->foreground = foreground;
+        if (ticket->has_place)
+                return;
+        if (foreground) {
+                DL_DELETE(host->background, ticket);
+                DL_APPEND(host->foreground, ticket);
+        } else {
+                DL_DELETE(host->foreground, ticket);
+                DL_APPEND(host->background, ticket);
+        }
+}
+
 bool ticket_is_for(const struct ticket *ticket, const char *host_key) {
         return ticket->host && ticket->has_place && streq(ticket->host->key, host_key);
 }

@@ -39,6 +39,8 @@ int owner_set_limits(struct owner *owner, unsigned max_connections, unsigned max
 int ticket_wait(struct ticket *ticket, struct owner *owner, const char *host_key, bool foreground,
                 void (*granted)(struct ticket *ticket));
 void ticket_release(struct ticket *ticket);
+/* Whether it waits among the foreground ones. */
+void ticket_set_foreground(struct ticket *ticket, bool foreground);
 /* The ticket has a place at this host. */
 bool ticket_is_for(const struct ticket *ticket, const char *host_key);
 /* The host speaks HTTP/2: requests share a connection, so more of them may go at once. */

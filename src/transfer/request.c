@@ -207,11 +207,22 @@ struct request *request_free(struct request *request) {
         return NULL;
 }
 
+/* What the exchange brought so far. */
+static void count_fetched(struct request *request) {
+        struct activity *activity = request->activity;
+
+        if (!activity)
+                return;
+        request->bytes_fetched += activity->exchange.n_fetched;
+        activity->exchange.n_fetched = 0;
+}
+
 void request_report(struct request *request) {
         struct sink *sink = &request->sink;
 
         if (!sink_has_news(sink))
                 return;
+        count_fetched(request);
         request->environment->send(request->environment->userdata, &(struct ipc_message) {
                 .type = IPC_PROGRESS,
                 .progress = { request_id(request), sink->start, sink->end, request->bytes_fetched },
@@ -220,6 +231,7 @@ void request_report(struct request *request) {
 }
 
 static void finish(struct request *request, struct ipc_finished finished) {
+        count_fetched(request);
         request->activity = activity_free(request);
         request->stage = STAGE_FINISHED;
         ticket_release(&request->ticket);
@@ -268,6 +280,13 @@ static void finish_verdict(struct request *request, const struct verdict *verdic
 
 void request_stop(struct request *request) {
         finish(request, (struct ipc_finished) { .outcome = ENGINE_STOPPED });
+}
+
+void request_set_pace(struct request *request, const struct ipc_pace *pace) {
+        request->start.start.pace = *pace;
+        ticket_set_foreground(&request->ticket, pace->foreground);
+        if (request->stage == STAGE_FETCHING)
+                exchange_set_pace(&request->activity->exchange, pace);
 }
 
 /* --- time ---------------------------------------------------------------------------------------------------------------- */
@@ -456,7 +475,8 @@ static void fetch(struct request *request) {
                 .resolve = TAKE_PTR(activity->resolve),
                 .only_public = activity->from_public && !*activity->proxy.url,
                 .is_large = is_large(request),
-                .foreground = spec_of(request)->foreground,
+                .pace = spec_of(request)->pace,
+                .event = request->environment->event,
                 .sockets = request->environment->sockets,
                 .authorities = request->environment->authorities,
                 .connect_timeout_usec = connect_timeout(request),
@@ -613,7 +633,7 @@ static void go_to(struct request *request, const char *url) {
         ticket_release(&request->ticket);
         request->stage = STAGE_WAITING;
         arm_timer(request, USEC_INFINITY);
-        r = ticket_wait(&request->ticket, request->owner, key, spec_of(request)->foreground, on_granted);
+        r = ticket_wait(&request->ticket, request->owner, key, spec_of(request)->pace.foreground, on_granted);
         if (r < 0)
                 finish_errno(request, r);
 }
@@ -787,8 +807,7 @@ void request_exchange_done(void *private, CURLcode code) {
         bool in_order = exchange_ended_in_order(exchange, code);
 
         request->stage = STAGE_RESOLVING; /* the handle is in no multi handle now */
-        request->bytes_fetched += exchange->n_fetched;
-        exchange->n_fetched = 0;
+        count_fetched(request);
         activity->receiving = false;
         arm_timer(request, USEC_INFINITY);
         tls_watch_stop(&exchange->tls_watch);
@@ -873,7 +892,7 @@ static int wait_for_own_host(struct request *request) {
         if (r < 0)
                 return r;
         make_host_key(&request->parts, key);
-        return ticket_wait(&request->ticket, request->owner, key, spec_of(request)->foreground, on_first_grant);
+        return ticket_wait(&request->ticket, request->owner, key, spec_of(request)->pace.foreground, on_first_grant);
 }
 
 int request_new(const struct request_environment *environment, struct owner *owner, const struct ipc_message *message, int fd,

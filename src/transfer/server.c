@@ -298,6 +298,11 @@ static void on_message(void *userdata, const struct ipc_message *message, int fd
                 if (entry)
                         request_stop(entry->request);
                 break;
+        case IPC_PACE:
+                HASH_FIND(hh, server->requests, &message->set_pace.id, sizeof(message->set_pace.id), entry);
+                if (entry)
+                        request_set_pace(entry->request, &message->set_pace.pace);
+                break;
         default:
                 break;
         }

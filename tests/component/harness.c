@@ -56,6 +56,7 @@ static int fake_start(struct engine *engine, const struct engine_request *reques
         r->has_headers = request->headers;
         r->stall_timeout_usec = request->stall_timeout_usec;
         r->whole_file = request->whole_file;
+        r->pace = request->pace;
         r->n_pieces = request->n_pieces;
         memcpy(r->pieces, request->pieces, request->n_pieces * sizeof(r->pieces[0]));
         r->next = h->requests;
@@ -76,6 +77,14 @@ static void fake_stop(struct engine *engine, uint64_t id) {
                 }
 }
 
+static void fake_set_pace(struct engine *engine, uint64_t id, const struct engine_pace *pace) {
+        struct harness *h = CONTAINER_OF(engine, struct harness, engine);
+
+        for (struct fake_request *r = h->requests; r; r = r->next)
+                if (r->id == id)
+                        r->pace = *pace;
+}
+
 static struct engine *fake_free(struct engine *engine _unused_) {
         return NULL;
 }
@@ -87,6 +96,7 @@ static const struct engine_ops fake_ops = {
         .set_limits = fake_set_limits,
         .start = fake_start,
         .stop = fake_stop,
+        .set_pace = fake_set_pace,
 };
 
 struct fake_request *harness_request(struct harness *h, size_t newest) {

@@ -25,6 +25,7 @@ struct fake_request {
         uint64_t stall_timeout_usec;
         bool lies;        /* harness_write() writes other bytes */
         bool whole_file;
+        struct engine_pace pace;
         bool stop_asked;
         bool finished;
         bool described;   /* harness_metadata() was called */

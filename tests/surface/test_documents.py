@@ -155,7 +155,7 @@ def test_bash_completes_verbs_options_and_keys():
     assert complete_in_bash("dosvc", "st") == ["stats"]
     assert "--sha256" in complete_in_bash("dosvc", "get", "--s")
     assert complete_in_bash("dosvc", "set", "12345678", "prio") == [f"priority={w}" for w in ("foreground", "high", "normal", "low")]
-    assert complete_in_bash("dosvc", "set", "12345678", "max") == ["max_download_size="]
+    assert complete_in_bash("dosvc", "set", "12345678", "max_d") == ["max_download_size="]
     assert complete_in_bash("dosvc", "list", "--family", "b") == ["bits"]
 
 

@@ -118,7 +118,7 @@ static int start_request(struct driver *driver, json_t *object) {
         struct engine_request request = {
                 .id = number_of(object, "id", 0),
                 .owner = number_of(object, "owner", 1),
-                .foreground = true,
+                .pace = { .foreground = true, .max_rate = ENGINE_RATE_UNLIMITED },
                 .url = text_of(object, "url"),
                 .pieces = pieces,
                 .n_pieces = read_pieces(json_object_get(object, "pieces"), pieces),

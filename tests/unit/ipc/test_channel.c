@@ -25,7 +25,7 @@ static struct ipc_message stop(uint64_t id) {
 static struct ipc_message start(uint64_t id) {
         static const struct ipc_piece piece = { .length = 1 };
 
-        return (struct ipc_message) { .type = IPC_START, .start = { .id = id, .url = "http://h/", .n_pieces = 1, .pieces = &piece } };
+        return (struct ipc_message) { .type = IPC_START, .start = { .id = id, .pace = { true, UINT64_MAX }, .url = "http://h/", .n_pieces = 1, .pieces = &piece } };
 }
 
 static int receive(struct ipc_channel *channel, struct ipc_message *m) {

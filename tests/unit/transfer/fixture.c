@@ -177,7 +177,7 @@ struct engine_request request_for(struct fixture *f, uint64_t id, const char *ur
         return (struct engine_request) {
                 .id = id,
                 .owner = 1000,
-                .foreground = true,
+                .pace = { .foreground = true, .max_rate = ENGINE_RATE_UNLIMITED },
                 .fd = f->fd,
                 .url = url,
                 .pieces = piece,

@@ -1,6 +1,8 @@
 /* The control law on a simulated line: a drop-tail queue that its flows share, in steps of a millisecond. */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <string.h>
 
 #include <cmocka.h>
