@@ -53,6 +53,14 @@ static int append_ranges(sd_bus_message *m, const struct job_file *file) {
         return r < 0 ? r : sd_bus_message_close_container(m);
 }
 
+int bus_append_intervals(sd_bus_message *m, const struct intervals *set) {
+        int r = sd_bus_message_open_container(m, 'a', "(tt)");
+
+        for (size_t i = 0; r >= 0 && i < set->n_items; i++)
+                r = sd_bus_message_append(m, "(tt)", set->items[i].start, set->items[i].end - set->items[i].start);
+        return r < 0 ? r : sd_bus_message_close_container(m);
+}
+
 static const char *file_state_name(enum file_state state) {
         static const char *const names[] = {
                 [FILE_PENDING] = "pending",

@@ -80,6 +80,45 @@ static int method_set_validation(sd_bus_message *m, void *userdata, sd_bus_error
         return 1;
 }
 
+static int method_request_ranges(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        struct peer *peer = ASSERT_PTR(userdata);
+        struct job_file_spec wanted = {};
+        struct bus_call *call;
+        struct job_file *file;
+        int r;
+
+        if (!bus_find_job(peer, sd_bus_message_get_path(m), &file) || !file)
+                return bus_set_error(error, ERROR_NOT_FOUND, "");
+        r = options_read_ranges(m, &wanted);
+        if (r != 0)
+                r = bus_set_error(error, r, "");
+        else
+                r = bus_call_new(peer, m, NULL, error, &call);
+        if (r >= 0)
+                manager_request_ranges(peer->server->manager, file, wanted.ranges, wanted.n_ranges, bus_call_answer, call);
+        free((struct byte_range *) wanted.ranges);
+        return r < 0 ? r : 1;
+}
+
+static int method_set_position(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        struct peer *peer = ASSERT_PTR(userdata);
+        struct bus_call *call;
+        struct job_file *file;
+        uint64_t position;
+        int r;
+
+        if (!bus_find_job(peer, sd_bus_message_get_path(m), &file) || !file)
+                return bus_set_error(error, ERROR_NOT_FOUND, "");
+        r = sd_bus_message_read_basic(m, 't', &position);
+        if (r < 0)
+                return r;
+        r = bus_call_new(peer, m, NULL, error, &call);
+        if (r < 0)
+                return r;
+        manager_set_file_position(peer->server->manager, file, position, bus_call_answer, call);
+        return 1;
+}
+
 static int get_property(sd_bus *bus _unused_, const char *path, const char *interface _unused_, const char *property,
                         sd_bus_message *reply, void *userdata, sd_bus_error *error) {
         struct job_file *file;
@@ -100,6 +139,10 @@ static const sd_bus_vtable file_vtable[] = {
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("SetProperties", SD_BUS_ARGS("a{sv}", properties), SD_BUS_NO_RESULT,
                                 method_set_properties, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("RequestRanges", SD_BUS_ARGS("a(tt)", ranges), SD_BUS_NO_RESULT, method_request_ranges,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("SetPosition", SD_BUS_ARGS("t", offset), SD_BUS_NO_RESULT, method_set_position,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
 #define FILE_PROPERTY(name, signature, expression) SD_BUS_PROPERTY(#name, signature, get_property, 0, 0),
 #define FILE_PROPERTY_LARGE FILE_PROPERTY
 #include "bus/file_properties.def"

@@ -44,6 +44,10 @@ static int method_resume(sd_bus_message *m, void *userdata, sd_bus_error *error)
         return call_on_job(m, userdata, error, manager_resume_job, NULL);
 }
 
+static int method_take_ownership(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        return call_on_job(m, userdata, error, manager_take_ownership, NULL);
+}
+
 static int method_cancel(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         return call_on_job(m, userdata, error, manager_cancel_job, append_partial);
 }
@@ -214,6 +218,8 @@ static const sd_bus_vtable job_vtable[] = {
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Resume", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, method_resume, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Start", SD_BUS_ARGS("a(tt)", ranges), SD_BUS_NO_RESULT, method_start,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("TakeOwnership", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, method_take_ownership,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Cancel", SD_BUS_NO_ARGS, SD_BUS_RESULT("b", left), method_cancel,
                                 SD_BUS_VTABLE_UNPRIVILEGED),

@@ -41,6 +41,7 @@ static const char *callback_method(uint32_t event) {
                 { JOB_NOTIFY_ERROR, "JobError" },
                 { JOB_NOTIFY_MODIFICATION, "JobModification" },
                 { JOB_NOTIFY_FILE_TRANSFERRED, "FileTransferred" },
+                { JOB_NOTIFY_FILE_RANGES_TRANSFERRED, "FileRangesTransferred" },
         };
 
         for (size_t i = 0; i < ELEMENTSOF(methods); i++)
@@ -62,6 +63,8 @@ static int call_back(struct bus_notifier *notifier, const struct manager_notice 
                 r = sd_bus_message_append_basic(m, 's', id);
         if (r >= 0 && notice->file)
                 r = sd_bus_message_append_basic(m, 'u', &notice->file->index);
+        if (r >= 0 && notice->ranges)
+                r = bus_append_intervals(m, notice->ranges);
         if (r < 0)
                 return r;
         if (notice->event == JOB_NOTIFY_MODIFICATION) {

@@ -121,6 +121,8 @@ enum property_kind {
 int bus_append_job(sd_bus_message *m, struct manager *manager, const struct job *job, unsigned kinds);
 /* @with_large: also what is too much for a list. */
 int bus_append_file(sd_bus_message *m, const struct job_file *file, bool with_large);
+/* As offsets and lengths, "a(tt)". */
+int bus_append_intervals(sd_bus_message *m, const struct intervals *set);
 int bus_append_history(sd_bus_message *m, const struct history_entry *entry);
 /* The bare value. -ENOENT: there is no such property. */
 int bus_append_job_property(sd_bus_message *m, struct manager *manager, const struct job *job, const char *name);

@@ -22,6 +22,7 @@ enum event_kind {
         EVENT_ERROR,
         EVENT_MODIFICATION,
         EVENT_FILE_TRANSFERRED,
+        EVENT_FILE_RANGES,
 };
 
 struct registration {
@@ -32,6 +33,7 @@ struct registration {
         IUnknown *unknown;
         IBackgroundCopyCallback *callback;
         IBackgroundCopyCallback2 *callback2; /* NULL: the program has none */
+        IBackgroundCopyCallback3 *callback3;
 };
 
 struct event {
@@ -39,6 +41,7 @@ struct event {
         enum event_kind kind;
         char hex[WIRE_ID_HEX + 1];
         uint32_t file;   /* of the events about files */
+        struct record_ranges ranges;
         struct dosvc *c; /* a reference, as the registration may be gone */
         sd_bus_message *call;
 };
@@ -65,6 +68,8 @@ static void registration_free(struct registration *registration) {
         (void) registration->callback->lpVtbl->Release(registration->callback);
         if (registration->callback2)
                 (void) registration->callback2->lpVtbl->Release(registration->callback2);
+        if (registration->callback3)
+                (void) registration->callback3->lpVtbl->Release(registration->callback3);
         (void) registration->unknown->lpVtbl->Release(registration->unknown);
         com_connection_put(registration->c);
         free(registration);
@@ -73,7 +78,7 @@ static void registration_free(struct registration *registration) {
 static HRESULT registration_new(struct dosvc *c, enum job_family family, const char *hex, IUnknown *unknown,
                                 struct registration **ret) {
         struct registration *registration = malloc(sizeof(*registration));
-        void *callback = NULL, *callback2 = NULL;
+        void *callback = NULL, *callback2 = NULL, *callback3 = NULL;
         HRESULT hr;
 
         if (!registration)
@@ -85,12 +90,15 @@ static HRESULT registration_new(struct dosvc *c, enum job_family family, const c
         }
         if (FAILED(unknown->lpVtbl->QueryInterface(unknown, &IID_IBackgroundCopyCallback2, &callback2)))
                 callback2 = NULL;
+        if (FAILED(unknown->lpVtbl->QueryInterface(unknown, &IID_IBackgroundCopyCallback3, &callback3)))
+                callback3 = NULL;
         (void) unknown->lpVtbl->AddRef(unknown);
         *registration = (struct registration){ .family = family,
                                                .c = com_connection_ref(c),
                                                .unknown = unknown,
                                                .callback = callback,
-                                               .callback2 = callback2 };
+                                               .callback2 = callback2,
+                                               .callback3 = callback3 };
         strcpy(registration->hex, hex);
         *ret = registration;
         return S_OK;
@@ -123,6 +131,8 @@ static bool exchange(struct registration *registration, struct registration **re
                 there->c = registration->c;
                 there->unknown = registration->unknown;
                 there->callback = registration->callback;
+                there->callback2 = registration->callback2;
+                there->callback3 = registration->callback3;
                 *registration = old;
         } else {
                 HASH_ADD_STR(registrations, hex, registration);
@@ -139,6 +149,7 @@ static void event_free(struct event *event) {
         sd_bus_message_unref(event->call);
         connection_unlock(event->c);
         connection_unref(event->c);
+        free(event->ranges.items);
         free(event);
 }
 
@@ -158,17 +169,24 @@ static bool is_waiting(enum event_kind kind, const char *hex) {
         return false;
 }
 
+/* What an event brings besides the job's id. */
+static int read_details(sd_bus_message *call, enum event_kind kind, struct event *event) {
+        if (kind != EVENT_FILE_TRANSFERRED && kind != EVENT_FILE_RANGES)
+                return 0;
+        if (sd_bus_message_read_basic(call, 'u', &event->file) < 0)
+                return -EINVAL;
+        return kind == EVENT_FILE_RANGES ? MIN(record_ranges_read(&event->ranges, call), 0) : 0;
+}
+
 /* By the reading thread, under the connection's lock. */
 static int queue(struct dosvc *c, sd_bus_message *call, enum event_kind kind) {
         bool listening, told_anyway;
         struct event *event;
-        uint32_t file = 0;
         struct guid guid;
         const char *id;
         int r;
 
-        r = kind == EVENT_FILE_TRANSFERRED ? sd_bus_message_read(call, "su", &id, &file)
-                                           : sd_bus_message_read(call, "s", &id);
+        r = sd_bus_message_read(call, "s", &id);
         if (r < 0)
                 return r;
         if (guid_from_string(id, &guid) < 0)
@@ -176,8 +194,14 @@ static int queue(struct dosvc *c, sd_bus_message *call, enum event_kind kind) {
         event = malloc(sizeof(*event));
         if (!event)
                 return -ENOMEM;
-        *event = (struct event){ .kind = kind, .file = file };
+        *event = (struct event){ .kind = kind };
         guid_to_compact(&guid, event->hex);
+        r = read_details(call, kind, event);
+        if (r < 0) {
+                free(event->ranges.items);
+                free(event);
+                return r;
+        }
 
         pthread_mutex_lock(&lock);
         listening = running && !stop;
@@ -190,6 +214,8 @@ static int queue(struct dosvc *c, sd_bus_message *call, enum event_kind kind) {
                 pthread_cond_signal(&wake);
         }
         pthread_mutex_unlock(&lock);
+        if (event)
+                free(event->ranges.items);
         free(event);
         if (!listening)
                 return sd_bus_reply_method_errorf(call, NOT_TAKEN, "%s", NOT_TAKEN_TEXT);
@@ -212,11 +238,16 @@ static int on_file_transferred(sd_bus_message *call, void *userdata, sd_bus_erro
         return queue(userdata, call, EVENT_FILE_TRANSFERRED);
 }
 
+static int on_file_ranges(sd_bus_message *call, void *userdata, sd_bus_error *reterr) {
+        return queue(userdata, call, EVENT_FILE_RANGES);
+}
+
 static const sd_bus_vtable callback_vtable[] = {
         SD_BUS_VTABLE_START(0),
         SD_BUS_METHOD("JobTransferred", "s", "", on_transferred, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD("JobError", "s", "", on_error, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD("FileTransferred", "su", "", on_file_transferred, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD("FileRangesTransferred", "sua(tt)", "", on_file_ranges, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD("JobModification", "s", "", on_modification, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_VTABLE_END,
 };
@@ -270,20 +301,35 @@ static HRESULT tell_error(const struct registration *to, struct dosvc *c, IBackg
         return hr;
 }
 
+static HRESULT tell_ranges(const struct registration *to, const struct event *event, IBackgroundCopyJob *job,
+                           IBackgroundCopyFile *file) {
+        BG_FILE_RANGE *ranges = calloc(event->ranges.n + 1, sizeof(*ranges));
+        HRESULT hr;
+
+        if (!ranges)
+                return E_OUTOFMEMORY;
+        for (size_t i = 0; i < event->ranges.n; i++)
+                ranges[i] = (BG_FILE_RANGE){ event->ranges.items[i].offset, event->ranges.items[i].length };
+        hr = to->callback3->lpVtbl->FileRangesTransferred(to->callback3, job, file, (DWORD) event->ranges.n, ranges);
+        free(ranges);
+        return hr;
+}
+
 /* A program without the interface does not want to know. */
 static HRESULT tell_file(const struct registration *to, const struct event *event, IBackgroundCopyJob *job) {
         struct file_record record;
         IBackgroundCopyFile *file;
         HRESULT hr;
 
-        if (!to->callback2)
+        if (event->kind == EVENT_FILE_TRANSFERRED ? !to->callback2 : !to->callback3)
                 return S_OK;
         if (wire_get_file(to->c, to->hex, event->file, &record))
                 return E_FAIL;
         hr = com_file_new(to->c, to->family, to->hex, &record, &file);
         if (FAILED(hr))
                 return hr;
-        hr = to->callback2->lpVtbl->FileTransferred(to->callback2, job, file);
+        hr = event->kind == EVENT_FILE_TRANSFERRED ? to->callback2->lpVtbl->FileTransferred(to->callback2, job, file)
+                                                   : tell_ranges(to, event, job, file);
         (void) file->lpVtbl->Release(file);
         return hr;
 }
@@ -299,7 +345,7 @@ static HRESULT tell(const struct registration *to, const struct event *event) {
                 hr = to->callback->lpVtbl->JobTransferred(to->callback, job);
         else if (event->kind == EVENT_ERROR)
                 hr = tell_error(to, event->c, job);
-        else if (event->kind == EVENT_FILE_TRANSFERRED)
+        else if (event->kind == EVENT_FILE_TRANSFERRED || event->kind == EVENT_FILE_RANGES)
                 hr = tell_file(to, event, job);
         else
                 hr = to->callback->lpVtbl->JobModification(to->callback, job, 0);
@@ -318,6 +364,8 @@ static bool take_registration(const char *hex, struct registration *ret) {
                 (void) ret->callback->lpVtbl->AddRef(ret->callback);
                 if (ret->callback2)
                         (void) ret->callback2->lpVtbl->AddRef(ret->callback2);
+                if (ret->callback3)
+                        (void) ret->callback3->lpVtbl->AddRef(ret->callback3);
         }
         pthread_mutex_unlock(&lock);
         if (found)
@@ -336,6 +384,8 @@ static void deliver(struct event *event) {
                 (void) to.callback->lpVtbl->Release(to.callback);
                 if (to.callback2)
                         (void) to.callback2->lpVtbl->Release(to.callback2);
+                if (to.callback3)
+                        (void) to.callback3->lpVtbl->Release(to.callback3);
                 com_connection_put(to.c);
         }
         answer(event, taken);

@@ -1,14 +1,15 @@
-/* IBackgroundCopyFile and IBackgroundCopyFile2. Names are those of the moment when the object was made; progress
+/* IBackgroundCopyFile to IBackgroundCopyFile6. Names are those of the moment when the object was made; progress
  * is asked for. */
 #include <stdio.h>
 
+#include "base/clock.h"
 #include "base/strings.h"
 #include "client/com.h"
 #include "client/wide.h"
 #include "protocol/limits.h"
 
 struct com_file {
-        IBackgroundCopyFile5 file;
+        IBackgroundCopyFile6 file;
         IDeliveryOptimizationFile delivery;
         atomic_uint n_references;
         struct dosvc *c;
@@ -19,7 +20,7 @@ struct com_file {
         char *url;
 };
 
-static struct com_file *file_of(IBackgroundCopyFile5 *This) {
+static struct com_file *file_of(IBackgroundCopyFile6 *This) {
         return CONTAINER_OF(This, struct com_file, file);
 }
 
@@ -36,17 +37,18 @@ static HRESULT file_query(struct com_file *self, REFIID riid, void **ppv) {
                 { &IID_IBackgroundCopyFile3, offsetof(struct com_file, file) },
                 { &IID_IBackgroundCopyFile4, offsetof(struct com_file, file) },
                 { &IID_IBackgroundCopyFile5, offsetof(struct com_file, file) },
+                { &IID_IBackgroundCopyFile6, offsetof(struct com_file, file) },
                 { &IID_IDeliveryOptimizationFile, offsetof(struct com_file, delivery) },
         };
 
         return com_query(self, table, ELEMENTSOF(table), riid, ppv, file_add_ref);
 }
 
-static HRESULT file_com_QueryInterface(IBackgroundCopyFile5 *This, REFIID riid, void **ppvObject) {
+static HRESULT file_com_QueryInterface(IBackgroundCopyFile6 *This, REFIID riid, void **ppvObject) {
         return file_query(file_of(This), riid, ppvObject);
 }
 
-static ULONG file_com_AddRef(IBackgroundCopyFile5 *This) {
+static ULONG file_com_AddRef(IBackgroundCopyFile6 *This) {
         return file_add_ref(file_of(This));
 }
 
@@ -66,11 +68,11 @@ static ULONG file_release(struct com_file *self) {
         return left;
 }
 
-static ULONG file_com_Release(IBackgroundCopyFile5 *This) {
+static ULONG file_com_Release(IBackgroundCopyFile6 *This) {
         return file_release(file_of(This));
 }
 
-static HRESULT file_com_GetRemoteName(IBackgroundCopyFile5 *This, LPWSTR *pVal) {
+static HRESULT file_com_GetRemoteName(IBackgroundCopyFile6 *This, LPWSTR *pVal) {
         struct com_file *self = file_of(This);
         HRESULT hr;
 
@@ -80,7 +82,7 @@ static HRESULT file_com_GetRemoteName(IBackgroundCopyFile5 *This, LPWSTR *pVal) 
         return hr;
 }
 
-static HRESULT file_com_GetLocalName(IBackgroundCopyFile5 *This, LPWSTR *pVal) {
+static HRESULT file_com_GetLocalName(IBackgroundCopyFile6 *This, LPWSTR *pVal) {
         return com_string_out(file_of(This)->record.info.path, pVal);
 }
 
@@ -103,7 +105,7 @@ static HRESULT read_now(struct com_file *self, struct file_record *ret) {
         return S_OK;
 }
 
-static HRESULT file_com_GetProgress(IBackgroundCopyFile5 *This, BG_FILE_PROGRESS *pVal) {
+static HRESULT file_com_GetProgress(IBackgroundCopyFile6 *This, BG_FILE_PROGRESS *pVal) {
         struct file_record record;
         HRESULT hr;
 
@@ -117,25 +119,28 @@ static HRESULT file_com_GetProgress(IBackgroundCopyFile5 *This, BG_FILE_PROGRESS
         return S_OK;
 }
 
-static HRESULT file_com_GetFileRanges(IBackgroundCopyFile5 *This, DWORD *RangeCount, BG_FILE_RANGE **Ranges) {
-        const struct file_record *record = &file_of(This)->record;
+/* S_FALSE: there are none. */
+static HRESULT ranges_out(const struct record_ranges *ranges, DWORD *ret_n, BG_FILE_RANGE **ret) {
+        if (ranges->n == 0)
+                return S_FALSE;
+        *ret = CoTaskMemAlloc(ranges->n * sizeof(**ret));
+        if (!*ret)
+                return E_OUTOFMEMORY;
+        for (size_t i = 0; i < ranges->n; i++)
+                (*ret)[i] = (BG_FILE_RANGE){ ranges->items[i].offset, ranges->items[i].length };
+        *ret_n = (DWORD) ranges->n;
+        return S_OK;
+}
 
+static HRESULT file_com_GetFileRanges(IBackgroundCopyFile6 *This, DWORD *RangeCount, BG_FILE_RANGE **Ranges) {
         if (!RangeCount || !Ranges)
                 return E_INVALIDARG;
         *RangeCount = 0;
         *Ranges = NULL;
-        if (record->n_ranges == 0)
-                return S_FALSE;
-        *Ranges = CoTaskMemAlloc(record->n_ranges * sizeof(**Ranges));
-        if (!*Ranges)
-                return E_OUTOFMEMORY;
-        for (size_t i = 0; i < record->n_ranges; i++)
-                (*Ranges)[i] = (BG_FILE_RANGE){ record->ranges[i].offset, record->ranges[i].length };
-        *RangeCount = (DWORD) record->n_ranges;
-        return S_OK;
+        return ranges_out(&file_of(This)->record.ranges, RangeCount, Ranges);
 }
 
-static HRESULT file_com_SetRemoteName(IBackgroundCopyFile5 *This, LPCWSTR Val) {
+static HRESULT file_com_SetRemoteName(IBackgroundCopyFile6 *This, LPCWSTR Val) {
         struct com_file *self = file_of(This);
         char *url;
         HRESULT hr;
@@ -162,7 +167,7 @@ static HRESULT file_com_SetRemoteName(IBackgroundCopyFile5 *This, LPCWSTR Val) {
 /* ---- IBackgroundCopyFile3 ---- */
 
 /* Temporary files lie beside their destination. There is none before the first byte and after the end. */
-static HRESULT file_com_GetTemporaryName(IBackgroundCopyFile5 *This, LPWSTR *pFilename) {
+static HRESULT file_com_GetTemporaryName(IBackgroundCopyFile6 *This, LPWSTR *pFilename) {
         struct com_file *self = file_of(This);
         _cleanup_free_ char *path = NULL;
         struct file_record record;
@@ -188,14 +193,14 @@ static HRESULT file_com_GetTemporaryName(IBackgroundCopyFile5 *This, LPWSTR *pFi
         return hr;
 }
 
-static HRESULT file_com_SetValidationState(IBackgroundCopyFile5 *This, BOOL state) {
+static HRESULT file_com_SetValidationState(IBackgroundCopyFile6 *This, BOOL state) {
         struct com_file *self = file_of(This);
 
         return rim_hresult(wire_set_validation(self->c, self->hex, self->record.info.index, state), self->family);
 }
 
 /* E_PENDING: nobody gave a verdict yet. */
-static HRESULT file_com_GetValidationState(IBackgroundCopyFile5 *This, BOOL *pState) {
+static HRESULT file_com_GetValidationState(IBackgroundCopyFile6 *This, BOOL *pState) {
         struct file_record record;
         HRESULT hr;
 
@@ -212,7 +217,7 @@ static HRESULT file_com_GetValidationState(IBackgroundCopyFile5 *This, BOOL *pSt
 }
 
 /* There are no peers yet. */
-static HRESULT file_com_IsDownloadedFromPeer(IBackgroundCopyFile5 *This, BOOL *pVal) {
+static HRESULT file_com_IsDownloadedFromPeer(IBackgroundCopyFile6 *This, BOOL *pVal) {
         if (!pVal)
                 return E_INVALIDARG;
         *pVal = FALSE;
@@ -221,7 +226,7 @@ static HRESULT file_com_IsDownloadedFromPeer(IBackgroundCopyFile5 *This, BOOL *p
 
 /* ---- IBackgroundCopyFile4 ---- */
 
-static HRESULT file_com_GetPeerDownloadStats(IBackgroundCopyFile5 *This, UINT64 *pFromOrigin, UINT64 *pFromPeers) {
+static HRESULT file_com_GetPeerDownloadStats(IBackgroundCopyFile6 *This, UINT64 *pFromOrigin, UINT64 *pFromPeers) {
         struct file_record record;
         HRESULT hr;
 
@@ -238,7 +243,7 @@ static HRESULT file_com_GetPeerDownloadStats(IBackgroundCopyFile5 *This, UINT64 
 
 /* ---- IBackgroundCopyFile5 ---- */
 
-static HRESULT file_com_SetProperty(IBackgroundCopyFile5 *This, BITS_FILE_PROPERTY_ID PropertyId,
+static HRESULT file_com_SetProperty(IBackgroundCopyFile6 *This, BITS_FILE_PROPERTY_ID PropertyId,
                                     BITS_FILE_PROPERTY_VALUE PropertyValue) {
         return rim_hresult(PropertyId == BITS_FILE_PROPERTY_ID_HTTP_RESPONSE_HEADERS ? ERROR_READ_ONLY_PROPERTY
                                                                                      : ERROR_UNKNOWN_PROPERTY,
@@ -246,7 +251,7 @@ static HRESULT file_com_SetProperty(IBackgroundCopyFile5 *This, BITS_FILE_PROPER
 }
 
 /* "" before the first answer. */
-static HRESULT file_com_GetProperty(IBackgroundCopyFile5 *This, BITS_FILE_PROPERTY_ID PropertyId,
+static HRESULT file_com_GetProperty(IBackgroundCopyFile6 *This, BITS_FILE_PROPERTY_ID PropertyId,
                                     BITS_FILE_PROPERTY_VALUE *PropertyValue) {
         struct file_record record;
         HRESULT hr;
@@ -264,7 +269,48 @@ static HRESULT file_com_GetProperty(IBackgroundCopyFile5 *This, BITS_FILE_PROPER
         return hr;
 }
 
-static const IBackgroundCopyFile5Vtbl file_vtbl = {
+/* ---- IBackgroundCopyFile6 ---- */
+
+static HRESULT file_com_UpdateDownloadPosition(IBackgroundCopyFile6 *This, UINT64 offset) {
+        struct com_file *self = file_of(This);
+
+        return rim_hresult(wire_set_position(self->c, self->hex, self->record.info.index, offset), self->family);
+}
+
+static HRESULT file_com_RequestFileRanges(IBackgroundCopyFile6 *This, DWORD rangeCount, const BG_FILE_RANGE ranges[]) {
+        struct com_file *self = file_of(This);
+        _cleanup_free_ struct record_range *wanted = NULL;
+
+        if (rangeCount == 0 || !ranges)
+                return E_INVALIDARG;
+        if (rangeCount > COM_RANGES_MAX)
+                return rim_hresult(ERROR_TOO_MANY_RANGES, self->family);
+        wanted = calloc(rangeCount, sizeof(*wanted));
+        if (!wanted)
+                return E_OUTOFMEMORY;
+        for (DWORD i = 0; i < rangeCount; i++)
+                wanted[i] = (struct record_range){ .offset = ranges[i].InitialOffset, .length = ranges[i].Length };
+        return rim_hresult(wire_request_ranges(self->c, self->hex, self->record.info.index, wanted, rangeCount),
+                           self->family);
+}
+
+static HRESULT file_com_GetFilledFileRanges(IBackgroundCopyFile6 *This, DWORD *rangeCount, BG_FILE_RANGE **ranges) {
+        struct file_record record;
+        HRESULT hr;
+
+        if (!rangeCount || !ranges)
+                return E_INVALIDARG;
+        *rangeCount = 0;
+        *ranges = NULL;
+        hr = read_now(file_of(This), &record);
+        if (FAILED(hr))
+                return hr;
+        hr = ranges_out(&record.filled, rangeCount, ranges);
+        file_record_done(&record);
+        return hr;
+}
+
+static const IBackgroundCopyFile6Vtbl file_vtbl = {
         file_com_QueryInterface,
         file_com_AddRef,
         file_com_Release,
@@ -280,6 +326,9 @@ static const IBackgroundCopyFile5Vtbl file_vtbl = {
         file_com_GetPeerDownloadStats,
         file_com_SetProperty,
         file_com_GetProperty,
+        file_com_UpdateDownloadPosition,
+        file_com_RequestFileRanges,
+        file_com_GetFilledFileRanges,
 };
 
 /* ---- IDeliveryOptimizationFile ---- */
@@ -307,7 +356,7 @@ static SwarmStatus swarm_status(const struct file_record *file, const struct job
                                                                           : SwarmStatus_Paused;
 }
 
-/* All bytes come from the origin: no peers, no cache server. */
+/* All bytes come from the origin: no peers, no cache server. The time is that of the whole job. */
 static HRESULT fill_stats(struct com_file *self, const struct file_record *file, const struct job_record *job,
                           DOSwarmStats *ret) {
         LPWSTR id = NULL, url = NULL;
@@ -325,6 +374,7 @@ static HRESULT fill_stats(struct com_file *self, const struct file_record *file,
                                .fileSize = file->info.bytes_total,
                                .totalBytesDownloaded = file->info.bytes_transferred,
                                .bytesFromHttp = file->info.bytes_transferred,
+                               .downloadDuration = (UINT) MIN(job->more.transferring_usec / USEC_PER_MSEC, (uint64_t) UINT32_MAX),
                                .downloadMode = DownloadMode_CdnOnly,
                                .status = swarm_status(file, job),
                                .isBackground = job->priority != JOB_PRIORITY_FOREGROUND };

@@ -102,9 +102,11 @@ static HRESULT job_com_Complete(IBackgroundCopyJob5 *This) {
         return partial ? BG_S_PARTIAL_COMPLETE : S_OK;
 }
 
-/* Changing the owner comes with the system instance: see docs. */
+/* Whoever has it keeps it. Only the owner can hold a job of a user instance. */
 static HRESULT job_com_TakeOwnership(IBackgroundCopyJob5 *This) {
-        return E_NOTIMPL;
+        struct com_job *self = com_job_of(This);
+
+        return com_job_result(self, wire_take_ownership(self->c, self->hex));
 }
 
 /* ---- callback ---- */

@@ -209,15 +209,29 @@ HRESULT job_com_GetOwnerElevationState(IBackgroundCopyJob5 *This, BOOL *pElevate
         return hr;
 }
 
+static HRESULT set_number(struct com_job *self, const char *name, DWORD value) {
+        const struct wire_property property = { .name = name, .type = 'u', .u = value };
+
+        return com_job_result(self, wire_set_property(self->c, self->hex, &property));
+}
+
 HRESULT job_com_SetMaximumDownloadTime(IBackgroundCopyJob5 *This, ULONG Timeout) {
-        return E_NOTIMPL;
+        return set_number(com_job_of(This), "MaximumDownloadTime", Timeout);
 }
 
 HRESULT job_com_GetMaximumDownloadTime(IBackgroundCopyJob5 *This, ULONG *pTimeout) {
+        struct job_record record;
+        HRESULT hr;
+
         if (!pTimeout)
                 return E_INVALIDARG;
         *pTimeout = 0;
-        return E_NOTIMPL;
+        hr = com_job_read(com_job_of(This), &record);
+        if (FAILED(hr))
+                return hr;
+        *pTimeout = record.more.maximum_download_time;
+        job_record_done(&record);
+        return S_OK;
 }
 
 /* ---- IBackgroundCopyJob5 ---- */
@@ -249,8 +263,8 @@ static HRESULT set_max_size(struct com_job *self, UINT64 value) {
         return com_job_result(self, wire_set_property(self->c, self->hex, &property));
 }
 
-static HRESULT set_number(struct com_job *self, const char *name, DWORD value) {
-        const struct wire_property property = { .name = name, .type = 'u', .u = value };
+static HRESULT set_switch(struct com_job *self, const char *name, BOOL on) {
+        const struct wire_property property = { .name = name, .type = 'b', .b = on };
 
         return com_job_result(self, wire_set_property(self->c, self->hex, &property));
 }
@@ -268,6 +282,10 @@ HRESULT job_com_SetProperty(IBackgroundCopyJob5 *This, BITS_JOB_PROPERTY_ID Prop
                 return set_number(self, "NotificationInterval", PropertyValue.Dword);
         case BITS_JOB_PROPERTY_MAX_DOWNLOAD_SIZE:
                 return set_max_size(self, PropertyValue.Uint64);
+        case BITS_JOB_PROPERTY_HIGH_PERFORMANCE:
+                return set_switch(self, "HighPerformance", PropertyValue.Enable);
+        case BITS_JOB_PROPERTY_ON_DEMAND_MODE:
+                return set_switch(self, "OnDemand", PropertyValue.Enable);
         default:
                 return E_NOTIMPL;
         }
@@ -280,6 +298,10 @@ static void read_property(const struct job_record *record, BITS_JOB_PROPERTY_ID 
                         record->more.cost_flags ? record->more.cost_flags : (DWORD) BITS_JOB_TRANSFER_POLICY_ALWAYS;
         else if (id == BITS_JOB_PROPERTY_MAX_DOWNLOAD_SIZE)
                 ret->Uint64 = record->more.max_download_size;
+        else if (id == BITS_JOB_PROPERTY_HIGH_PERFORMANCE)
+                ret->Enable = record->more.high_performance != 0;
+        else if (id == BITS_JOB_PROPERTY_ON_DEMAND_MODE)
+                ret->Enable = record->more.on_demand != 0;
         else
                 ret->Dword = record->more.notification_interval_ms;
 }
@@ -295,8 +317,8 @@ HRESULT job_com_GetProperty(IBackgroundCopyJob5 *This, BITS_JOB_PROPERTY_ID Prop
         *PropertyValue = (BITS_JOB_PROPERTY_VALUE){};
         if (!property_is_known(self->family, PropertyId))
                 return rim_hresult(ERROR_UNKNOWN_PROPERTY, self->family);
-        if (PropertyId != BITS_JOB_PROPERTY_ID_COST_FLAGS && PropertyId != BITS_JOB_PROPERTY_MAX_DOWNLOAD_SIZE &&
-            PropertyId != BITS_JOB_PROPERTY_MINIMUM_NOTIFICATION_INTERVAL_MS)
+        if (PropertyId == BITS_JOB_PROPERTY_NOTIFICATION_CLSID || PropertyId == BITS_JOB_PROPERTY_DYNAMIC_CONTENT ||
+            PropertyId == BITS_JOB_PROPERTY_USE_STORED_CREDENTIALS)
                 return E_NOTIMPL;
         hr = com_job_read(self, &record);
         if (FAILED(hr))

@@ -9,7 +9,7 @@ enum field_type {
         FIELD_BOOL,   /* into an int */
         FIELD_BYTES,  /* "ay" into a string */
         FIELD_SHA256, /* "ay" of 32 bytes; struct file_record only */
-        FIELD_RANGES, /* "a(tt)"; struct file_record only */
+        FIELD_RANGES, /* "a(tt)" into a struct record_ranges */
         FIELD_ERROR,  /* "a{sv}" into a struct error_fields */
 };
 
@@ -107,7 +107,7 @@ static int read_sha256(sd_bus_message *m, struct file_record *record) {
         return 0;
 }
 
-static int read_ranges(sd_bus_message *m, struct file_record *record) {
+int record_ranges_read(struct record_ranges *ret, sd_bus_message *m) {
         struct record_range range;
         int r;
 
@@ -115,12 +115,12 @@ static int read_ranges(sd_bus_message *m, struct file_record *record) {
         if (r < 0)
                 return r;
         while ((r = sd_bus_message_read(m, "(tt)", &range.offset, &range.length)) > 0) {
-                struct record_range *ranges = reallocarray(record->ranges, record->n_ranges + 1, sizeof(*ranges));
+                struct record_range *items = reallocarray(ret->items, ret->n + 1, sizeof(*items));
 
-                if (!ranges)
+                if (!items)
                         return -ENOMEM;
-                record->ranges = ranges;
-                ranges[record->n_ranges++] = range;
+                ret->items = items;
+                items[ret->n++] = range;
         }
         return r < 0 ? r : sd_bus_message_exit_container(m);
 }
@@ -158,7 +158,7 @@ static int read_value(sd_bus_message *m, const struct field *field, const struct
         case FIELD_SHA256:
                 return read_sha256(m, reader->base);
         case FIELD_RANGES:
-                return read_ranges(m, reader->base);
+                return record_ranges_read(to, m);
         case FIELD_ERROR:
                 return read_error(m, to, reader->strings);
         }
@@ -298,6 +298,10 @@ static const struct field job_fields[] = {
         JOB_MORE("ProxyList", FIELD_STRING, proxy_list),
         JOB_MORE("ProxyBypass", FIELD_STRING, proxy_bypass),
         JOB_MORE("MaxDownloadSize", FIELD_U64, max_download_size),
+        JOB_MORE("TransferringTime", FIELD_U64, transferring_usec),
+        JOB_MORE("MaximumDownloadTime", FIELD_U32, maximum_download_time),
+        JOB_MORE("HighPerformance", FIELD_BOOL, high_performance),
+        JOB_MORE("OnDemand", FIELD_BOOL, on_demand),
         JOB_MORE("CostFlags", FIELD_U32, cost_flags),
         JOB_MORE("NotificationInterval", FIELD_U32, notification_interval_ms),
         { "Error", FIELD_ERROR, offsetof(struct job_fields, error) },
@@ -390,7 +394,8 @@ static const struct field file_fields[] = {
         { "ServerAddress", FIELD_STRING, offsetof(struct file_record, server_address) },
         { "ResponseHeaders", FIELD_STRING, offsetof(struct file_record, response_headers) },
         { "Sha256", FIELD_SHA256, 0 },
-        { "Ranges", FIELD_RANGES, 0 },
+        { "Ranges", FIELD_RANGES, offsetof(struct file_record, ranges) },
+        { "FilledRanges", FIELD_RANGES, offsetof(struct file_record, filled) },
 };
 
 int file_record_read(struct file_record *record, sd_bus_message *m) {
@@ -426,7 +431,8 @@ const dosvc_file_info *file_record_info(struct file_record *record) {
 
 void file_record_done(struct file_record *record) {
         strings_done(&record->strings);
-        free(record->ranges);
+        free(record->ranges.items);
+        free(record->filled.items);
         *record = (struct file_record){};
 }
 

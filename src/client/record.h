@@ -31,6 +31,9 @@ struct job_record {
                 uint32_t proxy_usage;
                 const char *proxy_list, *proxy_bypass; /* "": none */
                 uint64_t max_download_size;
+                uint64_t transferring_usec;
+                uint32_t maximum_download_time;
+                int high_performance, on_demand;
                 uint32_t cost_flags;
                 uint32_t notification_interval_ms;
         } more; /* what <dosvc.h> does not tell */
@@ -51,8 +54,10 @@ struct file_record {
         uint32_t http_status;         /* of the last answer; 0 and "": none yet */
         const char *redirected_url, *server_address;
         const char *response_headers; /* not in lists */
-        struct record_range *ranges;
-        size_t n_ranges;
+        struct record_ranges {
+                struct record_range *items;
+                size_t n;
+        } ranges, filled;
         struct record_strings strings;
 };
 
@@ -74,6 +79,9 @@ int service_record_read(struct service_record *record, sd_bus_message *m);
 
 /* The record's structure, complete as long as the record stays where it is. */
 const dosvc_file_info *file_record_info(struct file_record *record);
+
+/* At an a(tt). The caller frees ret->items, also after a failure. */
+int record_ranges_read(struct record_ranges *ret, sd_bus_message *m);
 
 void job_record_done(struct job_record *record);
 void file_record_done(struct file_record *record);

@@ -473,6 +473,39 @@ int wire_set_url(struct dosvc *c, const char *hex, uint32_t index, const char *u
                                                   .args = url });
 }
 
+int wire_take_ownership(struct dosvc *c, const char *hex) {
+        return command(c, hex, (struct call){ .member = "TakeOwnership", .flags = CALL_REPEATABLE });
+}
+
+int wire_request_ranges(struct dosvc *c, const char *hex, uint32_t index, const struct record_range *ranges, size_t n) {
+        struct record_ranges list = { .items = (struct record_range *) ranges, .n = n };
+        char path[WIRE_PATH_MAX];
+
+        wire_file_path(hex, index, path);
+        return connection_call(c, &(struct call){ .path = path,
+                                                  .interface = WIRE_FILE,
+                                                  .member = "RequestRanges",
+                                                  .flags = CALL_REPEATABLE,
+                                                  .build = build_ranges,
+                                                  .args = &list });
+}
+
+static int build_u64(sd_bus_message *m, const void *args) {
+        return sd_bus_message_append_basic(m, 't', args);
+}
+
+int wire_set_position(struct dosvc *c, const char *hex, uint32_t index, uint64_t offset) {
+        char path[WIRE_PATH_MAX];
+
+        wire_file_path(hex, index, path);
+        return connection_call(c, &(struct call){ .path = path,
+                                                  .interface = WIRE_FILE,
+                                                  .member = "SetPosition",
+                                                  .flags = CALL_REPEATABLE,
+                                                  .build = build_u64,
+                                                  .args = &offset });
+}
+
 int wire_set_validation(struct dosvc *c, const char *hex, uint32_t index, bool good) {
         char path[WIRE_PATH_MAX];
 

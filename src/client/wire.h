@@ -54,6 +54,9 @@ int wire_set_notify(struct dosvc *c, const char *hex, bool on);
 /* @hex "": all jobs. *ret_generation: of the connection on which it was done. */
 int wire_subscribe(struct dosvc *c, const char *hex, unsigned flags, uint64_t *ret_generation);
 int wire_set_url(struct dosvc *c, const char *hex, uint32_t index, const char *url);
+int wire_take_ownership(struct dosvc *c, const char *hex);
+int wire_request_ranges(struct dosvc *c, const char *hex, uint32_t index, const struct record_range *ranges, size_t n);
+int wire_set_position(struct dosvc *c, const char *hex, uint32_t index, uint64_t offset);
 int wire_set_validation(struct dosvc *c, const char *hex, uint32_t index, bool good);
 int wire_replace_url_prefix(struct dosvc *c, const char *hex, const char *old_prefix, const char *new_prefix,
                             uint32_t *ret_changed);

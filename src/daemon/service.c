@@ -266,6 +266,7 @@ static struct manager_limits make_limits(const struct settings *settings) {
         limits.max_files_per_job = settings_get(settings, SETTING_MaxFilesPerJob);
         limits.max_ranges_per_file = settings_get(settings, SETTING_MaxRangesPerFile);
         limits.history_max_entries = settings_get(settings, SETTING_HistoryMaxEntries);
+        limits.max_download_time_s = (uint32_t) settings_get(settings, SETTING_MaxDownloadTime);
         limits.history_max_age_usec = settings_get(settings, SETTING_HistoryMaxAge) * USEC_PER_SEC;
         limits.checkpoint_bytes = settings_get(settings, SETTING_CheckpointBytes);
         limits.checkpoint_interval_usec = settings_get(settings, SETTING_CheckpointInterval) * USEC_PER_SEC;

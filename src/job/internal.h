@@ -9,6 +9,7 @@ enum waiting_reason job_default_waiting(const struct job *job);
 /* Form checks; 0 or an error code. */
 int job_guard_check(const char *json, size_t max);
 int job_path_check(const char *path);
+bool job_range_is_valid(const struct byte_range *range);
 /* -ENOMEM too. */
 int job_ranges_check(const struct byte_range *ranges, size_t n_ranges, size_t max_ranges);
 

@@ -10,6 +10,7 @@
 #define NO_PROGRESS_BITS_S (14 * 24 * 3600)
 #define NO_PROGRESS_DO_FOREGROUND_S 3600
 #define NO_PROGRESS_DO_BACKGROUND_S 86400
+#define MAX_DOWNLOAD_TIME_DEFAULT_S (90 * 24 * 3600)
 #define LIFE_TIME_BITS_USEC (90 * USEC_PER_DAY)
 #define LIFE_TIME_DO_USEC (30 * USEC_PER_DAY)
 
@@ -75,6 +76,7 @@ int job_new(const struct guid *id, uid_t owner, enum job_family family, const ch
                 .replace = bits,     /* design decision 13 */
                 .remote_time = bits, /* design decision 20 */
                 .max_download_size = SIZE_UNKNOWN,
+                .max_download_time_s = MAX_DOWNLOAD_TIME_DEFAULT_S,
                 .notification_interval_ms = NOTIFICATION_INTERVAL_DEFAULT_MS,
                 .created_usec = now_usec,
                 .modified_usec = now_usec,
@@ -87,6 +89,7 @@ int job_new(const struct guid *id, uid_t owner, enum job_family family, const ch
                         .slice_since_boottime = USEC_INFINITY,
                         .queued_since_boottime = USEC_INFINITY,
                         .try_since_monotonic = USEC_INFINITY,
+                        .moving_since_monotonic = USEC_INFINITY,
                 },
         };
         if (strdup_to(&job->name, name) < 0 || strdup_to(&job->description, "") < 0)
@@ -137,6 +140,7 @@ static void job_file_free(struct job_file *file) {
         response_done(&file->response);
         intervals_done(&file->durable);
         intervals_done(&file->received);
+        intervals_done(&file->untold);
         free(file);
 }
 
@@ -220,6 +224,8 @@ int job_add_file(struct job *job, const struct job_file_spec *spec, size_t max_r
         r = job_file_spec_check(spec, job->family, job->kind, max_ranges);
         if (r)
                 return r;
+        if (job->on_demand && spec->n_ranges > 0)
+                return ERROR_RANDOM_ACCESS_NOT_SUPPORTED;
         r = job_new_file(job, &file);
         if (r)
                 return r;
@@ -335,6 +341,22 @@ int job_set_minimum_retry_delay(struct job *job, uint32_t seconds, uint64_t now_
 
 int job_set_no_progress_timeout(struct job *job, uint32_t seconds, uint64_t now_usec) {
         job->no_progress_timeout_s = seconds;
+        job->modified_usec = now_usec;
+        return 0;
+}
+
+int job_set_max_download_time(struct job *job, uint32_t seconds, uint64_t now_usec) {
+        if (seconds == 0)
+                return ERROR_INVALID_ARGUMENT;
+        job->max_download_time_s = seconds;
+        job->modified_usec = now_usec;
+        return 0;
+}
+
+int job_set_high_performance(struct job *job, bool on, uint64_t now_usec) {
+        if (job->n_files > 0)
+                return ERROR_READ_ONLY_AFTER_ADDFILE;
+        job->high_performance = on;
         job->modified_usec = now_usec;
         return 0;
 }

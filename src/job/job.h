@@ -95,7 +95,7 @@ struct job_file {
         char *mirrors; /* other URLs of the same bytes, one a line, the best first; or NULL */
         bool has_sha256;
         uint8_t sha256[32];
-        struct byte_range *ranges; /* in the caller's order; NULL: whole file */
+        struct byte_range *ranges; /* in the caller's order; NULL: whole file. On demand: sorted and merged; what is wanted so far */
         size_t n_ranges;
         mode_t mode; /* 0666 & ~umask of the client */
         char *integrity_info;     /* JSON, see src/content, or NULL */
@@ -118,6 +118,9 @@ struct job_file {
         struct file_response response;
         struct intervals received; /* written, maybe lost by a power cut; a superset of durable; never stored */
 
+        struct intervals untold;   /* on demand: durable, and no callback has taken it yet; never stored */
+        uint64_t position;         /* on demand: what lies behind it is fetched first; never stored */
+
         enum file_validation validation;
         bool notify_due; /* it became TRANSFERRED, and no callback has taken that with S_OK yet; stored */
 
@@ -129,7 +132,8 @@ struct job_file {
         void *attachment;    /* the manager's running state for this file; never stored */
 };
 
-/* What the scheduler remembers of a job; only src/schedule writes it. Never stored but for retry_delay growth (attempts). */
+/* What the scheduler remembers of a job; only src/schedule writes it. Stored are retry_delay growth (attempts) and
+ * moved_usec. */
 struct job_pace {
         unsigned attempts;            /* failed tries in a row without progress */
         uint64_t retry_at_boottime;   /* USEC_INFINITY: no retry by time */
@@ -137,6 +141,8 @@ struct job_pace {
         uint64_t queued_since_boottime;
         uint64_t try_since_monotonic; /* since when it could try without progress, USEC_INFINITY: clock stands */
         uint64_t tried_usec;          /* no-progress time that was collected before that */
+        uint64_t moved_usec;          /* how long it was TRANSFERRING so far, up to moving_since */
+        uint64_t moving_since_monotonic; /* USEC_INFINITY: it is not */
         uint64_t order;               /* place in its lane */
         void *schedule;               /* private */
 };
@@ -186,6 +192,7 @@ struct job {
         uint32_t notify_due; /* JOB_NOTIFY_TRANSFERRED or _ERROR that no callback has taken with S_OK yet; stored */
         uint32_t minimum_retry_delay_s;
         uint32_t no_progress_timeout_s;
+        uint32_t max_download_time_s; /* of transferring; see job_pace.moved_usec */
         uint64_t life_time_usec;  /* removed when this long without progress or change (BITS) or since creation (DO) */
         bool complete_when_transferred;
         bool replace;     /* Complete may replace a regular file */
@@ -200,6 +207,8 @@ struct job {
         struct secret proxy_environment; /* "http_proxy=…" lines as the client found them; as above */
         uint64_t max_download_size;     /* of all files together, SIZE_UNKNOWN: no limit */
         uint64_t max_rate;              /* bytes per second, 0: no limit of its own */
+        bool high_performance;          /* no checkpoints while it moves (design decision 18) */
+        bool on_demand;                 /* only what job_file_demand() named is fetched, at its own place in the file */
         bool resumed;                   /* at least once: some properties are fixed then */
         uint32_t cost_flags;            /* 0: never set; kept and told, not acted on */
         uint32_t notification_interval_ms; /* least time between two JobModification */
@@ -367,6 +376,11 @@ int job_set_proxy_environment(struct job *job, const char *environment);
 /* "http_proxy=…" and so on with NULL at the end, for the engine. 0 or -ENOMEM. */
 int job_proxy_variables(const struct job *job, char ***ret);
 void job_proxy_variables_free(char **variables);
+int job_set_max_download_time(struct job *job, uint32_t seconds, uint64_t now_usec); /* 0: ERROR_INVALID_ARGUMENT */
+/* Before the first file: ERROR_READ_ONLY_AFTER_ADDFILE. */
+int job_set_high_performance(struct job *job, bool on, uint64_t now_usec);
+/* Before the first Resume: ERROR_READ_ONLY_AFTER_RESUME. With ranges in some file: ERROR_RANDOM_ACCESS_NOT_SUPPORTED. */
+int job_set_on_demand(struct job *job, bool on, uint64_t now_usec);
 /* Before the first Resume: ERROR_READ_ONLY_AFTER_RESUME. 0: ERROR_MAX_SIZE_INVALID. */
 int job_set_max_download_size(struct job *job, uint64_t size, uint64_t now_usec);
 /* "" clears. By form alone (length, UTF-8): what the texts mean is for src/content. Only while the file is still to be fetched:
@@ -441,6 +455,14 @@ struct file_piece {
 };
 /* Fills @ret with at most @max pieces that are not received yet, in local order. Return: how many there are in all. */
 size_t job_file_missing(const struct job_file *file, struct file_piece *ret, size_t max);
+
+/* On demand (BITS: IBackgroundCopyFile6). */
+/* Adds to what is wanted; overlaps are fine. ERROR_RANDOM_ACCESS_NOT_SUPPORTED for a job that is not on demand, ERROR_INVALID_RANGE,
+ * ERROR_TOO_MANY_RANGES when more than @max_ranges would be left after merging. */
+int job_file_demand(struct job_file *file, const struct byte_range *ranges, size_t n_ranges, size_t max_ranges, uint64_t now_usec);
+int job_file_set_position(struct job_file *file, uint64_t position);
+/* Something can be done for it now: bytes that are wanted are missing, or all are there and the final check is not made. */
+bool job_file_has_work(const struct job_file *file);
 
 /* One line of the bounded history (design decision 14). */
 struct history_entry {

@@ -36,6 +36,15 @@ int job_file_received(struct job_file *file, uint64_t start, uint64_t end) {
         return add_counted(&file->received, &file->job->bytes_received, start, end);
 }
 
+static int add_untold(struct job_file *file, uint64_t start, uint64_t end) {
+        struct interval gap;
+        int r = 0;
+
+        for (uint64_t from = start; r == 0 && intervals_next_gap(&file->durable, from, end, &gap); from = gap.end)
+                r = intervals_add(&file->untold, gap.start, gap.end);
+        return r;
+}
+
 int job_file_durable(struct job_file *file, const struct intervals *synced) {
         struct job *job = file->job;
 
@@ -45,6 +54,11 @@ int job_file_durable(struct job_file *file, const struct intervals *synced) {
 
                 if (r)
                         return r;
+                if (job->on_demand) {
+                        r = add_untold(file, start, end);
+                        if (r < 0)
+                                return r;
+                }
                 /* In this order, or a lack of memory would leave durable bytes that were never received. */
                 r = add_counted(&file->received, &job->bytes_received, start, end);
                 if (r)
@@ -77,8 +91,10 @@ static int remove_counted(struct intervals *set, uint64_t *sum, uint64_t start, 
 
 int job_file_forget_range(struct job_file *file, uint64_t start, uint64_t end) {
         /* In this order, or a lack of memory would leave durable bytes that were never received. */
-        int r = remove_counted(&file->durable, &file->job->bytes_durable, start, end);
+        int r = intervals_remove(&file->untold, start, end);
 
+        if (r == 0)
+                r = remove_counted(&file->durable, &file->job->bytes_durable, start, end);
         return r < 0 ? r : remove_counted(&file->received, &file->job->bytes_received, start, end);
 }
 
@@ -87,6 +103,7 @@ void job_file_reset(struct job_file *file) {
         file->job->bytes_durable -= intervals_total(&file->durable);
         intervals_clear(&file->received);
         intervals_clear(&file->durable);
+        intervals_clear(&file->untold);
         file->temp_name[0] = 0;
         file->temp = (struct file_identity) {};
         validators_done(&file->validators);
@@ -166,10 +183,15 @@ static uint64_t range_length(const struct byte_range *range, uint64_t remote_siz
         return remote_size == SIZE_UNKNOWN ? TO_EOF : remote_size - range->offset;
 }
 
+/* Its ranges lie one after another in the local file. Else each byte is where it is in the remote one. */
+static bool has_own_layout(const struct job_file *file) {
+        return file->n_ranges > 0 && !file->job->on_demand;
+}
+
 uint64_t job_file_size_from_ranges(const struct job_file *file) {
         uint64_t size = 0;
 
-        if (file->n_ranges == 0)
+        if (!has_own_layout(file))
                 return SIZE_UNKNOWN;
         for (size_t i = 0; i < file->n_ranges; i++)
                 size = u64_add_saturated(size, file->ranges[i].length); /* TO_EOF sticks as SIZE_UNKNOWN */
@@ -177,11 +199,11 @@ uint64_t job_file_size_from_ranges(const struct job_file *file) {
 }
 
 int job_file_set_remote_size(struct job_file *file, uint64_t remote_size) {
-        uint64_t size = file->n_ranges == 0 ? remote_size : 0;
+        uint64_t size = has_own_layout(file) ? 0 : remote_size;
 
         if (remote_size > LIMIT_FILE_SIZE)
                 return ERROR_TOO_LARGE;
-        for (size_t i = 0; i < file->n_ranges; i++) {
+        for (size_t i = 0; has_own_layout(file) && i < file->n_ranges; i++) {
                 const struct byte_range *range = &file->ranges[i];
 
                 if (range->offset >= remote_size)
@@ -220,12 +242,33 @@ static void list_gaps(const struct job_file *file, uint64_t start, uint64_t end,
         }
 }
 
+/* What lies behind the position first, then the rest. */
+static void list_wanted(const struct job_file *file, struct piece_list *list) {
+        for (unsigned pass = 0; pass < 2; pass++)
+                for (size_t i = 0; i < file->n_ranges; i++) {
+                        const struct byte_range *range = &file->ranges[i];
+                        uint64_t start = range->offset;
+                        uint64_t end = MIN(u64_add_saturated(start, range->length), file->size);
+
+                        if (pass == 0)
+                                start = MAX(start, file->position);
+                        else
+                                end = MIN(end, file->position);
+                        if (start < end)
+                                list_gaps(file, start, end, start, list);
+                }
+}
+
 size_t job_file_missing(const struct job_file *file, struct file_piece *ret, size_t max) {
         struct piece_list list = { .items = ret, .max = max };
         uint64_t local = 0;
 
         if (file->state != FILE_PENDING)
                 return 0;
+        if (file->job->on_demand) {
+                list_wanted(file, &list);
+                return list.n;
+        }
         if (file->n_ranges == 0)
                 list_gaps(file, 0, file->size, 0, &list);
         for (size_t i = 0; i < file->n_ranges; i++) {
@@ -249,12 +292,15 @@ static int file_loaded(struct job *job, struct job_file *file) {
         if (durable->n_items > 0 && check_positions(file, 0, durable->items[durable->n_items - 1].end))
                 return -EBADMSG;
         /* Only against rows that an older or foreign program wrote; we never store such. */
-        for (size_t i = 0; i < file->n_ranges; i++)
+        for (size_t i = 0; has_own_layout(file) && i < file->n_ranges; i++)
                 if (file->remote_size != SIZE_UNKNOWN && file->ranges[i].offset > file->remote_size)
                         return -EBADMSG;
         r = intervals_copy(&file->received, durable);
         if (r < 0)
                 return r;
+        /* Who took what is not stored: it is told again. */
+        if (job->on_demand && intervals_copy(&file->untold, durable) < 0)
+                return -ENOMEM;
         if (u64_add_overflows(job->bytes_durable, intervals_total(durable), &job->bytes_durable))
                 return -EBADMSG;
         job->n_files_transferred += state_counts_as_transferred(file->state);

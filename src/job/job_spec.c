@@ -218,7 +218,7 @@ static int compare_offsets(const void *a, const void *b) {
         return x < y ? -1 : x > y;
 }
 
-static bool range_is_valid(const struct byte_range *range) {
+bool job_range_is_valid(const struct byte_range *range) {
         if (range->length == 0 || range->offset >= LIMIT_FILE_SIZE) /* TO_EOF as offset is among these */
                 return false;
         return range->length == TO_EOF || range->length <= LIMIT_FILE_SIZE - range->offset;
@@ -234,7 +234,7 @@ int job_ranges_check(const struct byte_range *ranges, size_t n_ranges, size_t ma
         if (n_ranges > max_ranges)
                 return ERROR_TOO_MANY_RANGES;
         for (size_t i = 0; i < n_ranges; i++)
-                if (!range_is_valid(&ranges[i]))
+                if (!job_range_is_valid(&ranges[i]))
                         return ERROR_INVALID_RANGE;
         /* Judged in the order of offsets, kept in the caller's order (design decision 6). Equal offsets always
          * overlap, as no length is 0; so does a range to the end with anything behind it. */

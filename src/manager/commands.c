@@ -113,6 +113,12 @@ static int apply_properties(struct job *job, const struct manager_properties *p,
                 r = job_set_minimum_retry_delay(job, (uint32_t) p->minimum_retry_delay_s, now);
         if (r == 0 && p->no_progress_timeout_s >= 0)
                 r = job_set_no_progress_timeout(job, (uint32_t) p->no_progress_timeout_s, now);
+        if (r == 0 && p->max_download_time_s >= 0)
+                r = job_set_max_download_time(job, (uint32_t) p->max_download_time_s, now);
+        if (r == 0 && p->high_performance >= 0)
+                r = job_set_high_performance(job, p->high_performance != 0, now);
+        if (r == 0 && p->on_demand >= 0)
+                r = job_set_on_demand(job, p->on_demand != 0, now);
         if (r == 0 && p->custom_headers)
                 r = job_set_custom_headers(job, p->custom_headers, now);
         for (int i = 0; r == 0 && i < _JOB_AUTH_TARGET_MAX * _JOB_AUTH_SCHEME_MAX; i++) {
@@ -154,6 +160,16 @@ static int apply_properties(struct job *job, const struct manager_properties *p,
         return 0;
 }
 
+/* What depends on the job's files, which the scratch job has none of. */
+static int judge_files(const struct job *job, const struct manager_properties *p) {
+        if (p->high_performance >= 0 && job->n_files > 0)
+                return ERROR_READ_ONLY_AFTER_ADDFILE;
+        for (size_t i = 0; p->on_demand > 0 && !job->resumed && i < job->n_files; i++)
+                if (job->files[i]->n_ranges > 0 && !job->on_demand)
+                        return ERROR_RANDOM_ACCESS_NOT_SUPPORTED;
+        return 0;
+}
+
 void manager_set_properties(struct manager *m, struct job *job, const struct manager_properties *properties, manager_reply_fn fn,
                             void *userdata) {
         struct reply reply = { fn, userdata };
@@ -163,7 +179,9 @@ void manager_set_properties(struct manager *m, struct job *job, const struct man
 
         if (!manager_command_allowed(m, job, JOB_COMMAND_SET, reply))
                 return;
-        r = job_new(&job->id, job->owner, job->family, "", now, &scratch);
+        r = judge_files(job, properties);
+        if (r == 0)
+                r = job_new(&job->id, job->owner, job->family, "", now, &scratch);
         if (r == 0) {
                 scratch->resumed = job->resumed;
                 r = apply_properties(scratch, properties, now);
@@ -230,6 +248,48 @@ void manager_set_file_validation(struct manager *m, struct job_file *file, bool 
         manager_save_file(m, file);
         manager_job_changed(m, job, false);
         manager_reply_durably(m, &job->id, reply, &(struct manager_reply) {});
+}
+
+void manager_request_ranges(struct manager *m, struct job_file *file, const struct byte_range *ranges, size_t n_ranges,
+                            manager_reply_fn fn, void *userdata) {
+        struct reply reply = { fn, userdata };
+        struct job *job = file->job;
+        int r;
+
+        if (!manager_command_allowed(m, job, JOB_COMMAND_SET, reply))
+                return;
+        r = job_file_demand(file, ranges, n_ranges, m->limits.max_ranges_per_file, manager_realtime(m));
+        if (r != 0) {
+                manager_refuse(reply, &job->id, r, "");
+                return;
+        }
+        manager_save_file(m, file);
+        manager_job_changed(m, job, false);
+        manager_pump_job(m, job);
+        manager_reply_durably(m, &job->id, reply, &(struct manager_reply) {});
+}
+
+void manager_set_file_position(struct manager *m, struct job_file *file, uint64_t position, manager_reply_fn fn, void *userdata) {
+        struct reply reply = { fn, userdata };
+        struct job *job = file->job;
+        int r;
+
+        if (!manager_command_allowed(m, job, JOB_COMMAND_SET, reply))
+                return;
+        r = job_file_set_position(file, position);
+        if (r != 0) {
+                manager_refuse(reply, &job->id, r, "");
+                return;
+        }
+        manager_file_changed(m, file); /* the pieces are asked for again, in the new order */
+        manager_reply_durably(m, &job->id, reply, &(struct manager_reply) {});
+}
+
+void manager_take_ownership(struct manager *m, struct job *job, manager_reply_fn fn, void *userdata) {
+        struct reply reply = { fn, userdata };
+
+        if (manager_command_allowed(m, job, JOB_COMMAND_TAKE_OWNERSHIP, reply))
+                manager_reply_durably(m, &job->id, reply, &(struct manager_reply) {});
 }
 
 void manager_replace_url_prefix(struct manager *m, struct job *job, const char *old_prefix, const char *new_prefix,

@@ -41,6 +41,8 @@ void manager_save_job(struct manager *m, struct job *job) {
         int r;
 
         collect(m, job);
+        if (job_run(job)->scheduled)
+                schedule_count_time(m->schedule, job);
         r = store_batch_save_job(m->batch, job);
         if (r < 0)
                 collecting_failed(m, r);

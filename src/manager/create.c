@@ -377,6 +377,8 @@ static int draft_job(struct manager *m, const struct manager_create_request *req
                 r = job_set_proxy_environment(*ret, request->proxy_environment);
         if (r == 0 && request->priority >= 0)
                 r = job_set_priority(*ret, (uint32_t) request->priority, now);
+        if (r == 0)
+                r = job_set_max_download_time(*ret, m->limits.max_download_time_s, now);
         if (r == 0 && request->no_progress_timeout_s >= 0)
                 r = job_set_no_progress_timeout(*ret, (uint32_t) request->no_progress_timeout_s, now);
         if (r == 0 && request->minimum_retry_delay_s >= 0)

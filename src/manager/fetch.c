@@ -21,12 +21,13 @@ void file_run_wind_down(struct file_run *run) {
                         file_run_finish(run);
                         return;
                 }
-                if (run->refetch || intervals_total(&file->received) > run->received_at_start) {
+                if (run->refetch || (job_file_has_work(file) && intervals_total(&file->received) > run->received_at_start)) {
                         file_run_transfer(run); /* more pieces than one request carries, a short answer, or bad bytes */
                         return;
                 }
-                file_run_result(run, ENGINE_FAILED, ERROR_INVALID_RESPONSE, ERROR_CONTEXT_REMOTE_FILE, 0, true,
-                                "the server ended the answer without a byte of what was asked");
+                if (job_file_has_work(file))
+                        file_run_result(run, ENGINE_FAILED, ERROR_INVALID_RESPONSE, ERROR_CONTEXT_REMOTE_FILE, 0, true,
+                                        "the server ended the answer without a byte of what was asked");
         }
         if (file_run_next_source(run)) {
                 file_run_transfer(run);
@@ -208,7 +209,7 @@ static void engine_finished(void *userdata, uint64_t id, const struct engine_res
                 file_run_hashes_finished(run, result->local_end);
                 return;
         }
-        if (result->outcome == ENGINE_DONE && file->remote_size == SIZE_UNKNOWN) {
+        if (result->outcome == ENGINE_DONE && file->remote_size == SIZE_UNKNOWN && !file->job->on_demand) {
                 int r = job_file_set_remote_size(file, result->local_end);
 
                 file->length_unverified = result->length_unverified;
@@ -221,8 +222,9 @@ static void engine_finished(void *userdata, uint64_t id, const struct engine_res
         file_run_wind_down(run);
 }
 
+/* A server without ranges will do. */
 static bool file_is_whole(const struct job_file *file) {
-        return file->n_ranges == 0;
+        return file->n_ranges == 0 && !file->job->on_demand;
 }
 
 void file_run_not_asked(struct file_run *run, int r) {
@@ -281,8 +283,11 @@ void file_run_transfer(struct file_run *run) {
         uint32_t schemes;
         int r;
 
-        if (n == 0) {
-                file_run_finish(run); /* every byte was there before */
+        if (n == 0) { /* every byte was there before, or every one that is wanted so far */
+                if (job_file_is_filled(file))
+                        file_run_finish(run);
+                else
+                        file_run_end(run);
                 return;
         }
         for (size_t i = 0; i < n; i++)

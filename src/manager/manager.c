@@ -11,6 +11,7 @@ const struct manager_limits manager_limits_default = {
         .max_ranges_per_file = LIMIT_RANGES_PER_FILE,
         .history_max_entries = 1000,
         .history_max_age_usec = 90 * USEC_PER_DAY,
+        .max_download_time_s = 90 * 24 * 3600,
         .files_in_flight = 2048,
         .checkpoint_bytes = UINT64_C(16) << 20,
         .checkpoint_interval_usec = 5 * USEC_PER_SEC,
@@ -68,6 +69,7 @@ static void job_run_free(struct job_run *run) {
                 m->page_hint = NULL;
         HASH_DEL(m->by_id, run);
         job_run_forget_sources(run);
+        intervals_done(&run->notify.told);
         job_free(run->job);
         free(run);
 }

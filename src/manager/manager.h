@@ -28,6 +28,7 @@ struct manager_limits {
         size_t max_ranges_per_file;
         size_t history_max_entries;
         uint64_t history_max_age_usec;
+        uint32_t max_download_time_s; /* of new jobs */
         size_t files_in_flight; /* of all jobs: each holds two descriptors here and one in the transfer process */
         uint64_t checkpoint_bytes;
         uint64_t checkpoint_interval_usec;
@@ -147,6 +148,9 @@ struct manager_properties { /* NULL, -1: leave as it is */
         int64_t notify_flags;
         int64_t minimum_retry_delay_s;
         int64_t no_progress_timeout_s;
+        int64_t max_download_time_s;
+        int high_performance; /* before the first file */
+        int on_demand;        /* before the first Resume */
         int64_t life_time_s;
         int complete_when_transferred;
         int replace;
@@ -171,6 +175,9 @@ struct manager_properties { /* NULL, -1: leave as it is */
                                       .notify_flags = -1,                                                           \
                                       .minimum_retry_delay_s = -1,                                                  \
                                       .no_progress_timeout_s = -1,                                                  \
+                                      .max_download_time_s = -1,                                                    \
+                                      .high_performance = -1,                                                       \
+                                      .on_demand = -1,                                                              \
                                       .life_time_s = -1,                                                            \
                                       .complete_when_transferred = -1,                                              \
                                       .replace = -1,                                                                \
@@ -201,6 +208,13 @@ void manager_set_file_properties(struct manager *manager, struct job_file *file,
 /* What a program found when it looked at the content of a transferred file. Not good: the content is thrown away and the job goes to
  * ERROR; Resume fetches the file anew. */
 void manager_set_file_validation(struct manager *manager, struct job_file *file, bool good, manager_reply_fn reply, void *userdata);
+/* For jobs on demand: adds to what is wanted; which bytes come first. */
+void manager_request_ranges(struct manager *manager, struct job_file *file, const struct byte_range *ranges, size_t n_ranges,
+                            manager_reply_fn reply, void *userdata);
+void manager_set_file_position(struct manager *manager, struct job_file *file, uint64_t position, manager_reply_fn reply,
+                               void *userdata);
+/* As an administrator may; whoever has it already keeps it. Others do not find the job at all. */
+void manager_take_ownership(struct manager *manager, struct job *job, manager_reply_fn reply, void *userdata);
 void manager_set_file_url(struct manager *manager, struct job_file *file, const char *url, manager_reply_fn reply, void *userdata);
 /* The destination of a file that came without one, or another one before its first byte. @path "" is an error. */
 void manager_set_file_path(struct manager *manager, struct job_file *file, const char *path, mode_t mode, int directory_fd,
@@ -222,6 +236,7 @@ uint64_t manager_retry_time(const struct manager *manager, const struct job *job
 struct manager_notice {
         uint32_t event;              /* one bit of JOB_NOTIFY_ */
         const struct job_file *file; /* of the events about files */
+        const struct intervals *ranges; /* of JOB_NOTIFY_FILE_RANGES_TRANSFERRED: what is there since the last one */
 };
 struct manager_notifier {
         /* Hand the notice over; the answer comes by manager_notified(), but for _MODIFICATION, which nobody answers. */

@@ -3,6 +3,7 @@
  * job->notify_due and file->notify_due are stored: what is due outlives service and program. Who gets it (the notifier) does not. One
  * event is out at a time; a refused one comes again with growing delay, and at once to whoever registers next. Files are told before the
  * job, unless the program refuses them. */
+#include "base/log.h"
 #include "manager/private.h"
 
 static void wake_at(struct manager *m, uint64_t at) {
@@ -39,6 +40,32 @@ static struct job_file *next_due_file(struct job_run *run) {
         return NULL;
 }
 
+/* What is there since the last telling goes along with the notice; a refused one puts it back. NULL: nothing. */
+static struct job_file *next_untold_file(struct job_run *run) {
+        struct job *job = run->job;
+
+        for (size_t seen = 0; job->on_demand && seen < job->n_files; seen++) {
+                struct job_file *file = job->files[run->notify.next_file++ % job->n_files];
+
+                if (file->untold.n_items == 0)
+                        continue;
+                run->notify.told = file->untold;
+                file->untold = (struct intervals) {};
+                return file;
+        }
+        return NULL;
+}
+
+static void untell(struct job_run *run) {
+        struct notify_state *notify = &run->notify;
+
+        if (notify->in_flight == JOB_NOTIFY_FILE_RANGES_TRANSFERRED &&
+            intervals_add_all(&run->job->files[notify->in_flight_file]->untold, &notify->told) < 0)
+                log_debug("no memory: some ranges will not be told again");
+        intervals_done(&notify->told);
+        notify->told = (struct intervals) {};
+}
+
 static struct manager_notice next_notice(struct manager *m, struct job_run *run) {
         struct job *job = run->job;
         struct notify_state *notify = &run->notify;
@@ -48,6 +75,12 @@ static struct manager_notice next_notice(struct manager *m, struct job_run *run)
                 file = next_due_file(run);
         if (file)
                 return (struct manager_notice) { .event = JOB_NOTIFY_FILE_TRANSFERRED, .file = file };
+        if (is_wanted(job, JOB_NOTIFY_FILE_RANGES_TRANSFERRED) && may_go(m, &notify->file_retry))
+                file = next_untold_file(run);
+        if (file)
+                return (struct manager_notice) {
+                        .event = JOB_NOTIFY_FILE_RANGES_TRANSFERRED, .file = file, .ranges = &notify->told
+                };
         for (uint32_t event = JOB_NOTIFY_ERROR; event != 0; event >>= 1) /* JOB_NOTIFY_TRANSFERRED is the bit below */
                 if ((job->notify_due & event) && is_wanted(job, event) && may_go(m, &notify->job_retry))
                         return (struct manager_notice) { .event = event };
@@ -59,7 +92,8 @@ void manager_notify(struct manager *m, struct job *job) {
         struct notify_state *notify = &run->notify;
         struct manager_notice notice;
 
-        if (!notify->notifier || notify->in_flight || (job->notify_due == 0 && job->n_files_notify_due == 0))
+        if (!notify->notifier || notify->in_flight || 
+            (job->notify_due == 0 && job->n_files_notify_due == 0 && !job->on_demand))
                 return;
         if (manager_job_is_dirty(m, job)) {
                 wake_at(m, u64_add_saturated(manager_boottime(m), DIRTY_POLL_USEC)); /* or the commit's change event comes first */
@@ -110,6 +144,7 @@ void manager_notify_turn(struct manager *m) {
 void manager_set_notifier(struct manager *m, struct job *job, const struct manager_notifier *notifier, void *userdata) {
         struct notify_state *notify = &job_run(job)->notify;
 
+        untell(job_run(job));
         *notify = (struct notify_state) {
                 .notifier = notifier,
                 .userdata = userdata,
@@ -131,6 +166,8 @@ static void taken(struct manager *m, struct job *job, uint32_t event, uint32_t i
                 manager_save_job(m, job);
                 return;
         }
+        if (event == JOB_NOTIFY_FILE_RANGES_TRANSFERRED)
+                return; /* is told again after a restart of the service */
         job_file_notify_taken(job->files[index]);
         manager_save_file_quietly(m, job->files[index]);
 }
@@ -154,7 +191,10 @@ void manager_notified(struct manager *m, const struct guid *id, uint32_t event, 
         notify = &run->notify;
         if (notify->in_flight != event)
                 return; /* an answer to what an earlier registration was given */
+        if (!ok)
+                untell(run);
         notify->in_flight = 0;
+        intervals_clear(&notify->told);
         retry = is_about_a_file(event) ? &notify->file_retry : &notify->job_retry;
         if (ok) {
                 *retry = (struct notify_retry) {};

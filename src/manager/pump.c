@@ -24,6 +24,13 @@ static void enter_starved(struct manager *m, struct job_run *run) {
         DL_APPEND2(m->starved, run, starved_prev, starved_next);
 }
 
+static bool has_work(const struct job *job) {
+        for (size_t i = 0; i < job->n_files; i++)
+                if (job_file_has_work(job->files[i]))
+                        return true;
+        return false;
+}
+
 void manager_pump_job(struct manager *m, struct job *job) {
         struct job_run *run = job_run(job);
 
@@ -40,7 +47,7 @@ void manager_pump_job(struct manager *m, struct job *job) {
                         struct job_file *file = job->files[run->next_file % job->n_files];
 
                         run->next_file = (uint32_t)((run->next_file + 1) % job->n_files);
-                        if (file->state != FILE_PENDING || file->attachment)
+                        if (file->attachment || !job_file_has_work(file))
                                 continue;
                         if (m->n_file_runs >= m->max_file_runs) {
                                 run->next_file = file->index;
@@ -54,8 +61,12 @@ void manager_pump_job(struct manager *m, struct job *job) {
                 }
         } while (run->pump_again && job->state == JOB_TRANSFERRING && job->intent == JOB_INTENT_NONE);
         run->pumping = false;
-        if (job->state == JOB_TRANSFERRING && run->n_file_runs == 0 && job_is_complete(job))
+        if (job->state != JOB_TRANSFERRING || run->n_file_runs > 0)
+                return;
+        if (job_is_complete(job))
                 manager_job_all_transferred(m, job);
+        else if (job->on_demand && !has_work(job))
+                (void) manager_transition(m, job, JOB_EVENT_SUSPEND); /* until more is wanted */
 }
 
 void manager_stop_runs(struct manager *m, struct job *job) {
@@ -127,6 +138,11 @@ static void carry_out(struct manager *m, const struct schedule_decision *decisio
         case SCHEDULE_NO_PROGRESS:
                 job_set_error(job, ERROR_NO_PROGRESS, ERROR_CONTEXT_GENERAL_TRANSPORT, 0, JOB_ERROR_NO_FILE,
                               job->error.code != ERROR_NONE ? job->error.text : "");
+                if (manager_transition(m, job, JOB_EVENT_FATAL_ERROR) == 0)
+                        manager_stop_runs(m, job);
+                break;
+        case SCHEDULE_MAX_TIME:
+                job_set_error(job, ERROR_MAX_DOWNLOAD_TIME, ERROR_CONTEXT_GENERAL_QUEUE_MANAGER, 0, JOB_ERROR_NO_FILE, "");
                 if (manager_transition(m, job, JOB_EVENT_FATAL_ERROR) == 0)
                         manager_stop_runs(m, job);
                 break;

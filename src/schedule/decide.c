@@ -23,6 +23,7 @@ static void take_away(struct schedule *schedule, struct schedule_entry *entry) {
         schedule_entry_unplace(schedule, entry);
         heap_remove(&schedule->retry, &entry->retry);
         heap_remove(&schedule->no_progress, &entry->no_progress);
+        heap_remove(&schedule->max_time, &entry->max_time);
         heap_remove(&schedule->life, &entry->life);
 }
 
@@ -66,6 +67,19 @@ static void decide_no_progress(struct decisions *decisions) {
                 take_away(schedule, entry);
                 entry->no_progress_given = true;
                 decide(decisions, entry, SCHEDULE_NO_PROGRESS, WAITING_ATTENTION);
+        }
+}
+
+static void decide_max_time(struct decisions *decisions) {
+        struct schedule *schedule = decisions->schedule;
+        struct heap_item *item;
+
+        while (!is_full(decisions) && (item = due(schedule, &schedule->max_time, CLOCK_ID_MONOTONIC))) {
+                struct schedule_entry *entry = CONTAINER_OF(item, struct schedule_entry, max_time);
+
+                take_away(schedule, entry);
+                entry->max_time_given = true;
+                decide(decisions, entry, SCHEDULE_MAX_TIME, WAITING_ATTENTION);
         }
 }
 
@@ -250,6 +264,7 @@ size_t schedule_decide(struct schedule *schedule, struct schedule_decision *ret,
         schedule_notice_clock_jump(schedule);
         decide_ends_of_life(&decisions);
         decide_no_progress(&decisions);
+        decide_max_time(&decisions);
         decide_retries(&decisions);
         while (!is_full(&decisions) && schedule->lanes[JOB_PRIORITY_FOREGROUND].ready)
                 start_first(&decisions, &schedule->lanes[JOB_PRIORITY_FOREGROUND]);
@@ -284,6 +299,7 @@ uint64_t schedule_next_deadline(const struct schedule *schedule) {
                 life = MAX(life, to_boottime(schedule, CLOCK_ID_MONOTONIC, schedule->expire_hold_monotonic));
         next = MIN(life, top_in_boottime(schedule, &schedule->retry, CLOCK_ID_BOOTTIME));
         next = MIN(next, top_in_boottime(schedule, &schedule->no_progress, CLOCK_ID_MONOTONIC));
+        next = MIN(next, top_in_boottime(schedule, &schedule->max_time, CLOCK_ID_MONOTONIC));
         for (size_t level = JOB_PRIORITY_HIGH; level < _JOB_PRIORITY_MAX; level++) {
                 const struct lane *lane = &schedule->lanes[level];
                 const struct schedule_entry *entry;

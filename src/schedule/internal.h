@@ -26,6 +26,7 @@ struct schedule_entry {
         enum waiting_reason yielding; /* WAITING_NONE: it is not */
         bool retry_given;
         bool no_progress_given;
+        bool max_time_given;
         uint64_t expire_given_for; /* this end of life */
 
         enum waiting_reason told; /* the reason that the job shows */
@@ -39,6 +40,7 @@ struct schedule_entry {
 
         struct heap_item retry;       /* by CLOCK_BOOTTIME */
         struct heap_item no_progress; /* by CLOCK_MONOTONIC */
+        struct heap_item max_time;    /* by CLOCK_MONOTONIC */
         struct heap_item life;        /* by CLOCK_REALTIME */
 };
 
@@ -56,7 +58,7 @@ struct schedule {
         struct lane lanes[_JOB_PRIORITY_MAX];
         struct schedule_entry *retrying;
         struct schedule_entry *fresh; /* in a lane since the last decision */
-        struct heap retry, no_progress, life;
+        struct heap retry, no_progress, max_time, life;
         uint64_t order;
         int64_t wall_offset;           /* CLOCK_REALTIME - CLOCK_BOOTTIME when last looked at */
         uint64_t expire_hold_monotonic; /* nothing expires before */

@@ -40,6 +40,7 @@ struct schedule *schedule_free(struct schedule *schedule) {
         assert(schedule->n_jobs == 0);
         heap_done(&schedule->retry);
         heap_done(&schedule->no_progress);
+        heap_done(&schedule->max_time);
         heap_done(&schedule->life);
         free(schedule);
         return NULL;
@@ -232,6 +233,30 @@ static void arm_no_progress(struct schedule *schedule, struct schedule_entry *en
                 heap_remove(&schedule->no_progress, &entry->no_progress);
 }
 
+static void count_time(const struct schedule *schedule, struct job_pace *pace) {
+        uint64_t now = schedule_now(schedule, CLOCK_ID_MONOTONIC);
+
+        if (pace->moving_since_monotonic == USEC_INFINITY)
+                return;
+        pace->moved_usec = u64_add_saturated(pace->moved_usec, now - MIN(now, pace->moving_since_monotonic));
+        pace->moving_since_monotonic = now;
+}
+
+/* The same for the time of transferring. It is never set back: whoever resumes after its end allows more first. */
+static void arm_max_time(struct schedule *schedule, struct schedule_entry *entry) {
+        struct job_pace *pace = &entry->job->pace;
+        uint64_t limit = entry->job->max_download_time_s * USEC_PER_SEC;
+
+        count_time(schedule, pace);
+        pace->moving_since_monotonic =
+                entry->state == JOB_TRANSFERRING ? schedule_now(schedule, CLOCK_ID_MONOTONIC) : USEC_INFINITY;
+        if (entry->state == JOB_TRANSFERRING && !entry->max_time_given)
+                heap_put(&schedule->max_time, &entry->max_time,
+                         u64_add_saturated(pace->moving_since_monotonic, limit - MIN(limit, pace->moved_usec)));
+        else
+                heap_remove(&schedule->max_time, &entry->max_time);
+}
+
 static uint64_t tried_so_far(const struct schedule *schedule, const struct job_pace *pace) {
         uint64_t now = schedule_now(schedule, CLOCK_ID_MONOTONIC);
 
@@ -289,6 +314,7 @@ static void entry_sync(struct schedule *schedule, struct schedule_entry *entry) 
                 entry->starting = false;
                 entry->retry_given = false;
                 entry->no_progress_given = false;
+                entry->max_time_given = false;
                 if (before == JOB_TRANSIENT_ERROR) {
                         pace->retry_at_boottime = USEC_INFINITY;
                         entry->blocked = false;
@@ -297,6 +323,7 @@ static void entry_sync(struct schedule *schedule, struct schedule_entry *entry) 
         entry_place(schedule, entry, before);
         arm_retry(schedule, entry);
         arm_no_progress(schedule, entry);
+        arm_max_time(schedule, entry);
         arm_life(schedule, entry);
 }
 
@@ -306,7 +333,7 @@ int schedule_add(struct schedule *schedule, struct job *job) {
 
         assert(!job->pace.schedule);
         if (heap_reserve(&schedule->retry, n) < 0 || heap_reserve(&schedule->no_progress, n) < 0 ||
-            heap_reserve(&schedule->life, n) < 0)
+            heap_reserve(&schedule->max_time, n) < 0 || heap_reserve(&schedule->life, n) < 0)
                 return -ENOMEM;
         entry = malloc(sizeof(*entry));
         if (!entry)
@@ -320,6 +347,7 @@ int schedule_add(struct schedule *schedule, struct job *job) {
         };
         heap_item_init(&entry->retry);
         heap_item_init(&entry->no_progress);
+        heap_item_init(&entry->max_time);
         heap_item_init(&entry->life);
         job->pace.schedule = entry;
         schedule->n_jobs = n;
@@ -341,6 +369,7 @@ void schedule_remove(struct schedule *schedule, struct job *job) {
         entry_retire(schedule, entry);
         heap_remove(&schedule->retry, &entry->retry);
         heap_remove(&schedule->no_progress, &entry->no_progress);
+        heap_remove(&schedule->max_time, &entry->max_time);
         heap_remove(&schedule->life, &entry->life);
         job->pace.schedule = NULL;
         schedule->n_jobs--;
@@ -362,6 +391,10 @@ void schedule_progressed(struct schedule *schedule, struct job *job) {
         /* The heap is told when the old end of life comes: bytes come often, ends of life do not. */
         entry->progress_realtime = schedule_now(schedule, CLOCK_ID_REALTIME);
         arm_no_progress(schedule, entry);
+}
+
+void schedule_count_time(struct schedule *schedule, struct job *job) {
+        count_time(schedule, &job->pace);
 }
 
 void schedule_set_could_try(struct schedule *schedule, struct job *job, bool could_try) {

@@ -33,6 +33,8 @@ void schedule_remove(struct schedule *schedule, struct job *job);
 void schedule_update(struct schedule *schedule, struct job *job);
 /* Bytes arrived: attempts = 0, the no-progress clock starts again. */
 void schedule_progressed(struct schedule *schedule, struct job *job);
+/* Brings job->pace.moved_usec up to now: before the job is recorded, and for whoever asks. */
+void schedule_count_time(struct schedule *schedule, struct job *job);
 /* The job could try / could not (network, policy): lets the no-progress clock run or stand (design decision 10). It runs from the
  * first counted error since the last byte, while the job is TRANSFERRING or TRANSIENT_ERROR; whether a job gets a turn does not
  * depend on it. */
@@ -58,6 +60,7 @@ enum schedule_action {
         SCHEDULE_YIELD,       /* TRANSFERRING → QUEUED, with @reason */
         SCHEDULE_RETRY,       /* TRANSIENT_ERROR → QUEUED */
         SCHEDULE_NO_PROGRESS, /* → ERROR */
+        SCHEDULE_MAX_TIME,    /* it was TRANSFERRING for as long as it may: → ERROR */
         SCHEDULE_EXPIRE,      /* end of its life time: cancel it */
         SCHEDULE_WAIT,        /* stays QUEUED; only its waiting reason became @reason */
 };

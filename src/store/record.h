@@ -60,6 +60,7 @@ extern const struct field_table history_fields;
         X(notify_due, U32, notify_due, JOB_NOTIFY_ALL)                           \
         X(minimum_retry_delay_s, U32, minimum_retry_delay_s, UINT32_MAX)         \
         X(no_progress_timeout_s, U32, no_progress_timeout_s, UINT32_MAX)         \
+        X(max_download_time_s, U32, max_download_time_s, UINT32_MAX)             \
         X(life_time_usec, U64, life_time_usec, INT64_MAX)                        \
         X(complete_when_transferred, BOOL, complete_when_transferred, 1)         \
         X(replace_existing, BOOL, replace, 1)                                    \
@@ -77,6 +78,8 @@ extern const struct field_table history_fields;
         X(proxy_environment, SECRET, proxy_environment, LIMIT_PROXY_ENVIRONMENT) \
         X(max_download_size, U64, max_download_size, LIMIT_FILE_SIZE)            \
         X(max_rate, U64, max_rate, INT64_MAX)                                    \
+        X(high_performance, BOOL, high_performance, 1)                           \
+        X(on_demand, BOOL, on_demand, 1)                                         \
         X(resumed, BOOL, resumed, 1)                                             \
         X(cost_flags, U32, cost_flags, UINT32_MAX)                               \
         X(notification_interval_ms, U32, notification_interval_ms, UINT32_MAX)   \
@@ -95,7 +98,8 @@ extern const struct field_table history_fields;
         X(bytes_fetched, U64, bytes_fetched, INT64_MAX)                          \
         X(bytes_from_cache, U64, bytes_from_cache, INT64_MAX)                    \
         X(bytes_from_mirrors, U64, bytes_from_mirrors, INT64_MAX)                \
-        X(attempts, U32, pace.attempts, UINT32_MAX)
+        X(attempts, U32, pace.attempts, UINT32_MAX)                              \
+        X(moved_usec, U64, pace.moved_usec, INT64_MAX)
 
 #define FILE_FIELDS(X)                                                           \
         X(state, U32, state, FILE_DISCARDED)                                     \

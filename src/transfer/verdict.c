@@ -133,6 +133,17 @@ static bool pieces_cover_file(const struct engine_request *request) {
         return size != UNKNOWN && end >= size;
 }
 
+/* Bytes from before: the local file does not begin with the first piece. On demand that may lie anywhere in an empty file; then nothing
+ * is known of the remote one either. */
+static bool begins_inside(const struct engine_request *request) {
+        const struct engine_piece *first = request->pieces;
+
+        if (first->local_offset == 0)
+                return false;
+        return request->whole_file || first->local_offset != first->remote_offset || request->origin ||
+               request->remote_size != UNKNOWN;
+}
+
 void verdict_task_from_request(struct verdict_task *task, const struct engine_request *request, size_t index, uint64_t done,
                                bool any_bytes) {
         const struct engine_piece *piece = request->pieces + index;
@@ -146,9 +157,8 @@ void verdict_task_from_request(struct verdict_task *task, const struct engine_re
                 .stated_size = request->stated_size,
                 .max_bytes = request->max_bytes,
         };
-        /* Bytes from before: the local file does not begin with the first piece, or (a whole file) the pieces leave gaps that
-         * somebody must have filled. */
-        task->has_bytes = any_bytes || done > 0 || request->pieces[0].local_offset > 0 ||
+        /* Or (a whole file) the pieces leave gaps that somebody must have filled. */
+        task->has_bytes = any_bytes || done > 0 || begins_inside(request) ||
                           (request->whole_file && !pieces_cover_file(request));
 }
 

@@ -548,6 +548,120 @@ static void a_bad_verdict_throws_the_content_away_and_resume_fetches_it_anew(voi
         assert_int_equal(harness_count_temp(h), 0);
 }
 
+/* With the form that harness_call() takes. */
+static struct manager_properties wanted_properties;
+static struct byte_range wanted_range;
+static void set_wanted_properties(struct manager *m, struct job *job, manager_reply_fn fn, void *userdata) {
+        manager_set_properties(m, job, &wanted_properties, fn, userdata);
+}
+static void request_wanted_range(struct manager *m, struct job *job, manager_reply_fn fn, void *userdata) {
+        manager_request_ranges(m, job->files[0], &wanted_range, 1, fn, userdata);
+}
+
+static void time_of_transferring_is_counted_across_restarts_and_ends(void **state) {
+        struct harness *h = *state;
+        struct fake_request *r;
+
+        assert_int_equal(harness_create(h, "file", false, false), 0);
+        wanted_properties = MANAGER_PROPERTIES_NONE;
+        wanted_properties.max_download_time_s = 100;
+        assert_int_equal(harness_call(h, set_wanted_properties), 0);
+        harness_advance(h, USEC_PER_HOUR); /* suspended: does not count */
+        assert_int_equal(harness_call(h, manager_resume_job), 0);
+        r = harness_request(h, 0);
+        harness_metadata(h, r, 4 * MIB, "\"v1\"");
+        harness_write(h, r, 0, MIB);
+        harness_advance(h, 60 * USEC_PER_SEC);
+        harness_restart(h);
+        harness_pump(h);
+        assert_int_equal(harness_job(h)->state, JOB_TRANSFERRING);
+        assert_true(harness_job(h)->pace.moved_usec >= 60 * USEC_PER_SEC);
+        harness_advance(h, 30 * USEC_PER_SEC);
+        assert_int_equal(harness_job(h)->state, JOB_TRANSFERRING);
+        harness_advance(h, 10 * USEC_PER_SEC);
+        assert_int_equal(harness_job(h)->state, JOB_ERROR);
+        assert_int_equal(harness_job(h)->error.code, ERROR_MAX_DOWNLOAD_TIME);
+        assert_int_equal(harness_job(h)->bytes_durable, MIB);
+        /* Whoever allows more goes on. */
+        wanted_properties.max_download_time_s = 1000;
+        assert_int_equal(harness_call(h, set_wanted_properties), 0);
+        assert_int_equal(harness_call(h, manager_resume_job), 0);
+        assert_int_equal(harness_job(h)->state, JOB_TRANSFERRING);
+        assert_int_equal(harness_request(h, 0)->pieces[0].remote_offset, MIB);
+}
+
+static void a_high_performance_job_makes_no_checkpoints_but_keeps_what_came_when_it_stops(void **state) {
+        struct harness *h = *state;
+        struct fake_request *r;
+
+        assert_int_equal(harness_create(h, "file", false, false), 0);
+        wanted_properties = MANAGER_PROPERTIES_NONE;
+        wanted_properties.high_performance = 1;
+        assert_int_equal(harness_call(h, set_wanted_properties), ERROR_READ_ONLY_AFTER_ADDFILE);
+        harness_job(h)->high_performance = true; /* as if it had been set before the file */
+        assert_int_equal(harness_call(h, manager_resume_job), 0);
+        r = harness_request(h, 0);
+        harness_metadata(h, r, 100 * MIB, "\"v1\"");
+        harness_write(h, r, 0, 20 * MIB);
+        harness_advance(h, USEC_PER_MINUTE);
+        assert_int_equal(harness_job(h)->bytes_durable, 0);
+        assert_int_equal(harness_call(h, manager_suspend_job), 0);
+        assert_int_equal(harness_job(h)->bytes_durable, 20 * MIB);
+}
+
+static void a_job_on_demand_asks_for_what_is_wanted_and_then_waits(void **state) {
+        struct harness *h = *state;
+        struct fake_request *r;
+
+        assert_int_equal(harness_create(h, "file", false, false), 0);
+        wanted_properties = MANAGER_PROPERTIES_NONE;
+        wanted_properties.on_demand = 1;
+        assert_int_equal(harness_call(h, set_wanted_properties), 0);
+        assert_int_equal(harness_call(h, manager_resume_job), 0);
+        assert_int_equal(harness_job(h)->state, JOB_SUSPENDED); /* nothing is wanted */
+        wanted_range = (struct byte_range) { .offset = 1000, .length = 500 };
+        assert_int_equal(harness_call(h, request_wanted_range), 0);
+        assert_int_equal(harness_call(h, manager_resume_job), 0);
+        r = harness_request(h, 0);
+        assert_false(r->whole_file);
+        assert_int_equal(r->n_pieces, 1);
+        assert_int_equal(r->pieces[0].remote_offset, 1000);
+        assert_int_equal(r->pieces[0].local_offset, 1000);
+        assert_int_equal(r->pieces[0].length, 500);
+        harness_metadata(h, r, 3000, "\"v1\"");
+        /* More while it runs: asked for when the first request is done. */
+        wanted_range = (struct byte_range) { .offset = 2000, .length = TO_EOF };
+        assert_int_equal(harness_call(h, request_wanted_range), 0);
+        harness_write(h, r, 1000, 1500);
+        harness_finish(h, r, ENGINE_DONE, ERROR_NONE, false);
+        harness_pump(h);
+        r = harness_request(h, 0);
+        assert_int_equal(r->pieces[0].remote_offset, 2000);
+        assert_int_equal(r->pieces[0].length, 1000);
+        harness_write(h, r, 2000, 3000);
+        harness_finish(h, r, ENGINE_DONE, ERROR_NONE, false);
+        harness_pump(h);
+        assert_int_equal(harness_job(h)->state, JOB_SUSPENDED);
+        assert_int_equal(harness_job(h)->bytes_durable, 1500);
+        harness_crash(h);
+        harness_pump(h);
+        wanted_range = (struct byte_range) { .offset = 5000, .length = 1 };
+        assert_int_equal(harness_call(h, request_wanted_range), ERROR_INVALID_RANGE);
+        wanted_range = (struct byte_range) { .offset = 0, .length = TO_EOF };
+        assert_int_equal(harness_call(h, request_wanted_range), 0);
+        assert_int_equal(harness_job(h)->files[0]->n_ranges, 1);
+        assert_int_equal(harness_call(h, manager_resume_job), 0);
+        r = harness_request(h, 0);
+        assert_int_equal(r->n_pieces, 2);
+        harness_write(h, r, 0, 1000);
+        harness_write(h, r, 1500, 2000);
+        harness_finish(h, r, ENGINE_DONE, ERROR_NONE, false);
+        harness_pump(h);
+        assert_int_equal(harness_job(h)->state, JOB_TRANSFERRED);
+        assert_int_equal(harness_call(h, manager_complete_job), 0);
+        harness_assert_content(h, "file", 3000);
+}
+
 static size_t count_history(struct harness *h) {
         uint64_t at = UINT64_MAX;
         size_t n = 0;
@@ -810,6 +924,9 @@ int main(void) {
                 TEST(an_intent_in_progress_refuses_every_other_change),
                 TEST(a_callback_comes_again_until_it_is_taken),
                 TEST(each_file_is_told_until_it_is_taken_and_then_the_job),
+                TEST(time_of_transferring_is_counted_across_restarts_and_ends),
+                TEST(a_high_performance_job_makes_no_checkpoints_but_keeps_what_came_when_it_stops),
+                TEST(a_job_on_demand_asks_for_what_is_wanted_and_then_waits),
                 TEST(a_bad_verdict_throws_the_content_away_and_resume_fetches_it_anew),
                 TEST(the_history_forgets_what_is_old),
                 TEST(an_idle_service_has_no_deadline),

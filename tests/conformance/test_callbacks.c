@@ -17,12 +17,13 @@
 
 /* What was called, seen from the tests. Nothing is asserted on the library's thread. */
 struct listener {
-        IBackgroundCopyCallback2 com;
+        IBackgroundCopyCallback3 com;
         atomic_uint n_references;
         pthread_mutex_t lock;
         pthread_cond_t changed;
         bool is_old; /* knows IBackgroundCopyCallback only */
-        unsigned n_transferred, n_errors, n_modifications, n_files;
+        unsigned n_transferred, n_errors, n_modifications, n_files, n_ranges;
+        unsigned n_range_bytes; /* of the ranges that were taken */
         char file[64]; /* the end of the last file's URL */
         unsigned n_refusals; /* so many events are answered with E_FAIL before one is taken */
         GUID id;
@@ -33,25 +34,26 @@ struct listener {
         bool dies; /* the process ends inside of the callback */
 };
 
-static struct listener *listener_of(IBackgroundCopyCallback2 *This) {
+static struct listener *listener_of(IBackgroundCopyCallback3 *This) {
         return (struct listener *) This; /* its first member */
 }
 
-static HRESULT listener_query(IBackgroundCopyCallback2 *This, REFIID riid, void **ret) {
+static HRESULT listener_query(IBackgroundCopyCallback3 *This, REFIID riid, void **ret) {
         *ret = NULL;
         if (!IsEqualIID(riid, &IID_IUnknown) && !IsEqualIID(riid, &IID_IBackgroundCopyCallback) &&
-            (listener_of(This)->is_old || !IsEqualIID(riid, &IID_IBackgroundCopyCallback2)))
+            (listener_of(This)->is_old || (!IsEqualIID(riid, &IID_IBackgroundCopyCallback2) &&
+                                           !IsEqualIID(riid, &IID_IBackgroundCopyCallback3))))
                 return E_NOINTERFACE;
         atomic_fetch_add(&listener_of(This)->n_references, 1);
         *ret = This;
         return S_OK;
 }
 
-static ULONG listener_add_ref(IBackgroundCopyCallback2 *This) {
+static ULONG listener_add_ref(IBackgroundCopyCallback3 *This) {
         return atomic_fetch_add(&listener_of(This)->n_references, 1) + 1;
 }
 
-static ULONG listener_release(IBackgroundCopyCallback2 *This) {
+static ULONG listener_release(IBackgroundCopyCallback3 *This) {
         struct listener *self = listener_of(This);
         ULONG left;
 
@@ -88,11 +90,11 @@ static HRESULT listener_take(struct listener *self, IBackgroundCopyJob *job, uns
         return hr;
 }
 
-static HRESULT listener_transferred(IBackgroundCopyCallback2 *This, IBackgroundCopyJob *job) {
+static HRESULT listener_transferred(IBackgroundCopyCallback3 *This, IBackgroundCopyJob *job) {
         return listener_take(listener_of(This), job, &listener_of(This)->n_transferred);
 }
 
-static HRESULT listener_error(IBackgroundCopyCallback2 *This, IBackgroundCopyJob *job, IBackgroundCopyError *error) {
+static HRESULT listener_error(IBackgroundCopyCallback3 *This, IBackgroundCopyJob *job, IBackgroundCopyError *error) {
         struct listener *self = listener_of(This);
         BG_ERROR_CONTEXT context;
         HRESULT code = S_OK;
@@ -104,11 +106,11 @@ static HRESULT listener_error(IBackgroundCopyCallback2 *This, IBackgroundCopyJob
         return listener_take(self, job, &self->n_errors);
 }
 
-static HRESULT listener_modification(IBackgroundCopyCallback2 *This, IBackgroundCopyJob *job, DWORD reserved) {
+static HRESULT listener_modification(IBackgroundCopyCallback3 *This, IBackgroundCopyJob *job, DWORD reserved) {
         return listener_take(listener_of(This), job, &listener_of(This)->n_modifications);
 }
 
-static HRESULT listener_file(IBackgroundCopyCallback2 *This, IBackgroundCopyJob *job, IBackgroundCopyFile *file) {
+static HRESULT listener_file(IBackgroundCopyCallback3 *This, IBackgroundCopyJob *job, IBackgroundCopyFile *file) {
         struct listener *self = listener_of(This);
         LPWSTR url = NULL;
 
@@ -121,14 +123,27 @@ static HRESULT listener_file(IBackgroundCopyCallback2 *This, IBackgroundCopyJob 
         return listener_take(self, job, &self->n_files);
 }
 
-static const IBackgroundCopyCallback2Vtbl listener_vtbl = {
+static HRESULT listener_ranges(IBackgroundCopyCallback3 *This, IBackgroundCopyJob *job, IBackgroundCopyFile *file,
+                               DWORD n, const BG_FILE_RANGE ranges[]) {
+        struct listener *self = listener_of(This);
+        HRESULT hr = listener_take(self, job, &self->n_ranges);
+
+        pthread_mutex_lock(&self->lock);
+        for (DWORD i = 0; hr == S_OK && i < n; i++)
+                self->n_range_bytes += (unsigned) ranges[i].Length;
+        pthread_cond_broadcast(&self->changed);
+        pthread_mutex_unlock(&self->lock);
+        return hr;
+}
+
+static const IBackgroundCopyCallback3Vtbl listener_vtbl = {
         listener_query, listener_add_ref,      listener_release, listener_transferred,
-        listener_error, listener_modification, listener_file,
+        listener_error, listener_modification, listener_file,    listener_ranges,
 };
 
 #define LISTENER                                                                              \
         {                                                                                     \
-                .com = { (IBackgroundCopyCallback2Vtbl *) &listener_vtbl }, .n_references = 1, \
+                .com = { (IBackgroundCopyCallback3Vtbl *) &listener_vtbl }, .n_references = 1, \
                 .lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER        \
         }
 
@@ -428,6 +443,34 @@ static void a_transferred_file_is_told_to_who_asked_for_files(void **state) {
         }
 }
 
+/* CONFORMS: api.md 2.2 FileRangesTransferred: flag 0x20, IBackgroundCopyCallback3; jobs on demand; again until S_OK */
+static void ranges_on_demand_are_told_to_who_asked_for_ranges(void **state) {
+        const struct family *bits = &families[1];
+        struct job job = new_job_of(bits, "/demand?size=100000");
+        BITS_JOB_PROPERTY_VALUE on = { .Enable = TRUE };
+        BG_FILE_RANGE ranges[] = { { 1000, 500 }, { 90000, 1000 } };
+        IBackgroundCopyFile *file = job_first_file(&job);
+        struct listener listener = LISTENER;
+        IBackgroundCopyFile6 *file6;
+        IBackgroundCopyJob5 *job5;
+
+        assert_hr(IBackgroundCopyJob_QueryInterface(job.com, &IID_IBackgroundCopyJob5, (void **) &job5), S_OK);
+        assert_hr(IBackgroundCopyFile_QueryInterface(file, &IID_IBackgroundCopyFile6, (void **) &file6), S_OK);
+        assert_hr(IBackgroundCopyJob5_SetProperty(job5, BITS_JOB_PROPERTY_ON_DEMAND_MODE, on), S_OK);
+        assert_hr(IBackgroundCopyJob_SetNotifyFlags(job.com, BG_NOTIFY_FILE_RANGES_TRANSFERRED), S_OK);
+        listener.n_refusals = 1;
+        assert_hr(listen_to(&job, &listener), S_OK);
+        assert_hr(IBackgroundCopyFile6_RequestFileRanges(file6, 2, ranges), S_OK);
+        job_resume(&job);
+        assert_true(waits_for(&listener, &listener.n_range_bytes, 1500));
+        assert_int_equal(listener.n_range_bytes, 1500);
+        assert_true(listener.n_ranges >= 2); /* the refused one came again */
+        (void) IBackgroundCopyFile6_Release(file6);
+        (void) IBackgroundCopyFile_Release(file);
+        (void) IBackgroundCopyJob5_Release(job5);
+        job_done_with(&job, &listener);
+}
+
 /* CONFORMS: api.md 1.8 SetNotifyInterface wants an IBackgroundCopyCallback */
 static void what_is_no_callback_is_refused(void **state) {
         FOR_EACH_FAMILY(family) {
@@ -498,6 +541,7 @@ int main(int argc, char **argv) {
                 cmocka_unit_test(flags_decide_what_is_told),
                 cmocka_unit_test(the_last_registration_wins),
                 cmocka_unit_test(a_transferred_file_is_told_to_who_asked_for_files),
+                cmocka_unit_test(ranges_on_demand_are_told_to_who_asked_for_ranges),
                 cmocka_unit_test(what_is_no_callback_is_refused),
                 cmocka_unit_test(a_callback_may_complete_the_job),
                 cmocka_unit_test(a_job_that_is_transferred_again_tells_again),

@@ -48,7 +48,8 @@ static const IID *const job_iids[] = {
 };
 static const IID *const file_iids[] = {
         &IID_IBackgroundCopyFile,  &IID_IBackgroundCopyFile2, &IID_IBackgroundCopyFile3,
-        &IID_IBackgroundCopyFile4, &IID_IBackgroundCopyFile5, &IID_IDeliveryOptimizationFile,
+        &IID_IBackgroundCopyFile4, &IID_IBackgroundCopyFile5, &IID_IBackgroundCopyFile6,
+        &IID_IDeliveryOptimizationFile,
 };
 
 /* CONFORMS: api.md 1.3 (QueryInterface from job and from file): identity, reflexivity, symmetry, transitivity; counts end at 0 */
@@ -321,6 +322,112 @@ static void a_property_that_the_family_does_not_have_is_unknown(void **state) {
         }
 }
 
+/* CONFORMS: api.md 1.7 "Max download time": 90 d; 1.8 SetProperty: HIGH_PERFORMANCE only before the first file */
+static void a_job_has_a_longest_time_and_may_do_without_checkpoints(void **state) {
+        const struct family *bits = &families[1];
+        struct job job = job_new(bits);
+        IBackgroundCopyJob5 *job5 = query(job.com, &IID_IBackgroundCopyJob5);
+        BITS_JOB_PROPERTY_VALUE value = { .Enable = TRUE };
+        ULONG seconds = 0;
+
+        assert_hr(IBackgroundCopyJob5_GetMaximumDownloadTime(job5, &seconds), S_OK);
+        assert_int_equal(seconds, 7776000);
+        assert_hr(IBackgroundCopyJob5_GetMaximumDownloadTime(job5, NULL), E_INVALIDARG);
+        assert_hr(IBackgroundCopyJob5_SetMaximumDownloadTime(job5, 3600), S_OK);
+        assert_hr(IBackgroundCopyJob5_SetProperty(job5, BITS_JOB_PROPERTY_HIGH_PERFORMANCE, value), S_OK);
+        world_kill_service();
+        world_start_service();
+        assert_hr(IBackgroundCopyJob5_GetMaximumDownloadTime(job5, &seconds), S_OK);
+        assert_int_equal(seconds, 3600);
+        value.Enable = FALSE;
+        assert_hr(IBackgroundCopyJob5_GetProperty(job5, BITS_JOB_PROPERTY_HIGH_PERFORMANCE, &value), S_OK);
+        assert_true(value.Enable);
+        job_add(&job, origin_url("/f?size=10"), destination("fast"));
+        assert_hr(IBackgroundCopyJob5_SetProperty(job5, BITS_JOB_PROPERTY_HIGH_PERFORMANCE, value),
+                  BG_E_READ_ONLY_PROPERTY_AFTER_ADDFILE);
+        assert_hr(IBackgroundCopyJob_TakeOwnership(job.com), S_OK);
+        assert_hr(IBackgroundCopyJob_Cancel(job.com), S_OK);
+        assert_hr(IBackgroundCopyJob_TakeOwnership(job.com), bits->invalid_state);
+        drop(job5);
+        job_done(&job);
+}
+
+static void assert_filled(IBackgroundCopyFile6 *file6, DWORD n, const BG_FILE_RANGE *expected) {
+        BG_FILE_RANGE *ranges;
+        DWORD n_ranges;
+
+        assert_hr(IBackgroundCopyFile6_GetFilledFileRanges(file6, &n_ranges, &ranges), n > 0 ? S_OK : S_FALSE);
+        assert_int_equal(n_ranges, n);
+        assert_memory_equal(ranges, expected, n * sizeof(*expected));
+        CoTaskMemFree(ranges);
+}
+
+/* CONFORMS: api.md 1.8 "ON_DEMAND_MODE + RequestFileRanges": only what is asked for, in its own place; list done: SUSPENDED; all: TRANSFERRED */
+/* SENTENCES: demand */
+static void a_job_on_demand_fetches_what_is_asked_for(void **state) {
+        const struct family *bits = &families[1];
+        BG_FILE_RANGE first[] = { { 90000, 5000 }, { 1000, 500 }, { 1200, 1000 } }, bad = { 200000, 1 };
+        BG_FILE_RANGE filled[] = { { 1000, 1200 }, { 90000, 5000 } }, rest = { 0, BG_LENGTH_TO_EOF }, whole = { 0, 100000 };
+        BITS_JOB_PROPERTY_VALUE on = { .Enable = TRUE };
+        struct job job = job_new(bits), plain = job_new(bits);
+        IBackgroundCopyJob5 *job5 = query(job.com, &IID_IBackgroundCopyJob5), *plain5 = query(plain.com, &IID_IBackgroundCopyJob5);
+        const wchar_t *path = destination("demand");
+        char *content = origin_fetch("/d?size=100000", 100000), *got;
+        IBackgroundCopyFile *file, *other;
+        IBackgroundCopyFile6 *file6, *other6;
+        LPWSTR name;
+        size_t n;
+
+        job_add(&job, origin_url("/d?size=100000"), path);
+        file = job_first_file(&job);
+        file6 = query(file, &IID_IBackgroundCopyFile6);
+        assert_hr(IBackgroundCopyFile6_RequestFileRanges(file6, 3, first), BG_E_RANDOM_ACCESS_NOT_SUPPORTED);
+        assert_hr(IBackgroundCopyFile6_UpdateDownloadPosition(file6, 0), BG_E_RANDOM_ACCESS_NOT_SUPPORTED);
+        assert_hr(IBackgroundCopyJob5_SetProperty(job5, BITS_JOB_PROPERTY_ON_DEMAND_MODE, on), S_OK);
+        assert_hr(IBackgroundCopyFile6_RequestFileRanges(file6, 0, first), E_INVALIDARG);
+        assert_filled(file6, 0, NULL);
+        assert_hr(IBackgroundCopyFile6_RequestFileRanges(file6, 3, first), S_OK);
+        job_resume(&job);
+        job_wait(&job, BG_JOB_STATE_SUSPENDED);
+        assert_filled(file6, 2, filled);
+        assert_hr(IBackgroundCopyFile3_GetTemporaryName((IBackgroundCopyFile3 *) file6, &name), S_OK);
+        got = file_read(name, &n);
+        assert_true(n >= 95000);
+        assert_memory_equal(got + 1000, content + 1000, 1200);
+        assert_memory_equal(got + 90000, content + 90000, 5000);
+        free(got);
+        CoTaskMemFree(name);
+        assert_hr(IBackgroundCopyJob5_SetProperty(job5, BITS_JOB_PROPERTY_ON_DEMAND_MODE, on),
+                  BG_E_READ_ONLY_PROPERTY_AFTER_RESUME);
+        assert_hr(IBackgroundCopyFile6_RequestFileRanges(file6, 1, &bad), bits->invalid_range);
+        world_kill_service();
+        world_start_service();
+        assert_filled(file6, 2, filled);
+        assert_hr(IBackgroundCopyFile6_UpdateDownloadPosition(file6, 50000), S_OK);
+        assert_hr(IBackgroundCopyFile6_RequestFileRanges(file6, 1, &rest), S_OK);
+        job_resume(&job);
+        job_wait(&job, BG_JOB_STATE_TRANSFERRED);
+        assert_filled(file6, 1, &whole);
+        assert_hr(IBackgroundCopyJob_Complete(job.com), S_OK);
+        assert_file_is(path, "/d?size=100000", 100000);
+
+        assert_hr(job_add_ranges(&plain, L"an id", origin_url("/d?size=100000"), destination("ranged"), 2, filled, 100000), S_OK);
+        other = job_first_file(&plain);
+        other6 = query(other, &IID_IBackgroundCopyFile6);
+        assert_hr(IBackgroundCopyJob5_SetProperty(plain5, BITS_JOB_PROPERTY_ON_DEMAND_MODE, on),
+                  BG_E_RANDOM_ACCESS_NOT_SUPPORTED);
+        assert_hr(IBackgroundCopyFile6_RequestFileRanges(other6, 1, &rest), BG_E_RANDOM_ACCESS_NOT_SUPPORTED);
+        drop(other6);
+        drop(other);
+        drop(file6);
+        drop(file);
+        drop(plain5);
+        drop(job5);
+        free(content);
+        job_done(&plain);
+        job_done(&job);
+}
+
 /* ---- IDeliveryOptimizationJob2 ---- */
 
 /* CONFORMS: api.md 1.8 "Job2::GetProperty / SetProperty": only ExtendedErrorInfo, read-only */
@@ -532,6 +639,8 @@ int main(int argc, char **argv) {
                 cmocka_unit_test(what_has_no_meaning_here_says_so),
                 cmocka_unit_test(a_job_knows_how_its_owner_stood),
                 cmocka_unit_test(a_property_that_the_family_does_not_have_is_unknown),
+                cmocka_unit_test(a_job_has_a_longest_time_and_may_do_without_checkpoints),
+                cmocka_unit_test(a_job_on_demand_fetches_what_is_asked_for),
                 cmocka_unit_test(the_extended_error_tells_code_place_and_text),
                 cmocka_unit_test(a_transferred_file_is_under_its_temporary_name),
                 cmocka_unit_test(a_file_that_its_program_finds_bad_is_fetched_anew),

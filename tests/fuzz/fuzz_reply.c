@@ -46,7 +46,7 @@ static void read_file(sd_bus_message *m) {
 
                 use_text(info->url);
                 use_text(info->path);
-                if (!record.n_ranges != !record.ranges)
+                if (!record.ranges.n != !record.ranges.items)
                         abort();
                 file_record_done(&record);
         }

@@ -413,6 +413,7 @@ static void a_bits_job_lives_ninety_days_without_activity(void **state _unused_)
 
         world_init(&world, 1);
         job = queue_job(&world, "a", JOB_FAMILY_BITS, JOB_PRIORITY_NORMAL);
+        assert_int_equal(job_set_max_download_time(job, UINT32_MAX, world_now(&world)), 0);
         run(&world);
         pass(&world, 80 * USEC_PER_DAY);
         schedule_progressed(world.schedule, job);

@@ -92,7 +92,7 @@ static inline struct job *queue_job(struct world *world, const char *name, enum 
 static inline void write_down(struct world *world, const struct schedule_decision *decision) {
         static const char *const actions[] = {
                 [SCHEDULE_START] = "start", [SCHEDULE_YIELD] = "yield", [SCHEDULE_RETRY] = "retry",
-                [SCHEDULE_NO_PROGRESS] = "no_progress", [SCHEDULE_EXPIRE] = "expire", [SCHEDULE_WAIT] = "wait",
+                [SCHEDULE_NO_PROGRESS] = "no_progress", [SCHEDULE_MAX_TIME] = "max_time", [SCHEDULE_EXPIRE] = "expire", [SCHEDULE_WAIT] = "wait",
         };
         size_t n = strlen(world->told);
         bool with_reason = decision->action == SCHEDULE_YIELD || decision->action == SCHEDULE_WAIT;
@@ -105,11 +105,11 @@ static inline void carry_out(struct world *world, const struct schedule_decision
         static const enum job_event events[] = {
                 [SCHEDULE_START] = JOB_EVENT_START, [SCHEDULE_YIELD] = JOB_EVENT_YIELD,
                 [SCHEDULE_RETRY] = JOB_EVENT_RETRY, [SCHEDULE_NO_PROGRESS] = JOB_EVENT_FATAL_ERROR,
-                [SCHEDULE_EXPIRE] = JOB_EVENT_CANCELLED,
+                [SCHEDULE_EXPIRE] = JOB_EVENT_CANCELLED, [SCHEDULE_MAX_TIME] = JOB_EVENT_FATAL_ERROR,
         };
         struct job *job = decision->job;
 
-        if (decision->action == SCHEDULE_NO_PROGRESS)
+        if (decision->action == SCHEDULE_NO_PROGRESS || decision->action == SCHEDULE_MAX_TIME)
                 job_set_error(job, ERROR_NO_PROGRESS, ERROR_CONTEXT_REMOTE_FILE, 0, 0, NULL);
         if (decision->action != SCHEDULE_WAIT)
                 assert_int_equal(job_transition(job, events[decision->action], world_now(world)), 0);
