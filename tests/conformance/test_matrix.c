@@ -546,7 +546,7 @@ static const struct method methods[] = {
         { "Job GetErrorCount", job_GetErrorCount,             EVERYWHERE("ok") },
         { "Job SetProxySettings", job_SetProxySettings,       UNLESS_FINAL("ok", "IS") },
         { "Job GetProxySettings", job_GetProxySettings,       EVERYWHERE("ok") },
-        { "Job TakeOwnership", job_TakeOwnership,             EVERYWHERE("later") },
+        { "Job TakeOwnership", job_TakeOwnership,             UNLESS_FINAL("ok", "IS") },
 
         /* What later versions of it, and IBackgroundCopyJobHttpOptions, change */
         { "Job3 ReplaceRemotePrefix", job_ReplaceRemotePrefix, UNLESS_FINAL("false", "IS") },
