@@ -19,11 +19,12 @@ enum setting_type {
         CONFIG_BOOL,
         CONFIG_PATH,
         CONFIG_HOSTS,
+        _CONFIG_TYPE_MAX,
 };
 
-static const char *const type_names[] = {
+static const char *const type_names[_CONFIG_TYPE_MAX] = {
         [CONFIG_UINT] = "uint", [CONFIG_SECONDS] = "seconds", [CONFIG_BYTES] = "bytes",
-        [CONFIG_BOOL] = "bool", [CONFIG_PATH] = "path",
+        [CONFIG_BOOL] = "bool", [CONFIG_PATH] = "path", [CONFIG_HOSTS] = "hosts",
 };
 
 struct setting_row {

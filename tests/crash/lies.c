@@ -2,7 +2,6 @@
  *
  * DOSVC_LIE=row-before-data: syncing a temporary file does nothing, so rows claim bytes that are not on disk.
  * DOSVC_LIE=lazy-commits: syncing the database's log does nothing, which is what synchronous=NORMAL is: answers run ahead of the disk. */
-#define _GNU_SOURCE
 #include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>

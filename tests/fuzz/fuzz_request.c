@@ -44,7 +44,7 @@ static void read_files(sd_bus_message *m, uint32_t umask) {
                 for (size_t i = 0; i < list.n_items; i++) {
                         const struct job_file_spec *file = &list.items[i].file;
 
-                        REQUIRE(file->url && file->path && *file->path && strlen(file->path) <= LIMIT_PATH);
+                        REQUIRE(file->url && file->path && strlen(file->path) <= LIMIT_PATH);
                         REQUIRE(file->n_ranges <= OPTIONS_RANGES_MAX && !file->n_ranges == !file->ranges);
                         REQUIRE(file->stated_size == SIZE_UNKNOWN || file->stated_size <= LIMIT_FILE_SIZE);
                 }

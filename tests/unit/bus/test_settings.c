@@ -64,9 +64,24 @@ static void without_a_file_everything_is_default(void **state) {
         assert_int_equal(settings_new(&settings), 0);
         assert_int_equal(settings_read(settings, in_folder("conf"), false), 0);
         assert_int_equal(settings_get(settings, SETTING_BackgroundSlots), 4);
-        for (size_t i = 0; i < _SETTING_MAX; i++)
+        for (size_t i = 0; i < _SETTING_MAX; i++) {
                 assert_string_equal(settings_entries(settings)[i].source, "default");
+                assert_true(settings_entries(settings)[i].type && *settings_entries(settings)[i].type);
+        }
+        assert_string_equal(settings_entries(settings)[SETTING_DOCacheHost].type, "hosts");
         assert_int_equal(settings_read(settings, in_folder("conf"), true), -ENOENT);
+}
+
+static void hosts_are_names_and_ports_with_commas(void **state) {
+        _cleanup_(settings_freep) struct settings *settings = NULL;
+
+        write_file("conf", "[Service]\nDOCacheHost=cache.example:8080, [::1]:80\n");
+        settings = read_conf();
+        assert_string_equal(settings_get_text(settings, SETTING_DOCacheHost), "cache.example:8080, [::1]:80");
+        settings = settings_free(settings);
+        write_file("conf", "[Service]\nDOCacheHost=http://cache/x?y\n");
+        settings = read_conf();
+        assert_string_equal(settings_get_text(settings, SETTING_DOCacheHost), "");
 }
 
 static void what_the_file_says_counts(void **state) {
@@ -204,6 +219,7 @@ static void addresses_are_escaped(void **state) {
 int main(void) {
         static const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(without_a_file_everything_is_default, make_folder, remove_folder),
+                cmocka_unit_test_setup_teardown(hosts_are_names_and_ports_with_commas, make_folder, remove_folder),
                 cmocka_unit_test_setup_teardown(what_the_file_says_counts, make_folder, remove_folder),
                 cmocka_unit_test_setup_teardown(a_path_is_absolute_or_empty, make_folder, remove_folder),
                 cmocka_unit_test_setup_teardown(what_is_wrong_changes_nothing, make_folder, remove_folder),
