@@ -12,6 +12,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -234,6 +235,8 @@ def main():
     parser.add_argument("--only", action="append", metavar="WORD",
                         help="only the steps with WORD in their name; may be given again")
     arguments = parser.parse_args()
+    # A shell that starts us in the background ignores SIGINT for us and for all that we start; tests send it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     run = Run(arguments)
     {"check": check, "bench": bench, "soak": soak}[arguments.what](run)
     print()

@@ -18,7 +18,7 @@ JOB_FIELDS = {
     "waiting_since": (str, type(None)), "retry_time": (str, type(None)), "created": str, "modified": str,
     "transferred": (str, type(None)), "error_count": int, "error": (dict, type(None)), "notify_flags": int,
     "minimum_retry_delay": int, "no_progress_timeout": int, "life_time": int, "complete_when_transferred": bool, "replace": bool,
-    "remote_time": bool, "kind": str, "volatile": bool,
+    "remote_time": bool, "kind": str, "volatile": bool, "max_rate": (int, type(None)),
 }
 
 

@@ -255,7 +255,7 @@ def test_a_signal_ends_it_in_order(service, number):
     service.create("kept", [])
     service.process.send_signal(number)
     assert service.process.wait(SECONDS) == 0
-    assert sorted(os.listdir(service.state)) == ["dosvc.conf", "jobs.sqlite", "lock"]
+    assert sorted(os.listdir(service.state)) == ["dosvc.conf", "dosvc.key", "jobs.sqlite", "lock"]
 
 
 def test_a_job_outlives_kill_9_right_after_the_answer(service, tmp_path):
