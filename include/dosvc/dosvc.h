@@ -221,7 +221,7 @@ typedef struct dosvc_file_info {
         int integrity_mandatory;
         const char *integrity; /* "none" "checking" "verified" "partial" "unavailable" */
         int encrypted;
-        const char *mirrors;       /* as given and as learned from the server, one a line; "" */
+        const char *mirrors;       /* as given, one a line; "" */
         const char *source;        /* URL that is asked now or was asked last, "" before the first; without its query */
         const char *source_trouble; /* why the source before that was left, for a person; "" if none was */
 } dosvc_file_info;

@@ -210,7 +210,7 @@ static void show_source(struct file_run *run) {
         manager_job_changed(run->manager, run->file->job, false);
 }
 
-/* Is there a choice for @file? A posted or ranged file has none. */
+/* Is there a choice for @file? A file of which ranges are asked has none. */
 static int gather(struct file_run *run) {
         _cleanup_(file_sources_freep) struct file_sources *sources = NULL;
         struct job_file *file = run->file;

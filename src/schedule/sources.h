@@ -5,7 +5,7 @@
  * 2. sources_choose() says which one to use now.
  * 3. When it failed, sources_failed() says so; then choose again. When it delivered, sources_delivered().
  *
- * Rules (Delivery Optimization's DOCacheHost and DODelayCacheServerFallback… policies; RFC 6249 for mirrors):
+ * Rules (of Delivery Optimization: the policies DOCacheHost and DODelayCacheServerFallback…):
  * - One source at a time. A cache server is preferred, then the file's own URL, then mirrors.
  * - Without a fallback delay the first trouble with a cache server leads to the file's own URL at once; with one, the cache servers
  *   are tried in turn until the delay is over, counted from when the file was first tried.
@@ -21,7 +21,7 @@
 
 enum source_kind {
         SOURCE_CACHE,
-        SOURCE_OWN, /* the file's own URL: always the last resort when nothing else is left, unless it lied */
+        SOURCE_OWN, /* the file's own URL: asked after the cache servers, before mirrors */
         SOURCE_MIRROR,
         _SOURCE_KIND_MAX,
 };
