@@ -160,7 +160,7 @@ static void check_destroy(struct request *request) {
         free(self);
 }
 
-static int check_prepare(struct files *files, struct check_request *self, const struct files_check_request *request,
+static int check_prepare(struct local_files *files, struct check_request *self, const struct files_check_request *request,
                          struct mount **ret_mount) {
         self->path = strdup(request->path);
         self->directory = path_directory(request->path);
@@ -178,7 +178,7 @@ static int check_prepare(struct files *files, struct check_request *self, const 
         return mounts_find(files->mounts, request->path, ret_mount);
 }
 
-int files_check(struct files *files, const struct files_check_request *request, files_check_fn done, void *userdata) {
+int local_check(struct local_files *files, const struct files_check_request *request, files_check_fn done, void *userdata) {
         struct check_request *self;
         struct mount *mount;
         int r;

@@ -3,11 +3,121 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
-#include <utlist.h>
 
 #include "base/strings.h"
+#include "files/ops.h"
 #include "files/paths.h"
-#include "files/request.h"
+
+/* ---- whoever does it ---- */
+
+struct files *files_free(struct files *files, bool abandon) {
+        return files ? files->ops->free(files, abandon) : NULL;
+}
+
+int files_fd(const struct files *files) {
+        return files->ops->fd(files);
+}
+
+size_t files_dispatch(struct files *files) {
+        return files->ops->dispatch(files);
+}
+
+size_t files_wait(struct files *files) {
+        return files->ops->wait(files);
+}
+
+size_t files_outstanding(const struct files *files) {
+        return files->ops->outstanding(files);
+}
+
+int files_check(struct files *files, const struct files_check_request *request, files_check_fn done, void *userdata) {
+        return files->ops->check(files, request, done, userdata);
+}
+
+int files_open(struct files *files, const struct files_open_request *request, files_open_fn done, void *userdata) {
+        return files->ops->open(files, request, done, userdata);
+}
+
+struct files_handle *files_close(struct files *files, struct files_handle *handle) {
+        return handle ? files->ops->close(files, handle) : NULL;
+}
+
+int files_reserve(struct files *files, struct files_handle *handle, uint64_t size, bool background, files_done_fn done,
+                  void *userdata) {
+        return files->ops->reserve(files, handle, size, background, done, userdata);
+}
+
+int files_checkpoint(struct files *files, struct files_handle *handle, files_done_fn done, void *userdata) {
+        return files->ops->checkpoint(files, handle, done, userdata);
+}
+
+int files_scratch(struct files *files, struct files_handle *handle, files_scratch_fn done, void *userdata) {
+        return files->ops->scratch(files, handle, done, userdata);
+}
+
+int files_read_hashes(struct files *files, struct files_handle *handle, int fd, uint64_t size, const struct integrity_info *expected,
+                      files_hashes_fn done, void *userdata) {
+        return files->ops->read_hashes(files, handle, fd, size, expected, done, userdata);
+}
+
+int files_verify(struct files *files, struct files_handle *handle, const struct files_piece *pieces, size_t n, files_verify_fn done,
+                 void *userdata) {
+        return files->ops->verify(files, handle, pieces, n, done, userdata);
+}
+
+int files_finish(struct files *files, struct files_handle *handle, const struct files_finish_request *request,
+                 files_finish_fn done, void *userdata) {
+        return files->ops->finish(files, handle, request, done, userdata);
+}
+
+int files_publish(struct files *files, const struct files_item *items, size_t n, files_list_fn done, void *userdata) {
+        return files->ops->list(files, FILES_LIST_PUBLISH, items, n, done, userdata);
+}
+
+int files_publish_check(struct files *files, const struct files_item *items, size_t n, files_list_fn done, void *userdata) {
+        return files->ops->list(files, FILES_LIST_PUBLISH_CHECK, items, n, done, userdata);
+}
+
+int files_remove(struct files *files, const struct files_item *items, size_t n, files_list_fn done, void *userdata) {
+        return files->ops->list(files, FILES_LIST_REMOVE, items, n, done, userdata);
+}
+
+int files_sweep(struct files *files, const struct files_sweep_request *request, files_sweep_fn done, void *userdata) {
+        return files->ops->sweep(files, request, done, userdata);
+}
+
+/* ---- the ledger ---- */
+
+void ledger_done(struct ledger *ledger) {
+        intervals_done(&ledger->written);
+        intervals_done(&ledger->durable);
+}
+
+int files_note_written(struct files_handle *handle, uint64_t start, uint64_t end) {
+        return intervals_add(&handle->ledger.written, start, end);
+}
+
+void files_note_lost(struct files_handle *handle, uint64_t start, uint64_t end) {
+        struct ledger *ledger = &handle->ledger;
+
+        if (intervals_remove(&ledger->written, start, end) < 0 || intervals_remove(&ledger->durable, start, end) < 0)
+                ledger->is_blind = true;
+}
+
+void files_ledger_seed(struct files_handle *handle, const struct intervals *durable) {
+        if (intervals_copy(&handle->ledger.durable, durable) < 0)
+                handle->ledger.is_blind = true; /* or it would call an honest claim a lie */
+}
+
+void files_ledger_assert_durable(const struct files_handle *handle, const struct intervals *claimed) {
+        if (!DOSVC_DEBUG || handle->ledger.is_blind)
+                return;
+        for (size_t i = 0; i < claimed->n_items; i++)
+                if (!intervals_contain(&handle->ledger.durable, claimed->items[i].start, claimed->items[i].end))
+                        abort(); /* a progress row covers bytes that no sync has covered */
+}
+
+/* ---- pure ---- */
 
 bool files_identity_equal(const struct files_identity *a, const struct files_identity *b) {
         static const uint8_t unknown[sizeof(a->boot_id)] = {};
@@ -18,86 +128,6 @@ bool files_identity_equal(const struct files_identity *a, const struct files_ide
             memcmp(a->boot_id, unknown, sizeof(unknown)) != 0 && a->dev != b->dev)
                 return false;
         return a->btime_usec == 0 || b->btime_usec == 0 || a->btime_usec == b->btime_usec;
-}
-
-int files_new(const struct files_config *config, struct files **ret) {
-        struct files *files = calloc(1, sizeof(*files));
-        int r;
-
-        if (!files)
-                return -ENOMEM;
-        atomic_init(&files->stop, false);
-        files->minimum_free_bytes = config->minimum_free_bytes;
-        r = mounts_new(&files->mounts);
-        if (r == 0)
-                r = directories_new(&files->directories);
-        if (r == 0)
-                r = workers_new(MAX(config->max_threads, 1u), &files->workers);
-        if (r < 0) {
-                files_free(files, false);
-                return r;
-        }
-        *ret = files;
-        return 0;
-}
-
-struct files *files_free(struct files *files, bool abandon) {
-        struct request *request, *tmp;
-
-        if (!files)
-                return NULL;
-        atomic_store(&files->stop, true);
-        files->workers = workers_free(files->workers, abandon);
-        if (abandon)
-                return NULL; /* the threads that hang still hold on to all of it */
-        DL_FOREACH_SAFE(files->requests, request, tmp) {
-                DL_DELETE(files->requests, request);
-                request->destroy(request);
-        }
-        files->directories = directories_free(files->directories);
-        files->mounts = mounts_free(files->mounts);
-        free(files);
-        return NULL;
-}
-
-int files_fd(const struct files *files) {
-        return workers_fd(files->workers);
-}
-
-size_t files_dispatch(struct files *files) {
-        mounts_next_turn(files->mounts);
-        return workers_dispatch(files->workers);
-}
-
-size_t files_wait(struct files *files) {
-        mounts_next_turn(files->mounts);
-        return workers_wait(files->workers);
-}
-
-size_t files_outstanding(const struct files *files) {
-        return workers_outstanding(files->workers);
-}
-
-static void request_run(struct work *work) {
-        struct request *request = CONTAINER_OF(work, struct request, work);
-
-        request->run(request);
-}
-
-static void request_done(struct work *work) {
-        struct request *request = CONTAINER_OF(work, struct request, work);
-
-        DL_DELETE(request->files->requests, request);
-        if (request->complete)
-                request->complete(request);
-        request->destroy(request);
-}
-
-void request_submit(struct files *files, struct request *request, const void *lane) {
-        request->files = files;
-        request->work = (struct work) { .run = request_run, .done = request_done, .lane = lane };
-        DL_APPEND(files->requests, request);
-        workers_submit(files->workers, &request->work);
 }
 
 int files_path_check(const char *path) {

@@ -1,6 +1,6 @@
 /* The owner role: everything that touches the owner's file system, behind one asynchronous interface: a request goes in, its
  * completion comes back on the loop. Threads now, a process of the owner's later: so a request is plain data and nothing here
- * may call back into jobs, know of URLs, or block the caller.
+ * may call back into jobs, know of URLs, or block the caller. Who does it stands in ops.h.
  *
  * 1. files_new() makes it; watch files_fd() in the loop, call files_dispatch() when it is readable.
  * 2. Before a file is accepted: files_check(). To write: files_open() gives a handle and a descriptor for the transfer process.
@@ -193,5 +193,5 @@ struct files_sweep_request {
         uint64_t min_age_usec;
         uint64_t now_usec;
 };
-int files_sweep(struct files *files, const struct files_sweep_request *request, void (*done)(size_t n_removed, void *userdata),
-                void *userdata);
+typedef void (*files_sweep_fn)(size_t n_removed, void *userdata);
+int files_sweep(struct files *files, const struct files_sweep_request *request, files_sweep_fn done, void *userdata);

@@ -32,7 +32,7 @@ static struct finish_request *to_finish(struct request *request) {
 }
 
 /* Blocks that were reserved behind the end: truncating to the same length frees them (ext4, xfs, btrfs, tmpfs). */
-static int give_back_reserve(const struct files_handle *handle, uint64_t size) {
+static int give_back_reserve(const struct local_handle *handle, uint64_t size) {
         struct file_facts facts;
         int r;
 
@@ -51,7 +51,7 @@ static int give_back_reserve(const struct files_handle *handle, uint64_t size) {
 /* From here on nobody may be able to write: what is verified now is what is published. Our own descriptor becomes one for reading (under
  * its number, so whoever holds the handle sees no change); then a read lease is had only if nobody else has the file open for
  * writing - a transfer process that was taken over and kept its descriptor, say. */
-static int shut_out_writers(const struct files_handle *handle) {
+static int shut_out_writers(const struct local_handle *handle) {
         _cleanup_close_ int reader = -EBADF;
 
         reader = path_open_beneath(directory_fd(handle->directory), handle->temp_name, O_RDONLY | O_NONBLOCK, 0);
@@ -69,7 +69,7 @@ static int shut_out_writers(const struct files_handle *handle) {
 }
 
 /* After the door was shut: is it the file that we made, and of the right size? */
-static int judge_file(const struct files_handle *handle, uint64_t size) {
+static int judge_file(const struct local_handle *handle, uint64_t size) {
         struct file_facts facts;
         int r = path_facts(handle->fd, "", &facts);
 
@@ -82,7 +82,7 @@ static int judge_file(const struct files_handle *handle, uint64_t size) {
 }
 
 static int judge_digest(struct finish_request *self) {
-        struct files_handle *handle = self->sync.handle;
+        struct local_handle *handle = self->sync.handle;
         int r;
 
         if (!self->has_sha256)
@@ -95,7 +95,7 @@ static int judge_digest(struct finish_request *self) {
 }
 
 static int judge_pieces(struct finish_request *self) {
-        struct files_handle *handle = self->sync.handle;
+        struct local_handle *handle = self->sync.handle;
         int r;
 
         if (self->n_pieces == 0)
@@ -106,7 +106,7 @@ static int judge_pieces(struct finish_request *self) {
 
 /* What the inode is to look like at its final name. The sync that follows makes it durable with the content. */
 static int set_metadata(const struct finish_request *self) {
-        const struct files_handle *handle = self->sync.handle;
+        const struct local_handle *handle = self->sync.handle;
         struct timespec times[2] = { { .tv_nsec = UTIME_OMIT }, { .tv_nsec = UTIME_NOW } };
         mode_t mode = access_mode_for_new(directory_fd(handle->directory), handle->fd, self->mode);
 
@@ -154,7 +154,7 @@ static void finish_destroy(struct request *request) {
         free(self);
 }
 
-int files_finish(struct files *files, struct files_handle *handle, const struct files_finish_request *request,
+int local_finish(struct local_files *files, struct local_handle *handle, const struct files_finish_request *request,
                  files_finish_fn done, void *userdata) {
         struct finish_request *self = calloc(1, sizeof(*self));
         bool *bad = request->n_pieces > 0 ? calloc(request->n_pieces, sizeof(*bad)) : NULL;

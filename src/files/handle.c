@@ -10,26 +10,25 @@
 
 /* ---- life ---- */
 
-struct files_handle *handle_ref(struct files_handle *handle) {
+struct local_handle *handle_ref(struct local_handle *handle) {
         assert(handle->n_refs > 0);
         handle->n_refs++;
         return handle;
 }
 
-struct files_handle *handle_destroy(struct files_handle *handle) {
+struct local_handle *handle_destroy(struct local_handle *handle) {
         if (!handle)
                 return NULL;
         fd_close(handle->fd);
         directory_unref(handle->directory);
-        intervals_done(&handle->written);
-        intervals_done(&handle->durable);
+        ledger_done(&handle->base.ledger);
         pthread_mutex_destroy(&handle->sync_lock);
         free(handle);
         return NULL;
 }
 
-static struct files_handle *handle_new(void) {
-        struct files_handle *handle = calloc(1, sizeof(*handle));
+static struct local_handle *handle_new(void) {
+        struct local_handle *handle = calloc(1, sizeof(*handle));
 
         if (!handle)
                 return NULL;
@@ -42,7 +41,7 @@ static struct files_handle *handle_new(void) {
 }
 
 static void close_run(struct request *request) {
-        struct files_handle *handle = CONTAINER_OF(request, struct files_handle, close_request);
+        struct local_handle *handle = CONTAINER_OF(request, struct local_handle, close_request);
 
         /* close(2) may write back on network file systems; what it could tell, the last sync told. */
         handle->fd = fd_close(handle->fd);
@@ -50,10 +49,10 @@ static void close_run(struct request *request) {
 }
 
 static void close_destroy(struct request *request) {
-        handle_destroy(CONTAINER_OF(request, struct files_handle, close_request));
+        handle_destroy(CONTAINER_OF(request, struct local_handle, close_request));
 }
 
-struct files_handle *handle_unref(struct files *files, struct files_handle *handle) {
+struct local_handle *handle_unref(struct local_files *files, struct local_handle *handle) {
         if (!handle)
                 return NULL;
         assert(handle->n_refs > 0);
@@ -61,14 +60,14 @@ struct files_handle *handle_unref(struct files *files, struct files_handle *hand
                 return NULL;
         if (handle->is_counted)
                 atomic_fetch_sub(&handle->mount->n_open, 1);
-        if (!files->workers) /* files_free() */
+        if (!files->workers) /* local_free() */
                 return handle_destroy(handle);
         handle->close_request = (struct request) { .run = close_run, .destroy = close_destroy };
         request_submit(files, &handle->close_request, mount_lane(handle->mount, LANE_NAMES));
         return NULL;
 }
 
-struct files_handle *files_close(struct files *files, struct files_handle *handle) {
+struct local_handle *local_close(struct local_files *files, struct local_handle *handle) {
         if (!handle)
                 return NULL;
         atomic_store(&handle->closed, true);
@@ -92,7 +91,7 @@ struct open_request {
         struct mount *mount; /* by its letters */
 
         int error;
-        struct files_handle *handle;
+        struct local_handle *handle;
 };
 
 /* Is what stands under the temp name the file that we knew? Asked twice: before the opening, as opening a device
@@ -104,7 +103,7 @@ static int temp_is_known(const struct open_request *self, const struct file_fact
         return 0;
 }
 
-static int temp_open_existing(struct open_request *self, struct files_handle *handle) {
+static int temp_open_existing(struct open_request *self, struct local_handle *handle) {
         int r, dirfd = directory_fd(handle->directory);
 
         r = path_facts(dirfd, self->temp_name, &handle->facts);
@@ -129,7 +128,7 @@ static int temp_open_existing(struct open_request *self, struct files_handle *ha
         return space_reserve(handle->fd, self->reserve_bytes, self->keep_free);
 }
 
-static int temp_create(struct open_request *self, struct files_handle *handle) {
+static int temp_create(struct open_request *self, struct local_handle *handle) {
         int r, dirfd = directory_fd(handle->directory);
 
         handle->fd = path_open_beneath(dirfd, self->temp_name, O_RDWR | O_CREAT | O_EXCL, 0600);
@@ -144,7 +143,7 @@ static int temp_create(struct open_request *self, struct files_handle *handle) {
 }
 
 static int open_now(struct open_request *self) {
-        _cleanup_(handle_destroyp) struct files_handle *handle = handle_new();
+        _cleanup_(handle_destroyp) struct local_handle *handle = handle_new();
         int r;
 
         if (!handle)
@@ -177,7 +176,7 @@ static void open_run(struct request *request) {
 static void open_complete(struct request *request) {
         struct open_request *self = CONTAINER_OF(request, struct open_request, request);
         struct files_open_result result = { .error = self->error, .fd = -EBADF };
-        struct files_handle *handle = TAKE_PTR(self->handle);
+        struct local_handle *handle = TAKE_PTR(self->handle);
 
         if (handle) {
                 uint64_t mount_id = directory_facts(handle->directory)->mount_id;
@@ -187,7 +186,7 @@ static void open_complete(struct request *request) {
                         mounts_learn(request->files->mounts, self->directory_path, mount_id);
                 atomic_fetch_add(&handle->mount->n_open, 1);
                 handle->is_counted = true;
-                result.handle = handle;
+                result.handle = &handle->base;
                 result.fd = handle->fd;
                 result.temp = handle->facts.identity;
                 result.directory = directory_facts(handle->directory)->identity;
@@ -203,7 +202,7 @@ static void open_destroy(struct request *request) {
         free(self);
 }
 
-int files_open(struct files *files, const struct files_open_request *request, files_open_fn done, void *userdata) {
+int local_open(struct local_files *files, const struct files_open_request *request, files_open_fn done, void *userdata) {
         struct open_request *self;
         int r;
 
@@ -243,7 +242,7 @@ struct reserve_request {
         struct request request;
         files_done_fn done;
         void *userdata;
-        struct files_handle *handle;
+        struct local_handle *handle;
         uint64_t size;
         uint64_t keep_free;
         int error;
@@ -268,7 +267,7 @@ static void reserve_destroy(struct request *request) {
         free(self);
 }
 
-int files_reserve(struct files *files, struct files_handle *handle, uint64_t size, bool background, files_done_fn done,
+int local_reserve(struct local_files *files, struct local_handle *handle, uint64_t size, bool background, files_done_fn done,
                   void *userdata) {
         struct reserve_request *self = calloc(1, sizeof(*self));
 
@@ -285,23 +284,4 @@ int files_reserve(struct files *files, struct files_handle *handle, uint64_t siz
         atomic_store(&handle->reserved, true);
         request_submit(files, &self->request, mount_lane(handle->mount, LANE_NAMES));
         return 0;
-}
-
-/* ---- the ledger ---- */
-
-int files_note_written(struct files_handle *handle, uint64_t start, uint64_t end) {
-        return intervals_add(&handle->written, start, end);
-}
-
-void files_ledger_seed(struct files_handle *handle, const struct intervals *durable) {
-        if (intervals_copy(&handle->durable, durable) < 0)
-                handle->ledger_is_blind = true; /* or it would call an honest claim a lie */
-}
-
-void files_ledger_assert_durable(const struct files_handle *handle, const struct intervals *claimed) {
-        if (!DOSVC_DEBUG || handle->ledger_is_blind)
-                return;
-        for (size_t i = 0; i < claimed->n_items; i++)
-                if (!intervals_contain(&handle->durable, claimed->items[i].start, claimed->items[i].end))
-                        abort(); /* a progress row covers bytes that no sync has covered */
 }

@@ -1,4 +1,4 @@
-/* One open temp file. The loop's thread counts references and keeps the ledger; threads use the descriptors. */
+/* One open temp file of the threads. The loop's thread counts references and keeps the ledger; threads use the descriptors. */
 #pragma once
 
 #include <pthread.h>
@@ -6,7 +6,8 @@
 
 #include "files/request.h"
 
-struct files_handle {
+struct local_handle {
+        struct files_handle base; /* first member: the ledger, on the loop's thread only */
         struct request close_request; /* embedded, so that closing cannot fail */
         unsigned n_refs; /* the receiver's, and one per request under way */
         struct mount *mount;
@@ -21,15 +22,10 @@ struct files_handle {
 
         pthread_mutex_t sync_lock; /* one sync at a time: the kernel tells an error to one caller only */
         int sync_error;            /* guarded by it; the first failure, for ever */
-
-        /* The ledger. Loop thread only. */
-        struct intervals written;
-        bool ledger_is_blind;     /* no memory for the seed: the checker cannot judge */
-        struct intervals durable; /* seeded, or written before a checkpoint that succeeded */
 };
 
-struct files_handle *handle_ref(struct files_handle *handle);
-struct files_handle *handle_unref(struct files *files, struct files_handle *handle);
-/* Closes and frees at once. Threads and files_free() only. */
-struct files_handle *handle_destroy(struct files_handle *handle);
-DEFINE_CLEANUP_FUNC(struct files_handle, handle_destroy)
+struct local_handle *handle_ref(struct local_handle *handle);
+struct local_handle *handle_unref(struct local_files *files, struct local_handle *handle);
+/* Closes and frees at once. Threads and local_free() only. */
+struct local_handle *handle_destroy(struct local_handle *handle);
+DEFINE_CLEANUP_FUNC(struct local_handle, handle_destroy)

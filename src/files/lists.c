@@ -368,7 +368,7 @@ static int compare_items(const void *a, const void *b) {
 }
 
 /* @to: an element of an array whose earlier ones are filled in. */
-static int item_copy(struct files *files, struct list_item *to, const struct files_item *from, size_t index) {
+static int item_copy(struct local_files *files, struct list_item *to, const struct files_item *from, size_t index) {
         int r = files_path_check(from->path);
 
         if (r < 0)
@@ -392,7 +392,7 @@ static int item_copy(struct files *files, struct list_item *to, const struct fil
         return mounts_find(files->mounts, to->path, &to->mount);
 }
 
-static int list_new(struct files *files, const struct files_item *items, size_t n, struct list_request **ret) {
+static int list_new(struct local_files *files, const struct files_item *items, size_t n, struct list_request **ret) {
         _cleanup_(list_unrefp) struct list_request *list = calloc(1, sizeof(*list));
         int r;
 
@@ -430,7 +430,7 @@ static int part_new(struct list_request *list, size_t first, size_t last, struct
         return 0;
 }
 
-static int list_submit(struct files *files, struct list_request *list) {
+static int list_submit(struct local_files *files, struct list_request *list) {
         _cleanup_free_ struct list_part **parts = calloc(list->n + 1, sizeof(*parts));
         size_t n_parts = 0, first = 0;
         int r = parts ? 0 : -ENOMEM;
@@ -460,30 +460,25 @@ static int list_submit(struct files *files, struct list_request *list) {
         return 0;
 }
 
-static int list_start(struct files *files, const struct files_item *items, size_t n, list_step_fn step, bool syncs,
-                      files_list_fn done, void *userdata) {
+int local_list(struct local_files *files, enum files_list_kind kind, const struct files_item *items, size_t n, files_list_fn done,
+               void *userdata) {
+        static const struct {
+                list_step_fn step;
+                bool syncs;
+        } kinds[_FILES_LIST_MAX] = {
+                [FILES_LIST_PUBLISH] = { step_publish, true },
+                [FILES_LIST_PUBLISH_CHECK] = { step_publish_check, false },
+                [FILES_LIST_REMOVE] = { step_remove, true },
+        };
         _cleanup_(list_unrefp) struct list_request *list = NULL;
         int r;
 
         r = list_new(files, items, n, &list);
         if (r < 0)
                 return r;
-        list->step = step;
-        list->syncs = syncs;
+        list->step = kinds[kind].step;
+        list->syncs = kinds[kind].syncs;
         list->done = done;
         list->userdata = userdata;
         return list_submit(files, list); /* the parts keep the list */
-}
-
-int files_publish(struct files *files, const struct files_item *items, size_t n, files_list_fn done, void *userdata) {
-        return list_start(files, items, n, step_publish, true, done, userdata);
-}
-
-int files_publish_check(struct files *files, const struct files_item *items, size_t n, files_list_fn done,
-                        void *userdata) {
-        return list_start(files, items, n, step_publish_check, false, done, userdata);
-}
-
-int files_remove(struct files *files, const struct files_item *items, size_t n, files_list_fn done, void *userdata) {
-        return list_start(files, items, n, step_remove, true, done, userdata);
 }

@@ -26,16 +26,11 @@ int pieces_judge(int fd, const struct files_piece *pieces, size_t n, const atomi
         return n_bad;
 }
 
-void files_note_lost(struct files_handle *handle, uint64_t start, uint64_t end) {
-        if (intervals_remove(&handle->written, start, end) < 0 || intervals_remove(&handle->durable, start, end) < 0)
-                handle->ledger_is_blind = true;
-}
-
 /* ---- a file without a name ---- */
 
 struct scratch_request {
         struct request request; /* first member */
-        struct files_handle *handle;
+        struct local_handle *handle;
         files_scratch_fn done;
         void *userdata;
         int fd; /* or -errno */
@@ -73,7 +68,7 @@ static void scratch_destroy(struct request *request) {
         free(self);
 }
 
-int files_scratch(struct files *files, struct files_handle *handle, files_scratch_fn done, void *userdata) {
+int local_scratch(struct local_files *files, struct local_handle *handle, files_scratch_fn done, void *userdata) {
         struct scratch_request *self = calloc(1, sizeof(*self));
 
         if (!self)
@@ -93,7 +88,7 @@ int files_scratch(struct files *files, struct files_handle *handle, files_scratc
 
 struct hashes_request {
         struct request request; /* first member */
-        struct files_handle *handle;
+        struct local_handle *handle;
         files_hashes_fn done;
         void *userdata;
         int fd;
@@ -136,7 +131,7 @@ static void hashes_destroy(struct request *request) {
         free(self);
 }
 
-int files_read_hashes(struct files *files, struct files_handle *handle, int fd, uint64_t size, const struct integrity_info *expected,
+int local_read_hashes(struct local_files *files, struct local_handle *handle, int fd, uint64_t size, const struct integrity_info *expected,
                       files_hashes_fn done, void *userdata) {
         struct hashes_request *self;
         int own_fd;
@@ -169,7 +164,7 @@ int files_read_hashes(struct files *files, struct files_handle *handle, int fd, 
 
 struct verify_request {
         struct request request; /* first member */
-        struct files_handle *handle;
+        struct local_handle *handle;
         files_verify_fn done;
         void *userdata;
         const struct files_piece *pieces;
@@ -198,7 +193,7 @@ static void verify_destroy(struct request *request) {
         free(self);
 }
 
-int files_verify(struct files *files, struct files_handle *handle, const struct files_piece *pieces, size_t n, files_verify_fn done,
+int local_verify(struct local_files *files, struct local_handle *handle, const struct files_piece *pieces, size_t n, files_verify_fn done,
                  void *userdata) {
         struct verify_request *self = calloc(1, sizeof(*self) + n * sizeof(self->bad[0]));
 

@@ -11,19 +11,20 @@
 
 #include "base/workers.h"
 #include "files/directories.h"
-#include "files/files.h"
+#include "files/local.h"
 #include "files/mounts.h"
 
 struct request {
         struct work work;
-        struct files *files;
+        struct local_files *files;
         void (*run)(struct request *request);
         void (*complete)(struct request *request);
         void (*destroy)(struct request *request);
         struct request *prev, *next;
 };
 
-struct files {
+struct local_files {
+        struct files base; /* first member */
         struct workers *workers;
         struct mounts *mounts;
         struct directories *directories;
@@ -33,8 +34,8 @@ struct files {
 };
 
 /* The request belongs to the list from here on. */
-void request_submit(struct files *files, struct request *request, const void *lane);
+void request_submit(struct local_files *files, struct request *request, const void *lane);
 /* What background jobs must leave free. */
-static inline uint64_t files_keep_free(const struct files *files, bool background) {
+static inline uint64_t files_keep_free(const struct local_files *files, bool background) {
         return background ? files->minimum_free_bytes : 0;
 }

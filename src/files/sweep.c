@@ -17,7 +17,7 @@ struct sweep {
         size_t n_known;
         uint64_t oldest_kept_usec;
         size_t n_removed;
-        void (*done)(size_t n_removed, void *userdata);
+        files_sweep_fn done;
         void *userdata;
 };
 
@@ -129,7 +129,7 @@ static struct sweep_part *part_new(struct sweep *sweep, const char *directory) {
 }
 
 /* Which lane: the directory itself is what is read, so a name in it is asked for. */
-static const void *sweep_lane(struct files *files, const char *directory) {
+static const void *sweep_lane(struct local_files *files, const char *directory) {
         _cleanup_free_ char *path = malloc(strlen(directory) + 3);
         struct mount *mount;
 
@@ -139,8 +139,7 @@ static const void *sweep_lane(struct files *files, const char *directory) {
         return mounts_find(files->mounts, path, &mount) < 0 ? NULL : mount_lane(mount, LANE_NAMES);
 }
 
-int files_sweep(struct files *files, const struct files_sweep_request *request,
-                void (*done)(size_t n_removed, void *userdata), void *userdata) {
+int local_sweep(struct local_files *files, const struct files_sweep_request *request, files_sweep_fn done, void *userdata) {
         _cleanup_(sweep_unrefp) struct sweep *sweep = calloc(1, sizeof(*sweep));
         _cleanup_free_ struct sweep_part **parts = NULL;
         size_t n = MAX(request->n_directories, (size_t) 1);

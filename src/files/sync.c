@@ -19,7 +19,7 @@
 
 /* A failed sync is final for the handle: the kernel has marked the pages clean, and the next call would say 0 (ATC
  * 2020, "Can Applications Recover from fsync Failures?"). */
-static int handle_sync(struct files_handle *handle, bool whole_inode) {
+static int handle_sync(struct local_handle *handle, bool whole_inode) {
         int r;
 
         pthread_mutex_lock(&handle->sync_lock);
@@ -45,7 +45,7 @@ static bool file_system_syncs_as_a_whole(int fd) {
 
 /* After a syncfs(2) that succeeded: whether write-back of this very file failed, which is told to each descriptor
  * once. */
-static int handle_sync_outcome(struct files_handle *handle) {
+static int handle_sync_outcome(struct local_handle *handle) {
         const unsigned wait = SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER;
         int r;
 
@@ -139,8 +139,8 @@ static void sync_run_alone(struct request *request) {
         sync_list(list);
 }
 
-int sync_request_init(struct sync_request *sync, struct files_handle *handle) {
-        int r = intervals_copy(&sync->written, &handle->written);
+int sync_request_init(struct sync_request *sync, struct local_handle *handle) {
+        int r = intervals_copy(&sync->written, &handle->base.ledger.written);
 
         if (r < 0)
                 return r;
@@ -153,7 +153,7 @@ void sync_request_done(struct sync_request *sync) {
         handle_unref(sync->request.files, sync->handle);
 }
 
-void sync_request_submit(struct files *files, struct sync_request *sync, enum lane lane) {
+void sync_request_submit(struct local_files *files, struct sync_request *sync, enum lane lane) {
         struct mount *mount = sync->handle->mount;
 
         sync->request.run = lane == LANE_SYNC ? sync_run_batch : sync_run_alone;
@@ -168,7 +168,7 @@ void sync_request_submit(struct files *files, struct sync_request *sync, enum la
 
 int sync_request_settle(struct sync_request *sync) {
         if (sync->error == 0)
-                sync->error = intervals_add_all(&sync->handle->durable, &sync->written);
+                sync->error = intervals_add_all(&sync->handle->base.ledger.durable, &sync->written);
         return sync->error;
 }
 
@@ -197,7 +197,7 @@ static void checkpoint_destroy(struct request *request) {
         free(self);
 }
 
-int files_checkpoint(struct files *files, struct files_handle *handle, files_done_fn done, void *userdata) {
+int local_checkpoint(struct local_files *files, struct local_handle *handle, files_done_fn done, void *userdata) {
         struct checkpoint_request *self = calloc(1, sizeof(*self));
         int r;
 

@@ -10,7 +10,7 @@
 
 struct sync_request {
         struct request request;
-        struct files_handle *handle;
+        struct local_handle *handle;
         struct intervals written;  /* of the ledger, when it was submitted */
         /* What is to be done before the sync, on a thread; NULL: nothing. */
         int (*prepare)(struct sync_request *sync);
@@ -21,8 +21,8 @@ struct sync_request {
 };
 
 /* Fills in what is common; 0 or -ENOMEM. */
-int sync_request_init(struct sync_request *sync, struct files_handle *handle);
+int sync_request_init(struct sync_request *sync, struct local_handle *handle);
 void sync_request_done(struct sync_request *sync); /* @sync->request.files is set */
-void sync_request_submit(struct files *files, struct sync_request *sync, enum lane lane);
+void sync_request_submit(struct local_files *files, struct sync_request *sync, enum lane lane);
 /* On the loop, when it was run: enters a success in the ledger. Return: the outcome of all. */
 int sync_request_settle(struct sync_request *sync);

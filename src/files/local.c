@@ -1,0 +1,170 @@
+#include "files/local.h"
+
+#include <utlist.h>
+
+#include "files/handle.h"
+
+static struct local_files *to_local(const struct files *files) {
+        return CONTAINER_OF(files, struct local_files, base);
+}
+
+static struct local_handle *to_handle(struct files_handle *handle) {
+        return CONTAINER_OF(handle, struct local_handle, base);
+}
+
+/* ---- requests ---- */
+
+static void request_run(struct work *work) {
+        struct request *request = CONTAINER_OF(work, struct request, work);
+
+        request->run(request);
+}
+
+static void request_done(struct work *work) {
+        struct request *request = CONTAINER_OF(work, struct request, work);
+
+        DL_DELETE(request->files->requests, request);
+        if (request->complete)
+                request->complete(request);
+        request->destroy(request);
+}
+
+void request_submit(struct local_files *files, struct request *request, const void *lane) {
+        request->files = files;
+        request->work = (struct work) { .run = request_run, .done = request_done, .lane = lane };
+        DL_APPEND(files->requests, request);
+        workers_submit(files->workers, &request->work);
+}
+
+/* ---- the interface ---- */
+
+static struct files *ops_free(struct files *files, bool abandon) {
+        struct local_files *self = to_local(files);
+        struct request *request, *tmp;
+
+        atomic_store(&self->stop, true);
+        self->workers = workers_free(self->workers, abandon);
+        if (abandon)
+                return NULL; /* the threads that hang still hold on to all of it */
+        DL_FOREACH_SAFE(self->requests, request, tmp) {
+                DL_DELETE(self->requests, request);
+                request->destroy(request);
+        }
+        self->directories = directories_free(self->directories);
+        self->mounts = mounts_free(self->mounts);
+        free(self);
+        return NULL;
+}
+
+static int ops_fd(const struct files *files) {
+        return workers_fd(to_local(files)->workers);
+}
+
+static size_t ops_dispatch(struct files *files) {
+        struct local_files *self = to_local(files);
+
+        mounts_next_turn(self->mounts);
+        return workers_dispatch(self->workers);
+}
+
+static size_t ops_wait(struct files *files) {
+        struct local_files *self = to_local(files);
+
+        mounts_next_turn(self->mounts);
+        return workers_wait(self->workers);
+}
+
+static size_t ops_outstanding(const struct files *files) {
+        return workers_outstanding(to_local(files)->workers);
+}
+
+static int ops_check(struct files *files, const struct files_check_request *request, files_check_fn done, void *userdata) {
+        return local_check(to_local(files), request, done, userdata);
+}
+
+static int ops_open(struct files *files, const struct files_open_request *request, files_open_fn done, void *userdata) {
+        return local_open(to_local(files), request, done, userdata);
+}
+
+static struct files_handle *ops_close(struct files *files, struct files_handle *handle) {
+        local_close(to_local(files), to_handle(handle));
+        return NULL;
+}
+
+static int ops_reserve(struct files *files, struct files_handle *handle, uint64_t size, bool background, files_done_fn done,
+                       void *userdata) {
+        return local_reserve(to_local(files), to_handle(handle), size, background, done, userdata);
+}
+
+static int ops_checkpoint(struct files *files, struct files_handle *handle, files_done_fn done, void *userdata) {
+        return local_checkpoint(to_local(files), to_handle(handle), done, userdata);
+}
+
+static int ops_scratch(struct files *files, struct files_handle *handle, files_scratch_fn done, void *userdata) {
+        return local_scratch(to_local(files), to_handle(handle), done, userdata);
+}
+
+static int ops_read_hashes(struct files *files, struct files_handle *handle, int fd, uint64_t size,
+                           const struct integrity_info *expected, files_hashes_fn done, void *userdata) {
+        return local_read_hashes(to_local(files), to_handle(handle), fd, size, expected, done, userdata);
+}
+
+static int ops_verify(struct files *files, struct files_handle *handle, const struct files_piece *pieces, size_t n,
+                      files_verify_fn done, void *userdata) {
+        return local_verify(to_local(files), to_handle(handle), pieces, n, done, userdata);
+}
+
+static int ops_finish(struct files *files, struct files_handle *handle, const struct files_finish_request *request,
+                      files_finish_fn done, void *userdata) {
+        return local_finish(to_local(files), to_handle(handle), request, done, userdata);
+}
+
+static int ops_list(struct files *files, enum files_list_kind kind, const struct files_item *items, size_t n, files_list_fn done,
+                    void *userdata) {
+        return local_list(to_local(files), kind, items, n, done, userdata);
+}
+
+static int ops_sweep(struct files *files, const struct files_sweep_request *request, files_sweep_fn done, void *userdata) {
+        return local_sweep(to_local(files), request, done, userdata);
+}
+
+static const struct files_ops local_ops = {
+        .free = ops_free,
+        .fd = ops_fd,
+        .dispatch = ops_dispatch,
+        .wait = ops_wait,
+        .outstanding = ops_outstanding,
+        .check = ops_check,
+        .open = ops_open,
+        .close = ops_close,
+        .reserve = ops_reserve,
+        .checkpoint = ops_checkpoint,
+        .scratch = ops_scratch,
+        .read_hashes = ops_read_hashes,
+        .verify = ops_verify,
+        .finish = ops_finish,
+        .list = ops_list,
+        .sweep = ops_sweep,
+};
+
+int files_new(const struct files_config *config, struct files **ret) {
+        struct local_files *self = calloc(1, sizeof(*self));
+        int r;
+
+        if (!self)
+                return -ENOMEM;
+        self->base.ops = &local_ops;
+        atomic_init(&self->stop, false);
+        self->minimum_free_bytes = config->minimum_free_bytes;
+        r = mounts_new(&self->mounts);
+        if (r == 0)
+                r = directories_new(&self->directories);
+        if (r == 0)
+                r = workers_new(MAX(config->max_threads, 1u), &self->workers);
+        if (r < 0) {
+                ops_free(&self->base, false);
+                return r;
+        }
+        *ret = &self->base;
+        return 0;
+}
