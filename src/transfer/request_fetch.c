@@ -1,0 +1,224 @@
+#include "transfer/request_private.h"
+
+#include <stdio.h>
+
+#include "transfer/resolved.h"
+
+#define CONNECT_GRACE (5 * USEC_PER_SEC)     /* libcurl has its own clock for the connection; ours is the net below it */
+#define DRAIN_TIMEOUT (5 * USEC_PER_SEC)     /* for a body that nobody wants */
+#define LARGE_BYTES (UINT64_C(4) * 1024 * 1024)
+
+static void resolve_next(struct request *request);
+
+/* --- one exchange -------------------------------------------------------------------------------------------------------- */
+
+/* The headers have their time, too: a server that says nothing, or says it byte by byte, is as stalled as any. */
+static void on_connected(void *userdata) {
+        struct request *request = ASSERT_PTR(userdata);
+
+        request_arm_timer(request, request_stall_timeout(request));
+}
+
+static void send_metadata(struct request *request, const struct verdict *verdict) {
+        struct activity *activity = request->activity;
+        struct engine_metadata metadata;
+
+        bool refused = verdict->action != VERDICT_WRITE;
+
+        if (request->metadata_sent && !refused)
+                return;
+        request->metadata_sent = request->metadata_sent || !refused;
+        verdict_describe(&activity->exchange.facts, verdict, activity->origin, activity->exchange.address, &metadata);
+        request->environment->send(request->environment->userdata, &(struct ipc_message) {
+                .type = IPC_METADATA,
+                .metadata = {
+                        .id = request_id(request),
+                        .http_status = metadata.http_status,
+                        .remote_size = metadata.remote_size,
+                        .remote_time_usec = metadata.remote_time_usec,
+                        .etag = metadata.etag,
+                        .last_modified = metadata.last_modified,
+                        .encoding = metadata.encoding,
+                        .origin = metadata.origin,
+                        .redirected_url = activity->n_followed > 0 ? activity->url : NULL,
+                        .address = metadata.address,
+                        .headers = metadata.headers,
+                        .refused = refused,
+                },
+        });
+}
+
+static struct verdict on_judge(void *userdata) {
+        struct request *request = ASSERT_PTR(userdata);
+        struct activity *activity = request->activity;
+        const struct response_facts *facts = &activity->exchange.facts;
+        struct verdict verdict;
+
+        if (facts->version_major >= 2)
+                ticket_set_multiplexed(&request->ticket);
+        verdict = verdict_response(&activity->task, &activity->known, &activity->ask, facts, activity->origin,
+                                   clock_now(&clock_system, CLOCK_ID_REALTIME));
+        if (verdict.action == VERDICT_WRITE) {
+                verdict_known_adopt(&activity->known, &activity->task, &verdict, facts, activity->origin);
+                send_metadata(request, &verdict);
+                activity->receiving = true;
+                activity->last_byte_usec = request_now(request);
+        } else {
+                if (verdict.action == VERDICT_FAIL)
+                        send_metadata(request, &verdict);
+                activity->draining = true;
+                request_arm_timer(request, MIN(request_stall_timeout(request), (uint64_t) DRAIN_TIMEOUT));
+        }
+        return verdict;
+}
+
+static int on_body(void *userdata, const char *bytes, size_t size) {
+        struct request *request = ASSERT_PTR(userdata);
+        struct sink *sink = &request->sink;
+        uint64_t before, offset = request->pieces[request->piece].local_offset + request->piece_done;
+        int r;
+
+        request->activity->last_byte_usec = request_now(request);
+        if (sink_must_report_before(sink, offset))
+                request_report(request);
+        before = sink_has_news(sink) ? sink->end : offset;
+        r = sink_write(sink, bytes, size, offset);
+        request->piece_done += sink->end - before;
+        request->any_bytes |= sink->end > before;
+        if (sink->end - sink->start >= SINK_REPORT_BYTES)
+                request_report(request);
+        else if (!request->links.is_dirty && sink_has_news(sink))
+                request->environment->dirty(request->environment->userdata, request);
+        return r;
+}
+
+static const struct exchange_callbacks exchange_callbacks = {
+        .connected = on_connected,
+        .judge = on_judge,
+        .body = on_body,
+};
+
+static bool is_large(const struct request *request) {
+        uint64_t length = request->pieces[request->piece].length;
+
+        return (length == ENGINE_TO_EOF ? request_spec(request)->remote_size : length) >= LARGE_BYTES;
+}
+
+static void fetch(struct request *request) {
+        struct activity *activity = request->activity;
+        const struct exchange_spec spec = {
+                .url = activity->url,
+                .https = activity->parts.https,
+                .proxy = &activity->proxy,
+                .custom_headers = activity->crossed ? NULL : request_spec(request)->headers,
+                .credentials = activity->crossed ? NULL : request_spec(request)->credentials,
+                .credentials_schemes = request_spec(request)->credentials_schemes,
+                .proxy_credentials = *activity->proxy.url ? request_spec(request)->proxy_credentials : NULL,
+                .proxy_schemes = request_spec(request)->proxy_schemes,
+                .ignore_certificate = request_spec(request)->ignore_certificate,
+                .ask = &activity->ask,
+                .resolve = TAKE_PTR(activity->resolve),
+                .only_public = activity->from_public && !*activity->proxy.url,
+                .is_large = is_large(request),
+                .pace = request_spec(request)->pace,
+                .event = request->environment->event,
+                .sockets = request->environment->sockets,
+                .authorities = request->environment->authorities,
+                .connect_timeout_usec = request_connect_timeout(request),
+        };
+        int r;
+
+        activity->receiving = activity->draining = activity->timed_out = false;
+        r = exchange_prepare(&activity->exchange, &spec, &exchange_callbacks, request);
+        if (r == 0)
+                r = owner_add(request->owner, activity->exchange.easy);
+        if (r < 0)
+                return request_fail_errno(request, r);
+        request->stage = STAGE_FETCHING;
+        request_arm_timer(request, request_connect_timeout(request) == USEC_INFINITY ? USEC_INFINITY : request_connect_timeout(request) + CONNECT_GRACE);
+}
+
+/* --- names --------------------------------------------------------------------------------------------------------------- */
+
+static void take_resolved(struct request *request, const struct ipc_resolved *result) {
+        struct activity *activity = request->activity;
+        const struct name *name = &activity->names[activity->name_at++];
+        int r = 0;
+
+        switch (result->status) {
+        case IPC_RESOLVE_OK:
+                r = resolved_append(&activity->resolve, name->host, name->port, result);
+                if (r < 0)
+                        return request_fail_errno(request, r);
+                break;
+        case IPC_RESOLVE_REFUSED:
+                return request_fail(request, ERROR_ADDRESS_REFUSED, ERROR_CONTEXT_REMOTE_FILE, false, 0, name->host);
+        default:
+                if (!name->optional) {
+                        char text[IPC_HOST_MAX + 128];
+
+                        snprintf(text, sizeof(text), "%s: %.100s", name->host, result->text);
+                        return request_fail(request, ERROR_NAME_NOT_RESOLVED, ERROR_CONTEXT_GENERAL_TRANSPORT, true, 0, text);
+                }
+        }
+        resolve_next(request);
+}
+
+static void on_resolved(void *userdata, const struct ipc_resolved *result) {
+        struct request *request = ASSERT_PTR(userdata);
+
+        request->activity->lookup = NULL;
+        take_resolved(request, result);
+}
+
+static void resolve_next(struct request *request) {
+        struct activity *activity = request->activity;
+        const struct ipc_resolved *cached;
+        const struct name *name;
+        int r;
+
+        if (activity->name_at == activity->n_names)
+                return fetch(request);
+        name = &activity->names[activity->name_at];
+        cached = resolver_cached(request->environment->resolver, name->host, name->only_public);
+        if (cached)
+                return take_resolved(request, cached);
+        r = resolver_start(request->environment->resolver, name->host, name->only_public, on_resolved, request, &activity->lookup);
+        if (r < 0)
+                return request_fail_errno(request, r);
+}
+
+static void add_name(struct activity *activity, const char *host, uint16_t port, bool only_public, bool optional) {
+        struct name *name = &activity->names[activity->n_names++];
+
+        *name = (struct name) { .port = port, .only_public = only_public, .optional = optional };
+        snprintf(name->host, sizeof(name->host), "%s", host);
+}
+
+/* Return: false if the target is an address that we do not go to. */
+static bool collect_names(struct activity *activity) {
+        bool has_proxy = *activity->proxy.url;
+        struct sockaddr_storage address;
+        socklen_t len;
+
+        activity->n_names = activity->name_at = 0;
+        curl_slist_free_all(TAKE_PTR(activity->resolve));
+        if (has_proxy && address_parse_host(activity->proxy.host, 0, &address, &len) == 0)
+                add_name(activity, activity->proxy.host, activity->proxy.port, false, false);
+        if (address_parse_host(activity->parts.host, 0, &address, &len) == 1)
+                return address_redirect_is_allowed(activity->from_public, (const struct sockaddr *) &address);
+        /* Behind a proxy we need the server's address only to refuse it, or if libcurl finds that no_proxy names the host. */
+        if (!has_proxy || activity->from_public || *activity->proxy.no_proxy)
+                add_name(activity, activity->parts.host, activity->parts.port, activity->from_public, has_proxy);
+        return true;
+}
+
+void request_seek_names(struct request *request) {
+        struct activity *activity = request->activity;
+
+        request->stage = STAGE_RESOLVING;
+        if (!collect_names(activity))
+                return request_fail(request, ERROR_ADDRESS_REFUSED, ERROR_CONTEXT_REMOTE_FILE, false, 0, activity->parts.host);
+        request_arm_timer(request, request_connect_timeout(request));
+        resolve_next(request);
+}

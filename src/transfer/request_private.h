@@ -1,0 +1,119 @@
+/* What the files of a request share: request.c (its beginning, hops, tries and pieces), request_activity.c (what it needs while it is under
+ * way, and its time), request_fetch.c (names and one exchange), request_end.c (its result). Included by nobody else. */
+#pragma once
+
+#include <systemd/sd-event.h>
+
+#include "base/clock.h"
+#include "transfer/address.h"
+#include "transfer/exchange.h"
+#include "transfer/redirect.h"
+#include "transfer/request.h"
+#include "transfer/sink.h"
+
+#define NAMES_MAX 2 /* the proxy's and the server's */
+#define TEXT_MAX 400
+
+enum stage {
+        STAGE_WAITING,
+        STAGE_RESOLVING,
+        STAGE_FETCHING,
+        STAGE_FINISHED,
+};
+
+/* A name that libcurl will look for: it must find it, because it cannot ask anybody. */
+struct name {
+        char host[IPC_HOST_MAX + 1];
+        uint16_t port;
+        bool only_public;
+        bool optional; /* a proxy may know it even if we do not */
+};
+
+/* What only a request needs that is under way: too large for thousands that wait. */
+struct activity {
+        struct exchange exchange;
+        struct verdict_known known;
+        struct verdict_task task;
+        struct verdict_ask ask;
+        struct proxy_choice proxy;
+        struct url_parts parts;
+        struct name names[NAMES_MAX];
+        size_t n_names, name_at;
+        struct curl_slist *resolve;
+        struct lookup *lookup;
+        sd_event_source *timer; /* kept from request to request; fires too early rather than being set for each */
+        uint64_t deadline_usec; /* what it is for; USEC_INFINITY: nothing */
+        uint64_t last_byte_usec;
+        char *url; /* of this hop */
+        char *origin;
+        unsigned n_followed;
+        bool from_public;  /* some server of this try had a public address and redirected */
+        bool crossed;      /* another origin than the request's own */
+        bool receiving;    /* the timer counts from the last byte */
+        bool timed_out;
+        bool draining;
+};
+
+struct request {
+        const struct request_environment *environment;
+        struct owner *owner;
+        struct ticket ticket;
+        struct request_links links;
+        enum stage stage;
+
+        uint8_t *frame; /* keeps the strings of start */
+        struct ipc_message start;
+        struct url_parts parts; /* of its own URL, at which each try begins */
+        char *origin;
+        struct engine_piece *pieces; /* neighbours merged */
+        size_t n_pieces;
+
+        struct sink sink;
+        size_t piece;
+        uint64_t piece_done;
+        bool any_bytes;
+        bool probe;
+        bool metadata_sent;
+        bool length_unverified;
+        unsigned n_short;
+        uint64_t bytes_fetched;
+        uint64_t local_end;
+        struct activity *activity;
+};
+
+static inline const struct ipc_start *request_spec(const struct request *request) {
+        return &request->start.start;
+}
+
+/* ---- request_activity.c ---- */
+
+/* For a request that leaves the waiting room; NULL: no memory. */
+struct activity *request_activity_new(struct request_pool *pool, struct request *request);
+struct activity *request_activity_free(struct request *request);
+uint64_t request_now(const struct request *request);
+uint64_t request_connect_timeout(const struct request *request);
+uint64_t request_stall_timeout(const struct request *request);
+/* USEC_INFINITY: not any more. */
+void request_arm_timer(struct request *request, uint64_t delay_usec);
+
+/* ---- request_fetch.c ---- */
+
+/* The hop's host has room for it: finds addresses for the names, then fetches. */
+void request_seek_names(struct request *request);
+
+/* ---- request_end.c: after any of these the request is gone ---- */
+
+void request_finish(struct request *request, struct ipc_finished finished);
+void request_fail(struct request *request, enum error_code code, enum error_context context, bool transient, uint32_t detail,
+                  const char *text);
+void request_fail_errno(struct request *request, int error);
+/* RESTART and FAIL. */
+void request_fail_verdict(struct request *request, const struct verdict *verdict);
+void request_fail_redirect(struct request *request, enum error_code code);
+void request_fail_transport(struct request *request, CURLcode code);
+/* The headers, or the trailers behind the body, were refused. */
+void request_fail_headers(struct request *request);
+/* What our own callbacks found. Return: true if that was the end of the request. */
+bool request_fail_own_abort(struct request *request);
+/* What the exchange brought so far. */
+void request_count_fetched(struct request *request);
