@@ -293,6 +293,7 @@ int options_read_properties(sd_bus_message *m, struct manager_properties *ret, s
                 { "CustomHeaders", OPTION_STRING, offsetof(struct manager_properties, custom_headers) },
                 { "CustomHeadersWriteOnly", OPTION_BOOL,
                   offsetof(struct manager_properties, custom_headers_write_only) },
+                { "CustomAuthHeaders", OPTION_STRING, offsetof(struct manager_properties, auth_headers) },
                 { "ServerBasicCredentials", OPTION_STRING, offsetof(struct manager_properties, credentials[JOB_AUTH_SERVER][JOB_AUTH_BASIC]) },
                 { "ServerDigestCredentials", OPTION_STRING, offsetof(struct manager_properties, credentials[JOB_AUTH_SERVER][JOB_AUTH_DIGEST]) },
                 { "ProxyBasicCredentials", OPTION_STRING, offsetof(struct manager_properties, credentials[JOB_AUTH_PROXY][JOB_AUTH_BASIC]) },

@@ -180,6 +180,10 @@ static HRESULT set_headers(struct com_download *self, const VARIANT *value) {
         return set_job_string(self, value, LIMIT_CUSTOM_HEADERS - 1, "CustomHeaders");
 }
 
+static HRESULT set_auth_headers(struct com_download *self, const VARIANT *value) {
+        return set_job_string(self, value, LIMIT_CUSTOM_HEADERS - 1, "CustomAuthHeaders");
+}
+
 /* DODownloadCostPolicy and what IBackgroundCopyJob5 calls the same. */
 static const struct {
         DODownloadCostPolicy policy;
@@ -448,7 +452,7 @@ static const struct property properties[] = {
         P(IntegrityCheckMandatory) = { VT_BOOL, .get = get_integrity_mandatory, .set = set_integrity_mandatory },
         P(TotalSizeBytes) = { VT_UI8, .get = get_total_size, .set = set_total_size },
         P(DisallowOnCellular) = { VT_BOOL, .get = get_no_cellular, .set = set_no_cellular },
-        P(HttpCustomAuthHeaders) = { VT_BSTR, .get = get_nothing, .set = set_nothing },
+        P(HttpCustomAuthHeaders) = { VT_BSTR, .write_only = true, .set = set_auth_headers },
         P(HttpAllowSecureToNonSecureRedirect) = { VT_BOOL, .get = get_insecure_redirect, .set = set_insecure_redirect },
         P(NonVolatile) = { VT_BOOL, .get = get_non_volatile, .set = set_non_volatile },
         P(HttpRedirectionTarget) = { VT_BSTR, .read_only = true, .get = get_redirection_target },

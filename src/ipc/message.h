@@ -16,7 +16,7 @@
 #include "protocol/limits.h"
 
 #define IPC_VERSION 1u
-#define IPC_FRAME_MAX (208u * 1024)  /* one packet; the largest START fits (asserted in message.c) */
+#define IPC_FRAME_MAX (224u * 1024)  /* one packet; the largest START fits (asserted in message.c) */
 #define IPC_HEADER_SIZE 16u
 #define IPC_PIECES_MAX 500
 #define IPC_PROXIES_MAX 4           /* http_proxy https_proxy all_proxy no_proxy */
@@ -97,6 +97,7 @@ struct ipc_start {
         const char *encoding;
         const char *origin;
         const char *headers;
+        const char *auth_headers;
         const char *credentials;
         uint32_t credentials_schemes;
         const char *proxy_credentials;

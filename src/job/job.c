@@ -154,6 +154,7 @@ struct job *job_free(struct job *job) {
         free(job->name);
         free(job->description);
         secret_done(&job->custom_headers);
+        secret_done(&job->auth_headers);
         for (int i = 0; i < _JOB_AUTH_TARGET_MAX; i++)
                 for (int j = 0; j < _JOB_AUTH_SCHEME_MAX; j++)
                         secret_done(&job->credentials[i][j]);

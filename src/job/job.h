@@ -199,6 +199,7 @@ struct job {
         bool remote_time; /* published files get Last-Modified as their time */
         struct secret custom_headers;   /* lines with CR LF between */
         bool custom_headers_write_only; /* no face hands them out any more */
+        struct secret auth_headers;     /* the same, for who asks who is there; never told */
         struct secret credentials[_JOB_AUTH_TARGET_MAX][_JOB_AUTH_SCHEME_MAX]; /* never told */
         uint32_t security_flags;        /* enum job_security */
         uint32_t proxy_usage;           /* enum job_proxy */
@@ -360,6 +361,8 @@ int job_set_no_progress_timeout(struct job *job, uint32_t seconds, uint64_t now_
 bool job_has_lost_secret(const struct job *job);
 /* "" clears them. ERROR_STRING_TOO_LONG; ERROR_INVALID_ARGUMENT for what is no header, or one that the transfer makes itself. */
 int job_set_custom_headers(struct job *job, const char *headers, uint64_t now_usec);
+/* The same; Proxy-Authorization is one of them. */
+int job_set_auth_headers(struct job *job, const char *headers, uint64_t now_usec);
 /* "user:password", "" takes them away. ERROR_INVALID_ARGUMENT: no colon, no name or control characters; ERROR_USER_NAME_TOO_LARGE,
  * ERROR_PASSWORD_TOO_LARGE. */
 int job_set_credentials(struct job *job, enum job_auth_target target, enum job_auth_scheme scheme, const char *text,

@@ -10,6 +10,10 @@ static bool is_token_char(char c) {
                (c && strchr("!#$%&'*+-.^_`|~", c));
 }
 
+static bool text_is_name(const char *text, size_t n, const char *name) {
+        return strlen(name) == n && strncasecmp(text, name, n) == 0;
+}
+
 /* What the transfer says itself: somebody else's word for it would break ranges, framing or the connection. */
 static bool name_is_ours(const char *name, size_t n) {
         static const char *const ours[] = {
@@ -34,17 +38,19 @@ static bool name_is_ours(const char *name, size_t n) {
         };
 
         for (size_t i = 0; i < ELEMENTSOF(ours); i++)
-                if (strlen(ours[i]) == n && strncasecmp(name, ours[i], n) == 0)
+                if (text_is_name(name, n, ours[i]))
                         return true;
         return false;
 }
 
-static bool line_is_valid(const char *line, size_t n) {
+static bool line_is_valid(const char *line, size_t n, bool for_challenge) {
         size_t name = 0;
 
         while (name < n && is_token_char(line[name]))
                 name++;
-        if (name == 0 || name == n || line[name] != ':' || name_is_ours(line, name))
+        if (name == 0 || name == n || line[name] != ':')
+                return false;
+        if (name_is_ours(line, name) && !(for_challenge && text_is_name(line, name, "Proxy-Authorization")))
                 return false;
         if (n >= HEADER_LINE_MAX || strspn(line + name + 1, " ") >= n - name - 1)
                 return false;
@@ -55,12 +61,12 @@ static bool line_is_valid(const char *line, size_t n) {
 }
 
 /* "Name: value" with CR LF between; one more at the end does no harm. */
-static bool headers_are_valid(const char *headers) {
+static bool headers_are_valid(const char *headers, bool for_challenge) {
         while (*headers) {
                 const char *end = strstr(headers, "\r\n");
                 size_t n = end ? (size_t) (end - headers) : strlen(headers);
 
-                if (!line_is_valid(headers, n))
+                if (!line_is_valid(headers, n, for_challenge))
                         return false;
                 headers += n + (end ? 2 : 0);
         }
@@ -68,7 +74,8 @@ static bool headers_are_valid(const char *headers) {
 }
 
 bool job_has_lost_secret(const struct job *job) {
-        bool lost = secret_is_lost(&job->custom_headers) || secret_is_lost(&job->proxy_list) || secret_is_lost(&job->proxy_environment);
+        bool lost = secret_is_lost(&job->custom_headers) || secret_is_lost(&job->auth_headers) || secret_is_lost(&job->proxy_list) ||
+                    secret_is_lost(&job->proxy_environment);
 
         for (int i = 0; i < _JOB_AUTH_TARGET_MAX; i++)
                 for (int j = 0; j < _JOB_AUTH_SCHEME_MAX; j++)
@@ -116,18 +123,26 @@ const char *job_credentials_for(const struct job *job, enum job_auth_target targ
         return digest ?: basic;
 }
 
-int job_set_custom_headers(struct job *job, const char *headers, uint64_t now_usec) {
+static int set_headers(struct job *job, struct secret *secret, const char *headers, bool for_challenge, uint64_t now_usec) {
         int r;
 
         if (strlen(headers) >= LIMIT_CUSTOM_HEADERS)
                 return ERROR_STRING_TOO_LONG;
-        if (!utf8_is_valid(headers, SIZE_MAX) || !headers_are_valid(headers))
+        if (!utf8_is_valid(headers, SIZE_MAX) || !headers_are_valid(headers, for_challenge))
                 return ERROR_INVALID_ARGUMENT;
-        r = secret_set(&job->custom_headers, headers);
+        r = secret_set(secret, headers);
         if (r < 0)
                 return r;
         job->modified_usec = now_usec;
         return 0;
+}
+
+int job_set_custom_headers(struct job *job, const char *headers, uint64_t now_usec) {
+        return set_headers(job, &job->custom_headers, headers, false, now_usec);
+}
+
+int job_set_auth_headers(struct job *job, const char *headers, uint64_t now_usec) {
+        return set_headers(job, &job->auth_headers, headers, true, now_usec);
 }
 
 int job_set_security_flags(struct job *job, uint32_t flags, uint64_t now_usec) {

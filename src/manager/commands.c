@@ -121,6 +121,8 @@ static int apply_properties(struct job *job, const struct manager_properties *p,
                 r = job_set_on_demand(job, p->on_demand != 0, now);
         if (r == 0 && p->custom_headers)
                 r = job_set_custom_headers(job, p->custom_headers, now);
+        if (r == 0 && p->auth_headers)
+                r = job_set_auth_headers(job, p->auth_headers, now);
         for (int i = 0; r == 0 && i < _JOB_AUTH_TARGET_MAX * _JOB_AUTH_SCHEME_MAX; i++) {
                 enum job_auth_target target = (enum job_auth_target) (i / _JOB_AUTH_SCHEME_MAX);
                 enum job_auth_scheme scheme = (enum job_auth_scheme) (i % _JOB_AUTH_SCHEME_MAX);

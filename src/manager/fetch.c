@@ -320,6 +320,7 @@ void file_run_transfer(struct file_run *run) {
                         .encoding = bound ? file->validators.encoding : NULL,
                         .origin = bound ? file->validators.origin : NULL,
                         .headers = own ? file->job->custom_headers.text : NULL,
+                        .auth_headers = own ? file->job->auth_headers.text : NULL,
                         .credentials = own ? credentials : NULL,
                         .credentials_schemes = schemes,
                 });

@@ -157,6 +157,7 @@ struct manager_properties { /* NULL, -1: leave as it is */
         int remote_time;
         const char *custom_headers; /* "": none */
         int custom_headers_write_only; /* can only be set */
+        const char *auth_headers;   /* "": none */
         const char *credentials[_JOB_AUTH_TARGET_MAX][_JOB_AUTH_SCHEME_MAX]; /* "user:password"; "": none */
         int64_t security_flags;
         int64_t proxy_usage;

@@ -67,6 +67,7 @@ extern const struct field_table history_fields;
         X(remote_time, BOOL, remote_time, 1)                                     \
         X(custom_headers, SECRET, custom_headers, LIMIT_CUSTOM_HEADERS)          \
         X(custom_headers_write_only, BOOL, custom_headers_write_only, 1)         \
+        X(auth_headers, SECRET, auth_headers, LIMIT_CUSTOM_HEADERS)              \
         X(server_basic, SECRET, credentials[JOB_AUTH_SERVER][JOB_AUTH_BASIC], LIMIT_CREDENTIALS)   \
         X(server_digest, SECRET, credentials[JOB_AUTH_SERVER][JOB_AUTH_DIGEST], LIMIT_CREDENTIALS) \
         X(proxy_basic, SECRET, credentials[JOB_AUTH_PROXY][JOB_AUTH_BASIC], LIMIT_CREDENTIALS)     \

@@ -38,6 +38,7 @@ const struct schema_version schema_versions[] = {
           "  replace_existing INTEGER NOT NULL,"
           "  remote_time INTEGER NOT NULL,"
           "  custom_headers BLOB,"
+          "  auth_headers BLOB,"
           "  server_basic BLOB,"
           "  server_digest BLOB,"
           "  proxy_basic BLOB,"

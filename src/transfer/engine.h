@@ -67,6 +67,9 @@ struct engine_request {
         bool allow_insecure_redirect;
         bool disallow_redirects; /* one is an error with its HTTP status */
         const char *headers;    /* custom request headers, CRLF between, NULL for none; dropped across origins */
+        /* The same, but sent only once who is to hear them has asked who is there: Proxy-Authorization to a proxy that answered 407, all
+         * others to the server that answered 401. They stand in for the headers of the same name. */
+        const char *auth_headers;
         /* "user:password", or NULL; for the URL's own origin only, or for the proxy. schemes: ENGINE_AUTH_ */
         const char *credentials;
         uint32_t credentials_schemes;

@@ -503,6 +503,7 @@ static int message_from_request(const struct engine_request *request, struct ipc
                         .encoding = request->encoding,
                         .origin = request->origin,
                         .headers = request->headers,
+                        .auth_headers = request->auth_headers,
                         .credentials = request->credentials,
                         .credentials_schemes = request->credentials_schemes,
                         .proxy_credentials = request->proxy_credentials,

@@ -47,8 +47,6 @@ static int append_custom(struct curl_slist **list, const char *line, size_t len)
         colon = memchr(line, ':', len);
         if (!colon || colon == line || len >= sizeof(copy) || line[0] == ' ' || line[0] == '\t')
                 return 0;
-        if (field_is_own(line, (size_t) (colon - line)))
-                return 0;
         memcpy(copy, line, len);
         copy[len] = 0;
         if (string_has_control(copy) || strspn(colon + 1, " ") >= (size_t) (line + len - colon - 1))
@@ -56,30 +54,83 @@ static int append_custom(struct curl_slist **list, const char *line, size_t len)
         return append(list, copy);
 }
 
-static int append_all_custom(struct curl_slist **list, const char *headers) {
-        int r;
+/* The next line behind @at, or NULL; its length with and its field's name. */
+static const char *next_line(const char **at, size_t *ret_len, size_t *ret_name) {
+        const char *line = *at;
 
-        while (headers && *headers) {
-                size_t n = strcspn(headers, "\r\n");
-
-                r = append_custom(list, headers, n);
-                if (r < 0)
-                        return r;
-                headers += n;
-                headers += strspn(headers, "\r\n");
-        }
-        return 0;
+        if (!line || !*line)
+                return NULL;
+        *ret_len = strcspn(line, "\r\n");
+        *ret_name = MIN(strcspn(line, ":"), *ret_len);
+        *at = line + *ret_len;
+        *at += strspn(*at, "\r\n");
+        return line;
 }
 
-static int make_headers(const struct exchange_spec *spec, struct curl_slist **ret) {
+static bool names_proxy(const char *line, size_t name) {
+        static const char field[] = "Proxy-Authorization";
+
+        return name == strlen(field) && strncasecmp(line, field, name) == 0;
+}
+
+static bool has_field(const char *lines, const char *field, size_t n_field) {
+        size_t len, name;
+        const char *line;
+
+        while ((line = next_line(&lines, &len, &name)))
+                if (name == n_field && strncasecmp(line, field, name) == 0)
+                        return true;
+        return false;
+}
+
+bool exchange_can_answer(const char *auth_headers, bool proxy) {
+        size_t len, name;
+        const char *line;
+
+        while ((line = next_line(&auth_headers, &len, &name)))
+                if (names_proxy(line, name) == proxy)
+                        return true;
+        return false;
+}
+
+/* Each to whom it is for, if that one asked. */
+static int append_auth(struct exchange *exchange, const struct exchange_spec *spec) {
+        const char *at = spec->auth_headers, *line;
+        size_t len, name;
+        int r = 0;
+
+        while (r == 0 && (line = next_line(&at, &len, &name))) {
+                if (names_proxy(line, name)) {
+                        if (spec->answers_proxy)
+                                r = append_custom(&exchange->proxy_headers, line, len);
+                } else if (spec->answers_server && !field_is_own(line, name))
+                        r = append_custom(&exchange->headers, line, len);
+        }
+        return r;
+}
+
+static int append_all_custom(struct exchange *exchange, const struct exchange_spec *spec) {
+        const char *at = spec->custom_headers, *instead = spec->answers_server ? spec->auth_headers : NULL, *line;
+        size_t len, name;
+        int r = 0;
+
+        while (r == 0 && (line = next_line(&at, &len, &name)))
+                if (!field_is_own(line, name) && !has_field(instead, line, name))
+                        r = append_custom(&exchange->headers, line, len);
+        return r;
+}
+
+static int make_headers(struct exchange *exchange, const struct exchange_spec *spec) {
         int r;
 
-        r = append(ret, "Accept-Encoding: identity");
+        r = append(&exchange->headers, "Accept-Encoding: identity");
         if (r == 0 && spec->ask->ranged && spec->ask->range[0])
-                r = append(ret, spec->ask->range);
+                r = append(&exchange->headers, spec->ask->range);
         if (r == 0 && spec->ask->has_if_range)
-                r = append(ret, spec->ask->if_range);
-        return r == 0 ? append_all_custom(ret, spec->custom_headers) : r;
+                r = append(&exchange->headers, spec->ask->if_range);
+        if (r == 0)
+                r = append_auth(exchange, spec);
+        return r == 0 ? append_all_custom(exchange, spec) : r;
 }
 
 /* What came after the headers of an answer whose body nobody wants. */
@@ -309,6 +360,7 @@ static CURLcode set_target(struct exchange *exchange, const struct exchange_spec
 
         c |= curl_easy_setopt(easy, CURLOPT_URL, spec->url);
         c |= curl_easy_setopt(easy, CURLOPT_HTTPHEADER, exchange->headers);
+        c |= curl_easy_setopt(easy, CURLOPT_PROXYHEADER, exchange->proxy_headers);
         c |= curl_easy_setopt(easy, CURLOPT_RESOLVE, exchange->resolve);
         c |= curl_easy_setopt(easy, CURLOPT_PROXY, spec->proxy->url); /* "" keeps libcurl from the environment */
         c |= curl_easy_setopt(easy, CURLOPT_NOPROXY, spec->proxy->no_proxy);
@@ -345,7 +397,7 @@ int exchange_prepare(struct exchange *exchange, const struct exchange_spec *spec
                 .resolve = spec->resolve,
         };
         response_facts_init(&exchange->facts);
-        r = make_headers(spec, &exchange->headers);
+        r = make_headers(exchange, spec);
         if (r < 0)
                 return r;
         if (set_callbacks(exchange) != CURLE_OK || set_policy(easy) != CURLE_OK || set_target(exchange, spec) != CURLE_OK ||
@@ -359,6 +411,7 @@ void exchange_done(struct exchange *exchange) {
         exchange->pause = sd_event_source_disable_unref(exchange->pause);
         tls_watch_stop(&exchange->tls_watch);
         curl_slist_free_all(TAKE_PTR(exchange->headers));
+        curl_slist_free_all(TAKE_PTR(exchange->proxy_headers));
         curl_slist_free_all(TAKE_PTR(exchange->resolve));
 }
 

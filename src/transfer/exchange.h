@@ -29,6 +29,8 @@ struct exchange_spec {
         bool https;
         const struct proxy_choice *proxy;
         const char *custom_headers; /* CRLF between; NULL for none or when the origin is another one */
+        const char *auth_headers;   /* as engine.h; said to whom these two name, NULL for none */
+        bool answers_server, answers_proxy;
         const char *credentials; /* "user:password"; NULL as above */
         uint32_t credentials_schemes;
         const char *proxy_credentials;
@@ -75,7 +77,7 @@ struct exchange {
         struct tls_policy tls;
         struct tls_watch tls_watch;
         uint64_t drain_left;
-        struct curl_slist *headers, *resolve;
+        struct curl_slist *headers, *proxy_headers, *resolve;
         char error[CURL_ERROR_SIZE];
 };
 
@@ -84,6 +86,8 @@ int exchange_prepare(struct exchange *exchange, const struct exchange_spec *spec
                      void *userdata);
 /* libcurl found no way to answer the challenge: it is the final answer. Calls callbacks.judge(). */
 void exchange_judge_challenge(struct exchange *exchange);
+/* Is there something among these lines to say to a server that asks who is there, or to a proxy? */
+bool exchange_can_answer(const char *auth_headers, bool proxy);
 /* At any time. */
 void exchange_set_pace(struct exchange *exchange, const struct ipc_pace *pace);
 /* After the handle left its multi handle. The facts stay. */

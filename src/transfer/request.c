@@ -223,6 +223,22 @@ static struct verdict judge_end(struct request *request, CURLcode code) {
         return verdict_end(&activity->task, &activity->known, &exchange->verdict, exchange->n_body, ending);
 }
 
+static void answer(struct request *request, bool proxy) {
+        if (proxy)
+                request->answers_proxy = true;
+        else
+                request->answers_server = true;
+        next_try(request);
+}
+
+/* A CONNECT that was refused: the file's own server has said nothing yet. */
+static bool proxy_challenged_tunnel(const struct request *request) {
+        long status = 0;
+
+        return request->activity->task.can_answer_proxy &&
+               curl_easy_getinfo(request->activity->exchange.easy, CURLINFO_HTTP_CONNECTCODE, &status) == CURLE_OK && status == 407;
+}
+
 void request_exchange_done(void *private, CURLcode code) {
         struct request *request = ASSERT_PTR(private);
         struct activity *activity = request->activity;
@@ -240,6 +256,8 @@ void request_exchange_done(void *private, CURLcode code) {
         if (exchange->challenged && code == CURLE_OK)
                 exchange_judge_challenge(exchange);
         if (!exchange->judged) {
+                if (proxy_challenged_tunnel(request))
+                        return answer(request, true);
                 if (code != CURLE_OK)
                         return request_fail_transport(request, code);
                 return request_fail(request, ERROR_INVALID_RESPONSE, ERROR_CONTEXT_REMOTE_FILE, true, 0, "there was no answer");
@@ -257,6 +275,8 @@ void request_exchange_done(void *private, CURLcode code) {
         case VERDICT_PROBE:
                 request->probe = true;
                 return next_try(request);
+        case VERDICT_ANSWER:
+                return answer(request, exchange->facts.status == 407);
         case VERDICT_REDIRECT:
                 return follow(request);
         case VERDICT_FAIL:

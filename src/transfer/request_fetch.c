@@ -104,6 +104,14 @@ static bool is_large(const struct request *request) {
         return (length == ENGINE_TO_EOF ? request_spec(request)->remote_size : length) >= LARGE_BYTES;
 }
 
+static void prepare_for_challenges(struct request *request) {
+        struct activity *activity = request->activity;
+        const char *headers = request_spec(request)->auth_headers;
+
+        activity->task.can_answer_server = !request->answers_server && !activity->crossed && exchange_can_answer(headers, false);
+        activity->task.can_answer_proxy = !request->answers_proxy && *activity->proxy.url && exchange_can_answer(headers, true);
+}
+
 static void fetch(struct request *request) {
         struct activity *activity = request->activity;
         const struct exchange_spec spec = {
@@ -111,6 +119,9 @@ static void fetch(struct request *request) {
                 .https = activity->parts.https,
                 .proxy = &activity->proxy,
                 .custom_headers = activity->crossed ? NULL : request_spec(request)->headers,
+                .auth_headers = request_spec(request)->auth_headers,
+                .answers_server = request->answers_server && !activity->crossed,
+                .answers_proxy = request->answers_proxy && *activity->proxy.url,
                 .credentials = activity->crossed ? NULL : request_spec(request)->credentials,
                 .credentials_schemes = request_spec(request)->credentials_schemes,
                 .proxy_credentials = *activity->proxy.url ? request_spec(request)->proxy_credentials : NULL,
@@ -128,6 +139,7 @@ static void fetch(struct request *request) {
         };
         int r;
 
+        prepare_for_challenges(request);
         activity->receiving = activity->draining = activity->timed_out = false;
         r = exchange_prepare(&activity->exchange, &spec, &exchange_callbacks, request);
         if (r == 0)

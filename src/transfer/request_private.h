@@ -73,6 +73,7 @@ struct request {
         uint64_t piece_done;
         bool any_bytes;
         bool probe;
+        bool answers_server, answers_proxy; /* it was challenged, and says the auth_headers from then on */
         bool metadata_sent;
         bool length_unverified;
         unsigned n_short;

@@ -431,6 +431,8 @@ struct verdict verdict_response(const struct verdict_task *task, const struct ve
                                 const struct response_facts *facts, const char *origin, uint64_t now_usec) {
         struct verdict v;
 
+        if ((facts->status == 401 && task->can_answer_server) || (facts->status == 407 && task->can_answer_proxy))
+                return make(VERDICT_ANSWER);
         switch (facts->status) {
         case 200:
                 v = judge_full(task, known, ask, facts);
@@ -533,6 +535,7 @@ const char *verdict_action_name(enum verdict_action action) {
                 [VERDICT_WRITE] = "write",
                 [VERDICT_REDIRECT] = "redirect",
                 [VERDICT_PROBE] = "probe",
+                [VERDICT_ANSWER] = "answer",
                 [VERDICT_CONTINUE] = "continue",
                 [VERDICT_DONE] = "done",
                 [VERDICT_RESTART] = "restart",

@@ -9,7 +9,7 @@
  *    (redirect.h). Body bytes may be written after WRITE only, and never more than @body_limit of them; the body of every other
  *    verdict is thrown away. After WRITE call verdict_known_adopt(), so that the next try is bound to this answer.
  * 4. REDIRECT: redirect_resolve(), the same task again at the new URL. PROBE: the same task with .probe = true from the request's
- *    own URL.
+ *    own URL. ANSWER: the same task from there, with what the challenge asks for.
  * 5. When the body has ended (or was broken off by us at body_limit): verdict_end(): DONE: the piece is complete; CONTINUE: the
  *    server sent less than asked, take another try for the rest (offset and length moved on, n_short + 1); RESTART; FAIL.
  * 6. Transport errors (a CURLcode) are not judged here but in curl_errors.h, but call verdict_end(…, VERDICT_ENDING_BROKEN) first
@@ -45,6 +45,8 @@ struct verdict_task {
         bool has_bytes;     /* bytes of the file are there already, from before or from this request */
         bool digest_decides;
         bool probe;         /* ask for the last byte only: does what we have end where the file ends? */
+        bool can_answer_server; /* there is something that the next try could say to a 401, or to a proxy's 407, and this one did not */
+        bool can_answer_proxy;
         unsigned n_short;   /* CONTINUEs so far in this request */
         uint64_t stated_size, max_bytes;
 };
@@ -54,6 +56,7 @@ enum verdict_action {
         VERDICT_WRITE,
         VERDICT_REDIRECT,
         VERDICT_PROBE,
+        VERDICT_ANSWER,
         VERDICT_CONTINUE,
         VERDICT_DONE,
         VERDICT_RESTART,
@@ -109,7 +112,7 @@ void verdict_task_from_request(struct verdict_task *task, const struct engine_re
 
 /* SEND, DONE, RESTART. @ret_ask is set with SEND. */
 struct verdict verdict_request(const struct verdict_task *task, const struct verdict_known *known, struct verdict_ask *ret_ask);
-/* WRITE, REDIRECT, PROBE, DONE, RESTART, FAIL. @origin: of the URL that answered. @now_usec: wall clock, for Retry-After. */
+/* WRITE, REDIRECT, PROBE, ANSWER, DONE, RESTART, FAIL. @origin: of the URL that answered. @now_usec: wall clock, for Retry-After. */
 struct verdict verdict_response(const struct verdict_task *task, const struct verdict_known *known, const struct verdict_ask *ask,
                                 const struct response_facts *facts, const char *origin, uint64_t now_usec);
 /* DONE, CONTINUE, RESTART, FAIL. @accepted: the WRITE. @received: body bytes that were written for it. */

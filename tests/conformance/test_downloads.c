@@ -395,7 +395,7 @@ static void every_property_has_its_type_and_default(void **state) {
         VARIANT v;
 
         for (int id = 0; id <= 29; id++) {
-                bool read_only = id == 0 || id >= 26, write_only = id == 18 || id == 19;
+                bool read_only = id == 0 || id >= 26, write_only = id == 18 || id == 19 || id == 23;
                 HRESULT hr = IDODownload_GetProperty(d, id, &v);
 
                 if (write_only)
@@ -444,6 +444,8 @@ static void what_is_set_is_read_back(void **state) {
         assert_hr(set_text(d, DODownloadProperty_DisplayName, long_text(L"", 257)), E_INVALIDARG);
         assert_hr(set_text(d, DODownloadProperty_HttpCustomHeaders, L"X-One: 1\r\nX-Two: 2"), S_OK);
         assert_text(d, DODownloadProperty_HttpCustomHeaders, L"X-One: 1\r\nX-Two: 2");
+        assert_hr(set_text(d, DODownloadProperty_HttpCustomAuthHeaders, L"Authorization: Bearer 1\r\nProxy-Authorization: Basic eA=="), S_OK);
+        assert_hr(set_text(d, DODownloadProperty_HttpCustomAuthHeaders, L"Host: elsewhere"), E_INVALIDARG);
         for (UINT32 policy = DODownloadCostPolicy_Always; policy <= DODownloadCostPolicy_NoSurcharge; policy++) {
                 assert_hr(set_number(d, DODownloadProperty_CostPolicy, policy), S_OK);
                 assert_number(d, DODownloadProperty_CostPolicy, policy);

@@ -181,6 +181,16 @@ class GuardHandler(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
+    def do_CONNECT(self):
+        said = self.headers.get("Proxy-Authorization")
+        self.server.heard.append((self.path, said, self.client_address[1]))
+        admitted = self.server.admits("CONNECT", said)
+        self.send_response(501 if admitted else 407)
+        if not admitted:
+            self.send_header("Proxy-Authenticate", 'Basic realm="here"')
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
     def log_message(self, *_):
         pass
 
@@ -279,6 +289,66 @@ class TestCredentials:
         server = guard("digest", password="p" * 65536)
         self.fetch(service, server.url(), tmp_path / "a", ServerDigestCredentials=f"{NAME}:{'p' * 65536}",
                    ProxyDigestCredentials=f"{'n' * 300}:{'p' * 65536}")
+
+
+class TestHeadersForAChallenge:
+    """They are said to whom they are for, once that one has asked, and to nobody else."""
+    PROOF = "Basic " + base64.b64encode(f"{NAME}:{PASSWORD}".encode()).decode()
+
+    def fetch(self, service, url, path, headers, state="transferred", **properties):
+        job = service.create("challenged", [(url, str(path), {})])
+        set_properties(service, job, CustomAuthHeaders=GLib.Variant("s", headers), **properties)
+        service.job_call(job, "Resume")
+        assert service.wait_state(job, ["transferred", "error"]) == state
+        return job
+
+    def test_a_server_that_asks_hears_them_and_one_that_does_not_ask_never(self, service, guard, tmp_path):
+        server, open_server = guard("basic"), guard()
+        job = self.fetch(service, server.url(), tmp_path / "a", f"Authorization: {self.PROOF}\r\nX-More: 1")
+        assert [said for _, said, _ in server.heard] == [None, self.PROOF]
+        self.fetch(service, open_server.url(), tmp_path / "b", f"Authorization: {self.PROOF}")
+        assert [said for _, said, _ in open_server.heard] == [None]
+        everything = str(service.list_jobs()) + str(service.list_files(job)) + service.log()
+        assert self.PROOF not in everything and self.PROOF.encode() not in state_bytes(service)
+
+    def test_a_server_that_is_not_content_with_them_is_asked_twice_only(self, service, guard, tmp_path):
+        server = guard("basic")
+        job = self.fetch(service, server.url(), tmp_path / "a", "Authorization: Basic eDp4", "error")
+        assert service.get(job, "Error")["Hresult"] == 0x80190191
+        assert [said for _, said, _ in server.heard] == [None, "Basic eDp4"]
+
+    def test_they_stand_in_for_a_custom_header_of_the_same_name(self, service, guard, tmp_path):
+        server = guard("basic")
+        self.fetch(service, server.url(), tmp_path / "a", f"Authorization: {self.PROOF}",
+                   CustomHeaders=GLib.Variant("s", "authorization: Basic eDp4"))
+        assert [said for _, said, _ in server.heard] == ["Basic eDp4", self.PROOF]
+
+    def test_another_origin_gets_none_although_it_asks(self, service, guard, tmp_path):
+        here, there = guard(), guard("basic")
+        self.fetch(service, here.url("/to?" + there.url()), tmp_path / "a", f"Authorization: {self.PROOF}", "error")
+        assert [said for _, said, _ in there.heard] == [None]
+
+    def test_a_proxys_go_to_the_proxy_and_a_servers_to_the_server(self, service, guard, tmp_path):
+        proxy = guard("basic", proxy=True)
+        usage = {"ProxyUsage": GLib.Variant("u", 2), "ProxyList": GLib.Variant("s", proxy.url(""))}
+        self.fetch(service, "http://198.51.100.1/file", tmp_path / "a", f"Proxy-Authorization: {self.PROOF}", **usage)
+        assert [said for _, said, _ in proxy.heard] == [None, self.PROOF]
+        # A tunnel: the proxy asks in answer to CONNECT. (This one answers 501 then, as it builds none.)
+        job = self.fetch(service, "https://198.51.100.1/file", tmp_path / "b", f"Proxy-Authorization: {self.PROOF}", "error",
+                         MinimumRetryDelay=GLib.Variant("u", 86400), NoProgressTimeout=GLib.Variant("u", 0), **usage)
+        assert [said for _, said, _ in proxy.heard][2:] == [None, self.PROOF]
+        del proxy.heard[:]
+        self.fetch(service, "http://198.51.100.1/file", tmp_path / "c", f"Authorization: {self.PROOF}", "error", **usage)
+        assert [said for _, said, _ in proxy.heard] == [None]
+        assert service.get(job, "State") == "error"
+
+    @pytest.mark.parametrize("headers, name", [("Host: elsewhere", "InvalidArgument"), ("Range: bytes=0-1", "InvalidArgument"),
+                                               ("no header", "InvalidArgument"), ("A: " + "b" * 16381, "StringTooLong")])
+    def test_what_is_none_is_refused(self, service, tmp_path, headers, name):
+        job = service.create("refused", [("http://127.0.0.1:1/", str(tmp_path / "a"), {})])
+        with pytest.raises(ServiceError) as error:
+            set_properties(service, job, CustomAuthHeaders=GLib.Variant("s", headers))
+        assert error.value.name == name
 
 
 class TestCertificateFlags:

@@ -237,6 +237,34 @@ static struct verdict judge(const struct row *row, struct verdict_task *task, st
         return verdict_response(task, known, &ask, facts, row->origin ?: ORIGIN, 0);
 }
 
+static void a_challenge_is_answered_once_by_who_can(void **state) {
+        static const struct {
+                bool server, proxy;
+                const char *answer;
+                enum verdict_action action;
+        } cases[] = {
+                { true, true, "HTTP/1.1 401 Unauthorized\n", VERDICT_ANSWER },
+                { false, true, "HTTP/1.1 401 Unauthorized\n", VERDICT_FAIL },
+                { true, true, "HTTP/1.1 407 Proxy Authentication Required\n", VERDICT_ANSWER },
+                { true, false, "HTTP/1.1 407 Proxy Authentication Required\n", VERDICT_FAIL },
+                { true, true, "HTTP/1.1 403 Forbidden\n", VERDICT_FAIL },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                struct response_facts facts;
+                struct verdict_known known;
+                struct verdict_task task;
+                struct verdict_ask ask;
+
+                set_up(RESUME, &task, &known);
+                task.can_answer_server = cases[i].server;
+                task.can_answer_proxy = cases[i].proxy;
+                assert_int_equal(verdict_request(&task, &known, &ask).action, VERDICT_SEND);
+                assert_int_equal(facts_from_text(&facts, cases[i].answer), 0);
+                assert_int_equal(verdict_response(&task, &known, &ask, &facts, ORIGIN, 0).action, cases[i].action);
+        }
+}
+
 static void every_answer_is_judged_as_the_table_says(void **state) {
         static struct response_facts facts;
 
@@ -654,6 +682,7 @@ static void no_mixture_of_fields_gets_a_wrong_byte_written(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
+                cmocka_unit_test(a_challenge_is_answered_once_by_who_can),
                 cmocka_unit_test(every_answer_is_judged_as_the_table_says),
                 cmocka_unit_test(statuses_are_fatal_or_pass_by_themselves),
                 cmocka_unit_test(the_server_says_when_to_come_again),
