@@ -43,24 +43,26 @@ def errors_md(path):
 
 def config_c(path):
     out = ["/* Made from idl/config.txt by tools/generate_tables.py. */"]
-    for key, kind, default, low, high, unit, text in rows(path, 7):
+    for key, kind, default, low, high, unit, applies, text in rows(path, 8):
+        if applies not in ("now", "restart"):
+            sys.exit(f"{path}: {key} applies now or after a restart, not \"{applies}\"")
         out.append(f"CONFIG_ROW({key}, CONFIG_{kind.upper()}, {c_string(default)}, UINT64_C({low}), "
-                   f"UINT64_C({high}), {c_string(unit)}, {c_string(text)})")
+                   f"UINT64_C({high}), {c_string(unit)}, {int(applies == 'restart')}, {c_string(text)})")
     return out
 
 
 def config_md(path):
-    out = ["| key | type | default | from | to | unit | meaning |", "| --- | --- | --- | --- | --- | --- | --- |"]
-    out += ["| " + " | ".join(cells) + " |" for cells in rows(path, 7)]
+    out = ["| key | type | default | from | to | unit | applies | meaning |", "| --- | --- | --- | --- | --- | --- | --- | --- |"]
+    out += ["| " + " | ".join(cells) + " |" for cells in rows(path, 8)]
     return out
 
 
 def config_man(path):
     """The keys as they stand in docs/man/dosvc.conf.5, between its two markers."""
     out = []
-    for key, kind, default, low, high, unit, text in rows(path, 7):
+    for key, kind, default, low, high, unit, applies, text in rows(path, 8):
         bounds = f", {low} to {high} {unit}" if kind in ("uint", "seconds", "bytes") else ""
-        out += [".TP", f"\\fB{key}=\\fR", text, f"({kind}{bounds}; default {default or 'empty'})"]
+        out += [".TP", f"\\fB{key}=\\fR", text, f"({kind}{bounds}; default {default or 'empty'}{'; after a restart' if applies == 'restart' else ''})"]
     return out
 
 

@@ -277,13 +277,14 @@ typedef struct dosvc_config_info {
         size_t size;
         const char *key;
         const char *value;
-        const char *source; /* "default", or the file that said it */
+        const char *source; /* "default", or FILE:LINE that said it */
         const char *unit;
         const char *text;
         const char *type;   /* "uint" "seconds" "bytes" "bool" "path" */
         uint64_t min;       /* of a path: its length in bytes */
         uint64_t max;
         const char *initial; /* the value without a file */
+        int needs_restart;   /* 1: a reload of the configuration does not change it */
 } dosvc_config_info;
 typedef int (*dosvc_config_fn)(const dosvc_config_info *entry, void *userdata);
 int32_t dosvc_list_config(dosvc *connection, dosvc_config_fn fn, void *userdata);

@@ -27,6 +27,13 @@
                 _p_;                           \
         })
 
+#define SWAP(a, b)                             \
+        do {                                   \
+                __typeof__(a) _swap_ = (a);    \
+                (a) = (b);                     \
+                (b) = _swap_;                  \
+        } while (false)
+
 /* The same for a file descriptor; -EBADF is "none". */
 #define TAKE_FD(fd)                  \
         ({                           \

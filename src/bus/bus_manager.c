@@ -332,8 +332,8 @@ static int method_get_service_info(sd_bus_message *m, void *userdata, sd_bus_err
 }
 
 static int append_configuration(sd_bus_message *m, const struct bus_config_entry *entry) {
-        return sd_bus_message_append(m, "(sssssstts)", entry->key, entry->value, entry->source, entry->unit, entry->text,
-                                     entry->type, entry->min, entry->max, entry->initial);
+        return sd_bus_message_append(m, "(ssssssttsb)", entry->key, entry->value, entry->source, entry->unit, entry->text,
+                                     entry->type, entry->min, entry->max, entry->initial, entry->needs_restart);
 }
 
 static int method_list_configuration(sd_bus_message *m, void *userdata, sd_bus_error *error) {
@@ -344,7 +344,7 @@ static int method_list_configuration(sd_bus_message *m, void *userdata, sd_bus_e
 
         r = sd_bus_message_new_method_return(m, &reply);
         if (r >= 0)
-                r = sd_bus_message_open_container(reply, 'a', "(sssssstts)");
+                r = sd_bus_message_open_container(reply, 'a', "(ssssssttsb)");
         for (size_t i = 0; r >= 0 && i < config->n_entries; i++)
                 r = append_configuration(reply, &config->entries[i]);
         if (r >= 0)
@@ -373,7 +373,7 @@ static const sd_bus_vtable manager_vtable[] = {
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("GetServiceInfo", SD_BUS_NO_ARGS, SD_BUS_RESULT("a{sv}", info), method_get_service_info,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
-        SD_BUS_METHOD_WITH_ARGS("ListConfiguration", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(sssssstts)", entries),
+        SD_BUS_METHOD_WITH_ARGS("ListConfiguration", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(ssssssttsb)", entries),
                                 method_list_configuration, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_SIGNAL_WITH_ARGS("JobAdded", SD_BUS_ARGS("s", id, "o", job), 0),
         SD_BUS_SIGNAL_WITH_ARGS("JobRemoved", SD_BUS_ARGS("s", id, "o", job, "s", state), 0),

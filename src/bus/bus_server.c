@@ -270,6 +270,12 @@ int bus_server_new(sd_event *event, const struct bus_server_config *config, stru
         return 0;
 }
 
+void bus_server_set_limits(struct bus_server *server, size_t max_clients, size_t max_calls_per_client) {
+        server->config.max_clients = max_clients;
+        server->config.max_calls_per_client = max_calls_per_client;
+        server->told_full = false;
+}
+
 size_t bus_server_count_clients(const struct bus_server *server) {
         return server->n_peers;
 }

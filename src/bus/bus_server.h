@@ -38,6 +38,7 @@ struct bus_config_entry {
         uint64_t min;
         uint64_t max;
         const char *initial;
+        bool needs_restart; /* a reload leaves it as it is */
 };
 
 /* What the process around it is told and asked. All members may be NULL. */
@@ -76,6 +77,8 @@ int bus_server_adopt_listener(struct bus_server *server, int fd);
 /* One connected client. @fd is OWNED by the server in any case. */
 int bus_server_add_client(struct bus_server *server, int fd);
 
+/* The values behind config->entries were read again. Clients that are there stay. */
+void bus_server_set_limits(struct bus_server *server, size_t max_clients, size_t max_calls_per_client);
 size_t bus_server_count_clients(const struct bus_server *server);
 /* From now on changing calls are answered with ShuttingDown. */
 void bus_server_set_stopping(struct bus_server *server);

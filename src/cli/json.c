@@ -183,11 +183,12 @@ json_t *json_of_service(const dosvc_service_info *info) {
 json_t *json_of_config(const dosvc_config_info *entry) {
         bool is_number = strcmp(entry->type, "bool") != 0 && strcmp(entry->type, "path") != 0;
 
-        return must(json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "key", text_or_null(entry->key), "value",
+        return must(json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b}", "key", text_or_null(entry->key), "value",
                               json_of_text(entry->value), "source", text_or_null(entry->source), "unit", text_or_null(entry->unit),
                               "text", text_or_null(entry->text), "type", text_or_null(entry->type), "min",
                               is_number ? number_or_null(entry->min) : json_null(), "max",
-                              is_number ? number_or_null(entry->max) : json_null(), "default", json_of_text(entry->initial)));
+                              is_number ? number_or_null(entry->max) : json_null(), "default", json_of_text(entry->initial),
+                              "needs_restart", entry->needs_restart));
 }
 
 static int append_job(const dosvc_job_info *job, void *userdata) {

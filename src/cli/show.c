@@ -361,7 +361,9 @@ static int config_add(const dosvc_config_info *entry, void *userdata) {
                 json_array_append_new(config->array, json_of_config(entry));
         else
                 table_add(&config->table, (char *[]) { must_printf("%s=%s", entry->key, entry->value), text(entry->unit), range_of(entry),
-                                                       text(entry->source), text(entry->text) });
+                                                       text(entry->source),
+                                                       entry->needs_restart ? must_printf("%s (after a restart)", entry->text)
+                                                                            : text(entry->text) });
         return 0;
 }
 

@@ -135,6 +135,7 @@ struct config_entry {
         char *strings[7]; /* key, value, source, unit, text, type, default */
         uint64_t min;
         uint64_t max;
+        int needs_restart;
 };
 
 struct config_list {
@@ -153,18 +154,18 @@ static void config_list_done(struct config_list *list) {
 static int read_config(sd_bus_message *m, struct config_list *list) {
         const char *s[7];
         uint64_t min, max;
-        int r;
+        int r, restart;
 
-        r = sd_bus_message_enter_container(m, 'a', "(sssssstts)");
+        r = sd_bus_message_enter_container(m, 'a', "(ssssssttsb)");
         if (r < 0)
                 return r;
-        while ((r = sd_bus_message_read(m, "(sssssstts)", &s[0], &s[1], &s[2], &s[3], &s[4], &s[5], &min, &max, &s[6])) > 0) {
+        while ((r = sd_bus_message_read(m, "(ssssssttsb)", &s[0], &s[1], &s[2], &s[3], &s[4], &s[5], &min, &max, &s[6], &restart)) > 0) {
                 struct config_entry *entries = reallocarray(list->entries, list->n + 1, sizeof(*entries));
 
                 if (!entries)
                         return -ENOMEM;
                 list->entries = entries;
-                entries[list->n] = (struct config_entry){ .min = min, .max = max };
+                entries[list->n] = (struct config_entry){ .min = min, .max = max, .needs_restart = restart };
                 list->n++;
                 for (size_t k = 0; k < ELEMENTSOF(s); k++)
                         if (strdup_to(&entries[list->n - 1].strings[k], s[k]) < 0)
@@ -203,7 +204,8 @@ int32_t dosvc_list_config(dosvc *c, dosvc_config_fn fn, void *userdata) {
                                                  .source = s[2],       .unit = s[3], .text = s[4],
                                                  .type = s[5],         .initial = s[6],
                                                  .min = list.entries[i].min,
-                                                 .max = list.entries[i].max };
+                                                 .max = list.entries[i].max,
+                                                 .needs_restart = list.entries[i].needs_restart };
 
                 value = fn(&info, userdata);
         }

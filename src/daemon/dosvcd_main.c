@@ -39,7 +39,7 @@ static int prepare_process(void) {
         return 0;
 }
 
-static int read_settings(const struct arguments *arguments, struct settings **ret) {
+static int read_settings(const struct arguments *arguments, struct settings **ret, char **ret_path) {
         _cleanup_(settings_freep) struct settings *settings = NULL;
         _cleanup_free_ char *path = NULL;
         int r;
@@ -60,6 +60,7 @@ static int read_settings(const struct arguments *arguments, struct settings **re
                 return r;
         }
         *ret = TAKE_PTR(settings);
+        *ret_path = TAKE_PTR(path);
         return 0;
 }
 
@@ -117,12 +118,12 @@ static int serve(const struct service_config *config) {
 
 static int run(const struct arguments *arguments) {
         _cleanup_(settings_freep) struct settings *settings = NULL;
-        _cleanup_free_ char *state_dir = NULL;
+        _cleanup_free_ char *state_dir = NULL, *config_path = NULL;
         _cleanup_close_ int lock_fd = -EBADF;
         struct state_lock_holder holder;
         int r;
 
-        if (read_settings(arguments, &settings) < 0 || make_state_dir(arguments, &state_dir) < 0)
+        if (read_settings(arguments, &settings, &config_path) < 0 || make_state_dir(arguments, &state_dir) < 0)
                 return EXIT_FAILURE;
         r = state_lock_take(state_dir, &lock_fd, &holder);
         if (r == STATE_LOCK_HELD)
@@ -134,6 +135,8 @@ static int run(const struct arguments *arguments) {
         return serve(&(struct service_config) {
                 .arguments = arguments,
                 .settings = settings,
+                .config_path = config_path,
+                .config_required = arguments->config != NULL,
                 .state_dir = state_dir,
                 .lock_fd = lock_fd,
                 .default_state_dir = !arguments->state_dir,

@@ -1,9 +1,9 @@
 #include "daemon/service.h"
 
+#include <inttypes.h>
 #include <linux/landlock.h>
 #include <signal.h>
 #include <stdio.h>
-#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
@@ -19,14 +19,13 @@
 #include "daemon/programs.h"
 #include "daemon/state_dir.h"
 #include "daemon/state_lock.h"
+#include "daemon/tuning.h"
 #include "manager/manager_loop.h"
 #include "transfer/engine_process.h"
 
 #define STOP_TIMEOUT_USEC (10 * USEC_PER_SEC)
 #define FILE_THREADS 16
-#define BYTES_PER_KB 1024 /* of the bandwidth policies */
 #define CHILDREN_IDLE_EXIT_USEC (30 * USEC_PER_SEC)
-#define RETRY_MAX_USEC (30 * USEC_PER_MINUTE)
 
 struct service {
         struct service_config config;
@@ -39,6 +38,7 @@ struct service {
         struct manager_loop *loop;
         struct bus_server *bus;
         uint64_t started_usec;
+        uint64_t seed; /* of the schedule's jitter */
         bool stopping;
         bool failed;                   /* the store cannot go on: what is in memory must not be believed */
         bool clean;                    /* ended with everything on disk */
@@ -98,6 +98,44 @@ static void service_stop(struct service *service) {
 static int on_signal(sd_event_source *source _unused_, const struct signalfd_siginfo *info, void *userdata) {
         log_info("stopping: signal %u", info->ssi_signo);
         service_stop(userdata);
+        return 0;
+}
+
+/* ---- the configuration again ---- */
+
+static int reload(struct service *service) {
+        struct settings *settings = service->config.settings;
+        struct manager_limits limits;
+        struct schedule_config schedule;
+        int r = 0;
+
+        if (service->config.config_path)
+                r = settings_reload(settings, service->config.config_path, service->config.config_required);
+        if (r < 0)
+                return r;
+        limits = tuning_make_limits(settings);
+        schedule = tuning_make_schedule(settings, service->seed);
+        manager_set_limits(service->manager, &limits, &schedule);
+        bus_server_set_limits(service->bus, settings_get(settings, SETTING_MaxClients),
+                              settings_get(settings, SETTING_MaxCallsPerClient));
+        return r;
+}
+
+/* systemd 253 waits for these two (Type=notify-reload); older ones show "reloading" in between. */
+static int on_reload(sd_event_source *source _unused_, const struct signalfd_siginfo *info _unused_, void *userdata) {
+        struct service *service = ASSERT_PTR(userdata);
+        int r;
+
+        if (service->stopping)
+                return 0;
+        (void) sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64, clock_now(&clock_system, CLOCK_ID_MONOTONIC));
+        r = reload(service);
+        if (r < 0)
+                log_error("the configuration %s stays as it was: %s", service->config.config_path,
+                          r == -EBADMSG ? "what was read has errors, see above" : strerror(-r));
+        else
+                log_notice("the configuration was read again: %d settings changed", r);
+        (void) sd_notify(0, "READY=1");
         return 0;
 }
 
@@ -250,40 +288,6 @@ static int open_store(struct service *service) {
         return r;
 }
 
-/* Three descriptors for each file on its way (two here, one being handed over), and some for clients, the store and ourselves. */
-static size_t files_that_fit(void) {
-        struct rlimit rlimit;
-
-        if (getrlimit(RLIMIT_NOFILE, &rlimit) < 0 || rlimit.rlim_cur == RLIM_INFINITY)
-                return SIZE_MAX;
-        return MAX((size_t)(rlimit.rlim_cur - MIN(rlimit.rlim_cur, (rlim_t) 40)) / 3, (size_t) 4);
-}
-
-static struct manager_limits make_limits(const struct settings *settings) {
-        struct manager_limits limits = manager_limits_default;
-
-        limits.max_jobs_per_user = settings_get(settings, SETTING_MaxJobsPerUser);
-        limits.max_files_per_job = settings_get(settings, SETTING_MaxFilesPerJob);
-        limits.max_ranges_per_file = settings_get(settings, SETTING_MaxRangesPerFile);
-        limits.history_max_entries = settings_get(settings, SETTING_HistoryMaxEntries);
-        limits.max_download_time_s = (uint32_t) settings_get(settings, SETTING_MaxDownloadTime);
-        limits.history_max_age_usec = settings_get(settings, SETTING_HistoryMaxAge) * USEC_PER_SEC;
-        limits.checkpoint_bytes = settings_get(settings, SETTING_CheckpointBytes);
-        limits.checkpoint_interval_usec = settings_get(settings, SETTING_CheckpointInterval) * USEC_PER_SEC;
-        limits.connect_timeout_usec = settings_get(settings, SETTING_ConnectTimeout) * USEC_PER_SEC;
-        limits.stall_timeout_usec = settings_get(settings, SETTING_StallTimeout) * USEC_PER_SEC;
-        if (settings_get(settings, SETTING_DOCacheHost) > 0)
-                limits.cache_hosts = settings_get_text(settings, SETTING_DOCacheHost);
-        limits.cache_fallback_foreground_usec = settings_get(settings, SETTING_DODelayCacheServerFallbackForeground) * USEC_PER_SEC;
-        limits.cache_fallback_background_usec = settings_get(settings, SETTING_DODelayCacheServerFallbackBackground) * USEC_PER_SEC;
-        limits.engine.max_connections_per_owner = (unsigned) settings_get(settings, SETTING_MaxConnectionsPerOwner);
-        limits.foreground_rate = settings_get(settings, SETTING_DOMaxForegroundDownloadBandwidth) * BYTES_PER_KB;
-        limits.background_rate = settings_get(settings, SETTING_DOMaxBackgroundDownloadBandwidth) * BYTES_PER_KB;
-        limits.engine.max_connections_per_host = (unsigned) settings_get(settings, SETTING_MaxConnectionsPerHost);
-        limits.files_in_flight = MIN(limits.files_in_flight, files_that_fit());
-        return limits;
-}
-
 static int make_engine(struct service *service) {
         _cleanup_free_ char *transfer = NULL, *resolve = NULL;
         struct engine_process_config config;
@@ -314,18 +318,13 @@ static int make_manager(struct service *service) {
                                          .files = service->files,
                                          .engine = service->engine,
                                          .clock = &clock_system,
-                                         .limits = make_limits(settings) };
+                                         .limits = tuning_make_limits(settings) };
         int r;
 
-        config.schedule = (struct schedule_config) {
-                .background_slots = (unsigned) settings_get(settings, SETTING_BackgroundSlots),
-                .time_slice_usec = settings_get(settings, SETTING_TimeSlice) * USEC_PER_SEC,
-                .retry_max_usec = RETRY_MAX_USEC,
-                .retry_first_do_usec = settings_get(settings, SETTING_MinimumRetryDelayDO) * USEC_PER_SEC,
-        };
-        r = random_bytes(&config.schedule.seed, sizeof(config.schedule.seed));
+        r = random_bytes(&service->seed, sizeof(service->seed));
         if (r < 0)
                 return r;
+        config.schedule = tuning_make_schedule(settings, service->seed);
         return manager_new(&config, &service->manager);
 }
 
@@ -352,11 +351,13 @@ static int make_bus(struct service *service) {
 }
 
 static int watch_signals(struct service *service) {
-        static const int signals[] = { SIGTERM, SIGINT, SIGHUP };
-        int r = 0;
+        int r;
 
-        for (size_t i = 0; r >= 0 && i < ELEMENTSOF(signals); i++)
-                r = sd_event_add_signal(service->event, NULL, signals[i], on_signal, service);
+        r = sd_event_add_signal(service->event, NULL, SIGTERM, on_signal, service);
+        if (r >= 0)
+                r = sd_event_add_signal(service->event, NULL, SIGINT, on_signal, service);
+        if (r >= 0)
+                r = sd_event_add_signal(service->event, NULL, SIGHUP, on_reload, service);
         return r;
 }
 

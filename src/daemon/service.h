@@ -11,7 +11,9 @@ struct service;
 
 struct service_config {
         const struct arguments *arguments;
-        const struct settings *settings;
+        struct settings *settings; /* borrowed; SIGHUP changes them */
+        const char *config_path;   /* what SIGHUP reads; NULL: there is none */
+        bool config_required;
         const char *state_dir;  /* real path, ours, locked */
         int lock_fd;            /* borrowed; the address is published there */
         bool default_state_dir; /* then it may have $XDG_RUNTIME_DIR/dosvc/bus, too */

@@ -34,11 +34,12 @@ struct setting_row {
         uint64_t min;
         uint64_t max;
         const char *unit;
+        bool restart;
         const char *text;
 };
 
 static const struct setting_row rows[] = {
-#define CONFIG_ROW(key, type, initial, min, max, unit, text) { #key, type, initial, min, max, unit, text },
+#define CONFIG_ROW(key, type, initial, min, max, unit, restart, text) { #key, type, initial, min, max, unit, restart, text },
 #include "daemon/config-table.inc"
 #undef CONFIG_ROW
 };
@@ -48,6 +49,7 @@ struct settings {
         char *values[_SETTING_MAX];
         char *sources[_SETTING_MAX];
         struct bus_config_entry entries[_SETTING_MAX];
+        unsigned n_wrong; /* values and lines that could not be taken */
 };
 
 /* ---- one value ---- */
@@ -152,6 +154,7 @@ static int settings_put(struct settings *settings, size_t i, uint64_t number, co
                 .min = rows[i].min,
                 .max = rows[i].max,
                 .initial = rows[i].initial,
+                .needs_restart = rows[i].restart,
         };
         return 0;
 }
@@ -221,12 +224,21 @@ static char *read_line(char *ret, int size, void *userdata) {
         reader->line++;
         if (n >= size || memchr(line, 0, (size_t) n)) {
                 log_warning("%s:%u: the line is too long or has a zero byte; ignored", reader->path, reader->line);
+                reader->settings->n_wrong++;
                 line[0] = '\n';
                 n = 1;
         }
         memcpy(ret, line, (size_t) n);
         ret[n] = 0;
         return ret;
+}
+
+static int put_from_file(struct reader *reader, size_t i, uint64_t number, const char *value) {
+        _cleanup_free_ char *source = NULL;
+
+        if (asprintf(&source, "%s:%u", reader->path, reader->line) < 0)
+                return -ENOMEM;
+        return settings_put(reader->settings, i, number, value, source);
 }
 
 static int take_pair(void *userdata, const char *section, const char *key, const char *value) {
@@ -249,9 +261,11 @@ static int take_pair(void *userdata, const char *section, const char *key, const
                         log_warning("%s:%u: \"%s\" is no value for %s; ignored", reader->path, reader->line, value,
                                     key);
                 else
-                        r = settings_put(reader->settings, i, number, value, reader->path);
+                        r = put_from_file(reader, i, number, value);
                 if (r == -ENOMEM)
                         reader->error = r;
+                else if (r < 0)
+                        reader->settings->n_wrong++;
                 return 1;
         }
         log_warning("%s:%u: there is no setting %s; ignored", reader->path, reader->line, key);
@@ -266,8 +280,10 @@ static int read_one(struct settings *settings, const char *path) {
         if (!reader.stream)
                 return -errno;
         bad = ini_parse_stream(read_line, &reader, take_pair, &reader);
-        if (bad > 0)
+        if (bad > 0) {
                 log_warning("%s:%d: neither [section] nor Key=value; ignored", path, bad);
+                settings->n_wrong++;
+        }
         if (ferror(reader.stream))
                 reader.error = -EIO;
         (void) fclose(reader.stream);
@@ -313,4 +329,39 @@ int settings_read(struct settings *settings, const char *path, bool required) {
         if (r < 0 && (r != -ENOENT || required))
                 return r;
         return read_drop_ins(settings, path);
+}
+
+/* ---- again ---- */
+
+static void settings_move(struct settings *to, struct settings *from, size_t i) {
+        SWAP(to->numbers[i], from->numbers[i]);
+        SWAP(to->values[i], from->values[i]);
+        SWAP(to->sources[i], from->sources[i]);
+        SWAP(to->entries[i], from->entries[i]);
+}
+
+int settings_reload(struct settings *settings, const char *path, bool required) {
+        _cleanup_(settings_freep) struct settings *fresh = NULL;
+        int r, n_changed = 0;
+
+        r = settings_new(&fresh);
+        if (r >= 0)
+                r = settings_read(fresh, path, required);
+        if (r >= 0 && fresh->n_wrong > 0)
+                r = -EBADMSG;
+        if (r < 0)
+                return r;
+        for (size_t i = 0; i < _SETTING_MAX; i++) {
+                bool same = streq(settings->values[i], fresh->values[i]);
+
+                if (!same && rows[i].restart) {
+                        log_warning("%s: %s takes effect when the service starts anew", fresh->sources[i], rows[i].key);
+                        continue;
+                }
+                if (!same)
+                        log_info("%s: %s is %s now, it was %s", fresh->sources[i], rows[i].key, fresh->values[i], settings->values[i]);
+                n_changed += !same;
+                settings_move(settings, fresh, i);
+        }
+        return n_changed;
 }

@@ -1,14 +1,14 @@
 /* The configuration: idl/config.txt says what there is; the file is INI with one section, [Service], and drop-ins
  * beside it.
  *
- * What is unknown or out of range is reported with file and line, and ignored: a service that does not start
- * because of a typing error helps nobody. */
+ * At start, what is unknown or out of range is reported with file and line, and ignored: a service that does not start
+ * because of a typing error helps nobody. A running one that is asked to read again keeps all it has when a file is broken. */
 #pragma once
 
 #include "bus/bus_server.h"
 
 enum setting {
-#define CONFIG_ROW(key, type, initial, min, max, unit, text) SETTING_##key,
+#define CONFIG_ROW(key, type, initial, min, max, unit, restart, text) SETTING_##key,
 #include "daemon/config-table.inc"
 #undef CONFIG_ROW
         _SETTING_MAX,
@@ -23,6 +23,10 @@ DEFINE_CLEANUP_FUNC(struct settings, settings_free)
  * last one wins. @required: that @path is missing is an error. 0 or -errno of reading; what is wrong inside is only
  * logged. */
 int settings_read(struct settings *settings, const char *path, bool required);
+/* Reads the same files anew, from the defaults on. -EBADMSG (a value or a line is wrong; unknown keys are only reported) or another
+ * error: nothing changed, and what is wrong was logged. Else the number of settings that have another value now. One that needs a restart keeps its
+ * value, and the log says so. The entries stay where they are, texts do not. */
+int settings_reload(struct settings *settings, const char *path, bool required);
 
 uint64_t settings_get(const struct settings *settings, enum setting setting);
 /* "" if it is empty. Of settings of type path or hosts only. */

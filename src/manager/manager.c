@@ -51,6 +51,18 @@ int manager_new(const struct manager_config *config, struct manager **ret) {
         return 0;
 }
 
+void manager_set_limits(struct manager *m, const struct manager_limits *limits, const struct schedule_config *schedule) {
+        size_t files_in_flight = m->limits.files_in_flight;
+
+        m->limits = *limits;
+        m->limits.files_in_flight = files_in_flight;
+        schedule_set_config(m->schedule, schedule);
+        m->schedule_dirty = true;
+        if (engine_set_limits(m->engine, &m->limits.engine) < 0)
+                log_debug("the transfer process learns of its limits when it is started the next time");
+        manager_pace_changed(m);
+}
+
 void manager_set_events(struct manager *m, const struct manager_events *events, void *userdata) {
         m->events = events;
         m->events_userdata = userdata;

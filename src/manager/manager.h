@@ -65,6 +65,9 @@ struct manager_config {
 int manager_new(const struct manager_config *config, struct manager **ret);
 struct manager *manager_free(struct manager *manager); /* frees all jobs; nothing is written */
 DEFINE_CLEANUP_FUNC(struct manager, manager_free)
+/* Other limits while it runs: transfers go on, at the new rates and numbers of connections; what bounds jobs, files and time-outs
+ * counts for what begins from now on. files_in_flight stays. */
+void manager_set_limits(struct manager *manager, const struct manager_limits *limits, const struct schedule_config *schedule);
 void manager_set_events(struct manager *manager, const struct manager_events *events, void *userdata);
 /* Loads the store, finishes what was promised (Complete, Cancel), queues what was running. Blocks; call it once. */
 int manager_start(struct manager *manager);

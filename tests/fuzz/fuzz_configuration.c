@@ -17,7 +17,7 @@
 static const struct {
         uint64_t min, max;
 } bounds[] = {
-#define CONFIG_ROW(key, type, initial, min, max, unit, text) { min, max },
+#define CONFIG_ROW(key, type, initial, min, max, unit, restart, text) { min, max },
 #include "daemon/config-table.inc"
 #undef CONFIG_ROW
 };

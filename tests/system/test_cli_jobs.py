@@ -253,9 +253,10 @@ def test_history_is_bounded_by_lines_and_newest_first(instance, origin, target):
 
 def test_config_says_value_and_source(instance):
     rows = {row["key"]: row for row in instance.json("config")}
-    assert rows["MinimumRetryDelayDO"]["value"] == "1" and rows["MinimumRetryDelayDO"]["source"] == instance.config
+    assert rows["MinimumRetryDelayDO"]["value"] == "1" and rows["MinimumRetryDelayDO"]["source"] == f"{instance.config}:2"
+    assert rows["CAFile"]["needs_restart"] is True and rows["MinimumRetryDelayDO"]["needs_restart"] is False
     assert rows["BackgroundSlots"]["source"] == "default"
-    assert set(rows["BackgroundSlots"]) == {"key", "value", "source", "unit", "text", "type", "min", "max", "default"}
+    assert set(rows["BackgroundSlots"]) == {"key", "value", "source", "needs_restart", "unit", "text", "type", "min", "max", "default"}
     assert (rows["BackgroundSlots"]["min"], rows["BackgroundSlots"]["max"], rows["BackgroundSlots"]["default"]) == (1, 64, "4")
     assert rows["CAFile"]["min"] is None and rows["CAFile"]["type"] == "path"
     shown = instance.run("config", check=True).stdout

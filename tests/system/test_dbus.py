@@ -188,8 +188,8 @@ def test_service_information_and_configuration(service):
     assert info["Sandbox"] in ("landlock+seccomp", "seccomp") and info["Version"] and info["MemoryBytes"] > 100000
     assert info["Clients"] == 1 and info["Jobs"] == 0 and info["JobsActive"] == 0
     rows = {row[0]: row for row in manager(service, "ListConfiguration")[0]}
-    assert rows["MaxClients"][1:3] == ("12", service.config)
-    assert rows["TimeSlice"][1:4] == ("300", "default", "seconds")
+    assert rows["MaxClients"][1:3] == ("12", service.config + ":3")
+    assert rows["TimeSlice"][1:4] == ("300", "default", "seconds") and rows["TimeSlice"][9] is False and rows["CAFile"][9] is True
     with open(os.path.join(ROOT, "idl", "config.txt"), encoding="utf-8") as f:
         assert set(rows) == {line.split("|")[0].strip() for line in f if line.strip() and not line.startswith("#")}
 

@@ -121,9 +121,9 @@ def test_configuration_comes_from_file_and_drop_ins_and_what_is_wrong_is_said(tm
     service.start()
     rows = {row[0]: row[1:3] for row in service.call("/org/dosvc", "Manager1", "ListConfiguration")[0]}
     assert service.stop() == 0
-    assert rows["MaxClients"] == ("21", service.config + ".d/20.conf")
-    assert rows["TimeSlice"] == ("10", service.config + ".d/10.conf")
-    assert rows["CheckpointBytes"] == ("1048576", service.config) and rows["MinimumFreeSpace"][0] == str(2 << 20)
+    assert rows["MaxClients"] == ("21", service.config + ".d/20.conf:2")
+    assert rows["TimeSlice"] == ("10", service.config + ".d/10.conf:3")
+    assert rows["CheckpointBytes"] == ("1048576", service.config + ":5") and rows["MinimumFreeSpace"][0] == str(2 << 20)
     assert rows["HistoryMaxEntries"] == ("1000", "default")
     log = service.log()
     for text in ("dosvc.conf:3: TimeSlice must be from 1 to 86400", 'dosvc.conf:4: "many" is no value', "dosvc.conf:7: neither",
@@ -250,7 +250,7 @@ def test_a_listening_socket_may_be_handed_over(tmp_path, start):
 
 # ---- ends and beginnings ----
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_it_in_order(service, number):
     service.create("kept", [])
     service.process.send_signal(number)

@@ -92,7 +92,7 @@ static void what_the_file_says_counts(void **state) {
         assert_int_equal(settings_get(settings, SETTING_BackgroundSlots), 7);
         assert_int_equal(settings_get(settings, SETTING_CheckpointBytes), 2 << 20);
         assert_int_equal(settings_get(settings, SETTING_MinimumFreeSpace), 1 << 30);
-        assert_string_equal(settings_entries(settings)[SETTING_BackgroundSlots].source, in_folder("conf"));
+        assert_string_equal(settings_entries(settings)[SETTING_BackgroundSlots].source, in_folder("conf:3"));
         assert_string_equal(settings_entries(settings)[SETTING_BackgroundSlots].value, "7");
 }
 
@@ -148,7 +148,50 @@ static void the_last_drop_in_wins(void **state) {
         settings = read_conf();
         assert_int_equal(settings_get(settings, SETTING_BackgroundSlots), 7);
         assert_int_equal(settings_get(settings, SETTING_MaxClients), 6);
-        assert_string_equal(settings_entries(settings)[SETTING_MaxClients].source, in_folder("conf.d/a.conf"));
+        assert_string_equal(settings_entries(settings)[SETTING_MaxClients].source, in_folder("conf.d/a.conf:3"));
+}
+
+static void read_again_they_are_what_the_files_say_now(void **state) {
+        _cleanup_(settings_freep) struct settings *settings = NULL;
+        const struct bus_config_entry *entries;
+
+        write_file("conf", "[Service]\nBackgroundSlots=5\nMaxClients=5\nCAFile=/a\n");
+        settings = read_conf();
+        entries = settings_entries(settings);
+        write_file("conf", "[Service]\n\nMaxClients=6\nTimeSlice=9\nCAFile=/b\nUnknown=1\n");
+        assert_int_equal(settings_reload(settings, in_folder("conf"), true), 3);
+        assert_ptr_equal(settings_entries(settings), entries);
+        assert_int_equal(settings_get(settings, SETTING_BackgroundSlots), 4);
+        assert_string_equal(entries[SETTING_BackgroundSlots].source, "default");
+        assert_int_equal(settings_get(settings, SETTING_MaxClients), 6);
+        assert_string_equal(entries[SETTING_MaxClients].value, "6");
+        assert_string_equal(entries[SETTING_MaxClients].source, in_folder("conf:3"));
+        assert_int_equal(settings_get(settings, SETTING_TimeSlice), 9);
+        /* It needs a restart: what is in force is shown, and where it came from. */
+        assert_string_equal(settings_get_text(settings, SETTING_CAFile), "/a");
+        assert_string_equal(entries[SETTING_CAFile].source, in_folder("conf:4"));
+        assert_true(entries[SETTING_CAFile].needs_restart);
+        assert_int_equal(settings_reload(settings, in_folder("conf"), true), 0);
+}
+
+static void a_broken_file_read_again_changes_nothing(void **state) {
+        static const char *const texts[] = { "[Service]\nMaxClients=6\nTimeSlice=0\n", "[Service]\nMaxClients=6\nTimeSlice=x\n",
+                                             "[Service]\nMaxClients=6\nrubbish\n", "[Service]\nMaxClients=6\n[Service\n" };
+        _cleanup_(settings_freep) struct settings *settings = NULL;
+
+        write_file("conf", "[Service]\nMaxClients=5\n");
+        settings = read_conf();
+        for (size_t i = 0; i < ELEMENTSOF(texts); i++) {
+                write_file("conf", texts[i]);
+                assert_int_equal(settings_reload(settings, in_folder("conf"), true), -EBADMSG);
+                assert_int_equal(settings_get(settings, SETTING_MaxClients), 5);
+                assert_string_equal(settings_entries(settings)[SETTING_MaxClients].source, in_folder("conf:2"));
+        }
+        assert_int_equal(remove(in_folder("conf")), 0);
+        assert_int_equal(settings_reload(settings, in_folder("conf"), true), -ENOENT);
+        assert_int_equal(settings_get(settings, SETTING_MaxClients), 5);
+        assert_int_equal(settings_reload(settings, in_folder("conf"), false), 1);
+        assert_int_equal(settings_get(settings, SETTING_MaxClients), 256);
 }
 
 /* ---- the state folder ---- */
@@ -225,6 +268,8 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(what_is_wrong_changes_nothing, make_folder, remove_folder),
                 cmocka_unit_test_setup_teardown(bytes_that_overflow_are_refused, make_folder, remove_folder),
                 cmocka_unit_test_setup_teardown(the_last_drop_in_wins, make_folder, remove_folder),
+                cmocka_unit_test_setup_teardown(read_again_they_are_what_the_files_say_now, make_folder, remove_folder),
+                cmocka_unit_test_setup_teardown(a_broken_file_read_again_changes_nothing, make_folder, remove_folder),
                 cmocka_unit_test_setup_teardown(a_lock_is_held_by_one_and_says_by_whom, make_folder, remove_folder),
                 cmocka_unit_test_setup_teardown(a_lock_file_full_of_rubbish_names_nobody, make_folder, remove_folder),
                 cmocka_unit_test_setup_teardown(a_run_that_did_not_end_is_noticed, make_folder, remove_folder),

@@ -508,10 +508,10 @@ static int answer(struct fake_service *f, sd_bus_message *m, const char *member)
         if (streq(member, "GetServiceInfo"))
                 return answer_service(m);
         if (streq(member, "ListConfiguration"))
-                return sd_bus_reply_method_return(m, "a(sssssstts)", 2, "TimeSlice", "300", "default", "seconds",
-                                                  "How long.", "seconds", UINT64_C(1), UINT64_C(86400), "300",
+                return sd_bus_reply_method_return(m, "a(ssssssttsb)", 2, "TimeSlice", "300", "default", "seconds",
+                                                  "How long.", "seconds", UINT64_C(1), UINT64_C(86400), "300", 0,
                                                   "StallTimeout", "60", "/etc/x", "seconds", "How long too.",
-                                                  "seconds", UINT64_C(1), UINT64_C(3600), "60");
+                                                  "seconds", UINT64_C(1), UINT64_C(3600), "60", 1);
         return fail(m, SD_BUS_ERROR_UNKNOWN_METHOD, "Unknown method.");
 }
 

@@ -1,0 +1,50 @@
+#include "daemon/tuning.h"
+
+#include <sys/resource.h>
+
+#define BYTES_PER_KB 1024 /* of the bandwidth policies */
+#define RETRY_MAX_USEC (30 * USEC_PER_MINUTE)
+
+/* Three descriptors for each file on its way (two here, one being handed over), and some for clients, the store and ourselves. */
+static size_t files_that_fit(void) {
+        struct rlimit rlimit;
+
+        if (getrlimit(RLIMIT_NOFILE, &rlimit) < 0 || rlimit.rlim_cur == RLIM_INFINITY)
+                return SIZE_MAX;
+        return MAX((size_t)(rlimit.rlim_cur - MIN(rlimit.rlim_cur, (rlim_t) 40)) / 3, (size_t) 4);
+}
+
+struct manager_limits tuning_make_limits(const struct settings *settings) {
+        struct manager_limits limits = manager_limits_default;
+
+        limits.max_jobs_per_user = settings_get(settings, SETTING_MaxJobsPerUser);
+        limits.max_files_per_job = settings_get(settings, SETTING_MaxFilesPerJob);
+        limits.max_ranges_per_file = settings_get(settings, SETTING_MaxRangesPerFile);
+        limits.history_max_entries = settings_get(settings, SETTING_HistoryMaxEntries);
+        limits.max_download_time_s = (uint32_t) settings_get(settings, SETTING_MaxDownloadTime);
+        limits.history_max_age_usec = settings_get(settings, SETTING_HistoryMaxAge) * USEC_PER_SEC;
+        limits.checkpoint_bytes = settings_get(settings, SETTING_CheckpointBytes);
+        limits.checkpoint_interval_usec = settings_get(settings, SETTING_CheckpointInterval) * USEC_PER_SEC;
+        limits.connect_timeout_usec = settings_get(settings, SETTING_ConnectTimeout) * USEC_PER_SEC;
+        limits.stall_timeout_usec = settings_get(settings, SETTING_StallTimeout) * USEC_PER_SEC;
+        if (settings_get(settings, SETTING_DOCacheHost) > 0)
+                limits.cache_hosts = settings_get_text(settings, SETTING_DOCacheHost);
+        limits.cache_fallback_foreground_usec = settings_get(settings, SETTING_DODelayCacheServerFallbackForeground) * USEC_PER_SEC;
+        limits.cache_fallback_background_usec = settings_get(settings, SETTING_DODelayCacheServerFallbackBackground) * USEC_PER_SEC;
+        limits.engine.max_connections_per_owner = (unsigned) settings_get(settings, SETTING_MaxConnectionsPerOwner);
+        limits.foreground_rate = settings_get(settings, SETTING_DOMaxForegroundDownloadBandwidth) * BYTES_PER_KB;
+        limits.background_rate = settings_get(settings, SETTING_DOMaxBackgroundDownloadBandwidth) * BYTES_PER_KB;
+        limits.engine.max_connections_per_host = (unsigned) settings_get(settings, SETTING_MaxConnectionsPerHost);
+        limits.files_in_flight = MIN(limits.files_in_flight, files_that_fit());
+        return limits;
+}
+
+struct schedule_config tuning_make_schedule(const struct settings *settings, uint64_t seed) {
+        return (struct schedule_config) {
+                .background_slots = (unsigned) settings_get(settings, SETTING_BackgroundSlots),
+                .time_slice_usec = settings_get(settings, SETTING_TimeSlice) * USEC_PER_SEC,
+                .retry_max_usec = RETRY_MAX_USEC,
+                .retry_first_do_usec = settings_get(settings, SETTING_MinimumRetryDelayDO) * USEC_PER_SEC,
+                .seed = seed,
+        };
+}
