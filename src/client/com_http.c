@@ -123,11 +123,25 @@ static HRESULT http_com_GetSecurityFlags(IBackgroundCopyJobHttpOptions3 *This, U
 /* ---- IBackgroundCopyJobHttpOptions2 and 3 ---- */
 
 static HRESULT http_com_SetHttpMethod(IBackgroundCopyJobHttpOptions3 *This, LPCWSTR method) {
-        return !method || !*method ? E_INVALIDARG : E_NOTIMPL;
+        _cleanup_free_ char *text = NULL;
+        HRESULT hr = method ? com_string_in(method, LIMIT_HTTP_METHOD, E_INVALIDARG, &text) : E_INVALIDARG;
+
+        return FAILED(hr) ? hr : set_property(This, (struct wire_property){ .name = "HttpMethod", .type = 's', .s = text });
 }
 
 static HRESULT http_com_GetHttpMethod(IBackgroundCopyJobHttpOptions3 *This, LPWSTR *method) {
-        return com_string_out("GET", method);
+        struct job_record record;
+        HRESULT hr;
+
+        if (!method)
+                return E_INVALIDARG;
+        *method = NULL;
+        hr = com_job_read(http_of(This), &record);
+        if (FAILED(hr))
+                return hr;
+        hr = com_string_out(record.more.http_method, method);
+        job_record_done(&record);
+        return hr;
 }
 
 static HRESULT http_com_SetServerCertificateValidationInterface(IBackgroundCopyJobHttpOptions3 *This,

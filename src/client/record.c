@@ -293,6 +293,7 @@ static const struct field job_fields[] = {
         JOB_MORE("CustomHeaders", FIELD_STRING, custom_headers),
         JOB_MORE("CustomHeadersWriteOnly", FIELD_BOOL, custom_headers_write_only),
         JOB_MORE("Credentials", FIELD_U32, credentials),
+        JOB_MORE("HttpMethod", FIELD_STRING, http_method),
         JOB_MORE("SecurityFlags", FIELD_U32, security_flags),
         JOB_MORE("ProxyUsage", FIELD_U32, proxy_usage),
         JOB_MORE("ProxyList", FIELD_STRING, proxy_list),
@@ -321,7 +322,7 @@ static const dosvc_job_info no_job = {
         .bytes_total = DOSVC_UNKNOWN,
 };
 
-static const struct job_record_more no_more = { .custom_headers = "", .proxy_list = "", .proxy_bypass = "", .max_download_size = DOSVC_UNKNOWN, .notification_interval_ms = 500 };
+static const struct job_record_more no_more = { .custom_headers = "", .http_method = "GET", .proxy_list = "", .proxy_bypass = "", .max_download_size = DOSVC_UNKNOWN, .notification_interval_ms = 500 };
 
 static const char *instance_name(bool is_system) {
         return is_system ? "system" : "user";

@@ -27,6 +27,7 @@ struct job_record {
                 const char *custom_headers; /* "": none, or not to be read */
                 int custom_headers_write_only;
                 uint32_t credentials; /* which there are, as Job1.Credentials */
+                const char *http_method;
                 uint32_t security_flags;
                 uint32_t proxy_usage;
                 const char *proxy_list, *proxy_bypass; /* "": none */

@@ -17,7 +17,7 @@ struct ipc_header {
 static_assert(sizeof(struct ipc_header) == IPC_HEADER_SIZE, "the header has no padding");
 static_assert(sizeof(struct ipc_piece) == 24, "a piece has no padding");
 static_assert(IPC_HEADER_SIZE + 256 + IPC_PIECES_MAX * sizeof(struct ipc_piece) + LIMIT_URL + IPC_ORIGIN_MAX +
-              3 * LIMIT_VALIDATOR + 2 * (LIMIT_CUSTOM_HEADERS + 8) + 2 * (LIMIT_CREDENTIALS + 8) + IPC_PROXIES_MAX * (IPC_PROXY_BYTES + 8) <= IPC_FRAME_MAX,
+              3 * LIMIT_VALIDATOR + LIMIT_HTTP_METHOD + 8 + 2 * (LIMIT_CUSTOM_HEADERS + 8) + 2 * (LIMIT_CREDENTIALS + 8) + IPC_PROXIES_MAX * (IPC_PROXY_BYTES + 8) <= IPC_FRAME_MAX,
               "the largest START fits one frame");
 
 #define STRING_NULL UINT32_MAX
@@ -199,6 +199,7 @@ static void visit_start(struct codec *c, struct ipc_start *m) {
         codec_string(c, &m->last_modified, LIMIT_VALIDATOR, STRING_NO_CONTROL);
         codec_string(c, &m->encoding, LIMIT_VALIDATOR, STRING_NO_CONTROL);
         codec_string(c, &m->origin, IPC_ORIGIN_MAX, STRING_NO_CONTROL);
+        codec_string(c, &m->method, LIMIT_HTTP_METHOD, STRING_NOT_EMPTY | STRING_NO_CONTROL);
         codec_string(c, &m->headers, LIMIT_CUSTOM_HEADERS, 0);
         codec_string(c, &m->auth_headers, LIMIT_CUSTOM_HEADERS, 0);
         codec_string(c, &m->credentials, LIMIT_CREDENTIALS, STRING_NO_CONTROL);

@@ -96,6 +96,7 @@ struct ipc_start {
         const char *last_modified;
         const char *encoding;
         const char *origin;
+        const char *method;
         const char *headers;
         const char *auth_headers;
         const char *credentials;

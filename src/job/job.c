@@ -155,6 +155,7 @@ struct job *job_free(struct job *job) {
         free(job->description);
         secret_done(&job->custom_headers);
         secret_done(&job->auth_headers);
+        free(job->http_method);
         for (int i = 0; i < _JOB_AUTH_TARGET_MAX; i++)
                 for (int j = 0; j < _JOB_AUTH_SCHEME_MAX; j++)
                         secret_done(&job->credentials[i][j]);
@@ -227,6 +228,8 @@ int job_add_file(struct job *job, const struct job_file_spec *spec, size_t max_r
                 return r;
         if (job->on_demand && spec->n_ranges > 0)
                 return ERROR_RANDOM_ACCESS_NOT_SUPPORTED;
+        if (job->http_method && spec->n_ranges > 0)
+                return ERROR_NOT_SUPPORTED_WITH_METHOD;
         r = job_new_file(job, &file);
         if (r)
                 return r;
@@ -314,6 +317,8 @@ int job_set_description(struct job *job, const char *description, uint64_t now_u
 int job_set_priority(struct job *job, uint32_t priority, uint64_t now_usec) {
         if (priority >= _JOB_PRIORITY_MAX)
                 return ERROR_NOT_IMPLEMENTED;
+        if (job->http_method && priority != JOB_PRIORITY_FOREGROUND)
+                return ERROR_NOT_SUPPORTED_WITH_METHOD;
         /* The DO family's default time-out depends on the priority; a value that somebody chose stays. */
         if (job->no_progress_timeout_s == default_no_progress_timeout(job->family, job->priority))
                 job->no_progress_timeout_s = default_no_progress_timeout(job->family, priority);

@@ -201,6 +201,7 @@ struct job {
         bool custom_headers_write_only; /* no face hands them out any more */
         struct secret auth_headers;     /* the same, for who asks who is there; never told */
         struct secret credentials[_JOB_AUTH_TARGET_MAX][_JOB_AUTH_SCHEME_MAX]; /* never told */
+        char *http_method;              /* of its requests; NULL: GET. Any other one is sent once, for the whole file, by a foreground job */
         uint32_t security_flags;        /* enum job_security */
         uint32_t proxy_usage;           /* enum job_proxy */
         struct secret proxy_list;       /* as given; its URLs may name passwords */
@@ -353,7 +354,7 @@ void job_describe_machine(FILE *out);
 
 int job_set_name(struct job *job, const char *name, uint64_t now_usec);
 int job_set_description(struct job *job, const char *description, uint64_t now_usec);
-int job_set_priority(struct job *job, uint32_t priority, uint64_t now_usec); /* outside the enum: ERROR_NOT_IMPLEMENTED */
+int job_set_priority(struct job *job, uint32_t priority, uint64_t now_usec); /* outside the enum: ERROR_NOT_IMPLEMENTED; see also job_set_http_method() */
 int job_set_notify_flags(struct job *job, uint32_t flags, uint64_t now_usec); /* bad bits: ERROR_NOT_IMPLEMENTED */
 int job_set_minimum_retry_delay(struct job *job, uint32_t seconds, uint64_t now_usec); /* clamped to at least 5 s */
 int job_set_no_progress_timeout(struct job *job, uint32_t seconds, uint64_t now_usec);
@@ -372,6 +373,9 @@ uint32_t job_credentials_set(const struct job *job);
 /* What is shown to @target, NULL: nothing. *ret_schemes: bits 1 << scheme. The same for both schemes: the server chooses; different
  * ones: those for Digest, which does not give the password away. */
 const char *job_credentials_for(const struct job *job, enum job_auth_target target, uint32_t *ret_schemes);
+/* "GET" is the default. Before the first Resume: ERROR_READ_ONLY_AFTER_RESUME. Any other one puts the job into the foreground, for good;
+ * ERROR_NOT_SUPPORTED_WITH_METHOD with ranges or on demand. ERROR_INVALID_ARGUMENT: no method, or one whose answer cannot be a file. */
+int job_set_http_method(struct job *job, const char *method, uint64_t now_usec);
 int job_set_security_flags(struct job *job, uint32_t flags, uint64_t now_usec); /* unknown bits: ERROR_NOT_IMPLEMENTED */
 /* Other usages: ERROR_NOT_IMPLEMENTED. Lists ("": none) with JOB_PROXY_OVERRIDE only: ERROR_INVALID_ARGUMENT; ERROR_STRING_TOO_LONG. */
 int job_set_proxy(struct job *job, uint32_t usage, const char *list, const char *bypass, uint64_t now_usec);
@@ -382,7 +386,8 @@ void job_proxy_variables_free(char **variables);
 int job_set_max_download_time(struct job *job, uint32_t seconds, uint64_t now_usec); /* 0: ERROR_INVALID_ARGUMENT */
 /* Before the first file: ERROR_READ_ONLY_AFTER_ADDFILE. */
 int job_set_high_performance(struct job *job, bool on, uint64_t now_usec);
-/* Before the first Resume: ERROR_READ_ONLY_AFTER_RESUME. With ranges in some file: ERROR_RANDOM_ACCESS_NOT_SUPPORTED. */
+/* Before the first Resume: ERROR_READ_ONLY_AFTER_RESUME. With ranges in some file: ERROR_RANDOM_ACCESS_NOT_SUPPORTED. With another
+ * method than GET: ERROR_NOT_SUPPORTED_WITH_METHOD. */
 int job_set_on_demand(struct job *job, bool on, uint64_t now_usec);
 /* Before the first Resume: ERROR_READ_ONLY_AFTER_RESUME. 0: ERROR_MAX_SIZE_INVALID. */
 int job_set_max_download_size(struct job *job, uint64_t size, uint64_t now_usec);

@@ -5,6 +5,8 @@
 int job_set_on_demand(struct job *job, bool on, uint64_t now_usec) {
         if (job->resumed)
                 return ERROR_READ_ONLY_AFTER_RESUME;
+        if (on && job->http_method)
+                return ERROR_NOT_SUPPORTED_WITH_METHOD;
         for (size_t i = 0; on && i < job->n_files; i++)
                 if (job->files[i]->n_ranges > 0)
                         return ERROR_RANDOM_ACCESS_NOT_SUPPORTED;

@@ -145,6 +145,47 @@ int job_set_auth_headers(struct job *job, const char *headers, uint64_t now_usec
         return set_headers(job, &job->auth_headers, headers, true, now_usec);
 }
 
+/* A token (RFC 9110 section 9.1) whose answer has content of its own: that to HEAD has none, that to CONNECT is a tunnel, and that to
+ * TRACE repeats the request with its secrets. */
+static bool method_is_valid(const char *method) {
+        static const char *const useless[] = { "CONNECT", "HEAD", "TRACE" };
+        size_t n = strlen(method);
+
+        if (n == 0 || n > LIMIT_HTTP_METHOD)
+                return false;
+        for (size_t i = 0; i < n; i++)
+                if (!is_token_char(method[i]))
+                        return false;
+        for (size_t i = 0; i < ELEMENTSOF(useless); i++)
+                if (text_is_name(method, n, useless[i]))
+                        return false;
+        return true;
+}
+
+int job_set_http_method(struct job *job, const char *method, uint64_t now_usec) {
+        bool is_default = streq(method, "GET");
+        char *copy = NULL;
+        int r = 0;
+
+        if (job->resumed)
+                return ERROR_READ_ONLY_AFTER_RESUME;
+        if (!method_is_valid(method))
+                return ERROR_INVALID_ARGUMENT;
+        for (size_t i = 0; !is_default && i < job->n_files; i++)
+                if (job->files[i]->n_ranges > 0)
+                        return ERROR_NOT_SUPPORTED_WITH_METHOD;
+        if (!is_default && job->on_demand)
+                return ERROR_NOT_SUPPORTED_WITH_METHOD;
+        if (!is_default && !(copy = strdup(method)))
+                return -ENOMEM;
+        if (copy)
+                r = job_set_priority(job, JOB_PRIORITY_FOREGROUND, now_usec);
+        free(job->http_method);
+        job->http_method = copy;
+        job->modified_usec = now_usec;
+        return r;
+}
+
 int job_set_security_flags(struct job *job, uint32_t flags, uint64_t now_usec) {
         uint32_t policy = flags & JOB_SECURITY_REDIRECT_MASK;
 

@@ -321,6 +321,13 @@ int job_loaded(struct job *job) {
         job->bytes_received = job->bytes_durable;
         if (job_state_is_final(job->state))
                 return 0;
+        /* Its request was under way, and may have done its work: whether to send it again is not ours to decide. */
+        if (job->http_method && job->state == JOB_TRANSFERRING) {
+                job_set_error(job, ERROR_CONNECTION_CLOSED, ERROR_CONTEXT_GENERAL_TRANSPORT, 0, JOB_ERROR_NO_FILE,
+                              "the service ended while the request was under way");
+                if (job_transition(job, JOB_EVENT_FATAL_ERROR, job->state_since_usec))
+                        return -EBADMSG;
+        }
         /* It has been waiting since it was last seen moving. */
         if (job_transition(job, JOB_EVENT_RESTARTED, job->state_since_usec))
                 return -EBADMSG;

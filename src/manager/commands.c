@@ -105,6 +105,8 @@ static int apply_properties(struct job *job, const struct manager_properties *p,
                 r = job_set_name(job, p->name, now);
         if (r == 0 && p->description)
                 r = job_set_description(job, p->description, now);
+        if (r == 0 && p->http_method) /* first: it says which priorities there are, and the two may change together */
+                r = job_set_http_method(job, p->http_method, now);
         if (r == 0 && p->priority >= 0)
                 r = job_set_priority(job, (uint32_t) p->priority, now);
         if (r == 0 && p->notify_flags >= 0)
@@ -169,6 +171,9 @@ static int judge_files(const struct job *job, const struct manager_properties *p
         for (size_t i = 0; p->on_demand > 0 && !job->resumed && i < job->n_files; i++)
                 if (job->files[i]->n_ranges > 0 && !job->on_demand)
                         return ERROR_RANDOM_ACCESS_NOT_SUPPORTED;
+        for (size_t i = 0; p->http_method && !streq(p->http_method, "GET") && !job->resumed && i < job->n_files; i++)
+                if (job->files[i]->n_ranges > 0)
+                        return ERROR_NOT_SUPPORTED_WITH_METHOD;
         return 0;
 }
 
@@ -186,6 +191,10 @@ void manager_set_properties(struct manager *m, struct job *job, const struct man
                 r = job_new(&job->id, job->owner, job->family, "", now, &scratch);
         if (r == 0) {
                 scratch->resumed = job->resumed;
+                scratch->on_demand = job->on_demand;
+                r = job->http_method ? strdup_to(&scratch->http_method, job->http_method) : 0;
+        }
+        if (r == 0) {
                 r = apply_properties(scratch, properties, now);
         }
         if (r == 0)

@@ -272,6 +272,19 @@ int file_run_ask(struct file_run *run, struct engine_request *request) {
         return r;
 }
 
+/* Only GET has ranges (RFC 9110 section 14.2): what is there is thrown away, and the next run fetches everything; but not by sending the
+ * request a second time. */
+static void file_run_cannot_continue(struct file_run *run) {
+        static const char text[] = "requests with the job's method cannot ask for a part";
+
+        if (run->asked)
+                file_run_result(run, ENGINE_FAILED, run->refetch ? ERROR_BAD_PIECE_HASH : ERROR_NO_RANGE_SUPPORT,
+                                ERROR_CONTEXT_REMOTE_FILE, 0, false, text);
+        else
+                file_run_result(run, ENGINE_RESTART, ERROR_NO_RANGE_SUPPORT, ERROR_CONTEXT_REMOTE_FILE, 0, false, text);
+        file_run_end(run);
+}
+
 void file_run_transfer(struct file_run *run) {
         struct manager *m = run->manager;
         struct job_file *file = run->file;
@@ -290,6 +303,9 @@ void file_run_transfer(struct file_run *run) {
                         file_run_end(run);
                 return;
         }
+        if (file->job->http_method && (begun || run->asked))
+                return file_run_cannot_continue(run);
+        run->asked = true;
         for (size_t i = 0; i < n; i++)
                 wanted[i] = (struct engine_piece) {
                         .remote_offset = pieces[i].remote_offset,
@@ -319,6 +335,7 @@ void file_run_transfer(struct file_run *run) {
                         .last_modified = bound ? file->validators.last_modified : NULL,
                         .encoding = bound ? file->validators.encoding : NULL,
                         .origin = bound ? file->validators.origin : NULL,
+                        .method = file->job->http_method,
                         .headers = own ? file->job->custom_headers.text : NULL,
                         .auth_headers = own ? file->job->auth_headers.text : NULL,
                         .credentials = own ? credentials : NULL,

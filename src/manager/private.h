@@ -148,6 +148,7 @@ struct file_run {
 
         struct file_sources *sources; /* sources.c; NULL: there is no choice */
         bool leave_source;     /* it lied: run->result says how */
+        bool asked;            /* the engine was asked for content before */
         uint64_t request_id;   /* 0: no request at the engine */
         UT_hash_handle hh;
         uint64_t fetched;      /* of the running request, already added to the job */

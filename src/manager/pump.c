@@ -100,6 +100,8 @@ void manager_fail_job(struct manager *m, struct job *job, enum error_code code, 
                 m->max_file_runs = MAX(m->n_file_runs / 2, (size_t) FILES_IN_FLIGHT_MIN);
         job_set_error(job, code, context, detail, file_index, text);
         /* A local file error is fatal unless its cause ends by itself; a remote one as the engine judged it. */
+        if (job->http_method)
+                blocked = transient = false; /* a request that may have had its effect is not sent again by itself */
         if (blocked || (transient && context != ERROR_CONTEXT_LOCAL_FILE)) {
                 enum schedule_verdict verdict = schedule_failed(m->schedule, job, blocked ? SCHEDULE_BLOCKED : SCHEDULE_TRANSIENT,
                                                                 blocked ? BLOCKED_POLL_USEC : retry_after_usec);

@@ -132,8 +132,12 @@ static void job_file_ended(struct manager *m, struct job *job, struct job_file *
                         manager_fail_job(m, job, result->code, result->context, result->detail, file->index, result->transient,
                                          result->retry_after_usec, result->text);
                 break;
-        case ENGINE_STOPPED:
         case ENGINE_LOST:
+                if (running && job->http_method)
+                        manager_fail_job(m, job, ERROR_ENGINE_FAILED, ERROR_CONTEXT_GENERAL_TRANSPORT, 0, file->index, false, 0,
+                                         "the transfer process ended while the request was under way");
+                break;
+        case ENGINE_STOPPED:
                 break;
         }
         if (job->intent != JOB_INTENT_NONE)

@@ -210,7 +210,8 @@ static void show_source(struct file_run *run) {
         manager_job_changed(run->manager, run->file->job, false);
 }
 
-/* Is there a choice for @file? A file of which ranges are asked has none. */
+/* Is there a choice for @file? A file of which ranges are asked has none, and other requests than GET are for whom they were
+ * meant. */
 static int gather(struct file_run *run) {
         _cleanup_(file_sources_freep) struct file_sources *sources = NULL;
         struct job_file *file = run->file;
@@ -219,7 +220,7 @@ static int gather(struct file_run *run) {
         struct sources_policy policy = policy_of(run);
         int r;
 
-        if (file->n_ranges > 0 || (!file->mirrors && !run->manager->limits.cache_hosts))
+        if (file->n_ranges > 0 || file->job->http_method || (!file->mirrors && !run->manager->limits.cache_hosts))
                 return 0;
         sources = calloc(1, sizeof(*sources));
         if (!sources)

@@ -14,6 +14,7 @@
 #define LIMIT_KEPT_HEADERS 8192    /* bytes of an answer's headers that are kept to be shown; whole lines */
 #define LIMIT_VALIDATOR 1024        /* bytes of an ETag or date that we keep; a longer one is treated as absent */
 #define LIMIT_CUSTOM_HEADERS 16384  /* BITS: SetCustomHeaders */
+#define LIMIT_HTTP_METHOD 32        /* bytes; the longest that is registered has 17 (RFC 9110 section 16.1) */
 #define LIMIT_MIRRORS 16            /* of one file, given and learned: more than anybody has tried in one go */
 #define LIMIT_MIRRORS_TEXT (LIMIT_MIRRORS * (LIMIT_URL + 1)) /* bytes of all of them, one a line */
 #define LIMIT_USER_NAME 300         /* code points; BITS: BG_BASIC_CREDENTIALS */

@@ -66,6 +66,9 @@ struct engine_request {
         const char *origin;
         bool allow_insecure_redirect;
         bool disallow_redirects; /* one is an error with its HTTP status */
+        /* NULL: GET. Another one is for a whole file of which nothing is there; after a redirect it is GET where RFC 9110 section 15.4 and
+         * browsers say so */
+        const char *method;
         const char *headers;    /* custom request headers, CRLF between, NULL for none; dropped across origins */
         /* The same, but sent only once who is to hear them has asked who is there: Proxy-Authorization to a proxy that answered 407, all
          * others to the server that answered 401. They stand in for the headers of the same name. */

@@ -502,6 +502,7 @@ static int message_from_request(const struct engine_request *request, struct ipc
                         .last_modified = request->last_modified,
                         .encoding = request->encoding,
                         .origin = request->origin,
+                        .method = request->method,
                         .headers = request->headers,
                         .auth_headers = request->auth_headers,
                         .credentials = request->credentials,

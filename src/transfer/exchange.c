@@ -120,10 +120,22 @@ static int append_all_custom(struct exchange *exchange, const struct exchange_sp
         return r;
 }
 
+/* Servers wait for the length of such a request (RFC 9110 section 8.6). */
+static bool method_has_content(const char *method) {
+        static const char *const methods[] = { "POST", "PUT", "PATCH" };
+
+        for (size_t i = 0; method && i < ELEMENTSOF(methods); i++)
+                if (streq(method, methods[i]))
+                        return true;
+        return false;
+}
+
 static int make_headers(struct exchange *exchange, const struct exchange_spec *spec) {
         int r;
 
         r = append(&exchange->headers, "Accept-Encoding: identity");
+        if (r == 0 && method_has_content(spec->method))
+                r = append(&exchange->headers, "Content-Length: 0");
         if (r == 0 && spec->ask->ranged && spec->ask->range[0])
                 r = append(&exchange->headers, spec->ask->range);
         if (r == 0 && spec->ask->has_if_range)
@@ -359,6 +371,9 @@ static CURLcode set_target(struct exchange *exchange, const struct exchange_spec
         CURLcode c = CURLE_OK;
 
         c |= curl_easy_setopt(easy, CURLOPT_URL, spec->url);
+        c |= curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, spec->method);
+        /* On an old connection libcurl sends a request again that was not answered. */
+        c |= curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, spec->method ? 1L : 0L);
         c |= curl_easy_setopt(easy, CURLOPT_HTTPHEADER, exchange->headers);
         c |= curl_easy_setopt(easy, CURLOPT_PROXYHEADER, exchange->proxy_headers);
         c |= curl_easy_setopt(easy, CURLOPT_RESOLVE, exchange->resolve);

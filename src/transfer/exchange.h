@@ -1,4 +1,4 @@
-/* One HTTP exchange: a GET by libcurl, without its redirects, its resolver, its proxy environment or its idea of what a response
+/* One HTTP exchange: a GET, or another method without a body, by libcurl, without its redirects, its resolver, its proxy environment or its idea of what a response
  * means. It collects the headers, has them judged before the first byte of the body, and hands over body bytes up to the limit of
  * the verdict. Decides nothing itself.
  *
@@ -28,6 +28,7 @@ struct exchange_spec {
         const char *url;
         bool https;
         const struct proxy_choice *proxy;
+        const char *method;         /* NULL: GET */
         const char *custom_headers; /* CRLF between; NULL for none or when the origin is another one */
         const char *auth_headers;   /* as engine.h; said to whom these two name, NULL for none */
         bool answers_server, answers_proxy;

@@ -199,6 +199,12 @@ static int keep_credentials(struct url *target, const struct url *base) {
         return 0;
 }
 
+const char *redirect_method(unsigned status, const char *method) {
+        if (!method || status == 303 || ((status == 301 || status == 302) && streq(method, "POST")))
+                return NULL;
+        return method;
+}
+
 int redirect_resolve(const char *base, const char *location, unsigned n_followed, bool allow_insecure, char **ret) {
         _cleanup_(url_done) struct url from = {}, to = {};
         _cleanup_free_ char *text = NULL;

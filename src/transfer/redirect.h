@@ -17,6 +17,9 @@ struct url_parts {
 
 /* 301, 302, 303, 307, 308. */
 bool redirect_is_status(unsigned status);
+/* What the next request has for a method (NULL: GET): GET after a 303, and for a POST after a 301 or 302 (RFC 9110 section 15.4, and what
+ * browsers do). */
+const char *redirect_method(unsigned status, const char *method);
 
 /* Where @location leads from @base (the URL that answered; http or https).
  * @n_followed: redirects followed so far in this try.

@@ -160,10 +160,12 @@ static void next_try(struct request *request) {
                 verdict_task_from_request(&activity->task, &spec, request->piece, request->piece_done, request->any_bytes);
                 activity->task.n_short = request->n_short;
                 activity->task.probe = request->probe;
+                activity->task.no_ranges = request_spec(request)->method;
                 verdict = verdict_request(&activity->task, &activity->known, &activity->ask);
                 switch (verdict.action) {
                 case VERDICT_SEND:
                         activity->n_followed = 0;
+                        activity->method = request_spec(request)->method;
                         activity->from_public = activity->crossed = false;
                         return go_to(request, request_spec(request)->url);
                 case VERDICT_DONE:
@@ -205,6 +207,7 @@ static void follow(struct request *request) {
         if (r > 0)
                 return request_fail_redirect(request, (enum error_code) r);
         activity->n_followed++;
+        activity->method = redirect_method(activity->exchange.facts.status, activity->method);
         activity->from_public = activity->from_public || hop_is_public(activity);
         go_to(request, url);
 }

@@ -118,6 +118,7 @@ static void fetch(struct request *request) {
                 .url = activity->url,
                 .https = activity->parts.https,
                 .proxy = &activity->proxy,
+                .method = activity->method,
                 .custom_headers = activity->crossed ? NULL : request_spec(request)->headers,
                 .auth_headers = request_spec(request)->auth_headers,
                 .answers_server = request->answers_server && !activity->crossed,

@@ -46,6 +46,7 @@ struct activity {
         uint64_t last_byte_usec;
         char *url; /* of this hop */
         char *origin;
+        const char *method; /* of this hop; NULL: GET */
         unsigned n_followed;
         bool from_public;  /* some server of this try had a public address and redirected */
         bool crossed;      /* another origin than the request's own */

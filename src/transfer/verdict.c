@@ -205,6 +205,8 @@ struct verdict verdict_request(const struct verdict_task *task, const struct ver
                 *ret_ask = ask;
                 return make(VERDICT_SEND);
         }
+        if (task->no_ranges)
+                return restart(ERROR_NO_RANGE_SUPPORT, "requests with this method cannot ask for a part");
         if (task->has_bytes && !*validator && !task->digest_decides)
                 return restart(ERROR_NO_RANGE_SUPPORT, "the server gave no validator by which parts could be joined");
         if (task->probe)

@@ -47,6 +47,7 @@ struct verdict_task {
         bool probe;         /* ask for the last byte only: does what we have end where the file ends? */
         bool can_answer_server; /* there is something that the next try could say to a 401, or to a proxy's 407, and this one did not */
         bool can_answer_proxy;
+        bool no_ranges;     /* the method has none (RFC 9110 section 14.2: only GET has) */
         unsigned n_short;   /* CONTINUEs so far in this request */
         uint64_t stated_size, max_bytes;
 };

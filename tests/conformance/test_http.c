@@ -314,6 +314,57 @@ static void redirects_are_taken_as_the_job_says(void **state) {
         tap_free(there);
 }
 
+/* CONFORMS: api.md 1.8 "SetHttpMethod": before first Resume; forces FOREGROUND; network errors → ERROR (no auto retry); incompatible
+ * with on-demand */
+/* SENTENCES: http.method */
+static void another_method_is_sent_once_and_in_the_foreground(void **state) {
+        struct tap *tap = tap_new();
+
+        FOR_EACH_FAMILY(family) {
+                struct job job = job_new(family), failing = job_new(family);
+                IBackgroundCopyJobHttpOptions3 *options = options_of(&job);
+                BITS_JOB_PROPERTY_VALUE yes = { .Enable = TRUE };
+                BG_JOB_PRIORITY priority;
+                IBackgroundCopyJob5 *job5;
+                LPWSTR method = NULL;
+
+                job_add(&job, tap_url(tap, "/asked"), destination("method"));
+                assert_hr(IBackgroundCopyJobHttpOptions3_GetHttpMethod(options, &method), S_OK);
+                assert_int_equal(wcscmp(method, L"GET"), 0);
+                CoTaskMemFree(method);
+                assert_hr(IBackgroundCopyJobHttpOptions3_SetHttpMethod(options, NULL), E_INVALIDARG);
+                assert_hr(IBackgroundCopyJobHttpOptions3_SetHttpMethod(options, L""), E_INVALIDARG);
+                assert_hr(IBackgroundCopyJobHttpOptions3_SetHttpMethod(options, L"HEAD"), E_INVALIDARG);
+                assert_hr(IBackgroundCopyJobHttpOptions3_SetHttpMethod(options, L"GET /"), E_INVALIDARG);
+                assert_hr(IBackgroundCopyJobHttpOptions3_SetHttpMethod(options, long_text(L"A", 33)), E_INVALIDARG);
+                assert_hr(IBackgroundCopyJobHttpOptions3_SetHttpMethod(options, L"POST"), S_OK);
+                assert_hr(IBackgroundCopyJob_GetPriority(job.com, &priority), S_OK);
+                assert_int_equal(priority, BG_JOB_PRIORITY_FOREGROUND);
+                assert_hr(IBackgroundCopyJob_SetPriority(job.com, BG_JOB_PRIORITY_LOW), BG_E_NOT_SUPPORTED_WITH_CUSTOM_HTTP_METHOD);
+                assert_hr(IBackgroundCopyJob_QueryInterface(job.com, &IID_IBackgroundCopyJob5, (void **) &job5), S_OK);
+                if (!family->is_do)
+                        assert_hr(IBackgroundCopyJob5_SetProperty(job5, BITS_JOB_PROPERTY_ON_DEMAND_MODE, yes),
+                                  BG_E_NOT_SUPPORTED_WITH_CUSTOM_HTTP_METHOD);
+                (void) IBackgroundCopyJob5_Release(job5);
+                job_resume(&job);
+                job_wait(&job, BG_JOB_STATE_TRANSFERRED);
+                assert_true(tap_heard(tap, "POST /asked HTTP/1.1\r\n") && tap_heard(tap, "\r\nContent-Length: 0\r\n"));
+                assert_hr(IBackgroundCopyJobHttpOptions3_SetHttpMethod(options, L"GET"), BG_E_READ_ONLY_PROPERTY_AFTER_RESUME);
+                (void) IBackgroundCopyJobHttpOptions3_Release(options);
+                job_done(&job);
+
+                options = options_of(&failing);
+                job_add(&failing, L"http://127.0.0.1:1/nobody", destination("method2"));
+                assert_hr(IBackgroundCopyJobHttpOptions3_SetHttpMethod(options, L"PUT"), S_OK);
+                job_resume(&failing);
+                job_wait(&failing, BG_JOB_STATE_ERROR);
+                assert_hr(error_of(&failing), BG_E_CONNECT_FAILURE);
+                (void) IBackgroundCopyJobHttpOptions3_Release(options);
+                job_done(&failing);
+        }
+        tap_free(tap);
+}
+
 /* CONFORMS: api.md 2.4 "security flags 0" of a fresh job; 1.8 "unsupported bits → E_NOTIMPL"; final states */
 /* SENTENCES: flags http.security */
 static void unknown_security_flags_are_refused(void **state) {
@@ -502,6 +553,7 @@ int main(int argc, char **argv) {
                 cmocka_unit_test(write_only_headers_are_sent_but_never_told),
                 cmocka_unit_test(redirects_are_taken_as_the_job_says),
                 cmocka_unit_test(unknown_security_flags_are_refused),
+                cmocka_unit_test(another_method_is_sent_once_and_in_the_foreground),
                 cmocka_unit_test(bytes_come_through_the_proxy_that_the_job_names),
                 cmocka_unit_test(a_file_tells_the_headers_of_its_last_answer),
                 cmocka_unit_test(proxy_settings_survive_a_crash),

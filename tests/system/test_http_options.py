@@ -351,6 +351,104 @@ class TestHeadersForAChallenge:
         assert error.value.name == name
 
 
+class Methods(http.server.ThreadingHTTPServer):
+    """Notes what each request was. /status/N/PATH redirects to PATH with that status, /short breaks its answer off, /hold holds it."""
+    daemon_threads = True
+
+    def __init__(self):
+        self.heard, self.asked, self.released = [], threading.Event(), threading.Event()
+        super().__init__(("127.0.0.1", 0), MethodsHandler)
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    def url(self, path):
+        return f"http://127.0.0.1:{self.server_address[1]}{path}"
+
+
+class MethodsHandler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def answer(self):
+        self.server.heard.append((self.command, self.path, self.headers.get("Content-Length"), self.headers.get("Range")))
+        words = self.path.split("/")
+        self.send_response(int(words[2]) if words[1] == "status" else 200)
+        if words[1] == "status":
+            self.send_header("Location", "/" + "/".join(words[3:]))
+        self.send_header("ETag", '"one"')
+        self.send_header("Content-Length", "0" if words[1] == "status" else "8")
+        self.end_headers()
+        if words[1] == "status":
+            return
+        self.wfile.write(b"the file"[:3 if words[1] in ("short", "hold") else None])
+        self.wfile.flush()
+        if words[1] == "hold":
+            self.server.asked.set()
+            self.server.released.wait(20)
+        self.close_connection = words[1] in ("short", "hold")
+
+    do_GET = do_POST = do_PUT = do_PROPFIND = answer
+
+    def log_message(self, *_):
+        pass
+
+
+class TestMethods:
+    @pytest.fixture
+    def methods(self):
+        made = Methods()
+        yield made
+        made.released.set()
+        made.shutdown()
+        made.server_close()
+
+    def start(self, service, url, path, method):
+        job = service.create("asked", [(url, str(path), {})])
+        set_properties(service, job, HttpMethod=GLib.Variant("s", method))
+        service.job_call(job, "Resume")
+        return job
+
+    @pytest.mark.parametrize("method, length", [("POST", "0"), ("PUT", "0"), ("PROPFIND", None)])
+    def test_a_method_is_sent_and_its_answer_is_the_file(self, service, methods, tmp_path, method, length):
+        job = self.start(service, methods.url("/file"), tmp_path / "a", method)
+        service.wait_state(job, ["transferred"])
+        service.job_call(job, "Complete")
+        assert (tmp_path / "a").read_bytes() == b"the file"
+        assert methods.heard == [(method, "/file", length, None)]
+
+    @pytest.mark.parametrize("method, status, then", [("POST", 303, "GET"), ("POST", 302, "GET"), ("POST", 307, "POST"), ("PUT", 301, "PUT"),
+                                                      ("PUT", 303, "GET")])
+    def test_redirects_change_it_as_the_status_says(self, service, methods, tmp_path, method, status, then):
+        job = self.start(service, methods.url(f"/status/{status}/file"), tmp_path / "a", method)
+        service.wait_state(job, ["transferred"])
+        assert [(heard[0], heard[2]) for heard in methods.heard] == [(method, "0"), (then, None if then == "GET" else "0")]
+
+    def test_a_broken_answer_is_final_and_resume_asks_for_all_of_it_again(self, service, methods, tmp_path):
+        job = self.start(service, methods.url("/short"), tmp_path / "a", "POST")
+        for n in (1, 2):
+            assert service.wait_state(job, ["error", "transferred"]) == "error"
+            assert methods.heard == n * [("POST", "/short", "0", None)]
+            if n == 1:
+                service.job_call(job, "Resume")
+
+    def test_after_a_crash_it_is_not_sent_again_by_itself(self, service, methods, tmp_path):
+        job = self.start(service, methods.url("/hold"), tmp_path / "a", "POST")
+        assert methods.asked.wait(20)
+        service.wait_state(job, ["transferring"])
+        service.kill()
+        methods.released.set()
+        service.start()
+        assert service.get(job, "State") == "error"
+        assert service.get(job, "Error")["Name"] == "org.dosvc.Error.ConnectionClosed"
+        assert len(methods.heard) == 1
+
+    def test_it_excludes_ranges(self, service, tmp_path):
+        ranges = {"Ranges": GLib.Variant("a(tt)", [(0, 2)])}
+        job = service.create("ranges", [("http://127.0.0.1:1/", str(tmp_path / "a"), ranges)])
+        with pytest.raises(ServiceError) as error:
+            set_properties(service, job, HttpMethod=GLib.Variant("s", "POST"))
+        assert error.value.name == "NotSupportedWithMethod"
+        set_properties(service, job, HttpMethod=GLib.Variant("s", "GET"), Priority=GLib.Variant("s", "low"))
+
+
 class TestCertificateFlags:
     """Each flag forgives its own fault and no other."""
     NAME_FLAG, DATE, AUTHORITY, USAGE = 2, 4, 8, 16

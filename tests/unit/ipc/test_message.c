@@ -95,6 +95,7 @@ static void the_largest_start_fits_one_frame(void **state) {
         memset(origin, 'o', IPC_ORIGIN_MAX);
         memset(proxy, 'p', IPC_PROXY_BYTES);
         m.start.url = url;
+        m.start.method = "12345678901234567890123456789012";
         m.start.headers = m.start.auth_headers = headers;
         m.start.etag = m.start.last_modified = m.start.encoding = validator;
         m.start.origin = origin;

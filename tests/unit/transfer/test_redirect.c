@@ -15,6 +15,26 @@ static void only_five_statuses_are_redirects(void **state) {
                                  status == 301 || status == 302 || status == 303 || status == 307 || status == 308);
 }
 
+static void a_redirect_says_what_the_next_method_is(void **state) {
+        static const struct {
+                unsigned status;
+                const char *method, *next;
+        } cases[] = {
+                { 301, NULL, NULL },      { 307, NULL, NULL },      { 303, "POST", NULL },    { 303, "PUT", NULL },
+                { 301, "POST", NULL },    { 302, "POST", NULL },    { 307, "POST", "POST" },  { 308, "POST", "POST" },
+                { 301, "PUT", "PUT" },    { 302, "REPORT", "REPORT" }, { 308, "PUT", "PUT" }, { 301, "post", "post" },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                const char *next = redirect_method(cases[i].status, cases[i].method);
+
+                if (cases[i].next)
+                        assert_string_equal(next, cases[i].next);
+                else
+                        assert_null(next);
+        }
+}
+
 static const struct {
         const char *base, *location;
         int r;
@@ -257,6 +277,7 @@ static void secrets_never_reach_a_log(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(only_five_statuses_are_redirects),
+                cmocka_unit_test(a_redirect_says_what_the_next_method_is),
                 cmocka_unit_test(each_location_leads_where_it_should_or_nowhere),
                 cmocka_unit_test(https_may_lead_to_http_only_if_the_job_says_so),
                 cmocka_unit_test(the_sixth_redirect_is_one_too_many),
