@@ -20,6 +20,7 @@
 #include "daemon/state_dir.h"
 #include "daemon/state_lock.h"
 #include "daemon/tuning.h"
+#include "daemon/watchdog.h"
 #include "manager/manager_loop.h"
 #include "transfer/engine_process.h"
 
@@ -37,6 +38,7 @@ struct service {
         struct manager *manager;
         struct manager_loop *loop;
         struct bus_server *bus;
+        struct watchdog *watchdog; /* NULL: nobody wants one */
         uint64_t started_usec;
         uint64_t seed; /* of the schedule's jitter */
         bool stopping;
@@ -195,6 +197,14 @@ static int watch_idleness(struct service *service) {
         return r;
 }
 
+static bool has_active_jobs(void *userdata) {
+        struct service *service = ASSERT_PTR(userdata);
+        size_t n_active;
+
+        (void) manager_count_jobs(service->manager, &n_active);
+        return n_active > 0;
+}
+
 /* ---- what the bus asks and tells ---- */
 
 static uint64_t memory_bytes(void) {
@@ -231,6 +241,7 @@ static void on_activity(void *userdata) {
 
         if (service->judge_source)
                 (void) sd_event_source_set_enabled(service->judge_source, SD_EVENT_ONESHOT);
+        watchdog_touch(service->watchdog);
 }
 
 static void on_failed(void *userdata, int error) {
@@ -415,7 +426,7 @@ int service_new(const struct service_config *config, struct service **ret) {
         if (r >= 0)
                 r = watch_idleness(service);
         if (r >= 0)
-                r = sd_event_set_watchdog(service->event, true); /* no-op unless the manager of services wants it */
+                r = watchdog_new(service->event, has_active_jobs, service, &service->watchdog);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(service);
@@ -448,6 +459,7 @@ struct service *service_free(struct service *service) {
         key_sealer_free(service->sealer);
         if (service->clean)
                 state_dir_end_run(service->config.state_dir);
+        watchdog_free(service->watchdog);
         sd_event_source_disable_unref(service->judge_source);
         sd_event_source_disable_unref(service->idle_timer);
         sd_event_source_disable_unref(service->stop_timer);

@@ -1,0 +1,136 @@
+"""A systemd of the test's own, booted in namespaces in less than a second: PID 1, journal, and a user with its own manager and bus.
+
+    machine.run(build, "test_user_units.py", folder) -> (exit code, what it printed)
+
+The root is an overlay of this machine's on a tmpfs, the build is installed into it, and tests/machine/<script> runs in it under pytest, as the user "tester"
+(uid 4711) with XDG_RUNTIME_DIR, below a "systemd --user". The network is a loopback. Nothing stays behind. Needs root.
+"""
+import os
+import shutil
+import subprocess
+import uuid
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+SYSTEMD = "/lib/systemd/systemd"
+UID = 4711
+SECONDS = 120
+
+UNITS = {
+    "test.target": "[Unit]\nWants=systemd-journald.service test.service\nAfter=systemd-journald.service\nDefaultDependencies=no\n",
+    "manager.service": f"""[Unit]
+DefaultDependencies=no
+Wants=systemd-journald.service
+After=systemd-journald.service
+[Service]
+Type=notify
+User=tester
+Delegate=yes
+Environment=XDG_RUNTIME_DIR=/run/user/{UID} HOME=/home/tester
+ExecStart={SYSTEMD} --user
+""",
+    "test.service": f"""[Unit]
+DefaultDependencies=no
+Requires=manager.service
+After=manager.service
+SuccessAction=exit
+FailureAction=exit
+[Service]
+Type=oneshot
+User=tester
+SupplementaryGroups=systemd-journal
+Environment=XDG_RUNTIME_DIR=/run/user/{UID} HOME=/home/tester DOSVC_ROOT=/dosvc PYTHONDONTWRITEBYTECODE=1 LC_ALL=C.UTF-8 PYTHONPATH=/dosvc/tests/lib
+WorkingDirectory=/home/tester
+StandardOutput=file:/result/output
+StandardError=inherit
+ExecStart=/usr/bin/python3 -m pytest -q -p no:cacheprovider --tb=short /dosvc/tests/machine/@SCRIPT@
+TimeoutStartSec={SECONDS}
+""",
+}
+
+# $1: an empty folder, $2: the tree, $3: the build, $4: where the result goes
+BOOT = r"""
+set -eu
+mount --make-rprivate /
+mount -t tmpfs -o mode=755 machine "$1"
+mkdir "$1/upper" "$1/work" "$1/root"
+mount -t overlay -o "lowerdir=/,upperdir=$1/upper,workdir=$1/work" machine "$1/root"
+DESTDIR="$1/root" meson install -C "$3" --no-rebuild --quiet > /dev/null
+cd "$1/root"
+mount -t proc proc proc
+mount -t sysfs sysfs sys
+mount -t cgroup2 cgroup2 sys/fs/cgroup
+for folder in run tmp dev; do mount -t tmpfs -o mode=755 tmpfs $folder; done
+chmod 1777 tmp
+for node in null:3 zero:5 full:7 random:8 urandom:9; do mknod -m 666 "dev/${node%%:*}" c 1 "${node##*:}"; done
+mknod -m 666 dev/tty c 5 0
+mkdir dev/shm dev/pts
+chmod 1777 dev/shm
+ln -s /proc/self/fd dev/fd
+mkdir -p dosvc result home/tester run/user/@UID@
+mount --bind "$2" dosvc
+mount --bind "$4" result
+echo 'tester:x:@UID@:@UID@::/home/tester:/bin/sh' >> etc/passwd
+echo 'tester:x:@UID@:' >> etc/group
+chown @UID@:@UID@ home/tester run/user/@UID@
+chmod 700 run/user/@UID@
+: > etc/machine-id
+rm -rf etc/systemd/system/* etc/fstab
+cp result/units/* etc/systemd/system/
+ldconfig -r . 2> /dev/null
+ip link set lo up
+mkdir old
+pivot_root . old
+umount -l old
+exec env -i container=test PATH=/usr/sbin:/usr/bin:/sbin:/bin @SYSTEMD@ --unit=test.target --log-target=null --show-status=no
+"""
+
+
+def why_not():
+    """A reason to skip, or None."""
+    if os.geteuid() != 0:
+        return "needs root"
+    if not os.path.exists(SYSTEMD) or not shutil.which("meson"):
+        return "needs systemd and meson"
+    if subprocess.run(["unshare", "--mount", "--pid", "--fork", "--net", "--cgroup", "true"], capture_output=True, check=False).returncode != 0:
+        return "no namespaces can be made here"
+    return None
+
+
+def hierarchy():
+    """Where groups are made: what a machine leaves in its own (init.scope) is removed with it."""
+    for base in ("/sys/fs/cgroup/unified", "/sys/fs/cgroup"):
+        if os.path.exists(os.path.join(base, "cgroup.procs")):
+            return base
+    return None
+
+
+def run(build, script, folder):
+    result, root = os.path.join(folder, "result"), os.path.join(folder, "machine")
+    units = os.path.join(result, "units")
+    os.makedirs(units)
+    os.makedirs(root)
+    os.chmod(result, 0o755)
+    for name, text in UNITS.items():
+        with open(os.path.join(units, name), "w", encoding="utf-8") as f:
+            f.write(text.replace("@SCRIPT@", script))
+    with open(os.path.join(result, "output"), "wb") as f:
+        os.fchown(f.fileno(), UID, UID)
+    base = hierarchy()
+    group = os.path.join(base, "dosvc-test-" + uuid.uuid4().hex[:8]) if base else None
+    boot = BOOT.replace("@UID@", str(UID)).replace("@SYSTEMD@", SYSTEMD)
+    if group:
+        os.mkdir(group)
+        # In a group of its own first: what the new hierarchy shows as its root, and what can be removed again.
+        boot = f"echo 0 > {group}/cgroup.procs\nexec unshare --cgroup sh -c '{boot.replace(chr(39), chr(39) + chr(92) + chr(39) + chr(39))}' boot \"$@\""
+    try:
+        done = subprocess.run(["unshare", "--mount", "--pid", "--fork", "--uts", "--ipc", "--net", "--kill-child", "sh", "-c", boot, "boot", root, ROOT,
+                               os.path.abspath(build), result], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=SECONDS + 30, check=False)
+    finally:
+        if group:
+            for path, _, _ in os.walk(group, topdown=False):
+                try:
+                    os.rmdir(path)
+                except OSError:
+                    pass
+    with open(os.path.join(result, "output"), encoding="utf-8", errors="replace") as f:
+        return done.returncode, f.read() + done.stdout + done.stderr

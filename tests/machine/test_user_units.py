@@ -1,0 +1,144 @@
+"""Runs inside the machine of tests/lib/machine.py, as its user: the installed units under a real "systemd --user"."""
+import json
+import os
+import subprocess
+import time
+
+import origin as origin_module
+import pytest
+
+RUNTIME = os.environ["XDG_RUNTIME_DIR"]
+SOCKET = RUNTIME + "/dosvc/bus"
+HOME = os.environ["HOME"]
+SECONDS = 20
+
+
+def run(*words, check=True):
+    done = subprocess.run(words, text=True, capture_output=True, timeout=SECONDS, check=False)
+    assert not check or done.returncode == 0, f"{words}: {done.returncode}\n{done.stdout}{done.stderr}\n{journal()}"
+    return done
+
+
+def systemctl(*words, check=True):
+    return run("systemctl", "--user", *words, check=check).stdout.strip()
+
+
+def journal():
+    return subprocess.run(["journalctl", "--no-pager", "-o", "short"], text=True, capture_output=True, check=False).stdout
+
+
+def show(name, unit="dosvc.service"):
+    return systemctl("show", "--value", "-p", name, unit)
+
+
+def dosvc(*words, check=True):
+    return run("dosvc", words[0], "--user", *words[1:], check=check)
+
+
+def wait_until(condition):
+    """For what systemd tells nobody."""
+    end = time.monotonic() + SECONDS
+    while not condition():
+        if time.monotonic() > end:
+            pytest.fail("\n".join([systemctl("status", "--no-pager", "dosvc.service", check=False), dosvc("list").stdout, journal()]))
+        time.sleep(0.01)
+
+
+@pytest.fixture(autouse=True)
+def fresh():
+    systemctl("start", "dosvc.socket")
+    yield
+    systemctl("stop", "dosvc.socket", "dosvc.service")
+    systemctl("reset-failed", check=False)
+
+
+@pytest.fixture
+def origin():
+    made = origin_module.Origin()
+    yield made
+    made.close()
+
+
+def start_slow_job(origin, name):
+    origin.rate = 1 << 20
+    job = dosvc("get", "--detach", "-o", f"{HOME}/{name}", origin.url(name, size=64 << 20)).stdout.strip()
+    wait_until(lambda: json.loads(dosvc("show", "--json", job).stdout)[0]["bytes_transferred"] > 0)
+    return job
+
+
+def test_whoever_connects_to_the_socket_starts_the_service():
+    assert show("ActiveState") == "inactive"
+    mode = os.stat(SOCKET).st_mode
+    assert mode & 0o777 == 0o600 and os.stat(RUNTIME + "/dosvc").st_mode & 0o777 == 0o700
+    information = json.loads(dosvc("service", "--json").stdout)
+    assert show("ActiveState") == "active" and str(information["pid"]) == show("MainPID")
+    systemctl("stop", "dosvc.service")
+    assert os.path.exists(SOCKET)  # it is the manager's: the next one finds it
+    assert json.loads(dosvc("service", "--json").stdout)["pid"] != information["pid"]
+
+
+def test_a_job_survives_a_restart_of_its_unit(origin):
+    job = start_slow_job(origin, "restarted")
+    before = show("MainPID")
+    systemctl("restart", "dosvc.service")
+    origin.rate = None
+    assert show("MainPID") not in (before, "0")
+    dosvc("watch", job)
+    with open(f"{HOME}/restarted", "rb") as f:
+        assert f.read() == origin_module.content("restarted", 64 << 20)
+
+
+def test_reload_reads_the_configuration_again(origin):
+    job = start_slow_job(origin, "reloaded")
+    pid = show("MainPID")
+    os.makedirs(f"{HOME}/.config/dosvc/dosvc.conf.d", exist_ok=True)
+    path = f"{HOME}/.config/dosvc/dosvc.conf.d/10.conf"
+    with open(path, "w", encoding="utf-8") as f:
+        f.write("[Service]\nMaxClients=77\n")
+    systemctl("reload", "dosvc.service")
+
+    def value():
+        return {row["key"]: row for row in json.loads(dosvc("config", "--json").stdout)}["MaxClients"]
+    wait_until(lambda: value()["value"] == "77")
+    assert value()["source"] == f"{path}:2"
+    assert show("ActiveState") == "active" and show("MainPID") == pid and show("NRestarts") == "0"
+    assert json.loads(dosvc("show", "--json", job).stdout)[0]["state"] == "transferring"
+    dosvc("cancel", job)
+    os.unlink(path)
+
+
+def test_the_watchdog_runs_only_while_a_job_is_active(origin):
+    dosvc("service")
+    wait_until(lambda: show("WatchdogUSec") == "0")
+    job = start_slow_job(origin, "watched")
+    wait_until(lambda: show("WatchdogUSec") == "1min")
+    dosvc("suspend", job)
+    wait_until(lambda: show("WatchdogUSec") == "0")
+    dosvc("cancel", job)
+
+
+def test_a_service_that_hangs_while_a_job_is_active_is_started_again(origin):
+    os.makedirs(f"{HOME}/.config/systemd/user/dosvc.service.d", exist_ok=True)
+    path = f"{HOME}/.config/systemd/user/dosvc.service.d/quick.conf"
+    with open(path, "w", encoding="utf-8") as f:
+        f.write("[Service]\nWatchdogSec=2\nRestartSec=0\n")
+    systemctl("daemon-reload")
+    job = start_slow_job(origin, "hung")
+    wait_until(lambda: show("WatchdogUSec") == "2s")
+    pid = show("MainPID")
+    os.kill(int(pid), 19)  # SIGSTOP
+    wait_until(lambda: show("MainPID") not in (pid, "0") and show("ActiveState") == "active")
+    assert show("NRestarts") == "1"
+    origin.rate = None
+    dosvc("watch", job)
+    os.unlink(path)
+    systemctl("daemon-reload")
+
+
+def test_systemd_finds_nothing_to_complain_about():
+    unit = run("systemctl", "--user", "show", "--value", "-p", "FragmentPath", "dosvc.service").stdout.strip()
+    done = run("systemd-analyze", "--user", "verify", "--man=no", unit, unit.replace(".service", ".socket"))
+    assert done.stderr == "" and done.stdout == ""
+    done = run("systemd-analyze", "security", "--offline=yes", "--user", "--no-pager", unit)
+    exposure = float(done.stdout.rstrip().splitlines()[-1].split(": ")[1].split()[0])
+    assert exposure <= 6.6, done.stdout  # what is left needs privileges or a user namespace
