@@ -302,7 +302,7 @@ static int open_store(struct service *service) {
 static int make_engine(struct service *service) {
         _cleanup_free_ char *transfer = NULL, *resolve = NULL;
         struct engine_process_config config;
-        const char *ca_file;
+        const char *ca_file, *crl_file;
         int r;
 
         r = programs_find("dosvc-transfer", &transfer);
@@ -313,10 +313,12 @@ static int make_engine(struct service *service) {
         ca_file = settings_get_text(service->config.settings, SETTING_CAFile);
         if (!*ca_file)
                 ca_file = secure_getenv("SSL_CERT_FILE"); /* what other programs of this user go by */
+        crl_file = settings_get_text(service->config.settings, SETTING_CRLFile);
         config = (struct engine_process_config) {
                 .transfer_program = transfer,
                 .resolve_program = resolve,
                 .ca_file = ca_file,
+                .crl_file = *crl_file ? crl_file : NULL,
                 .idle_exit_usec = CHILDREN_IDLE_EXIT_USEC,
                 .verbose = service->config.arguments->verbose,
         };

@@ -32,13 +32,14 @@ const char *__asan_default_options(void) {
 #endif
 
 struct options {
-        const char *ca_file;
+        const char *ca_file, *crl_file;
         bool verbose;
 };
 
 static int parse_options(int argc, char **argv, struct options *ret) {
         static const struct option options[] = {
                 { "ca-file", required_argument, NULL, 'c' },
+                { "crl-file", required_argument, NULL, 'r' },
                 { "verbose", no_argument, NULL, 'v' },
                 {},
         };
@@ -48,6 +49,9 @@ static int parse_options(int argc, char **argv, struct options *ret) {
                 switch (c) {
                 case 'c':
                         ret->ca_file = optarg;
+                        break;
+                case 'r':
+                        ret->crl_file = optarg;
                         break;
                 case 'v':
                         ret->verbose = true;
@@ -88,7 +92,7 @@ static int warm_up_tls(void) {
         return context && easy ? 0 : -ENOMEM;
 }
 
-static void load_authorities(const char *file, struct authorities **ret) {
+static void load_authorities(const char *file, const char *crl_file, struct authorities **ret) {
         int r;
 
         if (!file)
@@ -102,6 +106,13 @@ static void load_authorities(const char *file, struct authorities **ret) {
                 log_warning("%s: %s: https will not work", file, strerror(-r));
         else
                 log_debug("%s: %zu certificates", file, authorities_count(*ret));
+        if (!*ret || !crl_file)
+                return;
+        r = authorities_add_revocations(*ret, crl_file);
+        if (r < 0)
+                log_warning("%s: %s: certificates cannot be checked for revocation", crl_file, strerror(-r));
+        else
+                log_debug("%s: %d revocation lists", crl_file, r);
 }
 
 static int run(const struct options *options) {
@@ -119,7 +130,7 @@ static int run(const struct options *options) {
                 r = warm_up_tls();
         if (r < 0)
                 return r;
-        load_authorities(options->ca_file, &authorities);
+        load_authorities(options->ca_file, options->crl_file, &authorities);
         r = sandbox_enter_transfer(&facts);
         if (r < 0)
                 return r;

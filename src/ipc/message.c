@@ -207,6 +207,7 @@ static void visit_start(struct codec *c, struct ipc_start *m) {
         codec_string(c, &m->proxy_credentials, LIMIT_CREDENTIALS, STRING_NO_CONTROL);
         codec_u32(c, &m->proxy_schemes);
         codec_u32(c, &m->ignore_certificate);
+        codec_bool(c, &m->check_revocation);
         codec_count(c, &m->n_proxies, 0, IPC_PROXIES_MAX);
         for (uint32_t i = 0; !c->failed && i < m->n_proxies; i++)
                 codec_string(c, &m->proxies[i], IPC_PROXY_BYTES, STRING_REQUIRED | STRING_NO_CONTROL);

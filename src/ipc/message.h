@@ -104,6 +104,7 @@ struct ipc_start {
         const char *proxy_credentials;
         uint32_t proxy_schemes;
         uint32_t ignore_certificate;
+        bool check_revocation;
         uint32_t n_proxies;
         const char *proxies[IPC_PROXIES_MAX];
         uint32_t n_pieces;

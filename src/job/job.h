@@ -149,6 +149,7 @@ struct job_pace {
 
 /* How redirects are taken; values as published (BITS: SetSecurityFlags). */
 enum job_security {
+        JOB_SECURITY_CHECK_REVOCATION = 0x1,
         JOB_SECURITY_IGNORE_MASK = 0x1e,        /* checks of the server's certificate that are left out: see engine.h */
         JOB_SECURITY_REDIRECT_MASK = 0x700,
         JOB_SECURITY_REDIRECT_REPORT = 0x100,   /* the file's URL becomes the one that answered */

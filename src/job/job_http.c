@@ -189,7 +189,8 @@ int job_set_http_method(struct job *job, const char *method, uint64_t now_usec) 
 int job_set_security_flags(struct job *job, uint32_t flags, uint64_t now_usec) {
         uint32_t policy = flags & JOB_SECURITY_REDIRECT_MASK;
 
-        if (flags & ~(uint32_t) (JOB_SECURITY_REDIRECT_MASK | JOB_SECURITY_REDIRECT_INSECURE | JOB_SECURITY_IGNORE_MASK))
+        if (flags & ~(uint32_t) (JOB_SECURITY_CHECK_REVOCATION | JOB_SECURITY_IGNORE_MASK | JOB_SECURITY_REDIRECT_MASK |
+                                   JOB_SECURITY_REDIRECT_INSECURE))
                 return ERROR_NOT_IMPLEMENTED;
         if (policy != 0 && policy != JOB_SECURITY_REDIRECT_REPORT && policy != JOB_SECURITY_REDIRECT_DISALLOW)
                 return ERROR_NOT_IMPLEMENTED;

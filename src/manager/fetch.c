@@ -254,6 +254,7 @@ int file_run_ask(struct file_run *run, struct engine_request *request) {
         request->pace = manager_first_pace(run->manager, job);
         request->proxy_environment = (const char *const *) proxies;
         request->proxy_credentials = job_credentials_for(job, JOB_AUTH_PROXY, &request->proxy_schemes);
+        request->check_revocation = job->security_flags & JOB_SECURITY_CHECK_REVOCATION;
         request->ignore_certificate = job->security_flags & JOB_SECURITY_IGNORE_MASK;
         request->allow_insecure_redirect = job->security_flags & JOB_SECURITY_REDIRECT_INSECURE;
         request->disallow_redirects = redirect_policy(job) == JOB_SECURITY_REDIRECT_DISALLOW;

@@ -57,6 +57,20 @@ int authorities_new(const char *file, struct authorities **ret) {
         return 0;
 }
 
+int authorities_add_revocations(struct authorities *authorities, const char *file) {
+        X509_LOOKUP *lookup;
+        int n;
+
+        if (access(file, R_OK) < 0)
+                return -errno;
+        lookup = X509_STORE_add_lookup(authorities->store, X509_LOOKUP_file());
+        if (!lookup)
+                return -ENOMEM;
+        n = X509_load_crl_file(lookup, file, X509_FILETYPE_PEM);
+        ERR_clear_error();
+        return n > 0 ? n : -EBADMSG;
+}
+
 struct authorities *authorities_free(struct authorities *authorities) {
         if (!authorities)
                 return NULL;
@@ -144,6 +158,9 @@ static CURLcode on_ssl_context(CURL *easy, void *ssl_context, void *userdata) {
 
         if (policy->authorities)
                 SSL_CTX_set1_cert_store(context, policy->authorities->store);
+        if (policy->check_revocation &&
+            X509_VERIFY_PARAM_set_flags(SSL_CTX_get0_param(context), X509_V_FLAG_CRL_CHECK) != 1)
+                return CURLE_OUT_OF_MEMORY;
         if (policy->ignore) {
                 /* A number, no pointer: the context outlives the policy. */
                 if (SSL_CTX_set_ex_data(context, ignore_index(), (void *) (uintptr_t) policy->ignore) != 1)

@@ -12,6 +12,9 @@ struct authorities;
 const char *authorities_system_file(void);
 /* @file: PEM. 0, or -errno, -EBADMSG if no certificate is in it. */
 int authorities_new(const char *file, struct authorities **ret);
+/* @file: revocation lists, PEM; who is not asked to check_revocation does not look at them. How many there are, or -errno, -EBADMSG if none
+ * is in it. */
+int authorities_add_revocations(struct authorities *authorities, const char *file);
 struct authorities *authorities_free(struct authorities *authorities);
 size_t authorities_count(const struct authorities *authorities);
 /* Has the connection whose SSL object this was (CURLINFO_TLS_SSL_PTR, taken while it lived) been ended by the peer's close_notify?
@@ -30,6 +33,7 @@ void tls_watch_stop(struct tls_watch *watch);
 struct tls_policy {
         struct authorities *authorities; /* NULL: nobody is trusted */
         uint32_t ignore;
+        bool check_revocation; /* of the server's own certificate; without a valid list of its authority it fails */
 };
 /* @policy must outlive the exchange. Verification of peer and host with these authorities and no others, TLS 1.2 at least. */
 int authorities_apply(const struct tls_policy *policy, CURL *easy);

@@ -102,19 +102,29 @@ static int raise_fd(int *fd) {
         return 0;
 }
 
-static int spawn_transfer(const struct children_config *config, int core_fd, int resolve_fd, pid_t *ret_pid) {
-        _cleanup_free_ char *ca_file = NULL;
-        const int fds[] = { core_fd, resolve_fd };
-        char *argv[4] = { (char *) "dosvc-transfer" };
-        size_t n = 1;
-
-        if (config->ca_file) {
-                if (asprintf(&ca_file, "--ca-file=%s", config->ca_file) < 0) {
-                        ca_file = NULL;
-                        return -ENOMEM;
-                }
-                argv[n++] = ca_file;
+static int add_file_option(char **argv, size_t *n, const char *name, const char *file, char **ret_text) {
+        if (!file)
+                return 0;
+        if (asprintf(ret_text, "--%s=%s", name, file) < 0) {
+                *ret_text = NULL;
+                return -ENOMEM;
         }
+        argv[(*n)++] = *ret_text;
+        return 0;
+}
+
+static int spawn_transfer(const struct children_config *config, int core_fd, int resolve_fd, pid_t *ret_pid) {
+        _cleanup_free_ char *ca_file = NULL, *crl_file = NULL;
+        const int fds[] = { core_fd, resolve_fd };
+        char *argv[5] = { (char *) "dosvc-transfer" };
+        size_t n = 1;
+        int r;
+
+        r = add_file_option(argv, &n, "ca-file", config->ca_file, &ca_file);
+        if (r >= 0)
+                r = add_file_option(argv, &n, "crl-file", config->crl_file, &crl_file);
+        if (r < 0)
+                return r;
         if (config->verbose)
                 argv[n++] = (char *) "--verbose";
         return spawn_program(config->transfer_program, argv, fds, 2, ret_pid);

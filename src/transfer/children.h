@@ -21,6 +21,7 @@ struct children_config {
         const char *transfer_program;
         const char *resolve_program;
         const char *ca_file; /* NULL: the system's */
+        const char *crl_file; /* or NULL */
         bool verbose;
 };
 

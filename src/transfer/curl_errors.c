@@ -1,5 +1,7 @@
 #include "transfer/curl_errors.h"
 
+#include <openssl/x509_vfy.h>
+
 #include "transfer/verdict.h"
 
 enum { FATAL = 0, TRANSIENT = 1 };
@@ -65,6 +67,29 @@ static const struct row {
         { CURLE_OUT_OF_MEMORY, ERROR_OUT_OF_MEMORY, ERROR_CONTEXT_GENERAL_QUEUE_MANAGER, TRANSIENT },
         { CURLE_FAILED_INIT, ERROR_OUT_OF_MEMORY, ERROR_CONTEXT_GENERAL_QUEUE_MANAGER, TRANSIENT },
 };
+
+/* What OpenSSL found in a certificate that was to be asked about in a revocation list (X509_V_ERR_). */
+static enum error_code judge_certificate(long verify_result) {
+        switch (verify_result) {
+        case X509_V_ERR_CERT_REVOKED:
+                return ERROR_CERTIFICATE_REVOKED;
+        case X509_V_ERR_UNABLE_TO_GET_CRL:
+        case X509_V_ERR_UNABLE_TO_GET_CRL_ISSUER:
+        case X509_V_ERR_UNABLE_TO_DECRYPT_CRL_SIGNATURE:
+        case X509_V_ERR_CRL_SIGNATURE_FAILURE:
+        case X509_V_ERR_CRL_NOT_YET_VALID:
+        case X509_V_ERR_CRL_HAS_EXPIRED:
+        case X509_V_ERR_ERROR_IN_CRL_LAST_UPDATE_FIELD:
+        case X509_V_ERR_ERROR_IN_CRL_NEXT_UPDATE_FIELD:
+        case X509_V_ERR_KEYUSAGE_NO_CRL_SIGN:
+        case X509_V_ERR_UNHANDLED_CRITICAL_CRL_EXTENSION:
+        case X509_V_ERR_DIFFERENT_CRL_SCOPE:
+        case X509_V_ERR_CRL_PATH_VALIDATION_ERROR:
+                return ERROR_REVOCATION_UNKNOWN;
+        default:
+                return ERROR_CERTIFICATE;
+        }
+}
 
 /* Trouble of our own machine, not of the network: it ends by itself or is mended here. */
 static bool judge_errno(int error, struct transport_error *ret) {
@@ -148,8 +173,10 @@ struct transport_error transport_error_judge(const struct transport_facts *facts
                 ret.code = ERROR_CERTIFICATE;
                 ret.transient = false;
         }
-        if (ret.code == ERROR_CERTIFICATE && facts->ssl_verify_result > 0)
+        if (ret.code == ERROR_CERTIFICATE && facts->ssl_verify_result > 0) {
+                ret.code = judge_certificate(facts->ssl_verify_result);
                 ret.detail = (uint32_t) facts->ssl_verify_result;
+        }
         if (facts->code == CURLE_COULDNT_CONNECT && facts->os_errno > 0)
                 ret.detail = (uint32_t) facts->os_errno;
         return ret;

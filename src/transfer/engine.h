@@ -78,6 +78,7 @@ struct engine_request {
         uint32_t credentials_schemes;
         const char *proxy_credentials;
         uint32_t proxy_schemes;
+        bool check_revocation;       /* ask the revocation lists for the server's own certificate; to have none is an error */
         uint32_t ignore_certificate; /* ENGINE_IGNORE_: each leaves out one check of the server's certificate and no other */
         const char *const *proxy_environment; /* "http_proxy=…", NULL-terminated, or NULL: none (design decision 21) */
         uint64_t connect_timeout_usec;

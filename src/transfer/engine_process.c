@@ -61,7 +61,7 @@ struct lane {
         sd_event_source *timer; /* next start, or idle exit */
         unsigned n_failures;
         uint64_t started_usec;
-        struct stat ca_stat;    /* of the bundle that the process read */
+        struct stat ca_stat, crl_stat; /* of the files that the process read */
 };
 
 struct engine_process {
@@ -69,7 +69,7 @@ struct engine_process {
         sd_event *event;
         const struct clock *clock;
         struct children_config config;
-        char *transfer_program, *resolve_program, *ca_file;
+        char *transfer_program, *resolve_program, *ca_file, *crl_file;
         uint64_t idle_exit_usec;
         struct engine_limits limits;
         const struct engine_events *events;
@@ -305,14 +305,22 @@ static int lane_send_limits(struct lane *lane) {
         }, -EBADF);
 }
 
+/* All zero: there is none. */
+static struct stat stamp_of(const char *file) {
+        struct stat st = {};
+
+        if (file)
+                (void) stat(file, &st);
+        return st;
+}
+
 static int lane_start_processes(struct lane *lane) {
         struct engine_process *engine = lane->engine;
         _cleanup_close_ int fd = -EBADF;
         int r;
 
-        lane->ca_stat = (struct stat) {};
-        if (engine->ca_file)
-                (void) stat(engine->ca_file, &lane->ca_stat);
+        lane->ca_stat = stamp_of(engine->ca_file);
+        lane->crl_stat = stamp_of(engine->crl_file);
         lane->started_usec = clock_now(engine->clock, CLOCK_ID_MONOTONIC);
         r = children_new(engine->event, &engine->config, on_dead, lane, &fd, &lane->children);
         if (r < 0)
@@ -510,6 +518,7 @@ static int message_from_request(const struct engine_request *request, struct ipc
                         .proxy_credentials = request->proxy_credentials,
                         .proxy_schemes = request->proxy_schemes,
                         .ignore_certificate = request->ignore_certificate,
+                        .check_revocation = request->check_revocation,
                         .n_pieces = (uint32_t) request->n_pieces,
                         .pieces = pieces,
                 },
@@ -576,15 +585,18 @@ static int request_new(const struct engine_request *from, struct process_request
         return 0;
 }
 
-/* Authorities are read once by each process: with a changed bundle an idle process is replaced before it is used again. */
-static void lane_refresh_authorities(struct lane *lane) {
-        struct stat st = {};
+static bool is_another_file(const struct stat *a, const struct stat *b) {
+        return a->st_ino != b->st_ino || a->st_mtim.tv_sec != b->st_mtim.tv_sec || a->st_mtim.tv_nsec != b->st_mtim.tv_nsec ||
+               a->st_size != b->st_size;
+}
 
-        if (!lane->children || lane->n_requests > 0 || !lane->engine->ca_file)
+/* Authorities and revocation lists are read once by each process: with a changed file an idle one is replaced before it is used again. */
+static void lane_refresh_authorities(struct lane *lane) {
+        struct stat ca_stat = stamp_of(lane->engine->ca_file), crl_stat = stamp_of(lane->engine->crl_file);
+
+        if (!lane->children || lane->n_requests > 0)
                 return;
-        (void) stat(lane->engine->ca_file, &st);
-        if (st.st_ino != lane->ca_stat.st_ino || st.st_mtim.tv_sec != lane->ca_stat.st_mtim.tv_sec ||
-            st.st_mtim.tv_nsec != lane->ca_stat.st_mtim.tv_nsec || st.st_size != lane->ca_stat.st_size) {
+        if (is_another_file(&ca_stat, &lane->ca_stat) || is_another_file(&crl_stat, &lane->crl_stat)) {
                 lane->retired = true;
                 children_kill(lane->children);
         }
@@ -686,6 +698,7 @@ static struct engine *process_free(struct engine *base) {
         free(engine->transfer_program);
         free(engine->resolve_program);
         free(engine->ca_file);
+        free(engine->crl_file);
         free(engine);
         return NULL;
 }
@@ -716,7 +729,8 @@ int engine_process_new(struct sd_event *event, const struct engine_process_confi
         };
         if (strdup_to(&engine->transfer_program, config->transfer_program) < 0 ||
             strdup_to(&engine->resolve_program, config->resolve_program) < 0 ||
-            strdup_to(&engine->ca_file, config->ca_file ? config->ca_file : authorities_system_file()) < 0) {
+            strdup_to(&engine->ca_file, config->ca_file ? config->ca_file : authorities_system_file()) < 0 ||
+            (config->crl_file && strdup_to(&engine->crl_file, config->crl_file) < 0)) {
                 process_free(&engine->engine);
                 return -ENOMEM;
         }
@@ -724,6 +738,7 @@ int engine_process_new(struct sd_event *event, const struct engine_process_confi
                 .transfer_program = engine->transfer_program,
                 .resolve_program = engine->resolve_program,
                 .ca_file = engine->ca_file,
+                .crl_file = engine->crl_file,
                 .verbose = config->verbose,
         };
         *ret = &engine->engine;

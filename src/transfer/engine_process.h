@@ -10,6 +10,7 @@ struct sd_event;
 struct engine_process_config {
         const char *transfer_program; /* path of dosvc-transfer */
         const char *resolve_program;  /* path of dosvc-resolve */
+        const char *crl_file;         /* revocation lists, PEM; NULL: none */
         const char *ca_file;          /* certificates of the authorities that are trusted, PEM; NULL: the system's bundle */
         uint64_t idle_exit_usec;      /* the children leave after this long without a request; USEC_INFINITY: stay */
         bool verbose;

@@ -408,7 +408,7 @@ int exchange_prepare(struct exchange *exchange, const struct exchange_spec *spec
                 .https = spec->https,
                 .expects_challenge = (spec->credentials && (spec->credentials_schemes & ENGINE_AUTH_DIGEST)) ||
                                      (spec->proxy_credentials && (spec->proxy_schemes & ENGINE_AUTH_DIGEST)),
-                .tls = { spec->authorities, spec->ignore_certificate },
+                .tls = { spec->authorities, spec->ignore_certificate, spec->check_revocation },
                 .resolve = spec->resolve,
         };
         response_facts_init(&exchange->facts);

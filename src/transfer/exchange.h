@@ -37,6 +37,7 @@ struct exchange_spec {
         const char *proxy_credentials;
         uint32_t proxy_schemes;
         uint32_t ignore_certificate;
+        bool check_revocation;
         const struct verdict_ask *ask;
         struct curl_slist *resolve; /* "host:port:addresses" for every name that libcurl will look for; consumed */
         bool only_public;           /* the connection must end at a public address */

@@ -128,6 +128,7 @@ static void fetch(struct request *request) {
                 .proxy_credentials = *activity->proxy.url ? request_spec(request)->proxy_credentials : NULL,
                 .proxy_schemes = request_spec(request)->proxy_schemes,
                 .ignore_certificate = request_spec(request)->ignore_certificate,
+                .check_revocation = request_spec(request)->check_revocation,
                 .ask = &activity->ask,
                 .resolve = TAKE_PTR(activity->resolve),
                 .only_public = activity->from_public && !*activity->proxy.url,

@@ -194,6 +194,7 @@ static int make_key(const struct ipc_start *start, struct owner_key *ret) {
         for (uint32_t i = 0; i < start->n_proxies; i++)
                 hash_text(context, start->proxies[i], user_info_length(start->proxies[i]));
         ok = ok == 1 && EVP_DigestUpdate(context, &start->ignore_certificate, sizeof(start->ignore_certificate)) == 1 &&
+             EVP_DigestUpdate(context, &start->check_revocation, sizeof(start->check_revocation)) == 1 &&
              EVP_DigestFinal_ex(context, ret->identity, NULL) == 1;
         EVP_MD_CTX_free(context);
         return ok ? 0 : -ENOMEM;

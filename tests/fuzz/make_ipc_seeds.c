@@ -18,7 +18,7 @@ static const struct ipc_message seeds[] = {
                                         .etag = "\"e1\"", .last_modified = "Wed, 21 Oct 2015 07:28:00 GMT", .encoding = "gzip",
                                         .origin = "https://example.org:443/a", .headers = "X-A: b\r\nX-C: d", .method = "POST", .auth_headers = "X-E: f", .credentials = "me:secret",
                                         .credentials_schemes = 3, .proxy_credentials = "me:", .proxy_schemes = 1,
-                                        .ignore_certificate = 8, .n_proxies = 2,
+                                        .ignore_certificate = 8, .check_revocation = true, .n_proxies = 2,
                                         .proxies = { "http_proxy=http://p:3128", "no_proxy=localhost" }, .n_pieces = 3,
                                         .pieces = pieces } },
         { .type = IPC_START, .start = { .id = 2, .pace = { false, 1048576 }, .whole_file = true, .url = "http://[::1]/", .n_pieces = 1, .pieces = pieces } },

@@ -477,6 +477,14 @@ class TestCertificateFlags:
         server("date", days="-1")
         server("authority", issuer="stranger")
         server("usage", usage="clientAuth")
+        server("revoked")
+        (folder / "ca.cnf").write_text("[ca]\ndefault_ca = d\n[d]\ndatabase = index\ndefault_md = sha256\n")
+        (folder / "index").write_text("")
+        ca = ("ca", "-config", "ca.cnf", "-cert", "ca.pem", "-keyfile", "ca.key")
+        openssl(*ca, "-gencrl", "-crldays", "2", "-out", "empty.crl")
+        openssl(*ca, "-revoke", "revoked.pem")
+        openssl(*ca, "-gencrl", "-crldays", "2", "-out", "current.crl")
+        openssl(*ca, "-gencrl", "-crl_lastupdate", "20200101000000Z", "-crl_nextupdate", "20200102000000Z", "-out", "old.crl")
         return folder
 
     @pytest.fixture
@@ -505,3 +513,61 @@ class TestCertificateFlags:
             process.stdin.close()
             process.wait(10)
             process.stdout.close()
+
+    @pytest.fixture
+    def serve(self, certificates):
+        processes = []
+
+        def start(name):
+            processes.append(subprocess.Popen([sys.executable, os.path.join(ROOT, "tests", "lib", "webserver.py"), "--tls",
+                                               str(certificates / f"{name}.pem"), str(certificates / f"{name}.key")],
+                                              stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True))
+            return f"https://127.0.0.1:{int(processes[-1].stdout.readline())}/data/10"
+        yield start
+        for process in processes:
+            process.stdin.close()
+            process.wait(10)
+            process.stdout.close()
+
+    @pytest.fixture
+    def check(self, tmp_path, certificates, serve):
+        """Fetches from a server by its certificate's name, checking for revocation; gives the error's name or "transferred"."""
+        lists = tmp_path / "lists.pem"
+        made = Service(BUILD, str(tmp_path / "state"), QUICK + f"CAFile={certificates}/ca.pem\nCRLFile={lists}\n")
+        urls = {}
+
+        def fetch(name, list_name, flags=1):
+            if list_name:  # another inode, as any tool makes that replaces a file
+                (tmp_path / "new").write_bytes((certificates / f"{list_name}.crl").read_bytes())
+                os.rename(tmp_path / "new", lists)
+            if name not in urls:
+                urls[name] = serve(name)
+            job = made.create("checked", [(urls[name], str(tmp_path / os.urandom(8).hex()), {})])
+            set_properties(made, job, SecurityFlags=GLib.Variant("u", flags))
+            made.job_call(job, "Resume")
+            state = made.wait_state(job, ["transferred", "error"])
+            return state if state == "transferred" else made.get(job, "Error")["Name"].split(".")[-1]
+        made.start()
+        yield fetch
+        made.stop()
+
+    def test_without_a_list_a_job_that_checks_fails_and_others_do_not(self, check):
+        assert check("good", None) == "RevocationUnknown"
+        assert check("good", None, 0) == "transferred"
+
+    def test_a_revoked_certificate_is_refused_to_those_who_check(self, check):
+        assert check("revoked", "current") == "CertificateRevoked"
+        assert check("good", "current") == "transferred"
+        assert check("revoked", "current", 0) == "transferred"
+        assert check("revoked", "current") == "CertificateRevoked"  # and no connection or session of the one before is used
+
+    def test_a_list_that_changed_is_read_again(self, check):
+        assert check("revoked", "empty") == "transferred"
+        assert check("revoked", "current") == "CertificateRevoked"
+
+    def test_a_list_that_is_too_old_says_nothing(self, check):
+        assert check("good", "old") == "RevocationUnknown"
+
+    def test_checking_does_not_forgive_another_fault(self, check):
+        assert check("name", "current") == "Certificate"
+        assert check("name", "current", 1 | self.NAME_FLAG) == "transferred"
