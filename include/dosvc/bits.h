@@ -1147,8 +1147,10 @@ EXTERN_C DOSVC_API const IID IID_IBackgroundCopyJob2;
 
 struct IBackgroundCopyJob2 : public IBackgroundCopyJob {
         /*
-         * A program to run as the owner on TRANSFERRED or ERROR when no callback took the
-         * event. Parameters: 4000 code points at most.
+         * A program, by its absolute path, to run as the owner on TRANSFERRED or ERROR when no
+         * callback took the event, again and again until it exits with 0. Parameters: 4000 code
+         * points at most, its own name first, quoted as on Windows; no shell. NULL, NULL: none.
+         * E_ACCESSDENIED where the configuration (NotifyCommands) forbids it.
          */
         virtual HRESULT STDMETHODCALLTYPE SetNotifyCmdLine(LPCWSTR Program, LPCWSTR Parameters) = 0;
 

@@ -280,6 +280,8 @@ int options_read_properties(sd_bus_message *m, struct manager_properties *ret, s
                 { "Description", OPTION_STRING, offsetof(struct manager_properties, description) },
                 { "Priority", OPTION_PRIORITY, offsetof(struct manager_properties, priority) },
                 { "NotifyFlags", OPTION_U32, offsetof(struct manager_properties, notify_flags) },
+                { "NotifyCommand", OPTION_STRING, offsetof(struct manager_properties, notify_command) },
+                { "NotifyParameters", OPTION_STRING, offsetof(struct manager_properties, notify_parameters) },
                 { "MinimumRetryDelay", OPTION_U32, offsetof(struct manager_properties, minimum_retry_delay_s) },
                 { "NoProgressTimeout", OPTION_U32, offsetof(struct manager_properties, no_progress_timeout_s) },
                 { "MaximumDownloadTime", OPTION_U32, offsetof(struct manager_properties, max_download_time_s) },

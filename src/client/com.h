@@ -55,6 +55,8 @@ HRESULT com_query(void *object, const struct com_interface *table, size_t n, REF
 HRESULT com_string_in(LPCWSTR s, size_t max, HRESULT too_long, char **ret);
 /* E_INVALIDARG: nowhere to put it. */
 HRESULT com_string_out(const char *s, LPWSTR *ret);
+/* The same; NULL for "". */
+HRESULT com_optional_string_out(const char *s, LPWSTR *ret);
 HRESULT com_hresult_from_errno(int r);
 void com_guid_from(const struct guid *from, GUID *to);
 void com_guid_to(const GUID *from, struct guid *to);

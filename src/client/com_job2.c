@@ -13,15 +13,50 @@
 
 /* ---- IBackgroundCopyJob2 ---- */
 
+/* Both are set, always: what is NULL there is none of afterwards. */
 HRESULT job_com_SetNotifyCmdLine(IBackgroundCopyJob5 *This, LPCWSTR Program, LPCWSTR Parameters) {
-        return !Program && Parameters ? E_INVALIDARG : E_NOTIMPL;
+        struct com_job *self = com_job_of(This);
+        _cleanup_free_ char *program = NULL, *parameters = NULL;
+        HRESULT hr = S_OK;
+
+        if (!Program && Parameters)
+                return E_INVALIDARG;
+        if (Program)
+                hr = com_string_in(Program, LIMIT_PATH, BG_E_STRING_TOO_LONG, &program);
+        if (SUCCEEDED(hr) && Parameters)
+                hr = com_string_in(Parameters, LIMIT_NOTIFY_PARAMETERS, BG_E_STRING_TOO_LONG, &parameters);
+        if (FAILED(hr))
+                return hr;
+        if (program && *program != '/')
+                return E_INVALIDARG; /* nothing is searched for */
+        return com_job_result(self,
+                              wire_set_properties(self->c, self->hex,
+                                                  (const struct wire_property[]){
+                                                          { .name = "NotifyCommand", .type = 's', .s = program ?: "" },
+                                                          { .name = "NotifyParameters", .type = 's', .s = parameters ?: "" },
+                                                  },
+                                                  2));
 }
 
 HRESULT job_com_GetNotifyCmdLine(IBackgroundCopyJob5 *This, LPWSTR *pProgram, LPWSTR *pParameters) {
+        struct job_record record;
+        HRESULT hr;
+
         if (!pProgram || !pParameters)
                 return E_INVALIDARG;
         *pProgram = *pParameters = NULL;
-        return E_NOTIMPL;
+        hr = com_job_read(com_job_of(This), &record);
+        if (FAILED(hr))
+                return hr;
+        hr = com_optional_string_out(record.more.notify_command, pProgram);
+        if (SUCCEEDED(hr))
+                hr = com_optional_string_out(record.more.notify_parameters, pParameters);
+        if (FAILED(hr)) {
+                CoTaskMemFree(*pProgram);
+                *pProgram = NULL;
+        }
+        job_record_done(&record);
+        return hr;
 }
 
 /* Only uploads have replies. */

@@ -280,11 +280,6 @@ HRESULT job_com_SetProxySettings(IBackgroundCopyJob5 *This, BG_JOB_PROXY_USAGE P
                                                   3));
 }
 
-/* NULL for a list that there is none of. */
-static HRESULT list_out(const char *list, LPWSTR *ret) {
-        return *list ? com_string_out(list, ret) : S_OK;
-}
-
 HRESULT job_com_GetProxySettings(IBackgroundCopyJob5 *This, BG_JOB_PROXY_USAGE *pProxyUsage, LPWSTR *pProxyList,
                                  LPWSTR *pProxyBypassList) {
         struct job_record record;
@@ -298,9 +293,9 @@ HRESULT job_com_GetProxySettings(IBackgroundCopyJob5 *This, BG_JOB_PROXY_USAGE *
         if (FAILED(hr))
                 return hr;
         *pProxyUsage = (BG_JOB_PROXY_USAGE) record.more.proxy_usage;
-        hr = list_out(record.more.proxy_list, pProxyList);
+        hr = com_optional_string_out(record.more.proxy_list, pProxyList);
         if (SUCCEEDED(hr))
-                hr = list_out(record.more.proxy_bypass, pProxyBypassList);
+                hr = com_optional_string_out(record.more.proxy_bypass, pProxyBypassList);
         if (FAILED(hr)) {
                 CoTaskMemFree(*pProxyList);
                 *pProxyList = NULL;

@@ -28,6 +28,13 @@ HRESULT com_query(void *object, const struct com_interface *table, size_t n, REF
         return S_OK;
 }
 
+HRESULT com_optional_string_out(const char *s, LPWSTR *ret) {
+        if (*s)
+                return com_string_out(s, ret);
+        *ret = NULL;
+        return S_OK;
+}
+
 HRESULT com_hresult_from_errno(int r) {
         switch (-r) {
         case 0:

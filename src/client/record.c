@@ -290,6 +290,8 @@ static const struct field job_fields[] = {
         JOB_FIELD("FilesTotal", FIELD_U64, files_total),
         JOB_FIELD("FilesTransferred", FIELD_U64, files_transferred),
         JOB_MORE("Started", FIELD_BOOL, started),
+        JOB_MORE("NotifyCommand", FIELD_STRING, notify_command),
+        JOB_MORE("NotifyParameters", FIELD_STRING, notify_parameters),
         JOB_MORE("CustomHeaders", FIELD_STRING, custom_headers),
         JOB_MORE("CustomHeadersWriteOnly", FIELD_BOOL, custom_headers_write_only),
         JOB_MORE("Credentials", FIELD_U32, credentials),
@@ -322,7 +324,16 @@ static const dosvc_job_info no_job = {
         .bytes_total = DOSVC_UNKNOWN,
 };
 
-static const struct job_record_more no_more = { .custom_headers = "", .http_method = "GET", .proxy_list = "", .proxy_bypass = "", .max_download_size = DOSVC_UNKNOWN, .notification_interval_ms = 500 };
+static const struct job_record_more no_more = {
+        .notify_command = "",
+        .notify_parameters = "",
+        .custom_headers = "",
+        .http_method = "GET",
+        .proxy_list = "",
+        .proxy_bypass = "",
+        .max_download_size = DOSVC_UNKNOWN,
+        .notification_interval_ms = 500,
+};
 
 static const char *instance_name(bool is_system) {
         return is_system ? "system" : "user";

@@ -26,6 +26,7 @@ struct job_record {
                 int started; /* resumed or started at least once */
                 const char *custom_headers; /* "": none, or not to be read */
                 int custom_headers_write_only;
+                const char *notify_command, *notify_parameters; /* "": none */
                 uint32_t credentials; /* which there are, as Job1.Credentials */
                 const char *http_method;
                 uint32_t security_flags;

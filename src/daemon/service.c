@@ -22,6 +22,7 @@
 #include "daemon/tuning.h"
 #include "daemon/watchdog.h"
 #include "manager/manager_loop.h"
+#include "program/runner_process.h"
 #include "transfer/engine_process.h"
 
 #define STOP_TIMEOUT_USEC (10 * USEC_PER_SEC)
@@ -35,6 +36,7 @@ struct service {
         struct store *store;
         struct files *files;
         struct engine *engine;
+        struct runner *runner;
         struct manager *manager;
         struct manager_loop *loop;
         struct bus_server *bus;
@@ -164,7 +166,7 @@ static int on_idle_timeout(sd_event_source *source _unused_, uint64_t usec _unus
 
         if (!service_is_idle(service) || service->stopping)
                 return 0;
-        if (!manager_is_quiet(service->manager))
+        if (!manager_is_quiet(service->manager) || manager_owes_commands(service->manager))
                 return arm_idle_timer(service);
         log_info("stopping: idle");
         service_stop(service);
@@ -325,11 +327,27 @@ static int make_engine(struct service *service) {
         return engine_process_new(service->event, &config, &clock_system, &service->engine);
 }
 
+static int make_runner(struct service *service) {
+        _cleanup_free_ char *helper = NULL;
+        int r;
+
+        r = programs_find("dosvc-notify", &helper);
+        if (r < 0)
+                return r;
+        r = runner_process_new(service->event, helper, &service->runner);
+        if (r >= 0)
+                r = runner_process_share(service->runner, "HOME", getenv("HOME"));
+        if (r >= 0)
+                r = runner_process_share(service->runner, "XDG_RUNTIME_DIR", getenv("XDG_RUNTIME_DIR"));
+        return r;
+}
+
 static int make_manager(struct service *service) {
         const struct settings *settings = service->config.settings;
         struct manager_config config = { .store = service->store,
                                          .files = service->files,
                                          .engine = service->engine,
+                                         .runner = service->runner,
                                          .clock = &clock_system,
                                          .limits = tuning_make_limits(settings) };
         int r;
@@ -386,6 +404,8 @@ static int make_parts(struct service *service) {
         if (r >= 0)
                 r = make_engine(service);
         if (r >= 0)
+                r = make_runner(service);
+        if (r >= 0)
                 r = make_manager(service);
         return r;
 }
@@ -405,6 +425,8 @@ static int open_doors(struct service *service) {
                                    service->config.default_state_dir, &address);
         if (r >= 0)
                 r = state_lock_publish(service->config.lock_fd, address);
+        if (r >= 0)
+                r = runner_process_share(service->runner, "DOSVC_ADDRESS", address); /* so that dosvc(1) finds this very service */
         if (r < 0)
                 return r;
         log_info("ready at %s", address);
@@ -454,6 +476,7 @@ struct service *service_free(struct service *service) {
         manager_free(service->manager);
         bus_server_free(service->bus);
         engine_free(service->engine);
+        runner_free(service->runner);
         /* A hung mount must not hold us back. */
         abandon = service->files && files_outstanding(service->files) > 0;
         files_free(service->files, abandon);

@@ -31,6 +31,8 @@ struct manager_limits tuning_make_limits(const struct settings *settings) {
                 limits.cache_hosts = settings_get_text(settings, SETTING_DOCacheHost);
         limits.cache_fallback_foreground_usec = settings_get(settings, SETTING_DODelayCacheServerFallbackForeground) * USEC_PER_SEC;
         limits.cache_fallback_background_usec = settings_get(settings, SETTING_DODelayCacheServerFallbackBackground) * USEC_PER_SEC;
+        limits.notify_commands = settings_get(settings, SETTING_NotifyCommands) != 0;
+        limits.notify_command_timeout_usec = settings_get(settings, SETTING_NotifyCommandTimeout) * USEC_PER_SEC;
         limits.engine.max_connections_per_owner = (unsigned) settings_get(settings, SETTING_MaxConnectionsPerOwner);
         limits.foreground_rate = settings_get(settings, SETTING_DOMaxForegroundDownloadBandwidth) * BYTES_PER_KB;
         limits.background_rate = settings_get(settings, SETTING_DOMaxBackgroundDownloadBandwidth) * BYTES_PER_KB;

@@ -161,6 +161,8 @@ struct job *job_free(struct job *job) {
                         secret_done(&job->credentials[i][j]);
         secret_done(&job->proxy_list);
         free(job->proxy_bypass);
+        free(job->notify_command);
+        free(job->notify_parameters);
         secret_done(&job->proxy_environment);
         free(job);
         return NULL;
@@ -335,6 +337,34 @@ int job_set_notify_flags(struct job *job, uint32_t flags, uint64_t now_usec) {
         if (flags & ~allowed)
                 return ERROR_NOT_IMPLEMENTED;
         job->notify_flags = flags;
+        job->modified_usec = now_usec;
+        return 0;
+}
+
+int job_set_notify_command(struct job *job, const char *program, const char *parameters, uint64_t now_usec) {
+        _cleanup_free_ char *new_program = NULL, *new_parameters = NULL; /* what comes in may be the job's own text */
+        int r = 0;
+
+        program = program ?: job->notify_command ?: "";
+        parameters = parameters ?: *program && job->notify_parameters ? job->notify_parameters : "";
+        if (*program && (*program != '/' || !utf8_is_valid(program, SIZE_MAX)))
+                return ERROR_INVALID_NAME;
+        if (strlen(program) > LIMIT_PATH)
+                return ERROR_NAME_TOO_LONG;
+        if ((!*program && *parameters) || !utf8_is_valid(parameters, SIZE_MAX))
+                return ERROR_INVALID_ARGUMENT;
+        if (utf8_length(parameters) > LIMIT_NOTIFY_PARAMETERS)
+                return ERROR_STRING_TOO_LONG;
+        if (*program)
+                r = strdup_to(&new_program, program);
+        if (r == 0 && *parameters)
+                r = strdup_to(&new_parameters, parameters);
+        if (r < 0)
+                return r;
+        free(job->notify_command);
+        free(job->notify_parameters);
+        job->notify_command = TAKE_PTR(new_program);
+        job->notify_parameters = TAKE_PTR(new_parameters);
         job->modified_usec = now_usec;
         return 0;
 }

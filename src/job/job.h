@@ -191,6 +191,8 @@ struct job {
         enum job_priority priority;
         uint32_t notify_flags;
         uint32_t notify_due; /* JOB_NOTIFY_TRANSFERRED or _ERROR that no callback has taken with S_OK yet; stored */
+        char *notify_command;    /* program that is run for these two where no callback takes them, or NULL */
+        char *notify_parameters; /* one line (src/program), or NULL */
         uint32_t minimum_retry_delay_s;
         uint32_t no_progress_timeout_s;
         uint32_t max_download_time_s; /* of transferring; see job_pace.moved_usec */
@@ -357,6 +359,9 @@ int job_set_name(struct job *job, const char *name, uint64_t now_usec);
 int job_set_description(struct job *job, const char *description, uint64_t now_usec);
 int job_set_priority(struct job *job, uint32_t priority, uint64_t now_usec); /* outside the enum: ERROR_NOT_IMPLEMENTED; see also job_set_http_method() */
 int job_set_notify_flags(struct job *job, uint32_t flags, uint64_t now_usec); /* bad bits: ERROR_NOT_IMPLEMENTED */
+/* Each NULL: leave as it is; "": none. Without a program there are no parameters. ERROR_INVALID_NAME: no absolute path; _NAME_TOO_LONG,
+ * _STRING_TOO_LONG. */
+int job_set_notify_command(struct job *job, const char *program, const char *parameters, uint64_t now_usec);
 int job_set_minimum_retry_delay(struct job *job, uint32_t seconds, uint64_t now_usec); /* clamped to at least 5 s */
 int job_set_no_progress_timeout(struct job *job, uint32_t seconds, uint64_t now_usec);
 /* Some secret of the job could not be read back (base/secret.h): it cannot do what it was told until that is set anew. */

@@ -111,6 +111,8 @@ static int apply_properties(struct job *job, const struct manager_properties *p,
                 r = job_set_priority(job, (uint32_t) p->priority, now);
         if (r == 0 && p->notify_flags >= 0)
                 r = job_set_notify_flags(job, (uint32_t) p->notify_flags, now);
+        if (r == 0 && (p->notify_command || p->notify_parameters))
+                r = job_set_notify_command(job, p->notify_command, p->notify_parameters, now);
         if (r == 0 && p->minimum_retry_delay_s >= 0)
                 r = job_set_minimum_retry_delay(job, (uint32_t) p->minimum_retry_delay_s, now);
         if (r == 0 && p->no_progress_timeout_s >= 0)
@@ -186,23 +188,30 @@ void manager_set_properties(struct manager *m, struct job *job, const struct man
 
         if (!manager_command_allowed(m, job, JOB_COMMAND_SET, reply))
                 return;
+        if (!manager_allows_commands(m) && properties->notify_command && *properties->notify_command) {
+                manager_refuse(reply, &job->id, ERROR_ACCESS_DENIED, "The configuration (NotifyCommands) does not allow it.");
+                return;
+        }
         r = judge_files(job, properties);
         if (r == 0)
                 r = job_new(&job->id, job->owner, job->family, "", now, &scratch);
         if (r == 0) {
                 scratch->resumed = job->resumed;
                 scratch->on_demand = job->on_demand;
-                r = job->http_method ? strdup_to(&scratch->http_method, job->http_method) : 0;
+                r = strdup_to(&scratch->http_method, job->http_method);
         }
-        if (r == 0) {
+        if (r == 0)
+                r = strdup_to(&scratch->notify_command, job->notify_command);
+        if (r == 0)
                 r = apply_properties(scratch, properties, now);
-        }
         if (r == 0)
                 r = apply_properties(job, properties, now);
         if (r != 0) {
                 manager_refuse(reply, &job->id, r, "");
                 return;
         }
+        if (properties->notify_command)
+                job_run(job)->command.retry = (struct notify_retry) {};
         if (properties->is_volatile >= 0)
                 manager_bind_job(m, job, job->is_volatile ? properties->client : NULL);
         manager_save_job(m, job);

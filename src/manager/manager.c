@@ -17,6 +17,8 @@ const struct manager_limits manager_limits_default = {
         .checkpoint_interval_usec = 5 * USEC_PER_SEC,
         .connect_timeout_usec = 30 * USEC_PER_SEC,
         .stall_timeout_usec = 60 * USEC_PER_SEC,
+        .notify_commands = true,
+        .notify_command_timeout_usec = 15 * USEC_PER_MINUTE,
         .engine = { .max_connections_per_owner = 64, .max_connections_per_host = 6 },
 };
 
@@ -31,9 +33,11 @@ int manager_new(const struct manager_config *config, struct manager **ret) {
                 .store = config->store,
                 .files = config->files,
                 .engine = config->engine,
+                .runner = config->runner,
                 .clock = config->clock,
                 .limits = config->limits,
                 .next_request = 1,
+                .next_command = 1,
                 .max_file_runs = config->limits.files_in_flight,
                 .pace_due = USEC_INFINITY,
                 .changed_at = USEC_INFINITY,
@@ -44,6 +48,8 @@ int manager_new(const struct manager_config *config, struct manager **ret) {
         if (r < 0)
                 return r;
         engine_set_events(m->engine, &manager_engine_events, m);
+        if (m->runner)
+                runner_set_events(m->runner, &manager_runner_events, m);
         r = engine_set_limits(m->engine, &m->limits.engine);
         if (r < 0)
                 return r;
@@ -61,6 +67,7 @@ void manager_set_limits(struct manager *m, const struct manager_limits *limits, 
         if (engine_set_limits(m->engine, &m->limits.engine) < 0)
                 log_debug("the transfer process learns of its limits when it is started the next time");
         manager_pace_changed(m);
+        manager_notify_wake(m, 0); /* commands may be allowed now */
 }
 
 void manager_set_events(struct manager *m, const struct manager_events *events, void *userdata) {
@@ -178,6 +185,8 @@ struct manager *manager_free(struct manager *m) {
                 return NULL;
         if (m->engine)
                 engine_set_events(m->engine, NULL, NULL);
+        if (m->runner)
+                runner_set_events(m->runner, NULL, NULL);
         manager_drop_all(m);
         manager_drop_group(m);
         schedule_free(m->schedule);
@@ -536,6 +545,10 @@ int manager_start(struct manager *m) {
         if (r < 0)
                 return r;
         sweep_directories(m);
+        if (m->jobs) {
+                m->commands_at = u64_add_saturated(manager_boottime(m), NOTIFY_COMMAND_GRACE_USEC);
+                manager_notify_wake(m, m->commands_at);
+        }
         return 0;
 }
 

@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "files/files.h"
 #include "job/job.h"
+#include "program/runner.h"
 #include "schedule/schedule.h"
 #include "store/store.h"
 #include "transfer/engine.h"
@@ -38,6 +39,8 @@ struct manager_limits {
         uint64_t cache_fallback_foreground_usec; /* how long cache servers in trouble are asked again before the file's own URL is */
         uint64_t cache_fallback_background_usec;
         struct engine_limits engine;
+        bool notify_commands; /* jobs may name them */
+        uint64_t notify_command_timeout_usec;
         uint64_t foreground_rate; /* bytes per second of all foreground jobs together, 0: no limit */
         uint64_t background_rate;
 };
@@ -54,9 +57,10 @@ struct manager_events {
 };
 
 struct manager_config {
-        struct store *store;   /* all four are borrowed */
+        struct store *store;   /* all five are borrowed */
         struct files *files;
         struct engine *engine;
+        struct runner *runner; /* NULL: as if limits.notify_commands were false */
         const struct clock *clock;
         struct schedule_config schedule;
         struct manager_limits limits;
@@ -149,6 +153,8 @@ struct manager_properties { /* NULL, -1: leave as it is */
         const char *description;
         int64_t priority;
         int64_t notify_flags;
+        const char *notify_command; /* "": none, and no parameters */
+        const char *notify_parameters;
         int64_t minimum_retry_delay_s;
         int64_t no_progress_timeout_s;
         int64_t max_download_time_s;
@@ -253,3 +259,20 @@ void manager_set_notifier(struct manager *manager, struct job *job, const struct
 void *manager_get_notifier(const struct manager *manager, const struct job *job);
 /* The program answered. @ok false (or it vanished): delivered again with growing delay. */
 void manager_notified(struct manager *manager, const struct guid *id, uint32_t event, bool ok);
+
+/* ---- commands that jobs name for that (BITS: SetNotifyCmdLine) ---- */
+enum notify_command_state {
+        NOTIFY_COMMAND_NONE,      /* there is none */
+        NOTIFY_COMMAND_READY,     /* nothing is due */
+        NOTIFY_COMMAND_WAITING,   /* for a callback to fail, its next try, or a place among those that run */
+        NOTIFY_COMMAND_RUNNING,
+        NOTIFY_COMMAND_GIVEN_UP,  /* LIMIT_NOTIFY_TRIES */
+        NOTIFY_COMMAND_FORBIDDEN, /* the configuration does not allow it (any more) */
+};
+enum notify_command_state manager_notify_command_state(const struct manager *manager, const struct job *job);
+const char *manager_notify_command_state_name(enum notify_command_state state);
+/* How often it failed for the event that is due, and how the last one ended ("" before that); since the service started. */
+unsigned manager_notify_command_failures(const struct manager *manager, const struct job *job);
+const char *manager_notify_command_result(const struct manager *manager, const struct job *job);
+/* Some command runs, or is to run: whoever leaves when there is nothing to do has to stay. */
+bool manager_owes_commands(const struct manager *manager);

@@ -6,11 +6,11 @@
 #include "base/log.h"
 #include "manager/private.h"
 
-static void wake_at(struct manager *m, uint64_t at) {
+void manager_notify_wake(struct manager *m, uint64_t at) {
         m->notify_at = MIN(m->notify_at, at);
 }
 
-static bool is_wanted(const struct job *job, uint32_t event) {
+bool manager_notice_is_wanted(const struct job *job, uint32_t event) {
         return (job->notify_flags & event) && !(job->notify_flags & JOB_NOTIFY_DISABLE);
 }
 
@@ -18,10 +18,10 @@ static bool is_about_a_file(uint32_t event) {
         return event & (JOB_NOTIFY_FILE_TRANSFERRED | JOB_NOTIFY_FILE_RANGES_TRANSFERRED);
 }
 
-static bool may_go(struct manager *m, const struct notify_retry *retry) {
+bool manager_notify_may_go(struct manager *m, const struct notify_retry *retry) {
         if (retry->at <= manager_boottime(m))
                 return true;
-        wake_at(m, retry->at);
+        manager_notify_wake(m, retry->at);
         return false;
 }
 
@@ -71,23 +71,24 @@ static struct manager_notice next_notice(struct manager *m, struct job_run *run)
         struct notify_state *notify = &run->notify;
         struct job_file *file = NULL;
 
-        if (is_wanted(job, JOB_NOTIFY_FILE_TRANSFERRED) && job->n_files_notify_due > 0 && may_go(m, &notify->file_retry))
+        if (manager_notice_is_wanted(job, JOB_NOTIFY_FILE_TRANSFERRED) && job->n_files_notify_due > 0 &&
+            manager_notify_may_go(m, &notify->file_retry))
                 file = next_due_file(run);
         if (file)
                 return (struct manager_notice) { .event = JOB_NOTIFY_FILE_TRANSFERRED, .file = file };
-        if (is_wanted(job, JOB_NOTIFY_FILE_RANGES_TRANSFERRED) && may_go(m, &notify->file_retry))
+        if (manager_notice_is_wanted(job, JOB_NOTIFY_FILE_RANGES_TRANSFERRED) && manager_notify_may_go(m, &notify->file_retry))
                 file = next_untold_file(run);
         if (file)
                 return (struct manager_notice) {
                         .event = JOB_NOTIFY_FILE_RANGES_TRANSFERRED, .file = file, .ranges = &notify->told
                 };
         for (uint32_t event = JOB_NOTIFY_ERROR; event != 0; event >>= 1) /* JOB_NOTIFY_TRANSFERRED is the bit below */
-                if ((job->notify_due & event) && is_wanted(job, event) && may_go(m, &notify->job_retry))
+                if ((job->notify_due & event) && manager_notice_is_wanted(job, event) && manager_notify_may_go(m, &notify->job_retry))
                         return (struct manager_notice) { .event = event };
         return (struct manager_notice) {};
 }
 
-void manager_notify(struct manager *m, struct job *job) {
+static void call_back(struct manager *m, struct job *job) {
         struct job_run *run = job_run(job);
         struct notify_state *notify = &run->notify;
         struct manager_notice notice;
@@ -96,7 +97,8 @@ void manager_notify(struct manager *m, struct job *job) {
             (job->notify_due == 0 && job->n_files_notify_due == 0 && !job->on_demand))
                 return;
         if (manager_job_is_dirty(m, job)) {
-                wake_at(m, u64_add_saturated(manager_boottime(m), DIRTY_POLL_USEC)); /* or the commit's change event comes first */
+                /* or the commit's change event comes first */
+                manager_notify_wake(m, u64_add_saturated(manager_boottime(m), DIRTY_POLL_USEC));
                 return;
         }
         notice = next_notice(m, run);
@@ -107,16 +109,21 @@ void manager_notify(struct manager *m, struct job *job) {
         notify->notifier->deliver(notify->userdata, job, &notice);
 }
 
+void manager_notify(struct manager *m, struct job *job) {
+        call_back(m, job);
+        manager_notify_command(m, job);
+}
+
 void manager_notify_modified(struct manager *m, struct job *job) {
         struct notify_state *notify = &job_run(job)->notify;
 
-        if (!notify->notifier || !is_wanted(job, JOB_NOTIFY_MODIFICATION))
+        if (!notify->notifier || !manager_notice_is_wanted(job, JOB_NOTIFY_MODIFICATION))
                 return;
         if (!notify->modified) {
                 notify->modified = true;
                 notify->modified_at = u64_add_saturated(manager_boottime(m), job->notification_interval_ms * USEC_PER_MSEC);
         }
-        wake_at(m, notify->modified_at);
+        manager_notify_wake(m, notify->modified_at);
 }
 
 void manager_notify_turn(struct manager *m) {
@@ -128,15 +135,14 @@ void manager_notify_turn(struct manager *m) {
         m->notify_at = USEC_INFINITY;
         DL_FOREACH_SAFE(m->jobs, run, tmp) {
                 struct notify_state *notify = &run->notify;
+                bool modified = notify->notifier && notify->modified;
 
-                if (!notify->notifier)
-                        continue;
-                if (notify->modified && notify->modified_at <= now && !manager_job_is_dirty(m, run->job)) {
+                if (modified && notify->modified_at <= now && !manager_job_is_dirty(m, run->job)) {
                         notify->modified = false;
                         notify->notifier->deliver(notify->userdata, run->job,
                                                   &(struct manager_notice){ .event = JOB_NOTIFY_MODIFICATION });
-                } else if (notify->modified)
-                        wake_at(m, MAX(notify->modified_at, now + DIRTY_POLL_USEC));
+                } else if (modified)
+                        manager_notify_wake(m, MAX(notify->modified_at, now + DIRTY_POLL_USEC));
                 manager_notify(m, run->job);
         }
 }
@@ -150,8 +156,7 @@ void manager_set_notifier(struct manager *m, struct job *job, const struct manag
                 .userdata = userdata,
                 .modified_at = USEC_INFINITY,
         };
-        if (notifier)
-                manager_notify(m, job);
+        manager_notify(m, job); /* without one it is the command's turn */
 }
 
 void *manager_get_notifier(const struct manager *m _unused_, const struct job *job) {
@@ -172,12 +177,12 @@ static void taken(struct manager *m, struct job *job, uint32_t event, uint32_t i
         manager_save_file_quietly(m, job->files[index]);
 }
 
-static void refused(struct manager *m, struct notify_retry *retry) {
+void manager_notify_refused(struct manager *m, struct notify_retry *retry, uint64_t least_usec) {
         uint64_t delay = NOTIFY_RETRY_FIRST_USEC << MIN(retry->failures, 16U);
 
         retry->failures++;
-        retry->at = u64_add_saturated(manager_boottime(m), MIN(delay, NOTIFY_RETRY_MAX_USEC));
-        wake_at(m, retry->at);
+        retry->at = u64_add_saturated(manager_boottime(m), MAX(MIN(delay, NOTIFY_RETRY_MAX_USEC), least_usec));
+        manager_notify_wake(m, retry->at);
 }
 
 void manager_notified(struct manager *m, const struct guid *id, uint32_t event, bool ok) {
@@ -200,6 +205,6 @@ void manager_notified(struct manager *m, const struct guid *id, uint32_t event, 
                 *retry = (struct notify_retry) {};
                 taken(m, run->job, event, notify->in_flight_file);
         } else
-                refused(m, retry);
+                manager_notify_refused(m, retry, 0);
         manager_notify(m, run->job);
 }

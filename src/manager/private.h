@@ -24,6 +24,7 @@
 #define DIRTY_POLL_USEC (10 * USEC_PER_MSEC) /* a notice waits for a commit */
 #define NOTIFY_RETRY_FIRST_USEC (1 * USEC_PER_SEC)
 #define NOTIFY_RETRY_MAX_USEC (10 * USEC_PER_MINUTE)
+#define NOTIFY_COMMAND_GRACE_USEC (3 * USEC_PER_SEC) /* after a start: clients come back, and their callbacks are first */
 #define CHECKPOINT_MIN_GAP_USEC (200 * USEC_PER_MSEC)
 #define STORE_RETRY_USEC (5 * USEC_PER_SEC)
 #define FINISHED_JOBS_KEPT 256    /* for getters on pointers that programs still hold */
@@ -90,6 +91,15 @@ struct notify_state {
         uint64_t modified_at;     /* when it may go out, CLOCK_BOOTTIME */
 };
 
+/* notify_command.c; outlives registrations of callbacks */
+struct notify_command {
+        uint64_t id;               /* of the one that runs, 0: none */
+        uint32_t event;            /* that it was told */
+        uint64_t event_since_usec; /* which entering of the state that was, and what @retry counts for */
+        struct notify_retry retry;
+        char result[64];           /* how the last one ended */
+};
+
 /* A share of a rate and what is made of it (pace.c). */
 struct paced {
         struct share share;
@@ -119,6 +129,7 @@ struct job_run {
         bool pump_again;       /* something became startable while the pump ran */
         struct job_op *op;
         struct notify_state notify;
+        struct notify_command command;
         const void *client;    /* whose volatile job it is, NULL: nobody's (any more) */
         struct job_run *client_prev, *client_next; /* manager->bound */
         struct source_host *source_hosts; /* sources.c: what was learned of servers, by host; never stored */
@@ -183,6 +194,7 @@ struct manager {
         struct store *store;
         struct files *files;
         struct engine *engine;
+        struct runner *runner;
         const struct clock *clock;
         struct schedule *schedule;
         struct manager_limits limits;
@@ -224,6 +236,12 @@ struct manager {
         uint64_t changed_at;            /* when the coalesced ones go out, CLOCK_BOOTTIME */
         uint64_t checkpoint_at_monotonic; /* no checkpoint is due before: most turns need not look at every file */
         uint64_t notify_at;             /* earliest retry or modification */
+        struct running_command {
+                uint64_t id;            /* 0: this place is free */
+                struct guid job;
+        } commands[LIMIT_NOTIFY_COMMANDS];
+        uint64_t next_command;
+        uint64_t commands_at;           /* none is started before, CLOCK_BOOTTIME */
         bool schedule_dirty;
         bool stopping;
         unsigned n_checks;              /* creates and adds that wait for files_check */
@@ -336,6 +354,15 @@ void manager_orphan_op(struct job_run *run);
 void manager_notify(struct manager *m, struct job *job);     /* hands over what is due and may go now */
 void manager_notify_modified(struct manager *m, struct job *job);
 void manager_notify_turn(struct manager *m);
+bool manager_notice_is_wanted(const struct job *job, uint32_t event);
+void manager_notify_wake(struct manager *m, uint64_t at);    /* manager_notify_turn() looks at all jobs then */
+bool manager_notify_may_go(struct manager *m, const struct notify_retry *retry); /* else it has the turn called in time */
+void manager_notify_refused(struct manager *m, struct notify_retry *retry, uint64_t least_usec);
+
+/* notify_command.c */
+bool manager_allows_commands(const struct manager *m);
+void manager_notify_command(struct manager *m, struct job *job); /* starts it if it is due and may go now */
+extern const struct runner_events manager_runner_events;
 
 /* integrity.c: what guards content beyond a digest */
 /* Are the two texts what src/content understands? NULL and "": there is none. 0, an error code with a sentence, or -ENOMEM. */

@@ -30,6 +30,9 @@
 #define LIMIT_PIECE_BYTES (64 * 1024 * 1024) /* what a bad byte costs to fetch again, and what no checkpoint covers yet */
 #define LIMIT_ENCRYPTION_BUFFER_MIN 1024
 #define LIMIT_ENCRYPTION_BUFFER (16 * 1024 * 1024) /* bytes; two of them in memory */
+#define LIMIT_NOTIFY_PARAMETERS 4000 /* code points; BITS: SetNotifyCmdLine. The program's path has LIMIT_PATH */
+#define LIMIT_NOTIFY_COMMANDS 4     /* that run at once; BITS: notifications at once for one user */
+#define LIMIT_NOTIFY_TRIES 50       /* of one command for one event; 6 to 8 hours, then only a callback is told */
 #define LIMIT_FILES_PER_CALL 1000   /* files in one AddFiles/CreateJob message; larger jobs take several calls */
 #define LIMIT_PAGE 1000             /* rows in one page of a list */
 #define LIMIT_ERROR_TEXT 512        /* bytes of a detail text that travels with an error */

@@ -41,6 +41,7 @@ extern const struct field_table history_fields;
 
 #define STORE_NAME_BYTES (4 * LIMIT_DISPLAY_NAME)      /* a code point has at most four bytes */
 #define STORE_DESCRIPTION_BYTES (4 * LIMIT_DESCRIPTION)
+#define STORE_NOTIFY_PARAMETERS_BYTES (4 * LIMIT_NOTIFY_PARAMETERS)
 #define STORE_FILE_ID_BYTES LIMIT_URL
 #define STORE_HISTORY_URL_BYTES (2 * LIMIT_URL)        /* redacting may make it longer */
 
@@ -58,6 +59,8 @@ extern const struct field_table history_fields;
         X(priority, U32, priority, _JOB_PRIORITY_MAX - 1)                        \
         X(notify_flags, U32, notify_flags, JOB_NOTIFY_ALL)                       \
         X(notify_due, U32, notify_due, JOB_NOTIFY_ALL)                           \
+        X(notify_command, BYTES_OR_NULL, notify_command, LIMIT_PATH)             \
+        X(notify_parameters, BYTES_OR_NULL, notify_parameters, STORE_NOTIFY_PARAMETERS_BYTES) \
         X(minimum_retry_delay_s, U32, minimum_retry_delay_s, UINT32_MAX)         \
         X(no_progress_timeout_s, U32, no_progress_timeout_s, UINT32_MAX)         \
         X(max_download_time_s, U32, max_download_time_s, UINT32_MAX)             \

@@ -30,6 +30,8 @@ const struct schema_version schema_versions[] = {
           "  priority INTEGER NOT NULL,"
           "  notify_flags INTEGER NOT NULL,"
           "  notify_due INTEGER NOT NULL,"
+          "  notify_command BLOB,"
+          "  notify_parameters BLOB,"
           "  minimum_retry_delay_s INTEGER NOT NULL,"
           "  no_progress_timeout_s INTEGER NOT NULL,"
           "  max_download_time_s INTEGER NOT NULL,"

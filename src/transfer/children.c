@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <sys/epoll.h>
 #include <sys/pidfd.h>
@@ -13,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/fds.h"
+#include "base/process.h"
 #include "ipc/channel.h"
 
 #define FIRST_FREE_FD 16        /* above every number that a child gets, so that no dup2() of the list hits a source of a later one */
@@ -35,61 +35,17 @@ struct children {
         void *userdata;
 };
 
-/* Standard streams to /dev/null but stderr, @fds to 3…, everything above closed. */
-static int prepare_files(posix_spawn_file_actions_t *actions, const int *fds, int n_fds) {
-        int r;
-
-        r = posix_spawn_file_actions_addopen(actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-        if (r == 0)
-                r = posix_spawn_file_actions_addopen(actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
-        for (int i = 0; r == 0 && i < n_fds; i++)
-                r = posix_spawn_file_actions_adddup2(actions, fds[i], 3 + i);
-        if (r == 0)
-                r = posix_spawn_file_actions_addclosefrom_np(actions, 3 + n_fds);
-        return -r;
-}
-
-/* No signal of ours is blocked or ignored there, and Ctrl-C at the service's terminal is not for them. */
-static int prepare_attributes(posix_spawnattr_t *attributes) {
-        sigset_t none, all;
-        int r;
-
-        sigemptyset(&none);
-        sigfillset(&all);
-        r = posix_spawnattr_setsigmask(attributes, &none);
-        if (r == 0)
-                r = posix_spawnattr_setsigdefault(attributes, &all);
-        if (r == 0)
-                r = posix_spawnattr_setpgroup(attributes, 0);
-        if (r == 0)
-                r = posix_spawnattr_setflags(attributes,
-                                             POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
-        return -r;
-}
-
-static int spawn_program(const char *program, char *const argv[], const int *fds, int n_fds, pid_t *ret_pid) {
-        /* Nothing is inherited: no SSLKEYLOGFILE, no *_proxy, no LD_PRELOAD, no LOCALDOMAIN. */
+/* Standard error stays ours. Nothing is inherited: no SSLKEYLOGFILE, no *_proxy, no LD_PRELOAD, no LOCALDOMAIN. */
+static int spawn_child(const char *program, char *const argv[], const int *fds, int n_fds, pid_t *ret_pid) {
         char *const environment[] = { (char *) "PATH=/usr/bin:/bin", (char *) "LANG=C.UTF-8", NULL };
-        posix_spawn_file_actions_t actions;
-        posix_spawnattr_t attributes;
-        int r;
 
-        r = -posix_spawn_file_actions_init(&actions);
-        if (r < 0)
-                return r;
-        r = -posix_spawnattr_init(&attributes);
-        if (r < 0) {
-                (void) posix_spawn_file_actions_destroy(&actions);
-                return r;
-        }
-        r = prepare_files(&actions, fds, n_fds);
-        if (r == 0)
-                r = prepare_attributes(&attributes);
-        if (r == 0)
-                r = -posix_spawn(ret_pid, program, &actions, &attributes, argv, environment);
-        (void) posix_spawnattr_destroy(&attributes);
-        (void) posix_spawn_file_actions_destroy(&actions);
-        return r;
+        return process_spawn(&(struct process_spawn) {
+                        .program = program,
+                        .arguments = argv,
+                        .environment = environment,
+                        .fds = fds,
+                        .n_fds = n_fds,
+                }, ret_pid);
 }
 
 static int raise_fd(int *fd) {
@@ -127,13 +83,13 @@ static int spawn_transfer(const struct children_config *config, int core_fd, int
                 return r;
         if (config->verbose)
                 argv[n++] = (char *) "--verbose";
-        return spawn_program(config->transfer_program, argv, fds, 2, ret_pid);
+        return spawn_child(config->transfer_program, argv, fds, 2, ret_pid);
 }
 
 static int spawn_resolve(const struct children_config *config, int transfer_fd, pid_t *ret_pid) {
         char *argv[] = { (char *) "dosvc-resolve", config->verbose ? (char *) "--verbose" : NULL, NULL };
 
-        return spawn_program(config->resolve_program, argv, &transfer_fd, 1, ret_pid);
+        return spawn_child(config->resolve_program, argv, &transfer_fd, 1, ret_pid);
 }
 
 /* Return: true if it is reaped. */

@@ -184,6 +184,66 @@ void harness_serve(struct harness *h, struct fake_request *r, uint64_t size) {
         harness_pump(h);
 }
 
+/* ---- the runner ---- */
+
+static void runner_fake_set_events(struct runner *runner, const struct runner_events *events, void *userdata) {
+        struct harness *h = CONTAINER_OF(runner, struct harness, runner);
+
+        h->runner_events = events;
+        h->runner_userdata = userdata;
+}
+
+static int runner_fake_start(struct runner *runner, const struct runner_request *request) {
+        struct harness *h = CONTAINER_OF(runner, struct harness, runner);
+        struct fake_command *command;
+        size_t n;
+
+        if (h->runner_refuses)
+                return -h->runner_refuses;
+        n = harness_commands(h);
+        assert_true(n < ELEMENTSOF(h->commands));
+        command = &h->commands[n];
+        command->id = request->id;
+        n = (size_t) snprintf(command->line, sizeof(command->line), "%s", request->program);
+        for (size_t i = 0; request->arguments[i]; i++)
+                n += (size_t) snprintf(command->line + n, sizeof(command->line) - n, " [%s]", request->arguments[i]);
+        for (size_t i = 0; request->environment[i]; i++)
+                n += (size_t) snprintf(command->line + n, sizeof(command->line) - n, " {%s}", request->environment[i]);
+        assert_true(n < sizeof(command->line));
+        h->n_commands++;
+        log_line(h, "run %s", request->program);
+        return 0;
+}
+
+static struct runner *runner_fake_free(struct runner *runner _unused_) {
+        return NULL;
+}
+
+static const struct runner_ops runner_fake_ops = {
+        .free = runner_fake_free,
+        .set_events = runner_fake_set_events,
+        .start = runner_fake_start,
+};
+
+size_t harness_commands(struct harness *h) {
+        size_t n = 0;
+
+        while (n < ELEMENTSOF(h->commands) && h->commands[n].id != 0)
+                n++;
+        return n;
+}
+
+void harness_end_command(struct harness *h, enum runner_outcome outcome, int value) {
+        size_t n = harness_commands(h);
+        uint64_t id;
+
+        assert_true(n > 0);
+        id = h->commands[n - 1].id;
+        h->commands[n - 1].id = 0;
+        h->runner_events->ended(h->runner_userdata, id, &(struct runner_end) { .outcome = outcome, .value = value });
+        harness_pump(h);
+}
+
 /* ---- events ---- */
 
 static void on_added(void *userdata, const struct job *job) {
@@ -222,6 +282,7 @@ static void start(struct harness *h) {
                         .store = h->store,
                         .files = h->files,
                         .engine = &h->engine,
+                        .runner = &h->runner,
                         .clock = &h->clock.clock,
                         .schedule = h->schedule,
                         .limits = h->limits,
@@ -238,6 +299,7 @@ struct harness *harness_new(void) {
         assert_non_null(mkdtemp(h->directory));
         clock_fake_init(&h->clock, UINT64_C(1800000000) * USEC_PER_SEC);
         h->engine.ops = &fake_ops;
+        h->runner.ops = &runner_fake_ops;
         h->spoiled = UINT64_MAX;
         h->limits = manager_limits_default;
         h->schedule = (struct schedule_config) {
@@ -273,6 +335,7 @@ static void die(struct harness *h) {
         while (files_outstanding(h->files) > 0)
                 (void) files_wait(h->files);
         drop_requests(h);
+        memset(h->commands, 0, sizeof(h->commands));
 }
 
 void harness_restart(struct harness *h) {

@@ -34,6 +34,12 @@ struct fake_request {
         struct fake_request *next;
 };
 
+/* The newest command that was asked for. */
+struct fake_command {
+        uint64_t id;        /* 0: none is out */
+        char line[512];     /* program, then each argument and variable in brackets */
+};
+
 struct harness {
         char directory[64];       /* destinations */
         char state[64];           /* sqlite, if it is used */
@@ -47,6 +53,12 @@ struct harness {
         struct fake_request *requests;
         size_t n_requests;
         uint64_t spoiled;         /* this byte goes wrong on its way, UINT64_MAX: none */
+        struct runner runner;
+        const struct runner_events *runner_events;
+        void *runner_userdata;
+        struct fake_command commands[8];
+        unsigned n_commands;      /* ever */
+        int runner_refuses;       /* runner_start() fails with this */
         bool engine_refuses;      /* engine_start() fails with -EMFILE */
         struct manager *manager;
         char log[16384];
@@ -93,6 +105,11 @@ uint8_t harness_content(uint64_t position); /* what harness_write() writes there
 void harness_digest(uint64_t size, uint8_t ret[static 32]);
 /* metadata + all bytes + DONE */
 void harness_serve(struct harness *h, struct fake_request *r, uint64_t size);
+
+/* ---- commands ---- */
+size_t harness_commands(struct harness *h); /* that run */
+/* The one that was started last ends. */
+void harness_end_command(struct harness *h, enum runner_outcome outcome, int value);
 
 /* ---- looking ---- */
 /* The log must be exactly these lines; it is emptied. */

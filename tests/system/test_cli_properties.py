@@ -11,7 +11,8 @@ import subprocess
 import termios
 
 import pytest
-from conftest import COMMAND, error_line
+from conftest import COMMAND, Instance, error_line
+from origin import content
 from test_cli_get import wait_until
 from test_cli_jobs import create
 
@@ -25,6 +26,7 @@ def properties(instance, job_id):
 def test_every_key_that_can_be_set_is_shown_as_it_was_set(instance):
     job_id = create(instance, "x")
     wanted = {"name": "other", "description": "a text", "priority": "low", "notify_flags": 0x8, "minimum_retry_delay": 60,
+              "notify_command": "/bin/true", "notify_parameters": 'true "a b"',
               "no_progress_timeout": 120, "life_time": 86400, "complete_when_transferred": True, "replace": True, "remote_time": True,
               "custom_headers": "X-One: 1\r\nX-Two: 2", "security_flags": 0x200, "http_method": "GET", "proxy_usage": 2, "proxy_list": "http://127.0.0.1:1",
               "proxy_bypass": "localhost", "max_download_size": 5 << 30, "cost_flags": 0x80000021, "notification_interval": 1000}
@@ -188,3 +190,33 @@ def test_top_on_a_terminal_fits_is_drawn_again_and_leaves_it_as_it_was(instance,
     else:
         terminal.process.send_signal(signal.SIGINT)
     assert terminal.close() == 0
+
+
+def test_a_notify_command_shows_where_it_stands_and_may_complete_its_job(instance, origin, target, tmp_path):
+    script = tmp_path / "script"
+    script.write_text(f"#!/bin/sh\n[ -e {tmp_path}/may ] || exit 3\nexec {COMMAND} complete \"$DOSVC_JOB\"\n")
+    script.chmod(0o755)
+    job_id = create(instance, "x")
+    assert properties(instance, job_id)["notify_command_state"] == "none"
+    instance.run("set", job_id, f"notify_command={script}", check=True)
+    assert properties(instance, job_id)["notify_command_state"] == "ready"
+    instance.run("add", job_id, "-d", target, origin.url("a", 1), check=True)
+    instance.run("resume", job_id, check=True)
+    wait_until(lambda: properties(instance, job_id)["notify_command_failures"] > 0)
+    shown = properties(instance, job_id)
+    assert shown["notify_command_state"] in ("waiting", "running") and shown["notify_command_result"] == "exit status 3"
+    (tmp_path / "may").touch()
+    wait_until(lambda: instance.jobs() == [])
+    assert (target / "a").read_bytes() == content("a", 1)
+
+
+def test_notify_commands_can_be_forbidden(tmp_path):
+    instance = Instance(str(tmp_path), "NotifyCommands=no\n")
+    instance.start()
+    try:
+        job_id = create(instance, "x")
+        result = instance.run("set", job_id, "notify_command=/bin/true")
+        assert result.returncode == 4 and "NotifyCommands" in error_line(result)
+        instance.run("set", job_id, "notify_command=", check=True)
+    finally:
+        instance.close()

@@ -299,6 +299,29 @@ def test_it_does_not_leave_while_a_job_waits_for_its_next_try(tmp_path):
     assert service.process.wait(SECONDS) == 0
 
 
+def test_it_does_not_leave_while_a_notify_command_runs(tmp_path):
+    """The job may be gone already: what takes its files away must not be cut off."""
+    script = tmp_path / "script"
+    script.write_text(f"#!/bin/sh\necho $$ > {tmp_path}/pid\nuntil [ -e {tmp_path}/go ]; do sleep 0.05; done\nexit 0\n")
+    script.chmod(0o755)
+    service = Service(BUILD, str(tmp_path / "state"), "MinimumRetryDelayDO=1\n", arguments=["--idle-exit", "1"])
+    service.start()
+    job = service.create("notifies", [("http://127.0.0.1:1/x", str(tmp_path / "x"), {})])
+    service.job_call(job, "SetProperties", GLib.Variant("(a{sv})", ({"NotifyCommand": GLib.Variant("s", str(script)),
+                                                                     "NoProgressTimeout": GLib.Variant("u", 0)},)))
+    service.job_call(job, "Resume")
+    assert service.wait_state(job, ["error"]) == "error"
+    deadline = time.monotonic() + SECONDS
+    while not (tmp_path / "pid").exists() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    service.job_call(job, "Cancel")
+    service.bus.close_sync(None)
+    with pytest.raises(subprocess.TimeoutExpired):
+        service.process.wait(3)
+    (tmp_path / "go").touch()
+    assert service.process.wait(SECONDS) == 0
+
+
 def system_calls(path):
     with open(path, "rb") as f:
         return f.read().count(b"\n")

@@ -1,0 +1,16 @@
+/* A runner whose programs are started by dosvc-notify: a program of ours that is always there takes what it must not keep off itself
+ * and then becomes the other one. So a program on a disk that hangs holds up nobody but itself. All are of this process's user. */
+#pragma once
+
+#include "program/runner.h"
+
+struct sd_event;
+
+/* @helper: path of dosvc-notify. */
+int runner_process_new(struct sd_event *event, const char *helper, struct runner **ret);
+/* All programs get this variable. NULL: they do not. */
+int runner_process_share(struct runner *runner, const char *name, const char *value);
+#define RUNNER_SHARED_MAX 8 /* with PATH and LANG */
+
+/* Behind a deadline everything of a program's session gets SIGTERM, and this much later SIGKILL. */
+#define RUNNER_GRACE_USEC (5 * USEC_PER_SEC)
