@@ -53,6 +53,9 @@ HRESULT com_query(void *object, const struct com_interface *table, size_t n, REF
 
 /* The caller frees *ret. E_INVALIDARG: NULL or no code points; @too_long: more than @max of them. */
 HRESULT com_string_in(LPCWSTR s, size_t max, HRESULT too_long, char **ret);
+/* The same for a URL and for an absolute path. */
+HRESULT com_url_in(LPCWSTR s, char **ret);
+HRESULT com_path_in(LPCWSTR s, char **ret);
 /* E_INVALIDARG: nowhere to put it. */
 HRESULT com_string_out(const char *s, LPWSTR *ret);
 /* The same; NULL for "". */

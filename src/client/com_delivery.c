@@ -57,14 +57,23 @@ static ULONG delivery2_com_Release(IDeliveryOptimizationJob2 *This) {
         return com_job_release(delivery2_of(This));
 }
 
-/* Files without a destination come with the sinks: see docs/not-implemented.md. */
 static HRESULT delivery2_com_AddFile(IDeliveryOptimizationJob2 *This, LPCWSTR fileId, LPCWSTR remoteUrl,
                                      DWORD rangeCount, BG_FILE_RANGE ranges[], REFIID riid, void **file) {
+        IBackgroundCopyFile *added;
+        HRESULT hr;
+
         if (file)
                 *file = NULL;
-        if (!file || !fileId || !remoteUrl || rangeCount == UINT32_MAX || (rangeCount > 0 && !ranges) || !riid)
+        if (!file || !fileId || !riid)
                 return E_INVALIDARG;
-        return IsEqualIID(riid, &IID_IDeliveryOptimizationFile) ? E_NOTIMPL : E_NOINTERFACE;
+        if (!IsEqualIID(riid, &IID_IDeliveryOptimizationFile))
+                return E_NOINTERFACE; /* before anything is added */
+        hr = com_job_add_without_sink(delivery2_of(This), fileId, remoteUrl, rangeCount, ranges, &added);
+        if (FAILED(hr))
+                return hr;
+        hr = added->lpVtbl->QueryInterface(added, riid, file);
+        (void) added->lpVtbl->Release(added);
+        return hr;
 }
 
 /* "0x80190194 remote_file: The server answered with HTTP status 404." */

@@ -4,7 +4,7 @@
 
 #include "base/strings.h"
 #include "client/com_download.h"
-#include "client/wide.h"
+#include "client/com_variant.h"
 #include "protocol/limits.h"
 
 #define NO_PROGRESS_MINIMUM_S 60
@@ -31,51 +31,7 @@ struct property {
         HRESULT (*set)(struct com_download *self, const VARIANT *value);
 };
 
-/* ---- values ---- */
-
-/* "" is E_NOT_SET. */
-static HRESULT put_string(const char *s, VARIANT *ret) {
-        LPWSTR wide;
-        HRESULT hr;
-
-        if (!*s)
-                return E_NOT_SET;
-        hr = com_string_out(s, &wide);
-        if (FAILED(hr))
-                return hr;
-        V_BSTR(ret) = SysAllocString(wide);
-        CoTaskMemFree(wide);
-        if (!V_BSTR(ret))
-                return E_OUTOFMEMORY;
-        V_VT(ret) = VT_BSTR;
-        return S_OK;
-}
-
-static HRESULT put_u32(uint32_t value, VARIANT *ret) {
-        V_VT(ret) = VT_UI4;
-        V_UI4(ret) = value;
-        return S_OK;
-}
-
-static HRESULT put_bool(bool value, VARIANT *ret) {
-        V_VT(ret) = VT_BOOL;
-        V_BOOL(ret) = value ? VARIANT_TRUE : VARIANT_FALSE;
-        return S_OK;
-}
-
-/* NULL is "". The caller frees *ret. */
-static HRESULT take_string(const VARIANT *value, size_t max, char **ret) {
-        BSTR s = V_BSTR(value);
-
-        *ret = NULL;
-        if (s && wcslen(s) != SysStringLen(s))
-                return E_INVALIDARG; /* a NUL in its middle */
-        return com_string_in(s ? s : L"", max, E_INVALIDARG, ret);
-}
-
-static bool take_bool(const VARIANT *value) {
-        return V_BOOL(value) != VARIANT_FALSE;
-}
+/* ---- setting ---- */
 
 static HRESULT set_job(struct com_download *self, struct wire_property property) {
         return com_download_result(self, wire_set_property(self->c, self->hex, &property));
@@ -87,14 +43,14 @@ static HRESULT set_file(struct com_download *self, struct wire_property property
 
 static HRESULT set_job_string(struct com_download *self, const VARIANT *value, size_t max, const char *name) {
         _cleanup_free_ char *s = NULL;
-        HRESULT hr = take_string(value, max, &s);
+        HRESULT hr = com_variant_take_string(value, max, &s);
 
         return FAILED(hr) ? hr : set_job(self, (struct wire_property){ .name = name, .type = 's', .s = s });
 }
 
 static HRESULT set_file_string(struct com_download *self, const VARIANT *value, size_t max, const char *name) {
         _cleanup_free_ char *s = NULL;
-        HRESULT hr = take_string(value, max, &s);
+        HRESULT hr = com_variant_take_string(value, max, &s);
 
         return FAILED(hr) ? hr : set_file(self, (struct wire_property){ .name = name, .type = 's', .s = s });
 }
@@ -102,16 +58,16 @@ static HRESULT set_file_string(struct com_download *self, const VARIANT *value, 
 /* ---- what it is and where it goes ---- */
 
 static HRESULT get_id(const struct view *view, VARIANT *ret) {
-        return put_string(view->job.info.id, ret);
+        return com_variant_put_string(view->job.info.id, ret);
 }
 
 static HRESULT get_uri(const struct view *view, VARIANT *ret) {
-        return put_string(view->file.info.url, ret);
+        return com_variant_put_string(view->file.info.url, ret);
 }
 
 static HRESULT set_uri(struct com_download *self, const VARIANT *value) {
         _cleanup_free_ char *s = NULL;
-        HRESULT hr = take_string(value, LIMIT_URL_COM, &s);
+        HRESULT hr = com_variant_take_string(value, LIMIT_URL_COM, &s);
 
         if (FAILED(hr) || !*s)
                 return FAILED(hr) ? hr : E_INVALIDARG;
@@ -119,7 +75,7 @@ static HRESULT set_uri(struct com_download *self, const VARIANT *value) {
 }
 
 static HRESULT get_content_id(const struct view *view, VARIANT *ret) {
-        return put_string(view->file.file_id, ret);
+        return com_variant_put_string(view->file.file_id, ret);
 }
 
 static HRESULT set_content_id(struct com_download *self, const VARIANT *value) {
@@ -127,7 +83,7 @@ static HRESULT set_content_id(struct com_download *self, const VARIANT *value) {
 }
 
 static HRESULT get_display_name(const struct view *view, VARIANT *ret) {
-        return put_string(view->job.info.name, ret);
+        return com_variant_put_string(view->job.info.name, ret);
 }
 
 static HRESULT set_display_name(struct com_download *self, const VARIANT *value) {
@@ -135,27 +91,21 @@ static HRESULT set_display_name(struct com_download *self, const VARIANT *value)
 }
 
 static HRESULT get_local_path(const struct view *view, VARIANT *ret) {
-        return put_string(view->file.info.path, ret);
+        return com_variant_put_string(view->file.info.path, ret);
 }
 
 static HRESULT set_local_path(struct com_download *self, const VARIANT *value) {
         _cleanup_free_ char *s = NULL;
-        HRESULT hr = take_string(value, LIMIT_PATH, &s);
+        HRESULT hr = com_variant_take_path(value, &s);
 
-        if (FAILED(hr) || *s != '/')
-                return FAILED(hr) ? hr : E_INVALIDARG;
-        return com_download_result(self, wire_set_path(self->c, self->hex, 0, s));
+        return FAILED(hr) ? hr : com_download_result(self, wire_set_path(self->c, self->hex, 0, s));
 }
 
 static HRESULT get_total_size(const struct view *view, VARIANT *ret) {
         uint64_t size = view->file.info.stated_size != DOSVC_UNKNOWN ? view->file.info.stated_size
                                                                      : view->file.info.bytes_total;
 
-        if (size == DOSVC_UNKNOWN)
-                return E_NOT_SET;
-        V_VT(ret) = VT_UI8;
-        V_UI8(ret) = size;
-        return S_OK;
+        return size == DOSVC_UNKNOWN ? E_NOT_SET : com_variant_put_u64(size, ret);
 }
 
 static HRESULT set_total_size(struct com_download *self, const VARIANT *value) {
@@ -163,17 +113,17 @@ static HRESULT set_total_size(struct com_download *self, const VARIANT *value) {
 }
 
 static HRESULT get_non_volatile(const struct view *view, VARIANT *ret) {
-        return put_bool(!view->job.info.is_volatile, ret);
+        return com_variant_put_bool(!view->job.info.is_volatile, ret);
 }
 
 static HRESULT set_non_volatile(struct com_download *self, const VARIANT *value) {
-        return set_job(self, (struct wire_property){ .name = "Volatile", .type = 'b', .b = !take_bool(value) });
+        return set_job(self, (struct wire_property){ .name = "Volatile", .type = 'b', .b = !com_variant_take_bool(value) });
 }
 
 /* ---- how it is fetched ---- */
 
 static HRESULT get_headers(const struct view *view, VARIANT *ret) {
-        return put_string(view->job.more.custom_headers, ret);
+        return com_variant_put_string(view->job.more.custom_headers, ret);
 }
 
 static HRESULT set_headers(struct com_download *self, const VARIANT *value) {
@@ -199,7 +149,7 @@ static const struct {
 static HRESULT get_cost_policy(const struct view *view, VARIANT *ret) {
         for (size_t i = 0; i < ELEMENTSOF(cost_policies); i++)
                 if (cost_policies[i].flags == view->job.more.cost_flags)
-                        return put_u32(cost_policies[i].policy, ret);
+                        return com_variant_put_u32(cost_policies[i].policy, ret);
         return E_NOT_SET;
 }
 
@@ -227,7 +177,7 @@ static HRESULT get_security_flags(const struct view *view, VARIANT *ret) {
         for (size_t i = 0; i < ELEMENTSOF(security_flags); i++)
                 if (view->job.more.security_flags & security_flags[i].bits)
                         flags |= security_flags[i].winhttp;
-        return put_u32(flags, ret);
+        return com_variant_put_u32(flags, ret);
 }
 
 /* Both of a download's properties that are in the job's flags change only their own bits. */
@@ -256,15 +206,15 @@ static HRESULT set_security_flags(struct com_download *self, const VARIANT *valu
 }
 
 static HRESULT get_insecure_redirect(const struct view *view, VARIANT *ret) {
-        return put_bool(view->job.more.security_flags & INSECURE_REDIRECT, ret);
+        return com_variant_put_bool(view->job.more.security_flags & INSECURE_REDIRECT, ret);
 }
 
 static HRESULT set_insecure_redirect(struct com_download *self, const VARIANT *value) {
-        return change_flags(self, INSECURE_REDIRECT, take_bool(value) ? INSECURE_REDIRECT : 0);
+        return change_flags(self, INSECURE_REDIRECT, com_variant_take_bool(value) ? INSECURE_REDIRECT : 0);
 }
 
 static HRESULT get_no_progress_timeout(const struct view *view, VARIANT *ret) {
-        return put_u32(view->job.info.no_progress_timeout, ret);
+        return com_variant_put_u32(view->job.info.no_progress_timeout, ret);
 }
 
 static HRESULT set_no_progress_timeout(struct com_download *self, const VARIANT *value) {
@@ -285,13 +235,13 @@ static HRESULT set_no_progress_timeout(struct com_download *self, const VARIANT 
 }
 
 static HRESULT get_foreground(const struct view *view, VARIANT *ret) {
-        return put_bool(view->job.priority == JOB_PRIORITY_FOREGROUND, ret);
+        return com_variant_put_bool(view->job.priority == JOB_PRIORITY_FOREGROUND, ret);
 }
 
 static HRESULT set_foreground(struct com_download *self, const VARIANT *value) {
         return set_job(self, (struct wire_property){ .name = "Priority",
                                                      .type = 's',
-                                                     .s = take_bool(value) ? "foreground" : "normal" });
+                                                     .s = com_variant_take_bool(value) ? "foreground" : "normal" });
 }
 
 /* ---- what guards the content ---- */
@@ -305,17 +255,17 @@ static HRESULT set_integrity(struct com_download *self, const VARIANT *value) {
 }
 
 static HRESULT get_integrity_mandatory(const struct view *view, VARIANT *ret) {
-        return put_bool(view->file.info.integrity_mandatory, ret);
+        return com_variant_put_bool(view->file.info.integrity_mandatory, ret);
 }
 
 static HRESULT set_integrity_mandatory(struct com_download *self, const VARIANT *value) {
-        return set_file(self, (struct wire_property){ .name = "IntegrityCheckMandatory", .type = 'b', .b = take_bool(value) });
+        return set_file(self, (struct wire_property){ .name = "IntegrityCheckMandatory", .type = 'b', .b = com_variant_take_bool(value) });
 }
 
 /* ---- what is this process's ---- */
 
 static HRESULT get_percent(const struct view *view, VARIANT *ret) {
-        return put_u32(com_download_settings(view->self->hex).percent, ret);
+        return com_variant_put_u32(com_download_settings(view->self->hex).percent, ret);
 }
 
 static HRESULT set_percent(struct com_download *self, const VARIANT *value) {
@@ -326,7 +276,7 @@ static HRESULT set_percent(struct com_download *self, const VARIANT *value) {
 }
 
 static HRESULT get_seconds(const struct view *view, VARIANT *ret) {
-        return put_u32(com_download_settings(view->self->hex).seconds, ret);
+        return com_variant_put_u32(com_download_settings(view->self->hex).seconds, ret);
 }
 
 static HRESULT set_seconds(struct com_download *self, const VARIANT *value) {
@@ -337,24 +287,24 @@ static HRESULT set_seconds(struct com_download *self, const VARIANT *value) {
 }
 
 static HRESULT get_blocking(const struct view *view, VARIANT *ret) {
-        return put_bool(com_download_settings(view->self->hex).blocking, ret);
+        return com_variant_put_bool(com_download_settings(view->self->hex).blocking, ret);
 }
 
 static HRESULT set_blocking(struct com_download *self, const VARIANT *value) {
         struct download_settings settings = com_download_settings(self->hex);
 
-        settings.blocking = take_bool(value);
+        settings.blocking = com_variant_take_bool(value);
         return com_download_set_settings(self->hex, &settings);
 }
 
 static HRESULT get_no_cellular(const struct view *view, VARIANT *ret) {
-        return put_bool(com_download_settings(view->self->hex).no_cellular, ret);
+        return com_variant_put_bool(com_download_settings(view->self->hex).no_cellular, ret);
 }
 
 static HRESULT set_no_cellular(struct com_download *self, const VARIANT *value) {
         struct download_settings settings = com_download_settings(self->hex);
 
-        settings.no_cellular = take_bool(value);
+        settings.no_cellular = com_variant_take_bool(value);
         return com_download_set_settings(self->hex, &settings);
 }
 
@@ -373,7 +323,7 @@ static HRESULT get_vector(const struct view *view, VARIANT *ret) {
 static HRESULT set_vector(struct com_download *self, const VARIANT *value) {
         struct download_settings settings = com_download_settings(self->hex);
         _cleanup_free_ char *checked = NULL;
-        HRESULT hr = take_string(value, ELEMENTSOF(settings.vector) - 1, &checked);
+        HRESULT hr = com_variant_take_string(value, ELEMENTSOF(settings.vector) - 1, &checked);
 
         if (FAILED(hr))
                 return hr;
@@ -396,19 +346,19 @@ static HRESULT set_callback(struct com_download *self, const VARIANT *value) {
 /* ---- what the server answered last ---- */
 
 static HRESULT get_redirection_target(const struct view *view, VARIANT *ret) {
-        return put_string(view->file.redirected_url, ret);
+        return com_variant_put_string(view->file.redirected_url, ret);
 }
 
 static HRESULT get_response_headers(const struct view *view, VARIANT *ret) {
-        return put_string(view->file.response_headers, ret);
+        return com_variant_put_string(view->file.response_headers, ret);
 }
 
 static HRESULT get_server_address(const struct view *view, VARIANT *ret) {
-        return put_string(view->file.server_address, ret);
+        return com_variant_put_string(view->file.server_address, ret);
 }
 
 static HRESULT get_http_status(const struct view *view, VARIANT *ret) {
-        return view->file.http_status ? put_u32(view->file.http_status, ret) : E_NOT_SET;
+        return view->file.http_status ? com_variant_put_u32(view->file.http_status, ret) : E_NOT_SET;
 }
 
 /* ---- what has no meaning here, or nothing behind it yet: docs/not-implemented.md ---- */
@@ -422,7 +372,7 @@ static HRESULT set_nothing(struct com_download *self, const VARIANT *value) {
 }
 
 static HRESULT set_token(struct com_download *self, const VARIANT *value) {
-        return take_bool(value) ? E_NOTIMPL : S_OK; /* there is none to clear */
+        return com_variant_take_bool(value) ? E_NOTIMPL : S_OK; /* there is none to clear */
 }
 
 /* ---- the table ---- */

@@ -2,35 +2,21 @@
  * is asked for. */
 #include <stdio.h>
 
-#include "base/clock.h"
 #include "base/strings.h"
-#include "client/com.h"
-#include "client/wide.h"
+#include "client/com_file.h"
 #include "protocol/limits.h"
-
-struct com_file {
-        IBackgroundCopyFile6 file;
-        IDeliveryOptimizationFile delivery;
-        atomic_uint n_references;
-        struct dosvc *c;
-        enum job_family family;
-        char hex[WIRE_ID_HEX + 1];
-        struct file_record record;
-        pthread_mutex_t lock; /* guards the URL, which SetRemoteName changes */
-        char *url;
-};
 
 static struct com_file *file_of(IBackgroundCopyFile6 *This) {
         return CONTAINER_OF(This, struct com_file, file);
 }
 
-static ULONG file_add_ref(void *object) {
+ULONG com_file_add_ref(void *object) {
         struct com_file *self = object;
 
         return atomic_fetch_add(&self->n_references, 1) + 1;
 }
 
-static HRESULT file_query(struct com_file *self, REFIID riid, void **ppv) {
+HRESULT com_file_query(struct com_file *self, REFIID riid, void **ppv) {
         static const struct com_interface table[] = {
                 { &IID_IBackgroundCopyFile, offsetof(struct com_file, file) },
                 { &IID_IBackgroundCopyFile2, offsetof(struct com_file, file) },
@@ -39,17 +25,18 @@ static HRESULT file_query(struct com_file *self, REFIID riid, void **ppv) {
                 { &IID_IBackgroundCopyFile5, offsetof(struct com_file, file) },
                 { &IID_IBackgroundCopyFile6, offsetof(struct com_file, file) },
                 { &IID_IDeliveryOptimizationFile, offsetof(struct com_file, delivery) },
+                { &IID_IDeliveryOptimizationFile2, offsetof(struct com_file, delivery2) },
         };
 
-        return com_query(self, table, ELEMENTSOF(table), riid, ppv, file_add_ref);
+        return com_query(self, table, ELEMENTSOF(table), riid, ppv, com_file_add_ref);
 }
 
 static HRESULT file_com_QueryInterface(IBackgroundCopyFile6 *This, REFIID riid, void **ppvObject) {
-        return file_query(file_of(This), riid, ppvObject);
+        return com_file_query(file_of(This), riid, ppvObject);
 }
 
 static ULONG file_com_AddRef(IBackgroundCopyFile6 *This) {
-        return file_add_ref(file_of(This));
+        return com_file_add_ref(file_of(This));
 }
 
 static void file_free(struct com_file *self) {
@@ -60,7 +47,7 @@ static void file_free(struct com_file *self) {
         free(self);
 }
 
-static ULONG file_release(struct com_file *self) {
+ULONG com_file_release(struct com_file *self) {
         ULONG left = atomic_fetch_sub(&self->n_references, 1) - 1;
 
         if (left == 0)
@@ -69,7 +56,7 @@ static ULONG file_release(struct com_file *self) {
 }
 
 static ULONG file_com_Release(IBackgroundCopyFile6 *This) {
-        return file_release(file_of(This));
+        return com_file_release(file_of(This));
 }
 
 static HRESULT file_com_GetRemoteName(IBackgroundCopyFile6 *This, LPWSTR *pVal) {
@@ -92,8 +79,7 @@ static BG_FILE_PROGRESS progress_of(const dosvc_file_info *info) {
                                    .Completed = streq(info->state, "published") };
 }
 
-/* The file as it is now; of a job that ended long ago, as it was when the object was made. To be done with. */
-static HRESULT read_now(struct com_file *self, struct file_record *ret) {
+HRESULT com_file_read(struct com_file *self, struct file_record *ret) {
         int code = wire_get_file(self->c, self->hex, self->record.info.index, ret);
 
         if (code != ERROR_NOT_FOUND)
@@ -111,7 +97,7 @@ static HRESULT file_com_GetProgress(IBackgroundCopyFile6 *This, BG_FILE_PROGRESS
 
         if (!pVal)
                 return E_INVALIDARG;
-        hr = read_now(file_of(This), &record);
+        hr = com_file_read(file_of(This), &record);
         if (FAILED(hr))
                 return hr;
         *pVal = progress_of(&record.info);
@@ -177,7 +163,7 @@ static HRESULT file_com_GetTemporaryName(IBackgroundCopyFile6 *This, LPWSTR *pFi
         if (!pFilename)
                 return E_INVALIDARG;
         *pFilename = NULL;
-        hr = read_now(self, &record);
+        hr = com_file_read(self, &record);
         if (FAILED(hr))
                 return hr;
         slash = strrchr(record.info.path, '/');
@@ -207,7 +193,7 @@ static HRESULT file_com_GetValidationState(IBackgroundCopyFile6 *This, BOOL *pSt
         if (!pState)
                 return E_INVALIDARG;
         *pState = FALSE;
-        hr = read_now(file_of(This), &record);
+        hr = com_file_read(file_of(This), &record);
         if (FAILED(hr))
                 return hr;
         *pState = streq(record.validation, "good");
@@ -233,7 +219,7 @@ static HRESULT file_com_GetPeerDownloadStats(IBackgroundCopyFile6 *This, UINT64 
         if (!pFromOrigin || !pFromPeers)
                 return E_INVALIDARG;
         *pFromOrigin = *pFromPeers = 0;
-        hr = read_now(file_of(This), &record);
+        hr = com_file_read(file_of(This), &record);
         if (FAILED(hr))
                 return hr;
         *pFromOrigin = record.info.bytes_transferred;
@@ -261,7 +247,7 @@ static HRESULT file_com_GetProperty(IBackgroundCopyFile6 *This, BITS_FILE_PROPER
         *PropertyValue = (BITS_FILE_PROPERTY_VALUE){};
         if (PropertyId != BITS_FILE_PROPERTY_ID_HTTP_RESPONSE_HEADERS)
                 return rim_hresult(ERROR_UNKNOWN_PROPERTY, file_of(This)->family);
-        hr = read_now(file_of(This), &record);
+        hr = com_file_read(file_of(This), &record);
         if (FAILED(hr))
                 return hr;
         hr = com_string_out(record.response_headers ?: "", &PropertyValue->String);
@@ -302,7 +288,7 @@ static HRESULT file_com_GetFilledFileRanges(IBackgroundCopyFile6 *This, DWORD *r
                 return E_INVALIDARG;
         *rangeCount = 0;
         *ranges = NULL;
-        hr = read_now(file_of(This), &record);
+        hr = com_file_read(file_of(This), &record);
         if (FAILED(hr))
                 return hr;
         hr = ranges_out(&record.filled, rangeCount, ranges);
@@ -331,83 +317,7 @@ static const IBackgroundCopyFile6Vtbl file_vtbl = {
         file_com_GetFilledFileRanges,
 };
 
-/* ---- IDeliveryOptimizationFile ---- */
-
-static struct com_file *delivery_of(IDeliveryOptimizationFile *This) {
-        return CONTAINER_OF(This, struct com_file, delivery);
-}
-
-static HRESULT delivery_com_QueryInterface(IDeliveryOptimizationFile *This, REFIID riid, void **ppvObject) {
-        return file_query(delivery_of(This), riid, ppvObject);
-}
-
-static ULONG delivery_com_AddRef(IDeliveryOptimizationFile *This) {
-        return file_add_ref(delivery_of(This));
-}
-
-static ULONG delivery_com_Release(IDeliveryOptimizationFile *This) {
-        return file_release(delivery_of(This));
-}
-
-static SwarmStatus swarm_status(const struct file_record *file, const struct job_record *job) {
-        if (!streq(file->info.state, "pending"))
-                return SwarmStatus_Complete;
-        return job->state == JOB_TRANSFERRING || job->state == JOB_QUEUED ? SwarmStatus_Downloading
-                                                                          : SwarmStatus_Paused;
-}
-
-/* All bytes come from the origin: no peers, no cache server. The time is that of the whole job. */
-static HRESULT fill_stats(struct com_file *self, const struct file_record *file, const struct job_record *job,
-                          DOSwarmStats *ret) {
-        LPWSTR id = NULL, url = NULL;
-        HRESULT hr;
-
-        hr = com_string_out(file->file_id, &id);
-        if (SUCCEEDED(hr))
-                hr = com_string_out(file->info.url, &url);
-        if (FAILED(hr)) {
-                CoTaskMemFree(id);
-                return hr;
-        }
-        *ret = (DOSwarmStats){ .fileId = id,
-                               .sourceURL = url,
-                               .fileSize = file->info.bytes_total,
-                               .totalBytesDownloaded = file->info.bytes_transferred,
-                               .bytesFromHttp = file->info.bytes_transferred,
-                               .downloadDuration = (UINT) MIN(job->more.transferring_usec / USEC_PER_MSEC, (uint64_t) UINT32_MAX),
-                               .downloadMode = DownloadMode_CdnOnly,
-                               .status = swarm_status(file, job),
-                               .isBackground = job->priority != JOB_PRIORITY_FOREGROUND };
-        return S_OK;
-}
-
-static HRESULT delivery_com_GetStats(IDeliveryOptimizationFile *This, DOSwarmStats *stats) {
-        struct com_file *self = delivery_of(This);
-        struct file_record file;
-        struct job_record job;
-        HRESULT hr;
-
-        if (!stats)
-                return E_INVALIDARG;
-        *stats = (DOSwarmStats){};
-        hr = rim_hresult(wire_get_job_or_history(self->c, self->hex, 0, &job), self->family);
-        if (FAILED(hr))
-                return hr;
-        hr = read_now(self, &file);
-        if (SUCCEEDED(hr)) {
-                hr = fill_stats(self, &file, &job, stats);
-                file_record_done(&file);
-        }
-        job_record_done(&job);
-        return hr;
-}
-
-static const IDeliveryOptimizationFileVtbl delivery_vtbl = {
-        delivery_com_QueryInterface,
-        delivery_com_AddRef,
-        delivery_com_Release,
-        delivery_com_GetStats,
-};
+/* ---- the object ---- */
 
 HRESULT com_file_new(struct dosvc *c, enum job_family family, const char *hex, struct file_record *record,
                      IBackgroundCopyFile **ret) {
@@ -422,7 +332,8 @@ HRESULT com_file_new(struct dosvc *c, enum job_family family, const char *hex, s
                 return E_OUTOFMEMORY;
         }
         *self = (struct com_file){ .file = { &file_vtbl },
-                                   .delivery = { &delivery_vtbl },
+                                   .delivery = { &com_file_delivery_vtbl },
+                                   .delivery2 = { &com_file_delivery2_vtbl },
                                    .n_references = 1,
                                    .c = com_connection_ref(c),
                                    .family = family,

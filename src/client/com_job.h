@@ -38,6 +38,9 @@ HRESULT job_com_EnumFiles(IBackgroundCopyJob5 *This, IEnumBackgroundCopyFiles **
 /* @fileId NULL: none. */
 HRESULT com_job_add_with_ranges(struct com_job *self, LPCWSTR fileId, LPCWSTR remoteUrl, LPCWSTR localName,
                                 DWORD rangeCount, const BG_FILE_RANGE *ranges, UINT64 fileSize);
+/* For a job of the DO family: where it goes is said later. */
+HRESULT com_job_add_without_sink(struct com_job *self, LPCWSTR fileId, LPCWSTR remoteUrl, DWORD rangeCount,
+                                 const BG_FILE_RANGE *ranges, IBackgroundCopyFile **ret);
 
 HRESULT job_com_GetId(IBackgroundCopyJob5 *This, GUID *pVal);
 HRESULT job_com_GetType(IBackgroundCopyJob5 *This, BG_JOB_TYPE *pVal);

@@ -1,20 +1,14 @@
 /* A job's files: adding and listing. What only the COM face limits is judged here, the rest by the service. */
 #include "base/strings.h"
 #include "client/com_job.h"
-#include "client/wide.h"
 #include "protocol/limits.h"
 
 /* Both strings of one file as UTF-8; the caller frees them, also after a failure. */
 static HRESULT convert_names(LPCWSTR url, LPCWSTR path, char **ret_url, char **ret_path) {
-        HRESULT hr;
+        HRESULT hr = com_url_in(url, ret_url);
 
-        *ret_url = *ret_path = NULL;
-        hr = com_string_in(url, LIMIT_URL_COM, E_INVALIDARG, ret_url);
-        if (SUCCEEDED(hr))
-                hr = com_string_in(path, LIMIT_PATH, HRESULT_FROM_WIN32(ERROR_FILENAME_EXCED_RANGE), ret_path);
-        if (SUCCEEDED(hr) && (!**ret_url || **ret_path != '/'))
-                hr = E_INVALIDARG;
-        return hr;
+        *ret_path = NULL;
+        return SUCCEEDED(hr) ? com_path_in(path, ret_path) : hr;
 }
 
 HRESULT job_com_AddFile(IBackgroundCopyJob5 *This, LPCWSTR RemoteUrl, LPCWSTR LocalName) {
@@ -27,7 +21,7 @@ HRESULT job_com_AddFile(IBackgroundCopyJob5 *This, LPCWSTR RemoteUrl, LPCWSTR Lo
                 return hr;
         return com_job_result(self,
                               wire_add_files(self->c, self->hex,
-                                             &(struct wire_file){ .url = url, .path = path, .size = UINT64_MAX }, 1));
+                                             &(struct wire_file){ .url = url, .path = path, .size = UINT64_MAX }, 1, NULL));
 }
 
 /* Fills @files, whose strings the caller frees. */
@@ -58,7 +52,7 @@ HRESULT job_com_AddFileSet(IBackgroundCopyJob5 *This, ULONG cFileCount, BG_FILE_
                 return E_OUTOFMEMORY;
         hr = convert_set(pFileSet, cFileCount, files);
         if (SUCCEEDED(hr))
-                hr = com_job_result(self, wire_add_files(self->c, self->hex, files, cFileCount));
+                hr = com_job_result(self, wire_add_files(self->c, self->hex, files, cFileCount, NULL));
         for (ULONG i = 0; i < cFileCount; i++) {
                 free((char *) files[i].url);
                 free((char *) files[i].path);
@@ -67,11 +61,19 @@ HRESULT job_com_AddFileSet(IBackgroundCopyJob5 *This, ULONG cFileCount, BG_FILE_
         return hr;
 }
 
-/* What no file can have. Overlaps are judged by the service. */
-static HRESULT convert_ranges(const BG_FILE_RANGE *from, DWORD n, HRESULT invalid, struct record_range **ret) {
-        struct record_range *out = calloc(n, sizeof(*out));
+/* What no file can have. Overlaps are judged by the service. None are NULL; the caller frees them. */
+static HRESULT convert_ranges(const struct com_job *self, const BG_FILE_RANGE *from, DWORD n, struct record_range **ret) {
+        HRESULT invalid = rim_hresult(ERROR_INVALID_RANGE, self->family);
+        struct record_range *out;
 
-        *ret = out;
+        *ret = NULL;
+        if (n == 0)
+                return S_OK;
+        if (n == UINT32_MAX || !from)
+                return E_INVALIDARG;
+        if (n > COM_RANGES_MAX)
+                return rim_hresult(ERROR_TOO_MANY_RANGES, self->family);
+        *ret = out = calloc(n, sizeof(*out));
         if (!out)
                 return E_OUTOFMEMORY;
         for (DWORD i = 0; i < n; i++) {
@@ -85,6 +87,17 @@ static HRESULT convert_ranges(const BG_FILE_RANGE *from, DWORD n, HRESULT invali
         return S_OK;
 }
 
+/* @fileId NULL: none. */
+static HRESULT convert_id(LPCWSTR fileId, char **ret) {
+        HRESULT hr;
+
+        *ret = NULL;
+        if (!fileId)
+                return S_OK;
+        hr = com_string_in(fileId, LIMIT_URL_COM, E_INVALIDARG, ret);
+        return SUCCEEDED(hr) && !**ret ? E_INVALIDARG : hr;
+}
+
 HRESULT com_job_add_with_ranges(struct com_job *self, LPCWSTR fileId, LPCWSTR remoteUrl, LPCWSTR localName,
                                 DWORD rangeCount, const BG_FILE_RANGE *ranges, UINT64 fileSize) {
         _cleanup_free_ char *id = NULL, *url = NULL, *path = NULL;
@@ -92,23 +105,47 @@ HRESULT com_job_add_with_ranges(struct com_job *self, LPCWSTR fileId, LPCWSTR re
         struct wire_file file;
         HRESULT hr;
 
-        if (rangeCount == UINT32_MAX || (rangeCount > 0 && !ranges))
-                return E_INVALIDARG;
-        hr = fileId ? com_string_in(fileId, LIMIT_URL_COM, E_INVALIDARG, &id) : S_OK;
-        if (SUCCEEDED(hr) && id && !*id)
-                hr = E_INVALIDARG;
+        hr = convert_id(fileId, &id);
         if (SUCCEEDED(hr))
                 hr = convert_names(remoteUrl, localName, &url, &path);
-        if (SUCCEEDED(hr) && rangeCount > COM_RANGES_MAX)
-                hr = rim_hresult(ERROR_TOO_MANY_RANGES, self->family);
-        if (SUCCEEDED(hr) && rangeCount > 0)
-                hr = convert_ranges(ranges, rangeCount, rim_hresult(ERROR_INVALID_RANGE, self->family), &converted);
+        if (SUCCEEDED(hr))
+                hr = convert_ranges(self, ranges, rangeCount, &converted);
         if (FAILED(hr))
                 return hr;
         file = (struct wire_file){
                 .url = url, .path = path, .file_id = id, .size = fileSize, .ranges = converted, .n_ranges = rangeCount
         };
-        return com_job_result(self, wire_add_files(self->c, self->hex, &file, 1));
+        return com_job_result(self, wire_add_files(self->c, self->hex, &file, 1, NULL));
+}
+
+HRESULT com_job_add_without_sink(struct com_job *self, LPCWSTR fileId, LPCWSTR remoteUrl, DWORD rangeCount,
+                                 const BG_FILE_RANGE *ranges, IBackgroundCopyFile **ret) {
+        _cleanup_free_ char *id = NULL, *url = NULL;
+        _cleanup_free_ struct record_range *converted = NULL;
+        struct wire_file file;
+        struct file_record record;
+        uint32_t index;
+        HRESULT hr;
+
+        *ret = NULL;
+        hr = convert_id(fileId, &id);
+        if (SUCCEEDED(hr))
+                hr = com_url_in(remoteUrl, &url);
+        if (SUCCEEDED(hr))
+                hr = convert_ranges(self, ranges, rangeCount, &converted);
+        if (FAILED(hr))
+                return hr;
+        file = (struct wire_file){ .url = url,
+                                   .path = "",
+                                   .path_comes_later = true,
+                                   .file_id = id,
+                                   .size = UINT64_MAX,
+                                   .ranges = converted,
+                                   .n_ranges = rangeCount };
+        hr = com_job_result(self, wire_add_files(self->c, self->hex, &file, 1, &index));
+        if (SUCCEEDED(hr))
+                hr = com_job_result(self, wire_get_file(self->c, self->hex, index, &record));
+        return SUCCEEDED(hr) ? com_file_new(self->c, self->family, self->hex, &record, ret) : hr;
 }
 
 /* In the caller's order, one after another: BITS makes no holes either. */

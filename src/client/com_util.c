@@ -3,6 +3,7 @@
 #include "base/strings.h"
 #include "client/com.h"
 #include "client/wide.h"
+#include "protocol/limits.h"
 
 #define FILETIME_OF_1970 UINT64_C(116444736000000000) /* 100 ns from 1601-01-01 to 1970-01-01 */
 
@@ -59,6 +60,18 @@ HRESULT com_string_in(LPCWSTR s, size_t max, HRESULT too_long, char **ret) {
                 return E_INVALIDARG;
         r = wide_to_utf8(s, max, ret);
         return r == -E2BIG ? too_long : com_hresult_from_errno(r);
+}
+
+HRESULT com_url_in(LPCWSTR s, char **ret) {
+        HRESULT hr = com_string_in(s, LIMIT_URL_COM, E_INVALIDARG, ret);
+
+        return SUCCEEDED(hr) && !**ret ? E_INVALIDARG : hr;
+}
+
+HRESULT com_path_in(LPCWSTR s, char **ret) {
+        HRESULT hr = com_string_in(s, LIMIT_PATH, HRESULT_FROM_WIN32(ERROR_FILENAME_EXCED_RANGE), ret);
+
+        return SUCCEEDED(hr) && **ret != '/' ? E_INVALIDARG : hr;
 }
 
 HRESULT com_string_out(const char *s, LPWSTR *ret) {

@@ -202,7 +202,7 @@ int32_t dosvc_add_files(dosvc *c, const char *id, const dosvc_file_spec *files, 
         if (!code)
                 code = convert_files(c, files, n_files, &wire_files);
         if (!code)
-                code = wire_add_files(c, hex, wire_files, n_files);
+                code = wire_add_files(c, hex, wire_files, n_files, NULL);
         return result(code);
 }
 

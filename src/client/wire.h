@@ -105,7 +105,8 @@ int wire_create_job(struct dosvc *c, const struct wire_job *job, const struct wi
                     char ret_hex[static WIRE_ID_HEX + 1], bool *ret_attached);
 /* The destination of a file that has none yet. */
 int wire_set_path(struct dosvc *c, const char *hex, uint32_t index, const char *to);
-int wire_add_files(struct dosvc *c, const char *hex, const struct wire_file *files, size_t n_files);
+/* ret_first: the index of the first new one; may be NULL. */
+int wire_add_files(struct dosvc *c, const char *hex, const struct wire_file *files, size_t n_files, uint32_t *ret_first);
 
 /* Object paths, for those that call by themselves. */
 #define WIRE_PATH_MAX 96

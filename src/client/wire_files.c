@@ -354,7 +354,11 @@ static int build_add(sd_bus_message *m, const void *args) {
         return r < 0 ? r : append_batch(m, add->batch);
 }
 
-static int add_batch(struct dosvc *c, const char *hex, const struct batch *batch, uint32_t mask) {
+static int decode_first(sd_bus_message *reply, void *ret) {
+        return sd_bus_message_read_basic(reply, 'u', ret);
+}
+
+static int add_batch(struct dosvc *c, const char *hex, const struct batch *batch, uint32_t mask, uint32_t *ret_first) {
         struct add_args args = { .batch = batch, .mask = mask };
         char path[WIRE_PATH_MAX];
         int code;
@@ -362,8 +366,13 @@ static int add_batch(struct dosvc *c, const char *hex, const struct batch *batch
         wire_job_path(hex, path);
         code = connection_call(
                 c,
-                &(struct call){
-                        .path = path, .interface = WIRE_JOB, .member = "AddFiles", .build = build_add, .args = &args });
+                &(struct call){ .path = path,
+                                .interface = WIRE_JOB,
+                                .member = "AddFiles",
+                                .build = build_add,
+                                .args = &args,
+                                .decode = decode_first,
+                                .ret = ret_first });
         /* With one file there is no doubt which one the service spoke of. */
         if (code && batch->n == 1)
                 failure_about(c, batch->files[0].path, batch->files[0].url);
@@ -371,16 +380,18 @@ static int add_batch(struct dosvc *c, const char *hex, const struct batch *batch
 }
 
 static int add_in_steps(struct dosvc *c, const char *hex, const struct wire_file *files, size_t n_files,
-                        uint32_t mask) {
+                        uint32_t mask, uint32_t *ret_first) {
         int code = 0;
 
         while (!code && n_files > 0) {
                 struct batch batch;
+                uint32_t first;
 
                 code = batch_fill(c, files, n_files, &batch);
                 if (code)
                         break;
-                code = add_batch(c, hex, &batch, mask);
+                code = add_batch(c, hex, &batch, mask, ret_first ?: &first);
+                ret_first = NULL;
                 files += batch.n;
                 n_files -= batch.n;
                 batch_done(&batch);
@@ -388,8 +399,8 @@ static int add_in_steps(struct dosvc *c, const char *hex, const struct wire_file
         return code;
 }
 
-int wire_add_files(struct dosvc *c, const char *hex, const struct wire_file *files, size_t n_files) {
-        return add_in_steps(c, hex, files, n_files, current_umask());
+int wire_add_files(struct dosvc *c, const char *hex, const struct wire_file *files, size_t n_files, uint32_t *ret_first) {
+        return add_in_steps(c, hex, files, n_files, current_umask(), ret_first);
 }
 
 /* ---- a destination that comes later ---- */
@@ -513,7 +524,7 @@ static int create_in_steps(struct dosvc *c, const struct create_args *args, cons
         code = create(c, &first, ret_hex, NULL);
         if (code)
                 return code;
-        code = add_in_steps(c, ret_hex, rest, n_rest, args->mask);
+        code = add_in_steps(c, ret_hex, rest, n_rest, args->mask, NULL);
         if (!code && args->resume)
                 code = wire_resume(c, ret_hex);
         if (code) {

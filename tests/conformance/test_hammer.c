@@ -292,7 +292,7 @@ struct interface {
 #include "hammer-rows.inc"
 
 /* Interfaces that no object here has yet, or ever. */
-static const char *const absent[] = { "IBackgroundCopyFile6", "IBitsTokenOptions", "IDODownload", "IDOManager", "IDeliveryOptimizationFile2", "IEnumUnknown" };
+static const char *const absent[] = { "IBackgroundCopyFile6", "IBitsTokenOptions", "IDODownload", "IDOManager", "IEnumUnknown" };
 
 static bool is_absent(const struct interface *interface) {
         for (size_t i = 0; i < ELEMENTSOF(absent); i++)

@@ -49,7 +49,7 @@ static const IID *const job_iids[] = {
 static const IID *const file_iids[] = {
         &IID_IBackgroundCopyFile,  &IID_IBackgroundCopyFile2, &IID_IBackgroundCopyFile3,
         &IID_IBackgroundCopyFile4, &IID_IBackgroundCopyFile5, &IID_IBackgroundCopyFile6,
-        &IID_IDeliveryOptimizationFile,
+        &IID_IDeliveryOptimizationFile, &IID_IDeliveryOptimizationFile2,
 };
 
 /* CONFORMS: api.md 1.3 (QueryInterface from job and from file): identity, reflexivity, symmetry, transitivity; counts end at 0 */

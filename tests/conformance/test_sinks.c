@@ -1,0 +1,190 @@
+/* Where a file goes to, said after it was added: IDeliveryOptimizationJob2::AddFile and IDeliveryOptimizationFile2. */
+#include <stdlib.h>
+#include <string.h>
+#include <wchar.h>
+
+#include "conform.h"
+
+static void *query(void *object, REFIID iid) {
+        void *out = NULL;
+
+        assert_hr(IUnknown_QueryInterface((IUnknown *) object, iid, &out), S_OK);
+        return out;
+}
+
+static void drop(void *object) {
+        (void) IUnknown_Release((IUnknown *) object);
+}
+
+/* ---- files whose destination comes later ---- */
+
+/* A job of the DO family with one file that was added without a sink. */
+struct later {
+        struct job job;
+        IDeliveryOptimizationJob2 *job2;
+        IDeliveryOptimizationFile *file;
+        IDeliveryOptimizationFile2 *file2;
+};
+
+static struct later later_new(const wchar_t *url, DWORD n_ranges, BG_FILE_RANGE *ranges) {
+        struct later later = { .job = job_new(&families[0]) };
+
+        later.job2 = query(later.job.com, &IID_IDeliveryOptimizationJob2);
+        assert_hr(IDeliveryOptimizationJob2_AddFile(later.job2, L"an id", url, n_ranges, ranges, &IID_IDeliveryOptimizationFile,
+                                                    (void **) &later.file),
+                  S_OK);
+        later.file2 = query(later.file, &IID_IDeliveryOptimizationFile2);
+        return later;
+}
+
+static void later_done(struct later *later) {
+        drop(later->file2);
+        assert_int_equal(IDeliveryOptimizationFile_Release(later->file), 0);
+        drop(later->job2);
+        job_done(&later->job);
+}
+
+static HRESULT set_text(IDeliveryOptimizationFile2 *file2, DOFilePropertyId id, const wchar_t *text) {
+        VARIANT v = { .vt = VT_BSTR, .bstrVal = SysAllocString(text) };
+        HRESULT hr = IDeliveryOptimizationFile2_SetProperty(file2, id, &v);
+
+        (void) VariantClear(&v);
+        return hr;
+}
+
+static void assert_not_set(IDeliveryOptimizationFile2 *file2, DOFilePropertyId id) {
+        VARIANT v = { .vt = VT_UI4 };
+
+        assert_hr(IDeliveryOptimizationFile2_GetProperty(file2, id, &v), E_NOT_SET);
+        assert_int_equal(v.vt, VT_EMPTY);
+}
+
+/* CONFORMS: api.md 1.8 "IDeliveryOptimizationJob2::AddFile": adds 1 file without sink, returns it at once; start w/o sink → SINK_UNSPECIFIED */
+/* SENTENCES: do.add2 do.file */
+static void a_file_gets_its_destination_after_it_was_added(void **state) {
+        struct later later = later_new(origin_url("/later?size=5000"), 0, NULL);
+        const wchar_t *path = destination("later");
+        VARIANT v;
+
+        assert_not_set(later.file2, DOFilePropertyId_DownloadSinkFilePath);
+        assert_hr(IBackgroundCopyJob_Resume(later.job.com), DO_E_FILE_DOWNLOADSINK_UNSPECIFIED);
+        assert_int_equal(job_state(&later.job), BG_JOB_STATE_SUSPENDED);
+        assert_hr(set_text(later.file2, DOFilePropertyId_DownloadSinkFilePath, destination("a first thought")), S_OK);
+        assert_hr(set_text(later.file2, DOFilePropertyId_DownloadSinkFilePath, path), S_OK);
+        assert_hr(IDeliveryOptimizationFile2_GetProperty(later.file2, DOFilePropertyId_DownloadSinkFilePath, &v), S_OK);
+        assert_int_equal(v.vt, VT_BSTR);
+        assert_int_equal(wcscmp(v.bstrVal, path), 0);
+        (void) VariantClear(&v);
+        job_resume(&later.job);
+        job_wait(&later.job, BG_JOB_STATE_TRANSFERRED);
+        assert_hr(set_text(later.file2, DOFilePropertyId_DownloadSinkFilePath, destination("too late")), DO_E_INVALID_STATE);
+        assert_hr(IBackgroundCopyJob_Complete(later.job.com), S_OK);
+        assert_file_is(path, "/later?size=5000", 5000);
+        assert_hr(set_text(later.file2, DOFilePropertyId_DownloadSinkFilePath, path), DO_E_INVALID_STATE);
+        later_done(&later);
+}
+
+/* CONFORMS: api.md 1.8 "Job2::AddFile": riid must be IID_IDeliveryOptimizationFile; rangeCount 0 = whole file, 0xFFFFFFFF → E_INVALIDARG */
+/* SENTENCES: do.add2 */
+static void what_cannot_be_added_adds_nothing(void **state) {
+        struct job job = job_new(&families[0]);
+        IDeliveryOptimizationJob2 *job2 = query(job.com, &IID_IDeliveryOptimizationJob2);
+        BG_FILE_RANGE overlapping[] = { { 0, 10 }, { 5, 10 } }, endless = { BG_LENGTH_TO_EOF, 1 };
+        const wchar_t *url = origin_url("/refused?size=100");
+        BG_JOB_PROGRESS progress;
+        void *file = &job;
+
+#define ADD(id, url, n, ranges, iid) IDeliveryOptimizationJob2_AddFile(job2, id, url, n, ranges, iid, &file)
+        assert_hr(ADD(NULL, url, 0, NULL, &IID_IDeliveryOptimizationFile), E_INVALIDARG);
+        assert_null(file);
+        assert_hr(ADD(L"", url, 0, NULL, &IID_IDeliveryOptimizationFile), E_INVALIDARG);
+        assert_hr(ADD(L"id", NULL, 0, NULL, &IID_IDeliveryOptimizationFile), E_INVALIDARG);
+        assert_hr(ADD(L"id", L"", 0, NULL, &IID_IDeliveryOptimizationFile), E_INVALIDARG);
+        assert_hr(ADD(L"id", url, UINT32_MAX, overlapping, &IID_IDeliveryOptimizationFile), E_INVALIDARG);
+        assert_hr(ADD(L"id", url, 1, NULL, &IID_IDeliveryOptimizationFile), E_INVALIDARG);
+        assert_hr(ADD(L"id", url, 2, overlapping, &IID_IDeliveryOptimizationFile), DO_E_OVERLAPPING_RANGES);
+        assert_hr(ADD(L"id", url, 1, &endless, &IID_IDeliveryOptimizationFile), DO_E_INVALID_RANGE);
+        assert_hr(ADD(L"id", url, 0, NULL, NULL), E_INVALIDARG);
+        assert_hr(ADD(L"id", url, 0, NULL, &IID_IDeliveryOptimizationFile2), E_NOINTERFACE);
+        assert_hr(ADD(L"id", url, 0, NULL, &IID_IUnknown), E_NOINTERFACE);
+        assert_null(file);
+        assert_hr(IDeliveryOptimizationJob2_AddFile(job2, L"id", url, 0, NULL, &IID_IDeliveryOptimizationFile, NULL), E_INVALIDARG);
+#undef ADD
+        assert_hr(IBackgroundCopyJob_GetProgress(job.com, &progress), S_OK);
+        assert_int_equal(progress.FilesTotal, 0);
+        drop(job2);
+        job_done(&job);
+}
+
+/* CONFORMS: api.md 2.4 "ranges {2,4},{12,5} give 9 concatenated bytes" */
+static void ranges_of_a_file_without_a_sink_are_kept(void **state) {
+        BG_FILE_RANGE ranges[] = { { 2, 4 }, { 12, 5 } };
+        struct later later = later_new(origin_url("/r?size=100"), 2, ranges);
+        IBackgroundCopyFile *file = query(later.file, &IID_IBackgroundCopyFile);
+        BG_FILE_PROGRESS progress;
+
+        assert_hr(set_text(later.file2, DOFilePropertyId_DownloadSinkFilePath, destination("ranges")), S_OK);
+        job_resume(&later.job);
+        job_wait(&later.job, BG_JOB_STATE_TRANSFERRED);
+        assert_hr(IBackgroundCopyFile_GetProgress(file, &progress), S_OK);
+        assert_true(progress.BytesTotal == 9 && progress.BytesTransferred == 9);
+        drop(file);
+        later_done(&later);
+}
+
+/* CONFORMS: api.md 1.8 "File2::Get/SetProperty": UNKNOWN_PROPERTY_ID, WRITE_ONLY_PROPERTY, E_NOT_SET; 1.4 DOFilePropertyId */
+/* SENTENCES: do.file */
+static void properties_of_a_file_have_codes_of_their_own(void **state) {
+        struct later later = later_new(origin_url("/props?size=10"), 0, NULL);
+        VARIANT v = { .vt = VT_UI8, .ullVal = 10 };
+
+        assert_hr(IDeliveryOptimizationFile2_GetProperty(later.file2, (DOFilePropertyId) 7, &v), DO_E_UNKNOWN_PROPERTY_ID);
+        assert_hr(IDeliveryOptimizationFile2_SetProperty(later.file2, (DOFilePropertyId) 7, &v), DO_E_UNKNOWN_PROPERTY_ID);
+        assert_hr(IDeliveryOptimizationFile2_GetProperty(later.file2, DOFilePropertyId_TotalSizeBytes, NULL), E_INVALIDARG);
+        assert_hr(IDeliveryOptimizationFile2_SetProperty(later.file2, DOFilePropertyId_TotalSizeBytes, NULL), E_INVALIDARG);
+        assert_hr(IDeliveryOptimizationFile2_GetProperty(later.file2, DOFilePropertyId_DecryptionInfo, &v), DO_E_WRITE_ONLY_PROPERTY);
+        assert_hr(IDeliveryOptimizationFile2_GetProperty(later.file2, DOFilePropertyId_IntegrityCheckInfo, &v), DO_E_WRITE_ONLY_PROPERTY);
+        assert_not_set(later.file2, DOFilePropertyId_TotalSizeBytes);
+        assert_not_set(later.file2, DOFilePropertyId_DownloadSinkInterface);
+        assert_not_set(later.file2, DOFilePropertyId_DownloadSinkMemoryStream);
+
+        v = (VARIANT){ .vt = VT_UI8, .ullVal = 10 };
+        assert_hr(IDeliveryOptimizationFile2_SetProperty(later.file2, DOFilePropertyId_TotalSizeBytes, &v), S_OK);
+        v = (VARIANT){};
+        assert_hr(IDeliveryOptimizationFile2_GetProperty(later.file2, DOFilePropertyId_TotalSizeBytes, &v), S_OK);
+        assert_true(v.vt == VT_UI8 && v.ullVal == 10);
+        v = (VARIANT){ .vt = VT_BOOL, .boolVal = VARIANT_TRUE };
+        assert_hr(IDeliveryOptimizationFile2_SetProperty(later.file2, DOFilePropertyId_IntegrityCheckMandatory, &v), S_OK);
+        v = (VARIANT){};
+        assert_hr(IDeliveryOptimizationFile2_GetProperty(later.file2, DOFilePropertyId_IntegrityCheckMandatory, &v), S_OK);
+        assert_true(v.vt == VT_BOOL && v.boolVal == VARIANT_TRUE);
+        v = (VARIANT){ .vt = VT_UI4, .ulVal = 10 };
+        assert_hr(IDeliveryOptimizationFile2_SetProperty(later.file2, DOFilePropertyId_TotalSizeBytes, &v), E_INVALIDARG);
+        assert_hr(set_text(later.file2, DOFilePropertyId_DownloadSinkFilePath, L"relative"), E_INVALIDARG);
+        assert_hr(set_text(later.file2, DOFilePropertyId_DownloadSinkFilePath, L""), E_INVALIDARG);
+        assert_hr(set_text(later.file2, DOFilePropertyId_IntegrityCheckInfo, L"no JSON"), E_INVALIDARG);
+        v = (VARIANT){ .vt = VT_UNKNOWN };
+        assert_hr(IDeliveryOptimizationFile2_SetProperty(later.file2, DOFilePropertyId_DownloadSinkMemoryStream, &v),
+                  DO_E_MEMORYSTREAM_DOWNLOAD_NOT_SUPPORTED);
+        later_done(&later);
+}
+
+static int set_up(void **state) {
+        return world_start(NULL);
+}
+
+static int tear_down(void **state) {
+        return world_stop();
+}
+
+int main(int argc, char **argv) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(a_file_gets_its_destination_after_it_was_added),
+                cmocka_unit_test(what_cannot_be_added_adds_nothing),
+                cmocka_unit_test(ranges_of_a_file_without_a_sink_are_kept),
+                cmocka_unit_test(properties_of_a_file_have_codes_of_their_own),
+        };
+
+        world_arguments(argc, argv);
+        return cmocka_run_group_tests_name("sinks", tests, set_up, tear_down);
+}
