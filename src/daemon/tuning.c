@@ -25,6 +25,7 @@ struct manager_limits tuning_make_limits(const struct settings *settings) {
         limits.history_max_age_usec = settings_get(settings, SETTING_HistoryMaxAge) * USEC_PER_SEC;
         limits.checkpoint_bytes = settings_get(settings, SETTING_CheckpointBytes);
         limits.checkpoint_interval_usec = settings_get(settings, SETTING_CheckpointInterval) * USEC_PER_SEC;
+        limits.chunk_hash_rate = settings_get(settings, SETTING_ChunkHashRate);
         limits.connect_timeout_usec = settings_get(settings, SETTING_ConnectTimeout) * USEC_PER_SEC;
         limits.stall_timeout_usec = settings_get(settings, SETTING_StallTimeout) * USEC_PER_SEC;
         if (settings_get(settings, SETTING_DOCacheHost) > 0)

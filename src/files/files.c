@@ -47,8 +47,9 @@ int files_reserve(struct files *files, struct files_handle *handle, uint64_t siz
         return files->ops->reserve(files, handle, size, background, done, userdata);
 }
 
-int files_checkpoint(struct files *files, struct files_handle *handle, files_done_fn done, void *userdata) {
-        return files->ops->checkpoint(files, handle, done, userdata);
+int files_checkpoint(struct files *files, struct files_handle *handle, struct files_piece *chunks, size_t n_chunks, files_done_fn done,
+                     void *userdata) {
+        return files->ops->checkpoint(files, handle, chunks, n_chunks, done, userdata);
 }
 
 int files_scratch(struct files *files, struct files_handle *handle, files_scratch_fn done, void *userdata) {

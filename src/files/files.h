@@ -84,6 +84,7 @@ struct files_open_request {
         bool create;                 /* O_CREAT|O_EXCL, else it must be there */
         struct files_identity temp;      /* when !create: what it must be; regular, ours, one link */
         struct files_identity directory; /* ino 0: whatever the path names now */
+        bool adopt;                  /* when !create: another inode and size will do; hashes are to decide what of it counts */
         uint64_t durable_end;        /* when !create: it must be at least this long; 0: nothing counts, it is truncated to 0 */
         uint64_t reserve_bytes;      /* expected size or FILES_SIZE_UNKNOWN */
         bool background;
@@ -107,12 +108,20 @@ typedef void (*files_done_fn)(int error, void *userdata);
 int files_reserve(struct files *files, struct files_handle *handle, uint64_t size, bool background, files_done_fn done,
                   void *userdata);
 
+struct files_piece {
+        uint64_t start; /* of the local file */
+        uint32_t bytes;
+        uint8_t hash[PIECE_HASH_BYTES];
+};
+
 /* ---- write and checkpoint ---- */
 /* Bytes [start, end) were written to the handle's descriptor. Only for the ledger; does not block. */
 int files_note_written(struct files_handle *handle, uint64_t start, uint64_t end);
 /* Everything noted before this call is durable when @done says 0. On failure NOTHING since the last good checkpoint counts: the
  * kernel marks pages clean after a failed sync; close the handle, fetch again. */
-int files_checkpoint(struct files *files, struct files_handle *handle, files_done_fn done, void *userdata);
+/* @chunks: stretches of it whose hashes are wanted, too; they are filled in (bytes 0: it cannot be had) and must stay until @done. */
+int files_checkpoint(struct files *files, struct files_handle *handle, struct files_piece *chunks, size_t n_chunks, files_done_fn done,
+                     void *userdata);
 /* The order checker (debug builds): aborts unless every byte of @claimed was covered by a successful checkpoint of this handle or
  * was durable when it was opened (files_ledger_seed()). Call it right before a progress row is handed to the store. */
 void files_ledger_seed(struct files_handle *handle, const struct intervals *durable);
@@ -129,12 +138,7 @@ typedef void (*files_hashes_fn)(int error, struct piece_hashes *hashes, void *us
 int files_read_hashes(struct files *files, struct files_handle *handle, int fd, uint64_t size, const struct integrity_info *expected,
                       files_hashes_fn done, void *userdata);
 
-struct files_piece {
-        uint64_t start; /* of the local file */
-        uint32_t bytes;
-        uint8_t hash[PIECE_HASH_BYTES];
-};
-/* @bad: one for each piece, valid during the callback. */
+/* @bad: one for each piece, valid during the callback; one that lies behind the end is. */
 typedef void (*files_verify_fn)(int error, const bool *bad, size_t n, void *userdata);
 /* Judges pieces on the descriptor while others are still being written. @pieces must stay until @done. */
 int files_verify(struct files *files, struct files_handle *handle, const struct files_piece *pieces, size_t n, files_verify_fn done,

@@ -85,6 +85,7 @@ struct open_request {
         bool create;
         struct files_identity temp;
         struct files_identity directory;
+        bool adopt;
         uint64_t durable_end;
         uint64_t reserve_bytes;
         uint64_t keep_free;
@@ -97,10 +98,11 @@ struct open_request {
 /* Is what stands under the temp name the file that we knew? Asked twice: before the opening, as opening a device
  * does things, and of the descriptor. */
 static int temp_is_known(const struct open_request *self, const struct file_facts *facts) {
-        if (!facts_are_ours(facts, geteuid()) || facts->n_links != 1 ||
-            !files_identity_equal(&facts->identity, &self->temp) || facts->size < self->durable_end)
+        if (!facts_are_ours(facts, geteuid()) || facts->n_links != 1)
                 return -ESTALE;
-        return 0;
+        if (self->adopt)
+                return 0; /* its name is as good as a key: 128 random bits */
+        return files_identity_equal(&facts->identity, &self->temp) && facts->size >= self->durable_end ? 0 : -ESTALE;
 }
 
 static int temp_open_existing(struct open_request *self, struct local_handle *handle) {
@@ -123,7 +125,7 @@ static int temp_open_existing(struct open_request *self, struct local_handle *ha
                 return r;
         /* Nothing in it counts (the caller has forgotten it on disk): of a longer old content no byte may stay
          * behind a new end. */
-        if (self->durable_end == 0 && ftruncate(handle->fd, 0) < 0)
+        if (self->durable_end == 0 && !self->adopt && ftruncate(handle->fd, 0) < 0)
                 return -errno;
         return space_reserve(handle->fd, self->reserve_bytes, self->keep_free);
 }
@@ -222,6 +224,7 @@ int local_open(struct local_files *files, const struct files_open_request *reque
                 .create = request->create,
                 .temp = request->temp,
                 .directory = request->directory,
+                .adopt = request->adopt,
                 .durable_end = request->durable_end,
                 .reserve_bytes = request->reserve_bytes,
                 .keep_free = files_keep_free(files, request->background),

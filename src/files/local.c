@@ -96,8 +96,9 @@ static int ops_reserve(struct files *files, struct files_handle *handle, uint64_
         return local_reserve(to_local(files), to_handle(handle), size, background, done, userdata);
 }
 
-static int ops_checkpoint(struct files *files, struct files_handle *handle, files_done_fn done, void *userdata) {
-        return local_checkpoint(to_local(files), to_handle(handle), done, userdata);
+static int ops_checkpoint(struct files *files, struct files_handle *handle, struct files_piece *chunks, size_t n_chunks,
+                          files_done_fn done, void *userdata) {
+        return local_checkpoint(to_local(files), to_handle(handle), chunks, n_chunks, done, userdata);
 }
 
 static int ops_scratch(struct files *files, struct files_handle *handle, files_scratch_fn done, void *userdata) {

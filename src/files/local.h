@@ -11,7 +11,8 @@ int local_open(struct local_files *files, const struct files_open_request *reque
 struct local_handle *local_close(struct local_files *files, struct local_handle *handle);
 int local_reserve(struct local_files *files, struct local_handle *handle, uint64_t size, bool background, files_done_fn done,
                   void *userdata);
-int local_checkpoint(struct local_files *files, struct local_handle *handle, files_done_fn done, void *userdata);
+int local_checkpoint(struct local_files *files, struct local_handle *handle, struct files_piece *chunks, size_t n_chunks,
+                     files_done_fn done, void *userdata);
 int local_scratch(struct local_files *files, struct local_handle *handle, files_scratch_fn done, void *userdata);
 int local_read_hashes(struct local_files *files, struct local_handle *handle, int fd, uint64_t size,
                       const struct integrity_info *expected, files_hashes_fn done, void *userdata);

@@ -36,7 +36,8 @@ struct files_ops {
         struct files_handle *(*close)(struct files *files, struct files_handle *handle);
         int (*reserve)(struct files *files, struct files_handle *handle, uint64_t size, bool background, files_done_fn done,
                        void *userdata);
-        int (*checkpoint)(struct files *files, struct files_handle *handle, files_done_fn done, void *userdata);
+        int (*checkpoint)(struct files *files, struct files_handle *handle, struct files_piece *chunks, size_t n_chunks,
+                          files_done_fn done, void *userdata);
         int (*scratch)(struct files *files, struct files_handle *handle, files_scratch_fn done, void *userdata);
         int (*read_hashes)(struct files *files, struct files_handle *handle, int fd, uint64_t size,
                            const struct integrity_info *expected, files_hashes_fn done, void *userdata);

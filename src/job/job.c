@@ -141,6 +141,7 @@ static void job_file_free(struct job_file *file) {
         intervals_done(&file->durable);
         intervals_done(&file->received);
         intervals_done(&file->untold);
+        chunks_done(&file->chunks);
         free(file);
 }
 

@@ -18,6 +18,7 @@
 #include "base/guid.h"
 #include "base/intervals.h"
 #include "base/secret.h"
+#include "job/chunks.h"
 #include "protocol/errors.h"
 #include "protocol/limits.h"
 #include "protocol/states.h"
@@ -115,6 +116,7 @@ struct job_file {
         struct file_identity temp;
         struct file_identity directory;
         struct intervals durable;  /* synced to disk and recorded, in positions of the local file */
+        struct chunks chunks;      /* hashes of some of it, while bytes are missing; stored one by one */
         struct file_response response;
         struct intervals received; /* written, maybe lost by a power cut; a superset of durable; never stored */
 
@@ -440,6 +442,8 @@ int job_file_forget_received(struct job_file *file);
 void job_file_forget_content(struct job_file *file);
 /* Bytes [start, end) are wrong: they count no more and are missing again. */
 int job_file_forget_range(struct job_file *file, uint64_t start, uint64_t end);
+/* Of what is durable only @proved, a part of it, turned out to be there. */
+int job_file_keep_proved(struct job_file *file, const struct intervals *proved);
 /* All content is thrown away: changed remote file, lost temp file. Temp name, identity and validators are cleared; counting
  * n_restarts is the caller's. */
 void job_file_reset(struct job_file *file);

@@ -95,7 +95,27 @@ int job_file_forget_range(struct job_file *file, uint64_t start, uint64_t end) {
 
         if (r == 0)
                 r = remove_counted(&file->durable, &file->job->bytes_durable, start, end);
+        chunks_keep_within(&file->chunks, &file->durable);
         return r < 0 ? r : remove_counted(&file->received, &file->job->bytes_received, start, end);
+}
+
+int job_file_keep_proved(struct job_file *file, const struct intervals *proved) {
+        uint64_t received = intervals_total(&file->received), durable = intervals_total(&file->durable);
+        uint64_t total = intervals_total(proved);
+        int r = intervals_copy(&file->untold, file->job->on_demand ? proved : &file->untold);
+
+        /* In this order, or a lack of memory would leave durable bytes that were never received. */
+        if (r == 0)
+                r = intervals_copy(&file->durable, proved);
+        if (r < 0)
+                return r;
+        file->job->bytes_durable -= durable - total;
+        r = intervals_copy(&file->received, proved);
+        if (r < 0)
+                return r;
+        file->job->bytes_received -= received - total;
+        chunks_keep_within(&file->chunks, &file->durable);
+        return 0;
 }
 
 void job_file_reset(struct job_file *file) {
@@ -104,6 +124,7 @@ void job_file_reset(struct job_file *file) {
         intervals_clear(&file->received);
         intervals_clear(&file->durable);
         intervals_clear(&file->untold);
+        chunks_done(&file->chunks);
         file->temp_name[0] = 0;
         file->temp = (struct file_identity) {};
         validators_done(&file->validators);
@@ -144,6 +165,7 @@ void job_file_set_state(struct job_file *file, enum file_state state) {
         if (state == FILE_TRANSFERRED) {
                 file->n_restarts = 0;
                 file->validation = FILE_VALIDATION_NONE;
+                chunks_done(&file->chunks);
         }
 }
 

@@ -30,6 +30,7 @@ static void file_run_checkpointed(int error, void *userdata) {
                 error = job_file_durable(run->file, &run->snapshot);
                 if (error == 0) {
                         manager_save_file(m, run->file);
+                        file_run_save_chunks(run);
                         manager_job_changed(m, run->file->job, false);
                 }
         }
@@ -61,8 +62,10 @@ int file_run_checkpoint(struct file_run *run) {
                 run->since_checkpoint_bytes = 0;
                 return 0;
         }
-        if (r == 0)
-                r = files_checkpoint(m->files, run->handle, file_run_checkpointed, run);
+        if (r == 0) {
+                run->n_chunks = file_run_fresh_chunks(run);
+                r = files_checkpoint(m->files, run->handle, run->chunks, run->n_chunks, file_run_checkpointed, run);
+        }
         if (r < 0)
                 return r;
         run->n_pending++;

@@ -57,6 +57,10 @@ void manager_save_file(struct manager *m, struct job_file *file) {
                 collecting_failed(m, r);
 }
 
+int manager_save_chunks(struct manager *m, const struct job_file *file, const struct chunks *chunks) {
+        return store_batch_add_chunks(m->batch, file, chunks);
+}
+
 void manager_save_file_quietly(struct manager *m, struct job_file *file) {
         int r;
 

@@ -15,6 +15,7 @@ const struct manager_limits manager_limits_default = {
         .files_in_flight = 2048,
         .checkpoint_bytes = UINT64_C(16) << 20,
         .checkpoint_interval_usec = 5 * USEC_PER_SEC,
+        .chunk_hash_rate = UINT64_C(32) << 20,
         .connect_timeout_usec = 30 * USEC_PER_SEC,
         .stall_timeout_usec = 60 * USEC_PER_SEC,
         .notify_commands = true,

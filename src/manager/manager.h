@@ -33,6 +33,7 @@ struct manager_limits {
         size_t files_in_flight; /* of all jobs: each holds two descriptors here and one in the transfer process */
         uint64_t checkpoint_bytes;
         uint64_t checkpoint_interval_usec;
+        uint64_t chunk_hash_rate; /* bytes per second of all files together; what comes faster is not hashed at checkpoints */
         uint64_t connect_timeout_usec;
         uint64_t stall_timeout_usec;
         const char *cache_hosts; /* HOST[:PORT] with commas between, or NULL; borrowed */

@@ -16,6 +16,7 @@
 #define RESTARTS_MAX 3            /* times that a file may begin anew before the job fails */
 #define BAD_TRIES_MAX 3           /* times that one piece may have the wrong hash before the job fails */
 #define VERIFY_PIECES_MAX 256     /* judged in one go */
+#define CHUNKS_PER_CHECKPOINT_MAX 64 /* hashed; a checkpoint is due after 16 MiB */
 #define DISK_ERRORS_MAX 2         /* reliability.md 5.3: two failed syncs on one file are a disk error */
 #define RESERVE_FROM_BYTES (UINT64_C(1) << 20) /* smaller files are not preallocated */
 #define SOURCE_STALL_USEC (10 * USEC_PER_SEC) /* silence of a source while another could be asked */
@@ -140,6 +141,7 @@ enum file_step {
         STEP_COMMIT,    /* its temp name is being recorded */
         STEP_CLEAR,     /* a temp file of unknown content is being removed */
         STEP_OPEN,
+        STEP_ADOPT,     /* the temp file is another inode: hashes decide what of it counts */
         STEP_HASHES,    /* its piece hash file is being fetched and parsed */
         STEP_TRANSFER,
         STEP_SYNC,      /* last checkpoint */
@@ -168,6 +170,9 @@ struct file_run {
 
         bool checkpoint_running;
         struct intervals snapshot; /* what the running checkpoint covers */
+        struct files_piece *chunks; /* adopt.c: CHUNKS_PER_CHECKPOINT_MAX, of which the checkpoint hashes the first n */
+        size_t n_chunks;
+        struct adoption *adoption; /* adopt.c; NULL: its inode is the one that we know, so far */
         uint64_t since_checkpoint_bytes;
         uint64_t last_checkpoint_monotonic;
         unsigned disk_errors;
@@ -262,6 +267,8 @@ static inline uint64_t manager_boottime(const struct manager *m) {
 /* commit.c: every change of the model ends in one of these two; nothing else talks to the store. */
 void manager_save_job(struct manager *m, struct job *job);
 void manager_save_file(struct manager *m, struct job_file *file); /* and its job's row */
+/* Beside the file's row, which this turn saves. 0 or -ENOMEM. */
+int manager_save_chunks(struct manager *m, const struct job_file *file, const struct chunks *chunks);
 /* That a callback took something: recorded with whatever comes next, and no answer has to wait for it. */
 void manager_save_file_quietly(struct manager *m, struct job_file *file);
 void manager_forget_job(struct manager *m, struct job *job, const struct history_entry *entry); /* rows away, history in */
@@ -288,6 +295,8 @@ int manager_transition(struct manager *m, struct job *job, enum job_event event)
 
 /* run.c: one file's way from its temp file to "complete, verified, synced" */
 int file_run_start(struct manager *m, struct job_file *file);
+void file_run_opened_as(struct file_run *run, const struct files_identity *temp, const struct files_identity *directory);
+void file_run_lost(struct file_run *run);                    /* what is under the temp name is not ours: the run ends, the file begins anew */
 void file_run_finish(struct file_run *run);
 void file_run_end(struct file_run *run);                     /* @run may be gone afterwards */
 /* Every completion begins with it: false if the run was orphaned meanwhile (and is gone now, if this was its last request). */
@@ -328,6 +337,15 @@ int file_run_checkpoint(struct file_run *run);
 void file_run_note_unsynced(struct file_run *run);           /* after any change that makes a checkpoint due sooner */
 void manager_checkpoints(struct manager *m);                 /* starts those that are due */
 uint64_t manager_next_checkpoint(const struct manager *m);   /* CLOCK_BOOTTIME */
+
+/* adopt.c */
+/* Fills run->chunks with what @snapshot completes and is to be hashed. Return: how many. */
+size_t file_run_fresh_chunks(struct file_run *run);
+void file_run_save_chunks(struct file_run *run);             /* after the file was saved with its ranges */
+/* The temp file is not the one that we know: are there hashes that could decide? Then it is to be opened once more, to be adopted. */
+bool file_run_may_adopt(struct file_run *run);
+void file_run_adopt(struct file_run *run, const struct files_open_result *opened);
+void file_run_adoption_done(struct file_run *run);
 
 /* pace.c */
 struct engine_pace manager_first_pace(struct manager *m, const struct job *job);

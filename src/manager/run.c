@@ -1,6 +1,6 @@
 /* Motion: files of jobs that have their turn, from the temp file to "complete, verified, synced".
  *
- * One file_run walks: record the temp name → open → transfer (with checkpoints) → last checkpoint or finish → gone. It may be asked to
+ * One file_run walks: record the temp name → open (→ adopt) → transfer (with checkpoints) → last checkpoint or finish → gone. It may be asked to
  * stop at any step; it then goes straight to its end, keeping what it received. What the end means for the job is decided in one
  * place, file_run_end(). */
 #include "base/log.h"
@@ -13,6 +13,8 @@ static void file_run_free(struct file_run *run) {
         assert(run->n_pending == 0);
         assert(run->request_id == 0);
         intervals_done(&run->snapshot);
+        free(run->chunks);
+        file_run_adoption_done(run);
         file_run_guard_done(run);
         file_sources_free(run->sources);
         free(run);
@@ -239,6 +241,17 @@ void file_run_finish(struct file_run *run) {
 
 /* ---- the way to the first byte ---- */
 
+void file_run_opened_as(struct file_run *run, const struct files_identity *temp, const struct files_identity *directory) {
+        memcpy(&run->file->temp, temp, sizeof(*temp));
+        memcpy(&run->file->directory, directory, sizeof(*directory));
+}
+
+void file_run_lost(struct file_run *run) {
+        file_run_result(run, ENGINE_FAILED, ERROR_DESTINATION_CHANGED, ERROR_CONTEXT_LOCAL_FILE, ESTALE, false,
+                        error_code_text(ERROR_DESTINATION_CHANGED));
+        file_run_end(run);
+}
+
 static void file_run_opened(const struct files_open_result *result, void *userdata) {
         struct file_run *run = userdata;
         struct job_file *file = run->file;
@@ -257,19 +270,26 @@ static void file_run_opened(const struct files_open_result *result, void *userda
                 file_run_open(run);
                 return;
         }
-        if (result->error == -ESTALE)
-                file_run_result(run, ENGINE_FAILED, ERROR_DESTINATION_CHANGED, ERROR_CONTEXT_LOCAL_FILE, ESTALE, false,
-                                error_code_text(ERROR_DESTINATION_CHANGED));
-        else if (result->error < 0)
-                file_run_local_error(run, result->error, "cannot open the temporary file");
+        if (result->error == -ESTALE && file_run_may_adopt(run)) {
+                file_run_open(run);
+                return;
+        }
+        if (result->error == -ESTALE) {
+                file_run_lost(run);
+                return;
+        }
         if (result->error < 0) {
+                file_run_local_error(run, result->error, "cannot open the temporary file");
                 file_run_end(run);
                 return;
         }
         run->handle = result->handle;
         run->fd = result->fd;
-        memcpy(&file->temp, &result->temp, sizeof(file->temp));
-        memcpy(&file->directory, &result->directory, sizeof(file->directory));
+        if (run->adoption) {
+                file_run_adopt(run, result);
+                return;
+        }
+        file_run_opened_as(run, &result->temp, &result->directory);
         files_ledger_seed(run->handle, &file->durable);
         if (run->stop)
                 file_run_end(run);
@@ -318,7 +338,8 @@ static void file_run_open(struct file_run *run) {
                                 .temp_name = file->temp_name,
                                 .create = create,
                                 .temp = to_files_identity(&file->temp),
-                                .directory = create ? (struct files_identity) {} : to_files_identity(&file->directory),
+                                .directory = create || run->adoption ? (struct files_identity) {} : to_files_identity(&file->directory),
+                                .adopt = run->adoption,
                                 .durable_end = file->durable.n_items > 0 ? file->durable.items[file->durable.n_items - 1].end : 0,
                                 .reserve_bytes = file->size != SIZE_UNKNOWN && file->size >= RESERVE_FROM_BYTES
                                                          ? file->size : FILES_SIZE_UNKNOWN,

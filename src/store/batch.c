@@ -38,12 +38,30 @@ static int batch_need_job(struct store_batch *batch, const struct guid *id, stru
         return 0;
 }
 
+/* @record takes the place of @old, whose hashes it may need. */
+static int record_inherit_chunks(struct job_file *record, struct job_file *old) {
+        struct chunks fresh = record->chunks;
+        int r = chunks_put_all(&old->chunks, &fresh);
+
+        if (r < 0)
+                return r;
+        chunks_done(&fresh);
+        record->chunks = old->chunks;
+        old->chunks = (struct chunks) {};
+        record_file_keep_chunks(record);
+        return 0;
+}
+
 /* The record is CONSUMED on success only. */
 static int batch_put_file(struct store_batch *batch, struct batch_job *job, struct job_file *record) {
         struct batch_file_key key = { job->id, record->index };
         struct batch_file *file = batch_find_file(batch, &key);
 
         if (file) {
+                int r = record_inherit_chunks(record, file->record);
+
+                if (r < 0)
+                        return r;
                 record_file_free(file->record);
                 file->record = record;
                 return 0;
@@ -146,6 +164,17 @@ int store_batch_save_file(struct store_batch *batch, const struct job_file *file
                 return r;
         record = NULL;
         return 0;
+}
+
+int store_batch_add_chunks(struct store_batch *batch, const struct job_file *file, const struct chunks *chunks) {
+        struct batch_file *entry = batch_find_file(batch, &(struct batch_file_key) { file->job->id, file->index });
+        int r;
+
+        if (!entry)
+                return -ENOENT;
+        r = chunks_put_all(&entry->record->chunks, chunks);
+        record_file_keep_chunks(entry->record);
+        return r;
 }
 
 int store_batch_remove_job(struct store_batch *batch, const struct guid *id) {

@@ -57,6 +57,8 @@ static int memory_load_job(struct batch_job *entry, struct job **ret) {
                 _cleanup_(record_file_freep) struct job_file *file_copy = NULL;
 
                 r = record_file_new(file->record, &file_copy);
+                if (r == 0)
+                        r = chunks_put_all(&file_copy->chunks, &file->record->chunks);
                 if (r < 0)
                         return r;
                 r = record_file_revive(file_copy, job);

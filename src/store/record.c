@@ -263,6 +263,13 @@ int record_file_new(const struct job_file *file, struct job_file **ret) {
         return 0;
 }
 
+void record_file_keep_chunks(struct job_file *record) {
+        if (record->state == FILE_PENDING)
+                chunks_keep_within(&record->chunks, &record->durable);
+        else
+                chunks_done(&record->chunks);
+}
+
 int record_history_new(const struct history_entry *entry, struct history_entry **ret) {
         _cleanup_(record_history_freep) struct history_entry *record = NULL;
         int r = record_history_check(entry);
@@ -292,6 +299,7 @@ struct job_file *record_file_free(struct job_file *record) {
         fields_done(&file_fields, record);
         free(record->ranges);
         intervals_done(&record->durable);
+        chunks_done(&record->chunks);
         free(record);
         return NULL;
 }
@@ -332,6 +340,9 @@ int record_file_revive(struct job_file *record, struct job *job) {
         intervals_done(&file->durable);
         file->durable = record->durable;
         record->durable = (struct intervals) {};
+        chunks_done(&file->chunks);
+        file->chunks = record->chunks;
+        record->chunks = (struct chunks) {};
         return 0;
 }
 

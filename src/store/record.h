@@ -170,8 +170,12 @@ int record_history_check(const struct history_entry *record);
 /* Deep copies of what is stored. -EINVAL as above, -ENOMEM. */
 int record_job_new(const struct job *job, struct job **ret);
 int record_job_copy(const struct job *record, struct job **ret); /* of a record, which has no files to count */
+/* Without its chunks: those go by store_batch_add_chunks(). */
 int record_file_new(const struct job_file *file, struct job_file **ret);
 int record_history_new(const struct history_entry *entry, struct history_entry **ret);
+
+/* Drops the hashes of what its ranges do not claim, and all of them when nothing is missing. */
+void record_file_keep_chunks(struct job_file *record);
 
 struct job *record_job_free(struct job *record);
 struct job_file *record_file_free(struct job_file *record);

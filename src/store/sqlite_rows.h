@@ -20,12 +20,16 @@ enum rows_statement {
         ROWS_REMOVE_DURABLE,
         ROWS_ADD_DURABLE,
         ROWS_HAS_DURABLE,
+        ROWS_REMOVE_CHUNKS,
+        ROWS_ADD_CHUNK,
+        ROWS_HAS_CHUNK,
         ROWS_ADD_HISTORY,
         ROWS_TRIM_HISTORY,
         ROWS_LOAD_JOBS,
         ROWS_LOAD_FILES,
         ROWS_LOAD_REQUESTED,
         ROWS_LOAD_DURABLE,
+        ROWS_LOAD_CHUNKS,
         ROWS_LOAD_HISTORY,
         _ROWS_STATEMENT_MAX,
 };
@@ -35,8 +39,25 @@ struct rows {
         const struct sealer *sealer; /* NOT owned */
         sqlite3_stmt *statements[_ROWS_STATEMENT_MAX];
         bool has_durable; /* there may be rows in durable_range: while there are none, none need be looked for */
+        bool has_chunks;  /* the same for chunk */
         int rc; /* of the last failing SQLite call: whether it is final */
 };
+
+/* ---- what writing and reading share ---- */
+
+#define SEALING_BYTES_MAX 64 /* what sealing adds to a text, at most */
+
+/* Where a secret stands, for the sealer: no other job, file or column will do. */
+struct place {
+        struct guid job;
+        uint32_t file; /* UINT32_MAX: the job's own row */
+        char column[32];
+};
+struct place place_of(const struct guid *job, uint32_t file, const struct field *field);
+int rows_error(struct rows *rows, int rc);
+int rows_note_what_is_left(struct rows *rows); /* after rows may have gone */
+
+/* ---- for the store ---- */
 
 int rows_init(struct rows *rows, sqlite3 *db, const struct sealer *sealer);
 void rows_done(struct rows *rows); /* before the database is closed */

@@ -137,6 +137,16 @@ const struct schema_version schema_versions[] = {
           "  FOREIGN KEY (job, file) REFERENCES file (job, idx) ON DELETE CASCADE"
           ") STRICT, WITHOUT ROWID;"
 
+          /* SHA-256 of whole chunks of such bytes, as they were written: they prove them in a file of another identity. */
+          "CREATE TABLE chunk ("
+          "  job INTEGER NOT NULL,"
+          "  file INTEGER NOT NULL,"
+          "  start INTEGER NOT NULL,"
+          "  sha256 BLOB NOT NULL CHECK (length(sha256) = 32),"
+          "  PRIMARY KEY (job, file, start),"
+          "  FOREIGN KEY (job, file) REFERENCES file (job, idx) ON DELETE CASCADE"
+          ") STRICT, WITHOUT ROWID;"
+
           /* Oldest first by key. Deleted from the old end only, so keys have no holes. */
           "CREATE TABLE history ("
           "  key INTEGER PRIMARY KEY,"

@@ -60,6 +60,9 @@ bool store_batch_is_empty(const struct store_batch *batch);
 int store_batch_save_job(struct store_batch *batch, const struct job *job);
 /* The file's row and its durable ranges. Inserts or replaces. */
 int store_batch_save_file(struct store_batch *batch, const struct job_file *file);
+/* New hashes of a file that this batch saves, beside those that are stored (-ENOENT: it does not). What its ranges do not claim is
+ * dropped, now and with every later save. */
+int store_batch_add_chunks(struct store_batch *batch, const struct job_file *file, const struct chunks *chunks);
 /* Job, files and ranges. */
 int store_batch_remove_job(struct store_batch *batch, const struct guid *id);
 /* Adds one entry; keeps at most @max_entries. */

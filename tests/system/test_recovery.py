@@ -4,6 +4,8 @@ With DOSVC_SOAK the file has 1 GiB, as a person would fetch it; without, 128 MiB
 """
 import hashlib
 import os
+import re
+import shutil
 import signal
 import subprocess
 import time
@@ -125,6 +127,43 @@ def test_a_terminated_service_fetches_nothing_twice_but_what_was_on_the_line(ins
     assert instance.stop() == 0
     instance.start()
     ended(instance, path, expected, origin, process, allowed_twice=16 * MIB)
+
+
+def to_another_inode(path):
+    copy = path.with_name("copy")
+    shutil.copyfile(path, copy)
+    os.chmod(copy, 0o600)
+    os.rename(copy, path)
+
+
+def test_a_temp_file_that_was_copied_is_gone_on_with_but_for_a_spoiled_chunk(instance, origin, target):
+    size = 40 * MIB
+    origin.rate = 25 * MIB  # what comes faster than ChunkHashRate has no hashes
+    path = target / "copied"
+    words = ("get", "-o", str(path), origin.url("copied", size))
+    process = instance.spawn(*words)
+    wait_for(lambda: durable(instance) >= 8 * MIB, "some of it is on disk")
+    process.send_signal(signal.SIGINT)
+    process.wait(timeout=30)
+    kept = durable(instance)
+    instance.stop()
+    temp = next(path.parent.glob(".dosvc-*.part"))
+    to_another_inode(temp)
+    with open(temp, "r+b") as f:
+        f.seek(5 * MIB + 7)
+        byte = f.read(1)[0]
+        f.seek(5 * MIB + 7)
+        f.write(bytes([byte ^ 1]))
+    instance.start()
+    origin.rate = 1000 * MIB
+    before = origin.sent
+    process = instance.spawn(*words)
+    assert process.wait(timeout=300) == 0, process.stderr.read()
+    assert sha256(path) == digest("copied", size)
+    proved, recorded = map(int, re.search(r"(\d+) of (\d+) bytes are proved by their hashes", instance.log()).groups())
+    assert recorded == kept and kept // 2 <= proved <= kept - MIB  # all but the spoiled chunk and what came in a burst
+    assert origin.sent - before <= size - proved
+    assert not list(path.parent.glob(".dosvc-*"))
 
 
 def test_a_second_service_for_the_same_state_leaves_at_once(instance):

@@ -252,7 +252,7 @@ static void error_done(int error, void *userdata) {
 int checkpoint_now(struct fixture *f, struct files_handle *handle) {
         struct error_waiter waiter = {};
 
-        assert_int_equal(files_checkpoint(f->files, handle, error_done, &waiter), 0);
+        assert_int_equal(files_checkpoint(f->files, handle, NULL, 0, error_done, &waiter), 0);
         wait_for(f, &waiter.done);
         return waiter.error;
 }

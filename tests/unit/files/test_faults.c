@@ -229,7 +229,7 @@ static void batch_checkpoint(struct fixture *f, struct batch *batch) {
         gate = &opened;
         n_fdatasync = n_syncfs = 0;
         for (size_t i = 0; i < BATCH; i++) {
-                assert_int_equal(files_checkpoint(f->files, batch->open[i].handle, batch_done, &batch->errors[i]), 0);
+                assert_int_equal(files_checkpoint(f->files, batch->open[i].handle, NULL, 0, batch_done, &batch->errors[i]), 0);
                 /* The first is on its way alone before there are others. */
                 while (i == 0 && atomic_load(&gate))
                         sched_yield();

@@ -98,7 +98,7 @@ static void what_is_written_after_the_call_is_not_covered_by_it(void **state) {
 
         flag = false;
         flag_error = 0;
-        assert_int_equal(files_checkpoint(f->files, handle, set_flag, NULL), 0);
+        assert_int_equal(files_checkpoint(f->files, handle, NULL, 0, set_flag, NULL), 0);
         assert_int_equal(files_note_written(handle, 100, 200), 0);
         wait_for(f, &flag);
         assert_int_equal(flag_error, 0);
@@ -132,7 +132,7 @@ static void a_request_keeps_a_closed_handle_alive(void **state) {
 
         flag = false;
         flag_error = 0;
-        assert_int_equal(files_checkpoint(f->files, handle, set_flag, NULL), 0);
+        assert_int_equal(files_checkpoint(f->files, handle, NULL, 0, set_flag, NULL), 0);
         assert_null(files_close(f->files, handle));
         wait_for(f, &flag);
         assert_int_equal(flag_error, 0);
@@ -448,7 +448,7 @@ static void many_files_can_be_under_way_at_once(void **state) {
         fds = count_open_fds();
         assert_true(fds < N + 100); /* one descriptor a file; directories are shared */
         for (size_t i = 0; i < N; i++)
-                assert_int_equal(files_checkpoint(f->files, handles[i], set_flag, NULL), 0);
+                assert_int_equal(files_checkpoint(f->files, handles[i], NULL, 0, set_flag, NULL), 0);
         flag_error = 0;
         wait_for_all(f);
         assert_int_equal(flag_error, 0);
@@ -477,7 +477,7 @@ static void what_a_batch_made_durable_survives_a_power_cut_on(struct fixture *f,
         }
         for (size_t i = 0; i < N; i++)
                 if (i % 2)
-                        assert_int_equal(files_checkpoint(f->files, handles[i], set_flag, NULL), 0);
+                        assert_int_equal(files_checkpoint(f->files, handles[i], NULL, 0, set_flag, NULL), 0);
                 else {
                         const struct files_finish_request request = { .size = 7, .mode = 0644 };
 
@@ -553,7 +553,30 @@ static void pieces_are_judged_while_the_file_is_open(void **state) {
         verdict.called = false;
         assert_int_equal(files_verify(f->files, handle, pieces, 2, take_verdict, &verdict), 0);
         wait_for(f, &verdict.called);
-        assert_int_equal(verdict.error, -EMSGSIZE);
+        assert_int_equal(verdict.error, 0);
+        assert_false(verdict.bad[0]);
+        assert_true(verdict.bad[1]);
+        files_close(f->files, handle);
+}
+
+static void a_checkpoint_hashes_what_it_is_asked_to(void **state) {
+        struct fixture *f = *state;
+        char temp[FILES_TEMP_NAME_MAX];
+        struct files_handle *handle = content_handle(f, "f", temp);
+        struct files_piece pieces[2], chunks[3];
+
+        flag = false;
+        flag_error = 0;
+        make_pieces(pieces, 2);
+        for (size_t i = 0; i < 2; i++)
+                chunks[i] = (struct files_piece) { .start = pieces[i].start, .bytes = pieces[i].bytes };
+        chunks[2] = (struct files_piece) { .start = 5, .bytes = 100 }; /* it is not that long */
+        assert_int_equal(files_checkpoint(f->files, handle, chunks, 3, set_flag, NULL), 0);
+        wait_for(f, &flag);
+        assert_int_equal(flag_error, 0);
+        for (size_t i = 0; i < 2; i++)
+                assert_memory_equal(chunks[i].hash, pieces[i].hash, sizeof(pieces[i].hash));
+        assert_int_equal(chunks[2].bytes, 0);
         files_close(f->files, handle);
 }
 
@@ -636,6 +659,7 @@ int main(void) {
                 FIXTURE_TEST(a_large_file_is_digested_in_pieces),
                 FIXTURE_TEST(a_digest_stops_when_nobody_wants_it_any_more),
                 FIXTURE_TEST(pieces_are_judged_while_the_file_is_open),
+                FIXTURE_TEST(a_checkpoint_hashes_what_it_is_asked_to),
                 FIXTURE_TEST(a_file_with_a_bad_piece_is_not_finished),
                 FIXTURE_TEST(a_piece_hash_file_is_read_from_a_file_without_a_name),
                 FIXTURE_TEST(an_empty_file_can_be_finished),

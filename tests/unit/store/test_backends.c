@@ -201,6 +201,114 @@ static void a_file_can_be_saved_without_its_job(void **state _unused_) {
         job_free(job);
 }
 
+static void put_chunk(struct chunks *set, uint64_t number, uint8_t fill) {
+        struct chunk chunk = { .start = number * CHUNK_BYTES };
+
+        memset(chunk.hash, fill, sizeof(chunk.hash));
+        assert_int_equal(chunks_put(set, &chunk), 0);
+}
+
+/* A job with one file, of which chunks [0, @n) are durable. */
+static struct job *job_with_chunks(unsigned n) {
+        struct job *job = sample_job(1, SAMPLE_NEW, 1);
+        struct job_file *file = job->files[0];
+
+        intervals_clear(&file->durable);
+        assert_int_equal(intervals_add(&file->durable, 0, n * CHUNK_BYTES), 0);
+        return job;
+}
+
+static int save_with_chunks(struct job *job, const struct chunks *fresh) {
+        struct store_batch *batch = batch_of(job);
+
+        assert_int_equal(store_batch_add_chunks(batch, job->files[0], fresh), 0);
+        return commit_now(store, batch);
+}
+
+/* As digits: which chunks with which fill, "-" for none. */
+static void assert_chunks(const char *expected) {
+        struct content content;
+        const struct chunks *chunks;
+        char text[16] = "";
+        size_t at = 0;
+
+        load_again(&content);
+        chunks = &content.jobs[0]->files[0]->chunks;
+        for (size_t i = 0; i < chunks->n_items; i++) {
+                while (at < chunks->items[i].start / CHUNK_BYTES)
+                        text[at++] = '-';
+                text[at++] = (char) ('0' + chunks->items[i].hash[31]);
+        }
+        assert_string_equal(text, expected);
+        content_done(&content);
+}
+
+static void hashes_of_chunks_are_added_one_by_one_and_go_with_their_ranges(void **state _unused_) {
+        struct job *job = job_with_chunks(6);
+        struct job_file *file = job->files[0];
+        struct chunks fresh = {};
+
+        for (unsigned i = 0; i < 6; i++)
+                put_chunk(&fresh, i, 1);
+        put_chunk(&fresh, 7, 1); /* nothing claims it */
+        assert_int_equal(save_with_chunks(job, &fresh), 0);
+        assert_chunks("111111");
+        fresh.n_items = 0;
+        put_chunk(&fresh, 1, 2);
+        assert_int_equal(save_with_chunks(job, &fresh), 0);
+        assert_chunks("121111");
+        assert_int_equal(save_now(store, job), 0); /* without a word of them */
+        assert_chunks("121111");
+        assert_int_equal(intervals_remove(&file->durable, 2 * CHUNK_BYTES + 7, 2 * CHUNK_BYTES + 8), 0);
+        assert_int_equal(intervals_remove(&file->durable, 4 * CHUNK_BYTES, 5 * CHUNK_BYTES), 0);
+        assert_int_equal(save_now(store, job), 0);
+        assert_chunks("12-1-1");
+        intervals_clear(&file->durable);
+        assert_int_equal(save_now(store, job), 0);
+        assert_int_equal(intervals_add(&file->durable, 0, 6 * CHUNK_BYTES), 0);
+        assert_int_equal(save_now(store, job), 0); /* what was thrown away does not come back with the claim */
+        assert_chunks("");
+        chunks_done(&fresh);
+        job_free(job);
+}
+
+static void within_one_batch_the_last_claim_decides_of_the_hashes(void **state _unused_) {
+        struct job *job = job_with_chunks(4);
+        struct store_batch *batch = batch_of(job);
+        struct chunks fresh = {};
+
+        put_chunk(&fresh, 0, 1);
+        put_chunk(&fresh, 3, 1);
+        assert_int_equal(store_batch_add_chunks(batch, job->files[0], &fresh), 0);
+        assert_int_equal(intervals_remove(&job->files[0]->durable, 2 * CHUNK_BYTES, 4 * CHUNK_BYTES), 0);
+        assert_int_equal(store_batch_save_file(batch, job->files[0]), 0);
+        fresh.n_items = 0;
+        put_chunk(&fresh, 1, 2);
+        assert_int_equal(store_batch_add_chunks(batch, job->files[0], &fresh), 0);
+        assert_int_equal(commit_now(store, batch), 0);
+        assert_chunks("12");
+        assert_int_equal(store_batch_new(&batch), 0);
+        assert_int_equal(store_batch_add_chunks(batch, job->files[0], &fresh), -ENOENT);
+        store_batch_free(batch);
+        chunks_done(&fresh);
+        job_free(job);
+}
+
+static void a_file_that_is_complete_has_no_hashes_of_chunks(void **state _unused_) {
+        struct job *job = job_with_chunks(2);
+        struct chunks fresh = {};
+
+        put_chunk(&fresh, 0, 1);
+        assert_int_equal(save_with_chunks(job, &fresh), 0);
+        assert_chunks("1");
+        job->files[0]->size = 2 * CHUNK_BYTES;
+        job_file_set_state(job->files[0], FILE_TRANSFERRED);
+        assert_int_equal(save_with_chunks(job, &fresh), 0);
+        assert_chunks("");
+        chunks_done(&fresh);
+        job_free(job);
+}
+
 static void a_batch_copies_what_it_needs(void **state _unused_) {
         struct job *job = sample_job(1, SAMPLE_DISTINCT, 2), *same = sample_job(1, SAMPLE_DISTINCT, 2);
         struct store_batch *batch = batch_of(job);
@@ -516,6 +624,9 @@ int main(void) {
                 TEST(a_replaced_job_keeps_its_place),
                 TEST(the_row_of_a_job_can_be_saved_without_its_files),
                 TEST(a_file_can_be_saved_without_its_job),
+                TEST(hashes_of_chunks_are_added_one_by_one_and_go_with_their_ranges),
+                TEST(within_one_batch_the_last_claim_decides_of_the_hashes),
+                TEST(a_file_that_is_complete_has_no_hashes_of_chunks),
                 TEST(a_batch_copies_what_it_needs),
                 TEST(the_last_save_in_a_batch_counts),
                 TEST(a_removed_job_is_gone_with_its_files),

@@ -133,7 +133,7 @@ static void every_setting_is_in_force(void **state _unused_) {
                 { "SELECT * FROM pragma_journal_mode WHERE journal_mode IN ('delete')", { -1, 0 } },
                 { "SELECT count(*) FROM pragma_locking_mode WHERE locking_mode='exclusive'", { 1, 1 } },
                 /* Every table is strict. */
-                { "SELECT count(*) FROM pragma_table_list WHERE schema='main' AND strict", { 5, 5 } },
+                { "SELECT count(*) FROM pragma_table_list WHERE schema='main' AND strict", { 6, 6 } },
         };
 
         for (int network_fs = 0; network_fs < 2; network_fs++) {

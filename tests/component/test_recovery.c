@@ -1,0 +1,205 @@
+/* What becomes of jobs whose temp files or whose database are not the ones that were left. */
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/fds.h"
+#include "harness.h"
+
+#define MIB (UINT64_C(1) << 20)
+
+static int setup(void **state) {
+        *state = harness_new();
+        return 0;
+}
+
+static int teardown(void **state) {
+        harness_free(*state);
+        return 0;
+}
+
+static const char *temp_path(struct harness *h) {
+        return harness_path(h, harness_job(h)->files[0]->temp_name);
+}
+
+/* Eight MiB and a half are there, at one MiB a second, and the service stops. */
+static void fetch_some(struct harness *h) {
+        struct fake_request *r;
+
+        assert_int_equal(harness_create(h, "f", true, true), 0);
+        r = harness_request(h, 0);
+        harness_metadata(h, r, 16 * MIB, "\"1\"");
+        for (uint64_t at = 0; at < 8 * MIB; at += MIB) {
+                harness_write(h, r, at, at + MIB);
+                harness_advance(h, USEC_PER_SEC);
+        }
+        harness_write(h, r, 8 * MIB, 8 * MIB + MIB / 2);
+        harness_advance(h, 6 * USEC_PER_SEC);
+        assert_int_equal(harness_job(h)->bytes_durable, 8 * MIB + MIB / 2);
+        harness_crash(h);
+}
+
+static void copy_to_another_inode(struct harness *h, uint64_t bytes) {
+        char path[512], copy[512];
+        uint8_t *content = malloc(bytes);
+        struct stat st;
+        int fd;
+
+        snprintf(path, sizeof(path), "%s", temp_path(h));
+        snprintf(copy, sizeof(copy), "%s", harness_path(h, "copy"));
+        fd = open(path, O_RDONLY | O_CLOEXEC);
+        assert_return_code(fd, errno);
+        assert_int_equal(fd_pread_all(fd, content, bytes, 0), bytes);
+        close(fd);
+        fd = open(copy, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+        assert_int_equal(fd_pwrite_all(fd, content, bytes, 0), 0);
+        close(fd);
+        free(content);
+        assert_return_code(rename(copy, path), errno);
+        assert_return_code(stat(path, &st), errno);
+        assert_int_not_equal(st.st_ino, harness_job(h)->files[0]->temp.ino);
+}
+
+static void spoil(struct harness *h, uint64_t at) {
+        int fd = open(temp_path(h), O_WRONLY | O_CLOEXEC);
+
+        assert_return_code(fd, errno);
+        assert_int_equal(fd_pwrite_all(fd, &(uint8_t) { (uint8_t) ~harness_content(at) }, 1, at), 0);
+        close(fd);
+}
+
+static void assert_asked(struct harness *h, const uint64_t *pieces, size_t n) {
+        struct fake_request *r = harness_request(h, 0);
+
+        assert_non_null(r);
+        assert_int_equal(r->n_pieces, n);
+        for (size_t i = 0; i < n; i++) {
+                assert_int_equal(r->pieces[i].local_offset, pieces[2 * i]);
+                assert_int_equal(r->pieces[i].length, pieces[2 * i + 1]);
+        }
+}
+#define ASSERT_ASKED(h, ...) \
+        assert_asked(h, (const uint64_t[]) { __VA_ARGS__ }, ELEMENTSOF(((const uint64_t[]) { __VA_ARGS__ })) / 2)
+
+static void serve_the_rest(struct harness *h) {
+        struct fake_request *r = harness_request(h, 0);
+
+        harness_metadata(h, r, 16 * MIB, "\"1\"");
+        for (size_t i = 0; i < r->n_pieces; i++)
+                harness_write(h, r, r->pieces[i].local_offset, r->pieces[i].local_offset + MIN(r->pieces[i].length, 16 * MIB));
+        harness_finish(h, r, ENGINE_DONE, ERROR_NONE, false);
+        harness_pump(h);
+        assert_int_equal(harness_job(h)->state, JOB_ACKNOWLEDGED);
+        harness_assert_content(h, "f", 16 * MIB);
+}
+
+static void a_temp_file_with_another_inode_is_gone_on_with(void **state) {
+        struct harness *h = *state;
+
+        fetch_some(h);
+        copy_to_another_inode(h, 8 * MIB + MIB / 2);
+        harness_pump(h);
+        ASSERT_ASKED(h, 8 * MIB, 8 * MIB); /* half a chunk has no hash */
+        assert_int_equal(harness_job(h)->bytes_durable, 8 * MIB);
+        harness_crash(h); /* it is known now: no question is asked */
+        harness_pump(h);
+        ASSERT_ASKED(h, 8 * MIB, 8 * MIB);
+        serve_the_rest(h);
+        assert_int_equal(harness_count_temp(h), 0);
+}
+
+static void only_the_chunk_with_a_changed_byte_is_fetched_again(void **state) {
+        struct harness *h = *state;
+
+        fetch_some(h);
+        copy_to_another_inode(h, 8 * MIB);
+        spoil(h, 3 * MIB + 1);
+        harness_pump(h);
+        ASSERT_ASKED(h, 3 * MIB, MIB, 8 * MIB, 8 * MIB);
+        serve_the_rest(h);
+}
+
+static void of_an_older_copy_counts_what_it_has(void **state) {
+        struct harness *h = *state;
+
+        fetch_some(h);
+        copy_to_another_inode(h, 2 * MIB + 5);
+        harness_pump(h);
+        ASSERT_ASKED(h, 2 * MIB, 14 * MIB);
+        serve_the_rest(h);
+}
+
+static void what_no_hash_proves_is_somebody_elses_and_stays(void **state) {
+        struct harness *h = *state;
+        char left[512];
+
+        fetch_some(h);
+        copy_to_another_inode(h, MIB - 1);
+        snprintf(left, sizeof(left), "%s", temp_path(h));
+        harness_pump(h);
+        ASSERT_ASKED(h, 0, UINT64_MAX); /* anew, under another name */
+        serve_the_rest(h);
+        assert_return_code(access(left, F_OK), errno);
+}
+
+static void a_link_under_the_temp_name_is_never_adopted(void **state) {
+        struct harness *h = *state;
+        char path[512];
+
+        fetch_some(h);
+        copy_to_another_inode(h, 8 * MIB);
+        snprintf(path, sizeof(path), "%s", temp_path(h));
+        assert_return_code(link(path, harness_path(h, "other")), errno);
+        harness_pump(h);
+        ASSERT_ASKED(h, 0, UINT64_MAX);
+        assert_true(harness_exists(h, "other"));
+}
+
+static void a_crash_while_hashes_decide_leaves_the_question(void **state) {
+        struct harness *h = *state;
+
+        fetch_some(h);
+        copy_to_another_inode(h, 8 * MIB);
+        for (unsigned i = 0; i < 4; i++) {
+                manager_turn(h->manager); /* it is being opened, judged, synced */
+                files_wait(h->files);
+                harness_crash(h);
+        }
+        harness_pump(h);
+        ASSERT_ASKED(h, 8 * MIB, 8 * MIB);
+        serve_the_rest(h);
+}
+
+static void what_comes_fast_is_not_hashed(void **state) {
+        struct harness *h = *state;
+        struct fake_request *r;
+
+        assert_int_equal(harness_create(h, "f", true, true), 0);
+        r = harness_request(h, 0);
+        harness_metadata(h, r, 64 * MIB, "\"1\"");
+        for (uint64_t at = 0; at < 48 * MIB; at += 16 * MIB) {
+                harness_write(h, r, at, at + 16 * MIB);
+                harness_advance(h, 300 * USEC_PER_MSEC);
+        }
+        assert_int_equal(harness_job(h)->bytes_durable, 48 * MIB);
+        assert_int_equal(harness_job(h)->files[0]->chunks.n_items, 0);
+        harness_write(h, r, 48 * MIB, 56 * MIB);
+        harness_advance(h, 6 * USEC_PER_SEC);
+        assert_int_equal(harness_job(h)->files[0]->chunks.n_items, 8);
+        assert_int_equal(harness_job(h)->files[0]->chunks.items[0].start, 48 * MIB);
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+                TEST(a_temp_file_with_another_inode_is_gone_on_with),
+                TEST(only_the_chunk_with_a_changed_byte_is_fetched_again),
+                TEST(of_an_older_copy_counts_what_it_has),
+                TEST(what_no_hash_proves_is_somebody_elses_and_stays),
+                TEST(a_link_under_the_temp_name_is_never_adopted),
+                TEST(a_crash_while_hashes_decide_leaves_the_question),
+                TEST(what_comes_fast_is_not_hashed),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
