@@ -1,37 +1,78 @@
 #include "base/log.h"
 
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
+
+#define LINE_MAX 2048
 
 static struct {
         const char *name;
         enum log_level max_level;
         bool journal;
+        log_sink_fn sink;
 } state = { .name = "dosvc", .max_level = LOG_LEVEL_WARNING };
+
+bool log_stderr_is_journal(void) {
+        const char *stream = getenv("JOURNAL_STREAM");
+        uintmax_t device, inode;
+        struct stat st;
+
+        return stream && sscanf(stream, "%" SCNuMAX ":%" SCNuMAX, &device, &inode) == 2 && fstat(STDERR_FILENO, &st) == 0 &&
+               st.st_dev == device && st.st_ino == inode;
+}
 
 void log_setup(const char *name, enum log_level max_level) {
         state.name = name;
         state.max_level = max_level;
-        state.journal = getenv("JOURNAL_STREAM") != NULL;
+        state.journal = log_stderr_is_journal();
+}
+
+void log_set_sink(log_sink_fn sink) {
+        state.sink = sink;
+}
+
+static void write_line(enum log_level level, const char *text) {
+        char line[LINE_MAX + 64];
+        int n;
+
+        n = state.journal ? snprintf(line, sizeof(line), "<%d>%s\n", level, text)
+                          : snprintf(line, sizeof(line), "%.60s: %s\n", state.name, text);
+        if (n > 0)
+                (void) !write(STDERR_FILENO, line, (size_t) n); /* nobody left to tell */
+}
+
+static void emit(const struct log_line *line, const char *format, va_list ap) {
+        struct log_line full = *line;
+        char text[LINE_MAX];
+
+        if (vsnprintf(text, sizeof(text), format, ap) < 0)
+                return;
+        full.program = state.name;
+        full.text = text;
+        if (!state.sink || state.sink(&full) < 0)
+                write_line(line->level, text);
 }
 
 void log_message(enum log_level level, const char *format, ...) {
-        char line[2048];
-        int n, m;
         va_list ap;
 
         if (level > state.max_level)
                 return;
-        n = state.journal ? snprintf(line, sizeof(line), "<%d>", level)
-                          : snprintf(line, sizeof(line), "%s: ", state.name);
         va_start(ap, format);
-        m = vsnprintf(line + n, sizeof(line) - (size_t) n - 1, format, ap);
+        emit(&(struct log_line) { .level = level }, format, ap);
         va_end(ap);
-        if (m < 0)
+}
+
+void log_structured(const struct log_line *line, const char *format, ...) {
+        va_list ap;
+
+        if (line->level > state.max_level)
                 return;
-        n = MIN(n + m, (int) sizeof(line) - 2);
-        line[n++] = '\n';
-        (void) !write(STDERR_FILENO, line, (size_t) n); /* nobody left to tell */
+        va_start(ap, format);
+        emit(line, format, ap);
+        va_end(ap);
 }

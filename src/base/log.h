@@ -1,4 +1,4 @@
-/* One line to stderr (or the journal that reads it): level, text. Only the daemon layer raises the level.
+/* Lines for whoever looks after the service: to stderr, or to a sink (the journal) that the daemon layer sets.
  * Library code never logs above debug; who handles an error logs it, once. */
 #pragma once
 
@@ -12,9 +12,31 @@ enum log_level {
         LOG_LEVEL_DEBUG = 7,
 };
 
+/* What a program may filter by. A kind of line that has a page in the catalog has an id, too: 32 hexadecimal digits. */
+struct log_field {
+        const char *name;
+        const char *value;
+};
+
+struct log_line {
+        enum log_level level;
+        const char *program;
+        const char *message_id; /* NULL: none */
+        const struct log_field *fields;
+        size_t n_fields;
+        const char *text;
+};
+/* Return: < 0: it could not be handed over, and goes to stderr. */
+typedef int (*log_sink_fn)(const struct log_line *line);
+
 /* @name: program name before each line. */
 void log_setup(const char *name, enum log_level max_level);
+/* Is stderr the journal's own stream? (JOURNAL_STREAM names its device and inode.) */
+bool log_stderr_is_journal(void);
+void log_set_sink(log_sink_fn sink);
 void log_message(enum log_level level, const char *format, ...) _printf_(2, 3);
+/* @line: level, message_id and fields; the rest is filled in. */
+void log_structured(const struct log_line *line, const char *format, ...) _printf_(2, 3);
 
 #define log_error(...) log_message(LOG_LEVEL_ERROR, __VA_ARGS__)
 #define log_warning(...) log_message(LOG_LEVEL_WARNING, __VA_ARGS__)

@@ -1,15 +1,14 @@
 /* The sockets that we listen at, and that they stay there: folders below $XDG_RUNTIME_DIR are swept by some. */
-#include <stddef.h>
 #include <stdio.h>
 #include <sys/inotify.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/fds.h"
 #include "base/log.h"
 #include "base/strings.h"
+#include "base/unix_socket.h"
 #include "bus/private.h"
 
 #define WATCHES_MAX 16 /* directories above a socket that are watched */
@@ -87,100 +86,14 @@ static int listener_watch_socket(struct listener *listener) {
 
 /* ---- bind ---- */
 
-static int make_address(const char *path, struct sockaddr_un *ret, socklen_t *ret_size) {
-        size_t n = strlen(path);
-
-        *ret = (struct sockaddr_un) { .sun_family = AF_UNIX };
-        if (n >= sizeof(ret->sun_path))
-                return -ENAMETOOLONG;
-        memcpy(ret->sun_path, path, n + 1);
-        *ret_size = (socklen_t) (offsetof(struct sockaddr_un, sun_path) + n + 1);
-        return 0;
-}
-
-/* 0: there is nothing, or a socket that nobody serves. The caller holds the lock of the state folder, so it cannot be a
- * starting twin's. */
-static int judge_place(const char *path, const struct sockaddr_un *address, socklen_t size) {
-        _cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-        struct stat st;
-
-        if (fd < 0)
-                return -errno;
-        if (lstat(path, &st) < 0)
-                return errno == ENOENT ? 0 : -errno;
-        if (!S_ISSOCK(st.st_mode))
-                return -EEXIST;
-        if (connect(fd, (const struct sockaddr *) address, size) == 0 || errno == EAGAIN)
-                return -EADDRINUSE;
-        return errno == ECONNREFUSED || errno == ENOENT ? 0 : -errno;
-}
-
-static int make_directory_of(const char *path) {
-        const char *slash = strrchr(path, '/');
-        _cleanup_free_ char *directory = NULL;
-
-        if (!slash || slash == path)
-                return 0;
-        directory = strndup(path, (size_t) (slash - path));
-        if (!directory)
-                return -ENOMEM;
-        if (mkdir(directory, 0700) < 0 && errno != EEXIST)
-                return -errno;
-        return 0;
-}
-
-/* A socket that listens, under a name of its own. */
-static int new_socket(const char *path, int *ret) {
-        _cleanup_close_ int fd = -EBADF;
-        struct sockaddr_un address;
-        socklen_t size;
-        int r;
-
-        r = make_address(path, &address, &size);
-        if (r < 0)
-                return r;
-        (void) unlink(path);
-        fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-        if (fd < 0)
-                return -errno;
-        /* Before bind(): the inode gets this mode from its first moment. */
-        if (fchmod(fd, 0600) < 0 || bind(fd, (const struct sockaddr *) &address, size) < 0)
-                return -errno;
-        if (listen(fd, LISTEN_BACKLOG) < 0) {
-                r = -errno;
-                (void) unlink(path);
-                return r;
-        }
-        *ret = TAKE_FD(fd);
-        return 0;
-}
-
-/* Made beside its place and renamed there: who sees the socket can connect. */
 static int listener_bind(struct listener *listener) {
-        _cleanup_free_ char *temporary = NULL;
         _cleanup_close_ int fd = -EBADF;
-        struct sockaddr_un address;
-        socklen_t size;
         struct stat st;
         int r;
 
-        r = make_address(listener->path, &address, &size);
-        if (r >= 0)
-                r = make_directory_of(listener->path);
-        if (r >= 0)
-                r = judge_place(listener->path, &address, size);
+        r = unix_socket_listen(listener->path, LISTEN_BACKLOG, &fd, &st);
         if (r < 0)
                 return r;
-        if (asprintf(&temporary, "%s~", listener->path) < 0)
-                return -ENOMEM;
-        r = new_socket(temporary, &fd);
-        if (r < 0)
-                return r;
-        if (lstat(temporary, &st) < 0 || rename(temporary, listener->path) < 0) {
-                r = -errno;
-                (void) unlink(temporary);
-                return r;
-        }
         listener->source = sd_event_source_disable_unref(listener->source);
         fd_close(listener->fd);
         listener->fd = TAKE_FD(fd);

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/strings.h"
 #include "daemon/arguments.h"
+#include "daemon/journal.h"
 #include "daemon/service.h"
 #include "daemon/state_dir.h"
 #include "daemon/state_lock.h"
@@ -145,6 +146,7 @@ static int run(const struct arguments *arguments) {
 
 int main(int argc, char **argv) {
         struct arguments arguments;
+        enum log_level level;
         int r;
 
         if (fd_occupy_standard() < 0)
@@ -152,7 +154,9 @@ int main(int argc, char **argv) {
         r = arguments_parse(argc, argv, &arguments);
         if (r != 0)
                 return r == ARGUMENTS_DONE ? EXIT_SUCCESS : EXIT_USAGE;
-        log_setup("dosvcd", arguments.verbose ? LOG_LEVEL_DEBUG : LOG_LEVEL_NOTICE);
+        /* A journal keeps and sorts more than a terminal wants to see. */
+        level = journal_take_over() ? LOG_LEVEL_INFO : LOG_LEVEL_NOTICE;
+        log_setup("dosvcd", arguments.verbose ? LOG_LEVEL_DEBUG : level);
         if (prepare_process() < 0)
                 return EXIT_FAILURE;
         return run(&arguments);

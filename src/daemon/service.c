@@ -16,6 +16,8 @@
 #include "config.h"
 #include "daemon/key_sealer.h"
 #include "daemon/listeners.h"
+#include "daemon/metrics.h"
+#include "daemon/observer.h"
 #include "daemon/programs.h"
 #include "daemon/state_dir.h"
 #include "daemon/state_lock.h"
@@ -40,6 +42,8 @@ struct service {
         struct manager *manager;
         struct manager_loop *loop;
         struct bus_server *bus;
+        struct observer observer;
+        struct metrics *metrics;   /* NULL: not wanted */
         struct watchdog *watchdog; /* NULL: nobody wants one */
         uint64_t started_usec;
         uint64_t seed; /* of the schedule's jitter */
@@ -290,15 +294,18 @@ static int open_store(struct service *service) {
                 log_notice("the last run did not end well: the state is checked");
         r = store_open_sqlite(&options, &service->store);
         if (r == -EUCLEAN) {
-                log_error(
-                        "THE STATE WAS DAMAGED BEYOND REPAIR. It was moved aside in %s; the service starts without the jobs that were "
-                        "in it.",
-                        options.state_dir);
+                observer_state_moved_aside(options.state_dir);
                 r = store_open_sqlite(&options, &service->store);
         }
         if (r == -EPROTONOSUPPORT)
                 log_error("the state in %s was written by a newer version; it was not touched", options.state_dir);
         return r;
+}
+
+static void on_transfer_died(void *userdata, int pid) {
+        struct service *service = ASSERT_PTR(userdata);
+
+        observer_transfer_died(&service->observer, pid);
 }
 
 static int make_engine(struct service *service) {
@@ -323,6 +330,8 @@ static int make_engine(struct service *service) {
                 .crl_file = *crl_file ? crl_file : NULL,
                 .idle_exit_usec = CHILDREN_IDLE_EXIT_USEC,
                 .verbose = service->config.arguments->verbose,
+                .died = on_transfer_died,
+                .userdata = service,
         };
         return engine_process_new(service->event, &config, &clock_system, &service->engine);
 }
@@ -377,7 +386,9 @@ static int make_bus(struct service *service) {
                            &service->bus);
         if (r < 0)
                 return r;
-        manager_set_events(service->manager, &bus_manager_events, service->bus);
+        service->observer.next = &bus_manager_events;
+        service->observer.next_userdata = service->bus;
+        manager_set_events(service->manager, &observer_events, &service->observer);
         return 0;
 }
 
@@ -410,6 +421,25 @@ static int make_parts(struct service *service) {
         return r;
 }
 
+static size_t count_clients(void *userdata) {
+        struct service *service = ASSERT_PTR(userdata);
+
+        return bus_server_count_clients(service->bus);
+}
+
+/* That the numbers cannot be had stops no download. */
+static void open_metrics(struct service *service) {
+        const char *path = settings_get_text(service->config.settings, SETTING_MetricsSocket);
+        struct metrics_sources sources = { service->manager, &service->observer.counts, count_clients, service };
+        int r;
+
+        if (!*path)
+                return;
+        r = metrics_new(service->event, path, &sources, &service->metrics);
+        if (r < 0)
+                log_error("no metrics at %s (MetricsSocket): %s", path, strerror(-r));
+}
+
 /* Listening comes last: whoever gets through finds everything loaded. */
 static int open_doors(struct service *service) {
         _cleanup_free_ char *address = NULL;
@@ -429,6 +459,7 @@ static int open_doors(struct service *service) {
                 r = runner_process_share(service->runner, "DOSVC_ADDRESS", address); /* so that dosvc(1) finds this very service */
         if (r < 0)
                 return r;
+        open_metrics(service);
         log_info("ready at %s", address);
         return 0;
 }
@@ -485,6 +516,7 @@ struct service *service_free(struct service *service) {
         if (service->clean)
                 state_dir_end_run(service->config.state_dir);
         watchdog_free(service->watchdog);
+        metrics_free(service->metrics);
         sd_event_source_disable_unref(service->judge_source);
         sd_event_source_disable_unref(service->idle_timer);
         sd_event_source_disable_unref(service->stop_timer);

@@ -133,6 +133,8 @@ static void commit_done(int error, void *userdata) {
 
         m->n_commits--;
         if (error == 0)
+                m->n_durable_commits++;
+        if (error == 0)
                 m->durable_seq = MAX(m->durable_seq, group->seq);
         group_finish(group, error);
         /* Those that were submitted behind a failed one come back with -ECANCELED; load again once, after the last. */

@@ -148,6 +148,7 @@ static void count_fetched(struct file_run *run, uint64_t bytes) {
                             file_run_source_kind(run) == SOURCE_MIRROR ? &job->bytes_from_mirrors : NULL;
 
         job->bytes_fetched = u64_add_saturated(job->bytes_fetched, bytes);
+        job_run(job)->manager->bytes_fetched += bytes;
         if (by_kind)
                 *by_kind = u64_add_saturated(*by_kind, bytes);
 }

@@ -262,6 +262,20 @@ size_t manager_count_jobs(const struct manager *m, size_t *ret_active) {
         return m->n_jobs;
 }
 
+void manager_get_statistics(const struct manager *m, struct manager_statistics *ret) {
+        struct job_run *run;
+
+        *ret = (struct manager_statistics) {
+                .n_transfers = m->n_file_runs,
+                .bytes_fetched = m->bytes_fetched,
+                .n_commits = m->n_durable_commits,
+                .foreground_rate_limit = m->limits.foreground_rate,
+                .background_rate_limit = m->limits.background_rate,
+        };
+        DL_FOREACH(m->jobs, run)
+                ret->jobs[run->job->state]++;
+}
+
 /* ---- history ---- */
 
 static bool history_is_old(const struct manager *m, const struct history_entry *entry) {

@@ -95,6 +95,16 @@ int manager_find_job_by_prefix(struct manager *manager, uid_t caller, const char
 /* The caller's live jobs in the order of creation: the first one whose sequence number is above @after (0: the first of all). */
 struct job *manager_next_job(struct manager *manager, uid_t caller, uint64_t after, uint64_t *ret_sequence);
 size_t manager_count_jobs(const struct manager *manager, size_t *ret_active);
+struct manager_statistics {
+        size_t jobs[_JOB_STATE_MAX];
+        size_t n_transfers;             /* files on their way */
+        uint64_t bytes_fetched;         /* over the network since the start, kept or not */
+        uint64_t n_commits;             /* transactions that are on disk since the start */
+        uint64_t foreground_rate_limit; /* bytes per second, 0: none */
+        uint64_t background_rate_limit;
+};
+/* Looks at every job. */
+void manager_get_statistics(const struct manager *manager, struct manager_statistics *ret);
 /* Newest first; @after: sequence number of the last one seen, UINT64_MAX to begin. */
 const struct history_entry *manager_next_history(struct manager *manager, uid_t caller, uint64_t after, uint64_t *ret_sequence);
 

@@ -228,6 +228,8 @@ struct manager {
 
         struct store_batch *batch;      /* what this turn changed */
         struct commit_group *group;     /* what waits for it */
+        uint64_t n_durable_commits;     /* for statistics, as is the next one */
+        uint64_t bytes_fetched;
         uint64_t group_seq;             /* of the open group */
         uint64_t durable_seq;
         unsigned n_commits;             /* submitted, not back */

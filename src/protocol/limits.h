@@ -38,5 +38,6 @@
 #define LIMIT_ERROR_TEXT 512        /* bytes of a detail text that travels with an error */
 #define LIMIT_MESSAGE_BYTES (16 * 1024 * 1024) /* one D-Bus message from a client */
 #define LIMIT_SUBSCRIPTIONS 4096    /* per client */
+#define LIMIT_METRICS_BACKLOG 16     /* who asks for the metrics is answered and hung up on at once; more than this need not wait */
 #define LIMIT_OUTGOING_MESSAGES 4096 /* queued to a client that does not read; then it is cut off */
 #define LIMIT_FILE_SIZE (UINT64_C(1) << 62) /* no file is larger; sums of these are overflow-checked */

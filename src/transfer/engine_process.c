@@ -61,6 +61,7 @@ struct lane {
         sd_event_source *timer; /* next start, or idle exit */
         unsigned n_failures;
         uint64_t started_usec;
+        int transfer_pid;       /* of the process that was started last */
         struct stat ca_stat, crl_stat; /* of the files that the process read */
 };
 
@@ -72,6 +73,8 @@ struct engine_process {
         char *transfer_program, *resolve_program, *ca_file, *crl_file;
         uint64_t idle_exit_usec;
         struct engine_limits limits;
+        void (*died)(void *userdata, int pid);
+        void *died_userdata;
         const struct engine_events *events;
         void *userdata;
         struct process_request *requests; /* hash by id */
@@ -283,6 +286,8 @@ static void on_dead(void *userdata) {
                 lane->n_failures = 0;
         else
                 lane->n_failures++;
+        if (!lane->retired && lane->engine->died)
+                lane->engine->died(lane->engine->died_userdata, lane->transfer_pid);
         lane->retired = false;
         lane_finish_all(lane, true, ENGINE_LOST, "the transfer process died");
         if (!was_met && lane->n_failures >= FAILURES_BEFORE_GIVING_UP)
@@ -325,6 +330,7 @@ static int lane_start_processes(struct lane *lane) {
         r = children_new(engine->event, &engine->config, on_dead, lane, &fd, &lane->children);
         if (r < 0)
                 return r;
+        lane->transfer_pid = children_transfer_pid(lane->children);
         r = link_new(engine->event, fd, IPC_ROLE_CORE, IPC_ROLE_TRANSFER, NULL, &link_callbacks, lane, &lane->link);
         if (r < 0)
                 return r;
@@ -725,6 +731,8 @@ int engine_process_new(struct sd_event *event, const struct engine_process_confi
                 .event = sd_event_ref(event),
                 .clock = clock,
                 .idle_exit_usec = config->idle_exit_usec,
+                .died = config->died,
+                .died_userdata = config->userdata,
                 .limits = { .max_connections_per_owner = 64, .max_connections_per_host = 6 }, /* design decision 9 */
         };
         if (strdup_to(&engine->transfer_program, config->transfer_program) < 0 ||

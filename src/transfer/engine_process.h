@@ -14,6 +14,8 @@ struct engine_process_config {
         const char *ca_file;          /* certificates of the authorities that are trusted, PEM; NULL: the system's bundle */
         uint64_t idle_exit_usec;      /* the children leave after this long without a request; USEC_INFINITY: stay */
         bool verbose;
+        void (*died)(void *userdata, int pid); /* a transfer process ended unasked; NULL: nobody wants to know */
+        void *userdata;
 };
 /* @event is referenced. */
 int engine_process_new(struct sd_event *event, const struct engine_process_config *config, const struct clock *clock,

@@ -77,7 +77,11 @@ chmod 700 run/user/@UID@
 rm -rf etc/systemd/system/* etc/fstab
 cp result/units/* etc/systemd/system/
 ldconfig -r . 2> /dev/null
+mkdir -p var/lib/systemd/catalog && journalctl --root=. --update-catalog
 ip link set lo up
+mkdir -p run/log/journal
+chgrp systemd-journal run/log/journal
+chmod 2755 run/log/journal
 mkdir old
 pivot_root . old
 umount -l old

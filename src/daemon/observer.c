@@ -1,0 +1,113 @@
+#include "daemon/observer.h"
+
+#include <string.h>
+
+#include "base/log.h"
+#include "base/strings.h"
+#include "protocol/log_messages.h"
+
+/* The cause by its name and the table's sentence: details may hold addresses with secrets in them. */
+static void tell_error(const struct job *job, const char *id) {
+        const char *name = error_code_dbus_name(job->error.code), *dot = strrchr(name, '.');
+        struct log_field fields[] = {
+                { LOG_FIELD_JOB, id },
+                { LOG_FIELD_JOB_NAME, job->name },
+                { LOG_FIELD_STATE, job_state_name(job->state) },
+                { LOG_FIELD_ERROR, dot ? dot + 1 : name },
+        };
+
+        log_structured(&(struct log_line) {
+                               .level = job->state == JOB_ERROR ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO,
+                               .message_id = LOG_MESSAGE_JOB_ERROR,
+                               .fields = fields,
+                               .n_fields = ELEMENTSOF(fields),
+                       },
+                       "job %.8s is in %s: %s", id, job_state_name(job->state), error_code_text(job->error.code));
+}
+
+static void tell_transferred(const struct job *job, const char *id) {
+        struct log_field fields[] = { { LOG_FIELD_JOB, id }, { LOG_FIELD_JOB_NAME, job->name } };
+
+        log_structured(&(struct log_line) {
+                               .level = LOG_LEVEL_INFO,
+                               .message_id = LOG_MESSAGE_JOB_TRANSFERRED,
+                               .fields = fields,
+                               .n_fields = ELEMENTSOF(fields),
+                       },
+                       "job %.8s is transferred: %zu files", id, job->n_files);
+}
+
+static bool is_told(struct observer *observer, const struct job *job) {
+        if (guid_equal(&observer->told_id, &job->id) && observer->told_state == job->state &&
+            observer->told_since_usec == job->state_since_usec)
+                return true;
+        observer->told_id = job->id;
+        observer->told_state = job->state;
+        observer->told_since_usec = job->state_since_usec;
+        return false;
+}
+
+static void see_state(struct observer *observer, const struct job *job) {
+        char id[GUID_STRING_MAX];
+
+        if (!job_state_has_error(job->state) && job->state != JOB_TRANSFERRED)
+                return;
+        if (is_told(observer, job))
+                return;
+        guid_to_string(&job->id, id);
+        if (job->state == JOB_TRANSFERRED) {
+                tell_transferred(job, id);
+                return;
+        }
+        observer->counts.errors[job->error.code]++;
+        tell_error(job, id);
+}
+
+static void on_job_added(void *userdata, const struct job *job) {
+        struct observer *observer = ASSERT_PTR(userdata);
+
+        observer->counts.jobs_added++;
+        observer->next->job_added(observer->next_userdata, job);
+}
+
+static void on_job_changed(void *userdata, const struct job *job, bool state) {
+        struct observer *observer = ASSERT_PTR(userdata);
+
+        if (state)
+                see_state(observer, job);
+        observer->next->job_changed(observer->next_userdata, job, state);
+}
+
+static void on_job_removed(void *userdata, const struct job *job) {
+        struct observer *observer = ASSERT_PTR(userdata);
+
+        observer->counts.jobs_ended[job->state]++;
+        observer->next->job_removed(observer->next_userdata, job);
+}
+
+static void on_failed(void *userdata, int error) {
+        struct observer *observer = ASSERT_PTR(userdata);
+
+        observer->next->failed(observer->next_userdata, error);
+}
+
+const struct manager_events observer_events = {
+        .job_added = on_job_added,
+        .job_changed = on_job_changed,
+        .job_removed = on_job_removed,
+        .failed = on_failed,
+};
+
+void observer_transfer_died(struct observer *observer, int pid) {
+        observer->counts.transfer_deaths++;
+        log_structured(&(struct log_line) { .level = LOG_LEVEL_WARNING, .message_id = LOG_MESSAGE_TRANSFER_DIED },
+                       "dosvc-transfer %d died; it is started again, and jobs go on from their last checkpoint", pid);
+}
+
+void observer_state_moved_aside(const char *state_dir) {
+        struct log_field field = { LOG_FIELD_DIRECTORY, state_dir };
+
+        log_structured(&(struct log_line) { .level = LOG_LEVEL_ERROR, .message_id = LOG_MESSAGE_STATE_MOVED_ASIDE, .fields = &field, .n_fields = 1 },
+                       "THE STATE WAS DAMAGED BEYOND REPAIR. It was moved aside in %s; the service starts without the jobs that were in it.",
+                       state_dir);
+}

@@ -1,0 +1,25 @@
+/* Sits between the manager and its face: tells the log what an administrator wants to hear of jobs, and counts what the metrics show.
+ * Everything is passed on unchanged. */
+#pragma once
+
+#include "manager/manager.h"
+
+struct observer_counts {
+        uint64_t errors[_ERROR_CODE_MAX]; /* jobs that came into ERROR or TRANSIENT_ERROR, by cause */
+        uint64_t jobs_added;
+        uint64_t jobs_ended[_JOB_STATE_MAX]; /* final states only */
+        uint64_t transfer_deaths;
+};
+
+struct observer {
+        const struct manager_events *next; /* borrowed, both */
+        void *next_userdata;
+        struct observer_counts counts;
+        struct guid told_id; /* the last line was about this: one change may be told twice */
+        uint64_t told_since_usec;
+        enum job_state told_state;
+};
+
+extern const struct manager_events observer_events; /* userdata: the observer */
+void observer_transfer_died(struct observer *observer, int pid);
+void observer_state_moved_aside(const char *state_dir);
