@@ -286,6 +286,7 @@ int options_read_properties(sd_bus_message *m, struct manager_properties *ret, s
                 { "NoProgressTimeout", OPTION_U32, offsetof(struct manager_properties, no_progress_timeout_s) },
                 { "MaximumDownloadTime", OPTION_U32, offsetof(struct manager_properties, max_download_time_s) },
                 { "HighPerformance", OPTION_BOOL, offsetof(struct manager_properties, high_performance) },
+                { "DynamicContent", OPTION_BOOL, offsetof(struct manager_properties, dynamic_content) },
                 { "OnDemand", OPTION_BOOL, offsetof(struct manager_properties, on_demand) },
                 { "LifeTime", OPTION_SECONDS, offsetof(struct manager_properties, life_time_s) },
                 { "CompleteWhenTransferred", OPTION_BOOL,

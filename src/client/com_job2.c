@@ -319,6 +319,8 @@ HRESULT job_com_SetProperty(IBackgroundCopyJob5 *This, BITS_JOB_PROPERTY_ID Prop
                 return set_max_size(self, PropertyValue.Uint64);
         case BITS_JOB_PROPERTY_HIGH_PERFORMANCE:
                 return set_switch(self, "HighPerformance", PropertyValue.Enable);
+        case BITS_JOB_PROPERTY_DYNAMIC_CONTENT:
+                return set_switch(self, "DynamicContent", PropertyValue.Enable);
         case BITS_JOB_PROPERTY_ON_DEMAND_MODE:
                 return set_switch(self, "OnDemand", PropertyValue.Enable);
         default:
@@ -335,6 +337,8 @@ static void read_property(const struct job_record *record, BITS_JOB_PROPERTY_ID 
                 ret->Uint64 = record->more.max_download_size;
         else if (id == BITS_JOB_PROPERTY_HIGH_PERFORMANCE)
                 ret->Enable = record->more.high_performance != 0;
+        else if (id == BITS_JOB_PROPERTY_DYNAMIC_CONTENT)
+                ret->Enable = record->more.dynamic_content != 0;
         else if (id == BITS_JOB_PROPERTY_ON_DEMAND_MODE)
                 ret->Enable = record->more.on_demand != 0;
         else
@@ -352,7 +356,7 @@ HRESULT job_com_GetProperty(IBackgroundCopyJob5 *This, BITS_JOB_PROPERTY_ID Prop
         *PropertyValue = (BITS_JOB_PROPERTY_VALUE){};
         if (!property_is_known(self->family, PropertyId))
                 return rim_hresult(ERROR_UNKNOWN_PROPERTY, self->family);
-        if (PropertyId == BITS_JOB_PROPERTY_NOTIFICATION_CLSID || PropertyId == BITS_JOB_PROPERTY_DYNAMIC_CONTENT ||
+        if (PropertyId == BITS_JOB_PROPERTY_NOTIFICATION_CLSID ||
             PropertyId == BITS_JOB_PROPERTY_USE_STORED_CREDENTIALS)
                 return E_NOTIMPL;
         hr = com_job_read(self, &record);

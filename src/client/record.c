@@ -304,6 +304,7 @@ static const struct field job_fields[] = {
         JOB_MORE("TransferringTime", FIELD_U64, transferring_usec),
         JOB_MORE("MaximumDownloadTime", FIELD_U32, maximum_download_time),
         JOB_MORE("HighPerformance", FIELD_BOOL, high_performance),
+        JOB_MORE("DynamicContent", FIELD_BOOL, dynamic_content),
         JOB_MORE("OnDemand", FIELD_BOOL, on_demand),
         JOB_MORE("CostFlags", FIELD_U32, cost_flags),
         JOB_MORE("NotificationInterval", FIELD_U32, notification_interval_ms),

@@ -35,7 +35,7 @@ struct job_record {
                 uint64_t max_download_size;
                 uint64_t transferring_usec;
                 uint32_t maximum_download_time;
-                int high_performance, on_demand;
+                int high_performance, dynamic_content, on_demand;
                 uint32_t cost_flags;
                 uint32_t notification_interval_ms;
         } more; /* what <dosvc.h> does not tell */

@@ -229,7 +229,7 @@ int job_add_file(struct job *job, const struct job_file_spec *spec, size_t max_r
         r = job_file_spec_check(spec, job->family, job->kind, max_ranges);
         if (r)
                 return r;
-        if (job->on_demand && spec->n_ranges > 0)
+        if ((job->on_demand || job->dynamic_content) && spec->n_ranges > 0)
                 return ERROR_RANDOM_ACCESS_NOT_SUPPORTED;
         if (job->http_method && spec->n_ranges > 0)
                 return ERROR_NOT_SUPPORTED_WITH_METHOD;
@@ -322,6 +322,8 @@ int job_set_priority(struct job *job, uint32_t priority, uint64_t now_usec) {
                 return ERROR_NOT_IMPLEMENTED;
         if (job->http_method && priority != JOB_PRIORITY_FOREGROUND)
                 return ERROR_NOT_SUPPORTED_WITH_METHOD;
+        if (job->dynamic_content && priority != JOB_PRIORITY_FOREGROUND)
+                return ERROR_INVALID_ARGUMENT;
         /* The DO family's default time-out depends on the priority; a value that somebody chose stays. */
         if (job->no_progress_timeout_s == default_no_progress_timeout(job->family, job->priority))
                 job->no_progress_timeout_s = default_no_progress_timeout(job->family, priority);

@@ -215,6 +215,7 @@ struct job {
         uint64_t max_download_size;     /* of all files together, SIZE_UNKNOWN: no limit */
         uint64_t max_rate;              /* bytes per second, 0: no limit of its own */
         bool high_performance;          /* no checkpoints while it moves (design decision 18) */
+        bool dynamic_content;           /* made for each request: fetched whole or not at all, in the foreground, never by parts */
         bool on_demand;                 /* only what job_file_demand() named is fetched, at its own place in the file */
         bool resumed;                   /* at least once: some properties are fixed then */
         uint32_t cost_flags;            /* 0: never set; kept and told, not acted on */
@@ -394,8 +395,10 @@ void job_proxy_variables_free(char **variables);
 int job_set_max_download_time(struct job *job, uint32_t seconds, uint64_t now_usec); /* 0: ERROR_INVALID_ARGUMENT */
 /* Before the first file: ERROR_READ_ONLY_AFTER_ADDFILE. */
 int job_set_high_performance(struct job *job, bool on, uint64_t now_usec);
-/* Before the first Resume: ERROR_READ_ONLY_AFTER_RESUME. With ranges in some file: ERROR_RANDOM_ACCESS_NOT_SUPPORTED. With another
- * method than GET: ERROR_NOT_SUPPORTED_WITH_METHOD. */
+/* Before the first Resume: ERROR_READ_ONLY_AFTER_RESUME. With ranges in some file, and each of the two with the other:
+ * ERROR_RANDOM_ACCESS_NOT_SUPPORTED; with another method than GET: ERROR_NOT_SUPPORTED_WITH_METHOD. The first puts the job into the
+ * foreground, where it stays: other priorities are ERROR_INVALID_ARGUMENT. */
+int job_set_dynamic_content(struct job *job, bool on, uint64_t now_usec);
 int job_set_on_demand(struct job *job, bool on, uint64_t now_usec);
 /* Before the first Resume: ERROR_READ_ONLY_AFTER_RESUME. 0: ERROR_MAX_SIZE_INVALID. */
 int job_set_max_download_size(struct job *job, uint64_t size, uint64_t now_usec);

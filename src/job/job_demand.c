@@ -2,15 +2,37 @@
  * merged, so that wanting the same bytes a thousand times costs nothing. */
 #include "job/internal.h"
 
-int job_set_on_demand(struct job *job, bool on, uint64_t now_usec) {
+static int check_parts(const struct job *job, bool on, bool has_other) {
         if (job->resumed)
                 return ERROR_READ_ONLY_AFTER_RESUME;
         if (on && job->http_method)
                 return ERROR_NOT_SUPPORTED_WITH_METHOD;
+        if (on && has_other)
+                return ERROR_RANDOM_ACCESS_NOT_SUPPORTED;
         for (size_t i = 0; on && i < job->n_files; i++)
                 if (job->files[i]->n_ranges > 0)
                         return ERROR_RANDOM_ACCESS_NOT_SUPPORTED;
+        return 0;
+}
+
+int job_set_on_demand(struct job *job, bool on, uint64_t now_usec) {
+        int r = check_parts(job, on, job->dynamic_content);
+
+        if (r != 0)
+                return r;
         job->on_demand = on;
+        job->modified_usec = now_usec;
+        return 0;
+}
+
+int job_set_dynamic_content(struct job *job, bool on, uint64_t now_usec) {
+        int r = check_parts(job, on, job->on_demand);
+
+        if (r == 0 && on)
+                r = job_set_priority(job, JOB_PRIORITY_FOREGROUND, now_usec);
+        if (r != 0)
+                return r;
+        job->dynamic_content = on;
         job->modified_usec = now_usec;
         return 0;
 }

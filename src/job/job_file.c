@@ -139,6 +139,8 @@ int job_file_want(struct job_file *file, const struct byte_range *ranges, size_t
                 return r;
         if (n_ranges > 0 && file->job->http_method)
                 return ERROR_NOT_SUPPORTED_WITH_METHOD;
+        if (n_ranges > 0 && file->job->dynamic_content)
+                return ERROR_RANDOM_ACCESS_NOT_SUPPORTED;
         if (file->job->resumed && wants_exactly(file, ranges, n_ranges))
                 return 0;
         if (file->state == FILE_TRANSFERRED)

@@ -174,7 +174,7 @@ int job_set_http_method(struct job *job, const char *method, uint64_t now_usec) 
         for (size_t i = 0; !is_default && i < job->n_files; i++)
                 if (job->files[i]->n_ranges > 0)
                         return ERROR_NOT_SUPPORTED_WITH_METHOD;
-        if (!is_default && job->on_demand)
+        if (!is_default && (job->on_demand || job->dynamic_content))
                 return ERROR_NOT_SUPPORTED_WITH_METHOD;
         if (!is_default && !(copy = strdup(method)))
                 return -ENOMEM;

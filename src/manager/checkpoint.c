@@ -5,7 +5,8 @@
 static uint64_t file_run_checkpoint_due(const struct file_run *run) {
         const struct manager_limits *limits = &run->manager->limits;
 
-        if (run->step != STEP_TRANSFER || run->file->job->high_performance || run->since_checkpoint_bytes == 0 || run->checkpoint_running)
+        if (run->step != STEP_TRANSFER || run->file->job->high_performance ||
+            run->file->job->dynamic_content || run->since_checkpoint_bytes == 0 || run->checkpoint_running)
                 return USEC_INFINITY;
         return u64_add_saturated(run->last_checkpoint_monotonic, run->since_checkpoint_bytes >= limits->checkpoint_bytes
                                                                          ? CHECKPOINT_MIN_GAP_USEC

@@ -107,6 +107,8 @@ static int apply_properties(struct job *job, const struct manager_properties *p,
                 r = job_set_description(job, p->description, now);
         if (r == 0 && p->http_method) /* first: it says which priorities there are, and the two may change together */
                 r = job_set_http_method(job, p->http_method, now);
+        if (r == 0 && p->dynamic_content >= 0) /* likewise */
+                r = job_set_dynamic_content(job, p->dynamic_content != 0, now);
         if (r == 0 && p->priority >= 0)
                 r = job_set_priority(job, (uint32_t) p->priority, now);
         if (r == 0 && p->notify_flags >= 0)
@@ -170,7 +172,7 @@ static int apply_properties(struct job *job, const struct manager_properties *p,
 static int judge_files(const struct job *job, const struct manager_properties *p) {
         if (p->high_performance >= 0 && job->n_files > 0)
                 return ERROR_READ_ONLY_AFTER_ADDFILE;
-        for (size_t i = 0; p->on_demand > 0 && !job->resumed && i < job->n_files; i++)
+        for (size_t i = 0; (p->on_demand > 0 || p->dynamic_content > 0) && !job->resumed && i < job->n_files; i++)
                 if (job->files[i]->n_ranges > 0 && !job->on_demand)
                         return ERROR_RANDOM_ACCESS_NOT_SUPPORTED;
         for (size_t i = 0; p->http_method && !streq(p->http_method, "GET") && !job->resumed && i < job->n_files; i++)
@@ -198,6 +200,7 @@ void manager_set_properties(struct manager *m, struct job *job, const struct man
         if (r == 0) {
                 scratch->resumed = job->resumed;
                 scratch->on_demand = job->on_demand;
+                scratch->dynamic_content = job->dynamic_content;
                 r = strdup_to(&scratch->http_method, job->http_method);
         }
         if (r == 0)

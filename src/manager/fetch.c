@@ -34,7 +34,8 @@ void file_run_wind_down(struct file_run *run) {
                 return;
         }
         run->step = STEP_SYNC;
-        if (run->result.outcome != ENGINE_RESTART && !cancelled && run->disk_errors == 0 && file_run_checkpoint(run) > 0)
+        if (run->result.outcome != ENGINE_RESTART && !cancelled && !file->job->dynamic_content && run->disk_errors == 0 &&
+            file_run_checkpoint(run) > 0)
                 return;
         file_run_end(run);
 }
@@ -274,16 +275,13 @@ int file_run_ask(struct file_run *run, struct engine_request *request) {
         return r;
 }
 
-/* Only GET has ranges (RFC 9110 section 14.2): what is there is thrown away, and the next run fetches everything; but not by sending the
- * request a second time. */
+/* Only GET has ranges (RFC 9110 section 14.2), and dynamic content has no parts: what is there is thrown away, and the next run fetches
+ * everything; but not by sending a request of another method a second time. */
 static void file_run_cannot_continue(struct file_run *run) {
-        static const char text[] = "requests with the job's method cannot ask for a part";
+        bool once = run->asked && run->file->job->http_method;
 
-        if (run->asked)
-                file_run_result(run, ENGINE_FAILED, run->refetch ? ERROR_BAD_PIECE_HASH : ERROR_NO_RANGE_SUPPORT,
-                                ERROR_CONTEXT_REMOTE_FILE, 0, false, text);
-        else
-                file_run_result(run, ENGINE_RESTART, ERROR_NO_RANGE_SUPPORT, ERROR_CONTEXT_REMOTE_FILE, 0, false, text);
+        file_run_result(run, once ? ENGINE_FAILED : ENGINE_RESTART, run->refetch ? ERROR_BAD_PIECE_HASH : ERROR_NO_RANGE_SUPPORT,
+                        ERROR_CONTEXT_REMOTE_FILE, 0, false, "the job does not ask for parts of a file");
         file_run_end(run);
 }
 
@@ -305,7 +303,7 @@ void file_run_transfer(struct file_run *run) {
                         file_run_end(run);
                 return;
         }
-        if (file->job->http_method && (begun || run->asked))
+        if ((file->job->http_method && (begun || run->asked)) || (file->job->dynamic_content && begun))
                 return file_run_cannot_continue(run);
         run->asked = true;
         for (size_t i = 0; i < n; i++)

@@ -170,6 +170,7 @@ struct manager_properties { /* NULL, -1: leave as it is */
         int64_t no_progress_timeout_s;
         int64_t max_download_time_s;
         int high_performance; /* before the first file */
+        int dynamic_content;  /* before the first Resume */
         int on_demand;        /* before the first Resume */
         int64_t life_time_s;
         int complete_when_transferred;
@@ -199,6 +200,7 @@ struct manager_properties { /* NULL, -1: leave as it is */
                                       .no_progress_timeout_s = -1,                                                  \
                                       .max_download_time_s = -1,                                                    \
                                       .high_performance = -1,                                                       \
+                                      .dynamic_content = -1,                                                        \
                                       .on_demand = -1,                                                              \
                                       .life_time_s = -1,                                                            \
                                       .complete_when_transferred = -1,                                              \

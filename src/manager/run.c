@@ -159,6 +159,12 @@ void file_run_end(struct file_run *run) {
         result.text = text;
         if (file->state == FILE_PENDING)
                 (void) job_file_forget_received(file); /* what no checkpoint covered will be fetched again */
+        /* The next answer is another content: nothing of this one may stand beside it. */
+        if (file->job->dynamic_content && file->state == FILE_PENDING && !job_file_is_filled(file) && result.outcome != ENGINE_RESTART) {
+                job_file_forget_content(file);
+                manager_save_file(m, file);
+                manager_job_changed(m, file->job, false);
+        }
         run->handle = files_close(m->files, run->handle);
         DL_DELETE(m->file_runs, run);
         if (!m->file_runs)

@@ -220,7 +220,8 @@ static int gather(struct file_run *run) {
         struct sources_policy policy = policy_of(run);
         int r;
 
-        if (file->n_ranges > 0 || file->job->http_method || (!file->mirrors && !run->manager->limits.cache_hosts))
+        if (file->n_ranges > 0 || file->job->http_method || file->job->dynamic_content ||
+            (!file->mirrors && !run->manager->limits.cache_hosts))
                 return 0;
         sources = calloc(1, sizeof(*sources));
         if (!sources)

@@ -84,6 +84,7 @@ extern const struct field_table history_fields;
         X(max_download_size, U64, max_download_size, LIMIT_FILE_SIZE)            \
         X(max_rate, U64, max_rate, INT64_MAX)                                    \
         X(high_performance, BOOL, high_performance, 1)                           \
+        X(dynamic_content, BOOL, dynamic_content, 1)                             \
         X(on_demand, BOOL, on_demand, 1)                                         \
         X(resumed, BOOL, resumed, 1)                                             \
         X(cost_flags, U32, cost_flags, UINT32_MAX)                               \

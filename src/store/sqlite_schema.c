@@ -55,6 +55,7 @@ const struct schema_version schema_versions[] = {
           "  max_download_size INTEGER,"
           "  max_rate INTEGER,"
           "  high_performance INTEGER NOT NULL,"
+          "  dynamic_content INTEGER NOT NULL,"
           "  on_demand INTEGER NOT NULL,"
           "  resumed INTEGER NOT NULL,"
           "  cost_flags INTEGER NOT NULL,"

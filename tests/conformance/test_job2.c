@@ -596,6 +596,54 @@ static void all_bytes_come_from_the_origin(void **state) {
         }
 }
 
+static HRESULT set_switch(struct job *job, BITS_JOB_PROPERTY_ID id, BOOL on) {
+        BITS_JOB_PROPERTY_VALUE value = { .Enable = on };
+        IBackgroundCopyJob5 *job5 = query(job->com, &IID_IBackgroundCopyJob5);
+        HRESULT hr = IBackgroundCopyJob5_SetProperty(job5, id, value);
+
+        drop(job5);
+        return hr;
+}
+
+/* CONFORMS: api.md 1.8 DYNAMIC_CONTENT: no HEAD, length or range needed; FOREGROUND required; restarts at 0 after interruption */
+/* SENTENCES: dynamic */
+static void dynamic_content_is_whole_and_of_one_answer(void **state) {
+        BG_FILE_RANGE range = { 0, 10 };
+        const wchar_t *path = destination("dynamic");
+        struct job job = job_new(&families[1]);
+        IBackgroundCopyJob3 *job3 = query(job.com, &IID_IBackgroundCopyJob3);
+        BG_JOB_PRIORITY priority;
+
+        assert_hr(set_switch(&job, BITS_JOB_PROPERTY_DYNAMIC_CONTENT, TRUE), S_OK);
+        assert_hr(IBackgroundCopyJob_GetPriority(job.com, &priority), S_OK);
+        assert_int_equal(priority, BG_JOB_PRIORITY_FOREGROUND);
+        assert_hr(IBackgroundCopyJob_SetPriority(job.com, BG_JOB_PRIORITY_NORMAL), E_INVALIDARG);
+        assert_hr(set_switch(&job, BITS_JOB_PROPERTY_ON_DEMAND_MODE, TRUE), BG_E_RANDOM_ACCESS_NOT_SUPPORTED);
+        assert_hr(IBackgroundCopyJob3_AddFileWithRanges(job3, origin_url("/x?size=100"), path, 1, &range),
+                  BG_E_RANDOM_ACCESS_NOT_SUPPORTED);
+        /* Three answers of three contents and sizes; the first two break off, and the last states no length. */
+        origin_case("dynamic", "{\"name\": \"f\", \"size\": 40000, \"answers\": ["
+                               "{\"version\": 1, \"cut\": 30000, \"end\": \"fin\"},"
+                               "{\"version\": 2, \"size\": 50000, \"cut\": 20000, \"end\": \"fin\"},"
+                               "{\"version\": 3, \"size\": 45000, \"ranges\": \"ignore\", \"transfer\": \"chunked\"}]}");
+        job_add(&job, origin_url("/c/dynamic/f"), path);
+        for (int i = 0; i < 2; i++) {
+                BG_JOB_PROGRESS progress;
+
+                job_resume(&job);
+                job_wait(&job, BG_JOB_STATE_TRANSIENT_ERROR);
+                assert_hr(IBackgroundCopyJob_GetProgress(job.com, &progress), S_OK);
+                assert_true(progress.BytesTransferred == 0);
+        }
+        assert_hr(set_switch(&job, BITS_JOB_PROPERTY_DYNAMIC_CONTENT, FALSE), BG_E_READ_ONLY_PROPERTY_AFTER_RESUME);
+        job_resume(&job);
+        job_wait(&job, BG_JOB_STATE_TRANSFERRED);
+        assert_hr(IBackgroundCopyJob_Complete(job.com), S_OK);
+        assert_file_is(path, "/f?size=45000&version=3", 45000);
+        drop(job3);
+        job_done(&job);
+}
+
 /* CONFORMS: api.md 1.4 BITS_FILE_PROPERTY_ID: HTTP_RESPONSE_HEADERS only, and nothing of a file can be set */
 static void no_property_of_a_file_can_be_set(void **state) {
         FOR_EACH_FAMILY(family) {
@@ -646,6 +694,7 @@ int main(int argc, char **argv) {
                 cmocka_unit_test(a_file_that_its_program_finds_bad_is_fetched_anew),
                 cmocka_unit_test(all_bytes_come_from_the_origin),
                 cmocka_unit_test(credentials_are_kept_for_each_target_and_scheme),
+                cmocka_unit_test(dynamic_content_is_whole_and_of_one_answer),
                 cmocka_unit_test(no_property_of_a_file_can_be_set),
         };
 
