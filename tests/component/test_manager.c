@@ -590,6 +590,7 @@ static void time_of_transferring_is_counted_across_restarts_and_ends(void **stat
         assert_int_equal(harness_request(h, 0)->pieces[0].remote_offset, MIB);
 }
 
+/* SENTENCES: performance */
 static void a_high_performance_job_makes_no_checkpoints_but_keeps_what_came_when_it_stops(void **state) {
         struct harness *h = *state;
         struct fake_request *r;

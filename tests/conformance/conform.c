@@ -295,6 +295,22 @@ int world_stop(void) {
         return 0;
 }
 
+static const char *group_config;
+
+static int set_up(void **state) {
+        return world_start(group_config);
+}
+
+static int tear_down(void **state) {
+        return world_stop();
+}
+
+int world_run(int argc, char **argv, const char *name, const char *config, const struct CMUnitTest *tests, size_t n_tests) {
+        world_arguments(argc, argv);
+        group_config = config;
+        return _cmocka_run_group_tests(name, tests, n_tests, set_up, tear_down);
+}
+
 static int note_pid(const dosvc_service_info *info, void *userdata) {
         *(pid_t *) userdata = (pid_t) info->pid;
         return 0;

@@ -42,6 +42,8 @@ extern const struct family families[2]; /* DO, BITS */
 
 /* For main(): remembers the paths. */
 void world_arguments(int argc, char **argv);
+/* All of these with a world that is @config, as world_start() has it. Return: what main() returns. */
+int world_run(int argc, char **argv, const char *name, const char *config, const struct CMUnitTest *tests, size_t n_tests);
 /* Starts origin and service with @config (lines of [Service]; NULL: defaults). 0, or -1 with a message. */
 int world_start(const char *config);
 int world_stop(void);

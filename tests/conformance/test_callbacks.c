@@ -520,14 +520,6 @@ static void a_job_that_is_transferred_again_tells_again(void **state) {
         }
 }
 
-static int set_up(void **state) {
-        return world_start("MinimumRetryDelayDO=1800\n");
-}
-
-static int tear_down(void **state) {
-        return world_stop();
-}
-
 int main(int argc, char **argv) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(a_transferred_job_calls_its_client),
@@ -547,6 +539,5 @@ int main(int argc, char **argv) {
                 cmocka_unit_test(a_job_that_is_transferred_again_tells_again),
         };
 
-        world_arguments(argc, argv);
-        return cmocka_run_group_tests_name("callbacks", tests, set_up, tear_down);
+        return world_run(argc, argv, "callbacks", "MinimumRetryDelayDO=1800\n", tests, ELEMENTSOF(tests));
 }

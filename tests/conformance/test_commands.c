@@ -168,14 +168,6 @@ static void who_takes_his_own_job_keeps_all_that_is_in_it(void **state) {
         }
 }
 
-static int set_up(void **state) {
-        return world_start(NULL);
-}
-
-static int tear_down(void **state) {
-        return world_stop();
-}
-
 int main(int argc, char **argv) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(a_command_has_limits_and_parameters_need_a_program),
@@ -184,6 +176,5 @@ int main(int argc, char **argv) {
                 cmocka_unit_test(who_takes_his_own_job_keeps_all_that_is_in_it),
         };
 
-        world_arguments(argc, argv);
-        return cmocka_run_group_tests_name("commands that jobs name for their end", tests, set_up, tear_down);
+        return world_run(argc, argv, "commands that jobs name for their end", NULL, tests, ELEMENTSOF(tests));
 }

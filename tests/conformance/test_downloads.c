@@ -231,6 +231,7 @@ static void only_the_do_class_has_downloads(void **state) {
 }
 
 /* CONFORMS: api.md 1.8 "IDODownload::Start(ranges)", "Pause / Abort / Finalize"; 2.4: destination never visible before Finalize */
+/* SENTENCES: download.finalize */
 static void a_download_goes_from_created_to_finalized(void **state) {
         const wchar_t *path;
         IDODownload *d = new_download("/d?size=100000", &path);
@@ -306,6 +307,7 @@ static void a_running_download_can_be_paused_and_goes_on(void **state) {
 }
 
 /* CONFORMS: api.md 2.3 row Abort: →Aborted, files removed, from every state */
+/* SENTENCES: download.finalize */
 static void an_aborted_download_leaves_nothing(void **state) {
         const wchar_t *path;
         IDODownload *d = new_download("/d?size=1000", &path);
@@ -325,6 +327,7 @@ static void an_aborted_download_leaves_nothing(void **state) {
 }
 
 /* CONFORMS: api.md 2.3 "4xx from origin": →Paused with Error; GetStatus: a transient obstacle is Paused, Error S_OK, ExtendedError failed */
+/* SENTENCES: download.status */
 static void an_error_pauses_and_says_why(void **state) {
         IDODownload *d = new_download("/d?status=404", NULL);
         struct listener listener;
@@ -508,6 +511,7 @@ static size_t count(DODownloadProperty property, const wchar_t *value) {
 }
 
 /* CONFORMS: api.md 1.8 "IDOManager::EnumDownloads": filters; none → DO_E_NO_DOWNLOADS; jobs are not among them, nor downloads among jobs */
+/* SENTENCES: download.enum */
 static void downloads_are_found_by_five_properties(void **state) {
         DO_DOWNLOAD_ENUM_CATEGORY other = { DODownloadProperty_CostPolicy, L"1" };
         struct job job = job_new(&families[0]);
@@ -672,14 +676,6 @@ static void a_volatile_download_dies_with_its_client_and_another_one_does_not(vo
         assert_int_equal(count_parts(), 0);
 }
 
-static int set_up(void **state) {
-        return world_start(NULL);
-}
-
-static int tear_down(void **state) {
-        return world_stop();
-}
-
 int main(int argc, char **argv) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(only_the_do_class_has_downloads),
@@ -698,6 +694,5 @@ int main(int argc, char **argv) {
                 cmocka_unit_test(a_volatile_download_dies_with_its_client_and_another_one_does_not),
         };
 
-        world_arguments(argc, argv);
-        return cmocka_run_group_tests_name("downloads", tests, set_up, tear_down);
+        return world_run(argc, argv, "downloads", NULL, tests, ELEMENTSOF(tests));
 }

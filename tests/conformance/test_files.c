@@ -469,14 +469,6 @@ static void a_stated_size_must_be_the_files_own(void **state) {
         }
 }
 
-static int set_up(void **state) {
-        return world_start("MaxFilesPerJob=20\n");
-}
-
-static int tear_down(void **state) {
-        return world_stop();
-}
-
 int main(int argc, char **argv) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(an_added_file_has_an_unknown_size),
@@ -498,6 +490,5 @@ int main(int argc, char **argv) {
                 cmocka_unit_test(a_stated_size_must_be_the_files_own),
         };
 
-        world_arguments(argc, argv);
-        return cmocka_run_group_tests_name("files of jobs", tests, set_up, tear_down);
+        return world_run(argc, argv, "files of jobs", "MaxFilesPerJob=20\n", tests, ELEMENTSOF(tests));
 }

@@ -454,6 +454,22 @@ static void proxy_settings_survive_a_crash(void **state) {
         }
 }
 
+/* CONFORMS: api.md 1.7 "Proxy list / bypass" */
+/* SENTENCES: limits.proxy */
+static void lists_of_proxies_have_a_limit(void **state) {
+        FOR_EACH_FAMILY(family) {
+                struct job job = job_new(family);
+                const wchar_t *fits = long_text(L"http://", 4000), *too_long = long_text(L"http://", 4001);
+
+                assert_hr(IBackgroundCopyJob_SetProxySettings(job.com, BG_JOB_PROXY_USAGE_OVERRIDE, fits, fits), S_OK);
+                assert_hr(IBackgroundCopyJob_SetProxySettings(job.com, BG_JOB_PROXY_USAGE_OVERRIDE, too_long, NULL),
+                          BG_E_PROXY_LIST_TOO_LARGE);
+                assert_hr(IBackgroundCopyJob_SetProxySettings(job.com, BG_JOB_PROXY_USAGE_OVERRIDE, L"http://h", too_long),
+                          BG_E_PROXY_BYPASS_LIST_TOO_LARGE);
+                job_done(&job);
+        }
+}
+
 /* ---- properties ---- */
 
 /* CONFORMS: api.md 1.4 BITS_JOB_PROPERTY_ID, 1.7 "Notification interval": default 500 ms */
@@ -537,14 +553,6 @@ static void a_job_that_is_too_large_is_in_error(void **state) {
         }
 }
 
-static int set_up(void **state) {
-        return world_start(NULL);
-}
-
-static int tear_down(void **state) {
-        return world_stop();
-}
-
 int main(int argc, char **argv) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(headers_are_kept_until_they_are_cleared),
@@ -557,10 +565,10 @@ int main(int argc, char **argv) {
                 cmocka_unit_test(bytes_come_through_the_proxy_that_the_job_names),
                 cmocka_unit_test(a_file_tells_the_headers_of_its_last_answer),
                 cmocka_unit_test(proxy_settings_survive_a_crash),
+                cmocka_unit_test(lists_of_proxies_have_a_limit),
                 cmocka_unit_test(a_job_that_is_too_large_is_in_error),
                 cmocka_unit_test(properties_of_a_job_survive_a_crash),
         };
 
-        world_arguments(argc, argv);
-        return cmocka_run_group_tests_name("HTTP options and properties of jobs", tests, set_up, tear_down);
+        return world_run(argc, argv, "HTTP options and properties of jobs", NULL, tests, ELEMENTSOF(tests));
 }

@@ -97,6 +97,7 @@ static void a_download_has_no_reply(void **state) {
 }
 
 /* CONFORMS: api.md 1.8 "SetCredentials / RemoveCredentials": per (target, scheme); 1.7: 300 and 65536 characters */
+/* SENTENCES: limits.credentials */
 static void credentials_are_kept_for_each_target_and_scheme(void **state) {
         FOR_EACH_FAMILY(family) {
                 struct job job = job_new(family);
@@ -320,6 +321,27 @@ static void a_property_that_the_family_does_not_have_is_unknown(void **state) {
                 drop(job5);
                 job_done(&job);
         }
+}
+
+/* CONFORMS: api.md 1.7 "Max download time": SetMaximumDownloadTime per job, BG_E_MAXDOWNLOAD_TIMEOUT */
+/* SENTENCES: maxtime */
+static void a_job_that_takes_too_long_is_in_error(void **state) {
+        struct job job = job_new(&families[1]);
+        IBackgroundCopyJob4 *job4 = query(job.com, &IID_IBackgroundCopyJob4);
+        IBackgroundCopyError *error;
+        BG_ERROR_CONTEXT context;
+        HRESULT code;
+
+        assert_hr(IBackgroundCopyJob4_SetMaximumDownloadTime(job4, 1), S_OK);
+        job_add(&job, origin_url("/slow?size=100000000&rate=20000"), destination("slow"));
+        job_resume(&job);
+        job_wait(&job, BG_JOB_STATE_ERROR);
+        assert_hr(IBackgroundCopyJob_GetError(job.com, &error), S_OK);
+        assert_hr(IBackgroundCopyError_GetError(error, &context, &code), S_OK);
+        assert_hr(code, BG_E_MAXDOWNLOAD_TIMEOUT);
+        drop(error);
+        drop(job4);
+        job_done(&job);
 }
 
 /* CONFORMS: api.md 1.7 "Max download time": 90 d; 1.8 SetProperty: HIGH_PERFORMANCE only before the first file */
@@ -669,14 +691,6 @@ static void no_property_of_a_file_can_be_set(void **state) {
         }
 }
 
-static int set_up(void **state) {
-        return world_start(NULL);
-}
-
-static int tear_down(void **state) {
-        return world_stop();
-}
-
 int main(int argc, char **argv) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(all_interfaces_of_an_object_lead_to_each_other),
@@ -687,6 +701,7 @@ int main(int argc, char **argv) {
                 cmocka_unit_test(what_has_no_meaning_here_says_so),
                 cmocka_unit_test(a_job_knows_how_its_owner_stood),
                 cmocka_unit_test(a_property_that_the_family_does_not_have_is_unknown),
+                cmocka_unit_test(a_job_that_takes_too_long_is_in_error),
                 cmocka_unit_test(a_job_has_a_longest_time_and_may_do_without_checkpoints),
                 cmocka_unit_test(a_job_on_demand_fetches_what_is_asked_for),
                 cmocka_unit_test(the_extended_error_tells_code_place_and_text),
@@ -698,6 +713,5 @@ int main(int argc, char **argv) {
                 cmocka_unit_test(no_property_of_a_file_can_be_set),
         };
 
-        world_arguments(argc, argv);
-        return cmocka_run_group_tests_name("later interfaces of jobs and files", tests, set_up, tear_down);
+        return world_run(argc, argv, "later interfaces of jobs and files", NULL, tests, ELEMENTSOF(tests));
 }

@@ -604,14 +604,6 @@ static void what_was_acknowledged_is_there_after_a_kill(void **state) {
         }
 }
 
-static int set_up(void **state) {
-        return world_start("MaxJobsPerUser=40\n");
-}
-
-static int tear_down(void **state) {
-        return world_stop();
-}
-
 int main(int argc, char **argv) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(every_class_of_a_family_reaches_the_same_jobs),
@@ -641,6 +633,5 @@ int main(int argc, char **argv) {
                 cmocka_unit_test(what_was_acknowledged_is_there_after_a_kill),
         };
 
-        world_arguments(argc, argv);
-        return cmocka_run_group_tests_name("jobs and their properties", tests, set_up, tear_down);
+        return world_run(argc, argv, "jobs and their properties", "MaxJobsPerUser=40\n", tests, ELEMENTSOF(tests));
 }

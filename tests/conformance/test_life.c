@@ -607,14 +607,6 @@ static void every_state_survives_a_kill_of_the_service(void **state) {
         }
 }
 
-static int set_up(void **state) {
-        return world_start("BackgroundSlots=1\nMaxConnectionsPerHost=32\nMinimumRetryDelayDO=1800\n");
-}
-
-static int tear_down(void **state) {
-        return world_stop();
-}
-
 int main(int argc, char **argv) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(a_file_appears_with_complete_and_not_before),
@@ -644,6 +636,5 @@ int main(int argc, char **argv) {
                 cmocka_unit_test(every_state_survives_a_kill_of_the_service),
         };
 
-        world_arguments(argc, argv);
-        return cmocka_run_group_tests_name("the life of a job", tests, set_up, tear_down);
+        return world_run(argc, argv, "the life of a job", "BackgroundSlots=1\nMaxConnectionsPerHost=32\nMinimumRetryDelayDO=1800\n", tests, ELEMENTSOF(tests));
 }
