@@ -4,6 +4,7 @@
 #   make demo       download a file through the service (URL=https://... fetches that)
 #   make bench      compare with other programs, writes docs/benchmarks.md
 #   make soak       the long tests: thousands of crashes, valgrind
+#   make deb        Debian packages into ./build-deb (needs debhelper)
 #   make install    honours DESTDIR and PREFIX
 #   make deps       install what is missing (Debian)
 BUILD ?= build
@@ -14,7 +15,7 @@ CHECK_ARGS ?=
 # The shell gets it from the environment, whatever is in it.
 export URL
 
-.PHONY: all deps demo check bench soak install clean
+.PHONY: all deps demo check bench soak deb install clean
 
 all: $(BUILD)/build.ninja
 	ninja -C $(BUILD)
@@ -37,6 +38,9 @@ bench:
 soak:
 	@$(PYTHON) tools/run_checks.py soak --build $(BUILD) $(CHECK_ARGS)
 
+deb:
+	@$(PYTHON) tools/build_packages.py build-deb
+
 # The prefix is part of the programs (where they find each other), so another one is another build.
 install: $(BUILD)/build.ninja
 	meson configure $(BUILD) -Dprefix=$(PREFIX)
@@ -44,4 +48,4 @@ install: $(BUILD)/build.ninja
 	DESTDIR=$(DESTDIR) meson install -C $(BUILD) --no-rebuild
 
 clean:
-	rm -rf $(BUILD) $(BUILD)-asan
+	rm -rf $(BUILD) $(BUILD)-asan build-deb

@@ -223,6 +223,7 @@ def soak(run):
         run.step("build with clang, ASan and UBSan", run.build, sanitized, SANITIZER_OPTIONS, SANITIZER_COMPILERS, "build-asan.log")
         run.command(["ninja", "-C", sanitized, "meson-test-prereq"], "build-fuzz.log", SANITIZER_COMPILERS)
         run.step("fuzz targets", run.meson_tests, sanitized, ["--suite", "soak-fuzz", "-t", "0"], "fuzz.log", SANITIZER_ENVIRONMENT)
+        run.step("Debian packages (pytest)", run.pytest, ["tests/packaging"], [], "packages.log")
         # The service under valgrind, and downloads of 1 GiB through every death.
         run.step("long system tests (pytest)", run.pytest, ["tests/system/test_valgrind.py", "tests/system/test_recovery.py"], [],
                  "soak-system.log", {"DOSVC_SOAK": "1", "DOSVC_BUILD": os.path.join(ROOT, run.arguments.build)})

@@ -204,7 +204,7 @@ _Noreturn static void become_service(const struct child *child) {
         struct report report = { .pid = getpid() };
         int null_fd;
 
-        (void) write(child->report_fd, &report, sizeof(report));
+        (void) !write(child->report_fd, &report, sizeof(report));
         null_fd = open("/dev/null", O_RDWR);
         for (int fd = 0; null_fd >= 0 && fd < 3; fd++)
                 (void) dup2(null_fd, fd);
@@ -214,7 +214,7 @@ _Noreturn static void become_service(const struct child *child) {
         if (chdir("/") == 0)
                 (void) execve(child->program, child->argv, child->environment);
         report.error = errno;
-        (void) write(child->report_fd, &report, sizeof(report));
+        (void) !write(child->report_fd, &report, sizeof(report));
         _exit(127);
 }
 

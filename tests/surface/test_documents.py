@@ -172,7 +172,7 @@ def test_every_dependency_of_the_build_is_in_the_package_list():
 def test_every_line_of_the_package_list_says_what_it_is_for():
     for line in read("packaging/debian-packages.txt").splitlines():
         if line.strip() and not line.startswith("#"):
-            assert re.fullmatch(r"[a-z0-9.+-]+ +(build|check|bench)", line)
+            assert re.fullmatch(r"[a-z0-9.+-]+ +(build|check|bench|soak)", line)
 
 
 def test_no_folder_of_the_machine_that_built_it_is_in_a_text():
