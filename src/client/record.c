@@ -426,6 +426,7 @@ int file_record_read(struct file_record *record, sd_bus_message *m) {
                           .source_trouble = "",
                           .bytes_total = DOSVC_UNKNOWN,
                           .stated_size = DOSVC_UNKNOWN },
+                .file_id = "",
                 .validation = "",
                 .redirected_url = "",
                 .server_address = "",
