@@ -37,7 +37,7 @@ static int judge_place(const char *path, const struct sockaddr_un *address, sock
         return errno == ECONNREFUSED || errno == ENOENT ? 0 : -errno;
 }
 
-static int make_directory_of(const char *path) {
+static int make_directory_of(const char *path, mode_t mode) {
         const char *slash = strrchr(path, '/');
         _cleanup_free_ char *directory = NULL;
 
@@ -46,13 +46,13 @@ static int make_directory_of(const char *path) {
         directory = strndup(path, (size_t) (slash - path));
         if (!directory)
                 return -ENOMEM;
-        if (mkdir(directory, 0700) < 0 && errno != EEXIST)
-                return -errno;
-        return 0;
+        if (mkdir(directory, 0700) < 0)
+                return errno == EEXIST ? 0 : -errno;
+        return chmod(directory, mode) < 0 ? -errno : 0; /* whatever the umask */
 }
 
 /* A socket that listens, under a name of its own. */
-static int new_socket(const char *path, int backlog, int *ret) {
+static int new_socket(const char *path, mode_t mode, int backlog, int *ret) {
         _cleanup_close_ int fd = -EBADF;
         struct sockaddr_un address;
         socklen_t size;
@@ -65,8 +65,8 @@ static int new_socket(const char *path, int backlog, int *ret) {
         fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
         if (fd < 0)
                 return -errno;
-        /* Before bind(): the inode gets this mode from its first moment. */
-        if (fchmod(fd, 0600) < 0 || bind(fd, (const struct sockaddr *) &address, size) < 0)
+        /* Before bind(): the inode gets this mode, less the umask, from its first moment. Afterwards the umask counts no more. */
+        if (fchmod(fd, mode) < 0 || bind(fd, (const struct sockaddr *) &address, size) < 0 || chmod(path, mode) < 0)
                 return -errno;
         if (listen(fd, backlog) < 0) {
                 r = -errno;
@@ -77,7 +77,7 @@ static int new_socket(const char *path, int backlog, int *ret) {
         return 0;
 }
 
-int unix_socket_listen(const char *path, int backlog, int *ret_fd, struct stat *ret_stat) {
+int unix_socket_listen(const char *path, mode_t mode, int backlog, int *ret_fd, struct stat *ret_stat) {
         _cleanup_free_ char *temporary = NULL;
         _cleanup_close_ int fd = -EBADF;
         struct sockaddr_un address;
@@ -86,14 +86,14 @@ int unix_socket_listen(const char *path, int backlog, int *ret_fd, struct stat *
 
         r = make_address(path, &address, &size);
         if (r >= 0)
-                r = make_directory_of(path);
+                r = make_directory_of(path, mode & 0066 ? 0755 : 0700);
         if (r >= 0)
                 r = judge_place(path, &address, size);
         if (r < 0)
                 return r;
         if (asprintf(&temporary, "%s~", path) < 0)
                 return -ENOMEM;
-        r = new_socket(temporary, backlog, &fd);
+        r = new_socket(temporary, mode, backlog, &fd);
         if (r < 0)
                 return r;
         if (lstat(temporary, ret_stat) < 0 || rename(temporary, path) < 0) {

@@ -91,7 +91,7 @@ static int listener_bind(struct listener *listener) {
         struct stat st;
         int r;
 
-        r = unix_socket_listen(listener->path, LISTEN_BACKLOG, &fd, &st);
+        r = unix_socket_listen(listener->path, listener->server->config.everybody ? 0666 : 0600, LISTEN_BACKLOG, &fd, &st);
         if (r < 0)
                 return r;
         listener->source = sd_event_source_disable_unref(listener->source);

@@ -193,6 +193,15 @@ static int peer_start(struct peer *peer, int fd) {
         return r;
 }
 
+static size_t count_peers_of(const struct bus_server *server, uid_t uid) {
+        const struct peer *peer;
+        size_t n = 0;
+
+        DL_FOREACH(server->peers, peer)
+                n += peer->uid == uid;
+        return n;
+}
+
 int bus_server_add_client(struct bus_server *server, int fd) {
         _cleanup_close_ int owned = fd;
         struct peer *peer;
@@ -203,9 +212,14 @@ int bus_server_add_client(struct bus_server *server, int fd) {
                 return -ENOMEM;
         *peer = (struct peer) { .server = server, .serial = ++server->next_serial };
         r = peer_who(owned, peer);
-        if (r >= 0 && peer->uid != server->config.uid) {
+        if (r >= 0 && peer->uid != server->config.uid && !server->config.everybody) {
                 log_notice("a connection of uid %u (pid %d) was refused", peer->uid, (int) peer->pid);
                 r = -EACCES;
+        }
+        if (r >= 0 && count_peers_of(server, peer->uid) >= server->config.max_clients_per_user) {
+                log_notice("uid %u has %zu clients: one more was refused (MaxClientsPerUser)", peer->uid,
+                           server->config.max_clients_per_user);
+                r = -EUSERS;
         }
         if (r >= 0 && server->n_peers >= server->config.max_clients) {
                 if (!server->told_full)

@@ -51,8 +51,10 @@ struct bus_host {
 
 struct bus_server_config {
         struct manager *manager; /* borrowed */
-        uid_t uid;               /* the only one that is let in */
+        uid_t uid;               /* the only one that is let in, unless */
+        bool everybody;          /* each with jobs of their own */
         size_t max_clients;
+        size_t max_clients_per_user;
         size_t max_calls_per_client;
         const struct bus_config_entry *entries; /* borrowed */
         size_t n_entries;
@@ -68,7 +70,7 @@ void bus_server_close(struct bus_server *server);
 struct bus_server *bus_server_free(struct bus_server *server);
 DEFINE_CLEANUP_FUNC(struct bus_server, bus_server_free)
 
-/* Listens at @path (mode 0600). The last directory of the path is made if it is missing, a socket that nobody
+/* Listens at @path (mode 0600; 0666 where everybody is let in). The last directory of the path is made if it is missing, a socket that nobody
  * serves is replaced; if the socket vanishes it is made again. -EADDRINUSE: somebody else serves it. -ENAMETOOLONG:
  * longer than a socket's path may be. */
 int bus_server_listen(struct bus_server *server, const char *path);

@@ -42,6 +42,7 @@ static const struct {
         int code;
 } codes[] = {
         { "NotFound", EXIT_NO_SUCH_JOB },
+        { "UserNotServed", EXIT_DENIED },
         { "NoService", EXIT_NO_SERVICE },
         { "ShuttingDown", EXIT_NO_SERVICE },
         { "DigestMismatch", EXIT_MISMATCH },

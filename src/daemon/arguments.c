@@ -4,19 +4,21 @@
 #include <stdio.h>
 
 #include "base/strings.h"
+#include "daemon/state_dir.h"
 #include "config.h"
 
 #define IDLE_EXIT_MAX_S (10 * 365 * 86400UL)
 
 static void print_help(void) {
-        puts("usage: dosvcd --user [OPTION...]\n"
+        puts("usage: dosvcd --user|--system [OPTION...]\n"
              "The download service: keeps jobs, fetches their files, hands them over complete.\n"
              "\n"
              "  --user               serve the user who starts it\n"
-             "  --system             serve all users (comes with a later version)\n"
+             "  --system             serve all users; their files are dosvc-broker's business\n"
              "  --socket PATH        listen there and nowhere else\n"
-             "  --state-dir DIR      keep the state there ($XDG_STATE_HOME/dosvc)\n"
-             "  --config FILE        read this configuration ($XDG_CONFIG_HOME/dosvc/dosvc.conf)\n"
+             "  --state-dir DIR      keep the state there ($XDG_STATE_HOME/dosvc; " SYSTEM_STATE_DIR ")\n"
+             "  --config FILE        read this configuration ($XDG_CONFIG_HOME/dosvc/dosvc.conf; " SYSTEM_CONFIG ")\n"
+             "  --broker PATH        with --system: dosvc-broker is there (" SYSTEM_BROKER_SOCKET ")\n"
              "  --idle-exit SECONDS  leave after so long without a client and without a job to fetch\n"
              "  --verbose            say more\n"
              "  --version, --help");
@@ -28,6 +30,7 @@ enum {
         OPTION_SOCKET,
         OPTION_STATE_DIR,
         OPTION_CONFIG,
+        OPTION_BROKER,
         OPTION_IDLE_EXIT,
         OPTION_VERBOSE,
         OPTION_VERSION,
@@ -58,6 +61,9 @@ static int parse_option(int option, struct arguments *ret) {
         case OPTION_CONFIG:
                 ret->config = optarg;
                 return *optarg ? 0 : usage_error("--config needs a path");
+        case OPTION_BROKER:
+                ret->broker = optarg;
+                return *optarg ? 0 : usage_error("--broker needs a path");
         case OPTION_IDLE_EXIT:
                 if (parse_u64(optarg, &seconds) < 0 || seconds > IDLE_EXIT_MAX_S)
                         return usage_error("--idle-exit needs a number of seconds");
@@ -84,6 +90,7 @@ int arguments_parse(int argc, char **argv, struct arguments *ret) {
                 { "socket", required_argument, NULL, OPTION_SOCKET },
                 { "state-dir", required_argument, NULL, OPTION_STATE_DIR },
                 { "config", required_argument, NULL, OPTION_CONFIG },
+                { "broker", required_argument, NULL, OPTION_BROKER },
                 { "idle-exit", required_argument, NULL, OPTION_IDLE_EXIT },
                 { "verbose", no_argument, NULL, OPTION_VERBOSE },
                 { "version", no_argument, NULL, OPTION_VERSION },
@@ -92,7 +99,7 @@ int arguments_parse(int argc, char **argv, struct arguments *ret) {
         };
         int option, r;
 
-        *ret = (struct arguments) { .idle_exit_usec = USEC_INFINITY };
+        *ret = (struct arguments) { .idle_exit_usec = USEC_INFINITY, .broker = SYSTEM_BROKER_SOCKET };
         while ((option = getopt_long(argc, argv, "", options, NULL)) >= 0) {
                 r = parse_option(option, ret);
                 if (r != 0)
@@ -100,7 +107,5 @@ int arguments_parse(int argc, char **argv, struct arguments *ret) {
         }
         if (optind < argc)
                 return usage_error("there are no arguments without --");
-        if (ret->system)
-                return usage_error("--system comes with a later version; --user serves the user who starts it");
-        return ret->user ? 0 : usage_error("say --user");
+        return ret->user != ret->system ? 0 : usage_error("say --user or --system");
 }

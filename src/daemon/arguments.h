@@ -10,6 +10,7 @@ struct arguments {
         const char *socket;      /* NULL: the defaults */
         const char *state_dir;   /* NULL */
         const char *config;      /* NULL */
+        const char *broker;      /* --system: where dosvc-broker listens */
         uint64_t idle_exit_usec; /* USEC_INFINITY: stay */
 };
 

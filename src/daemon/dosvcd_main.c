@@ -1,4 +1,4 @@
-/* dosvcd: the user instance's core. */
+/* dosvcd: the core. */
 #include <signal.h>
 #include <stdio.h>
 #include <sys/prctl.h>
@@ -50,6 +50,8 @@ static int read_settings(const struct arguments *arguments, struct settings **re
                 return r;
         if (arguments->config)
                 r = strdup_to(&path, arguments->config);
+        else if (arguments->system)
+                r = strdup_to(&path, SYSTEM_CONFIG);
         else
                 r = config_path_default(&path);
         if (r >= 0)
@@ -71,6 +73,8 @@ static int make_state_dir(const struct arguments *arguments, char **ret) {
 
         if (arguments->state_dir)
                 r = strdup_to(&path, arguments->state_dir);
+        else if (arguments->system)
+                r = strdup_to(&path, SYSTEM_STATE_DIR);
         else
                 r = state_dir_default(&path);
         if (r < 0) {
@@ -140,7 +144,7 @@ static int run(const struct arguments *arguments) {
                 .config_required = arguments->config != NULL,
                 .state_dir = state_dir,
                 .lock_fd = lock_fd,
-                .default_state_dir = !arguments->state_dir,
+                .default_state_dir = arguments->user && !arguments->state_dir,
         });
 }
 

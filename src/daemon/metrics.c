@@ -140,7 +140,7 @@ int metrics_new(sd_event *event, const char *path, const struct metrics_sources 
         if (!metrics)
                 return -ENOMEM;
         *metrics = (struct metrics) { .sources = *sources, .fd = -EBADF };
-        r = unix_socket_listen(path, LIMIT_METRICS_BACKLOG, &metrics->fd, &st);
+        r = unix_socket_listen(path, 0600, LIMIT_METRICS_BACKLOG, &metrics->fd, &st);
         if (r >= 0)
                 r = strdup_to(&metrics->path, path);
         if (r >= 0) {

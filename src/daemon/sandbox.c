@@ -223,7 +223,7 @@ int sandbox_enter_transfer(struct sandbox_facts *ret) {
 }
 
 /* No program, no other process, no server, nothing that changes the machine. */
-static const int resolve_denied[] = {
+static const int helper_denied[] = {
         SCMP_SYS(execve), SCMP_SYS(execveat), SCMP_SYS(fork), SCMP_SYS(vfork),
         SCMP_SYS(listen), SCMP_SYS(accept), SCMP_SYS(accept4),
         SCMP_SYS(kill), SCMP_SYS(tkill), SCMP_SYS(rt_sigqueueinfo), SCMP_SYS(rt_tgsigqueueinfo), SCMP_SYS(pidfd_open),
@@ -234,33 +234,34 @@ static const int resolve_denied[] = {
         SCMP_SYS(mount_setattr), SCMP_SYS(open_by_handle_at), SCMP_SYS(name_to_handle_at),
         SCMP_SYS(add_key), SCMP_SYS(request_key), SCMP_SYS(keyctl),
         SCMP_SYS(io_uring_setup), SCMP_SYS(io_uring_enter), SCMP_SYS(io_uring_register),
-        SCMP_SYS(bpf), SCMP_SYS(perf_event_open), SCMP_SYS(userfaultfd), SCMP_SYS(personality), SCMP_SYS(memfd_create),
+        SCMP_SYS(bpf), SCMP_SYS(perf_event_open), SCMP_SYS(userfaultfd), SCMP_SYS(personality),
         SCMP_SYS(init_module), SCMP_SYS(finit_module), SCMP_SYS(delete_module), SCMP_SYS(kexec_load), SCMP_SYS(kexec_file_load),
         SCMP_SYS(reboot), SCMP_SYS(swapon), SCMP_SYS(swapoff), SCMP_SYS(acct), SCMP_SYS(quotactl), SCMP_SYS(sethostname),
         SCMP_SYS(setdomainname), SCMP_SYS(settimeofday), SCMP_SYS(clock_settime), SCMP_SYS(adjtimex), SCMP_SYS(clock_adjtime),
-        SCMP_SYS(unlink), SCMP_SYS(unlinkat), SCMP_SYS(rename), SCMP_SYS(renameat), SCMP_SYS(renameat2), SCMP_SYS(rmdir),
-        SCMP_SYS(mkdir), SCMP_SYS(mkdirat), SCMP_SYS(mknod), SCMP_SYS(mknodat), SCMP_SYS(link), SCMP_SYS(linkat),
-        SCMP_SYS(symlink), SCMP_SYS(symlinkat), SCMP_SYS(truncate), SCMP_SYS(creat), SCMP_SYS(chmod), SCMP_SYS(fchmodat), SCMP_SYS(chown),
-        SCMP_SYS(lchown), SCMP_SYS(fchownat), SCMP_SYS(setxattr), SCMP_SYS(lsetxattr), SCMP_SYS(removexattr),
         SCMP_SYS(setuid), SCMP_SYS(setreuid), SCMP_SYS(setresuid), SCMP_SYS(setgid), SCMP_SYS(setregid), SCMP_SYS(setresgid),
         SCMP_SYS(setgroups), SCMP_SYS(setfsuid), SCMP_SYS(setfsgid), SCMP_SYS(capset),
+        SCMP_SYS(mknod), SCMP_SYS(mknodat), SCMP_SYS(symlink), SCMP_SYS(symlinkat), SCMP_SYS(chown), SCMP_SYS(lchown), SCMP_SYS(fchownat),
+        SCMP_SYS(rmdir), SCMP_SYS(mkdir), SCMP_SYS(mkdirat),
 };
 
-int sandbox_enter_resolve(struct sandbox_facts *ret) {
-        scmp_filter_ctx filter;
-        int r, abi;
+/* Name services read files and change none. */
+static const int resolve_denied[] = {
+        SCMP_SYS(unlink), SCMP_SYS(unlinkat), SCMP_SYS(rename), SCMP_SYS(renameat), SCMP_SYS(renameat2), SCMP_SYS(link), SCMP_SYS(linkat),
+        SCMP_SYS(truncate), SCMP_SYS(creat), SCMP_SYS(chmod), SCMP_SYS(fchmodat), SCMP_SYS(setxattr), SCMP_SYS(lsetxattr),
+        SCMP_SYS(removexattr), SCMP_SYS(memfd_create),
+};
 
-        r = enter_common();
-        if (r < 0)
-                return r;
-        abi = enter_landlock(~(LL_FS_READ_FILE | LL_FS_READ_DIR | LL_FS_IOCTL_DEV), LL_SCOPE_SIGNAL);
-        if (abi < 0)
-                return abi;
-        r = filter_new(SCMP_ACT_ALLOW, &filter);
-        if (r < 0)
-                return r;
-        r = add_rules(filter, SCMP_ACT_ERRNO(EPERM), resolve_denied, ELEMENTSOF(resolve_denied));
-        /* Threads, but no processes. clone3() hides its flags behind a pointer: glibc takes clone() when there is no other. */
+/* An owner's files are reached by the file system alone. */
+static const int owner_denied[] = {
+        SCMP_SYS(socket), SCMP_SYS(socketpair), SCMP_SYS(connect), SCMP_SYS(bind),
+};
+
+/* What both have: threads, but no processes, and no say over others. */
+static int add_helper_rules(scmp_filter_ctx filter) {
+        int r;
+
+        r = add_rules(filter, SCMP_ACT_ERRNO(EPERM), helper_denied, ELEMENTSOF(helper_denied));
+        /* clone3() hides its flags behind a pointer: glibc takes clone() when there is no other. */
         if (r == 0)
                 r = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(clone), 1,
                                      SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD, 0));
@@ -269,11 +270,49 @@ int sandbox_enter_resolve(struct sandbox_facts *ret) {
         /* its own limits only */
         if (r == 0)
                 r = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(prlimit64), 1, SCMP_A0(SCMP_CMP_NE, 0));
+        return r;
+}
+
+static int load_helper_filter(const int *denied, size_t n) {
+        scmp_filter_ctx filter;
+        int r;
+
+        r = filter_new(SCMP_ACT_ALLOW, &filter);
+        if (r < 0)
+                return r;
+        r = add_helper_rules(filter);
+        if (r == 0)
+                r = add_rules(filter, SCMP_ACT_ERRNO(EPERM), denied, n);
         if (r == 0)
                 r = seccomp_load(filter);
         seccomp_release(filter);
+        return r;
+}
+
+int sandbox_enter_resolve(struct sandbox_facts *ret) {
+        int r, abi;
+
+        r = enter_common();
+        if (r < 0)
+                return r;
+        abi = enter_landlock(~(LL_FS_READ_FILE | LL_FS_READ_DIR | LL_FS_IOCTL_DEV), LL_SCOPE_SIGNAL);
+        if (abi < 0)
+                return abi;
+        r = load_helper_filter(resolve_denied, ELEMENTSOF(resolve_denied));
         if (r < 0)
                 return r;
         *ret = (struct sandbox_facts) { .landlock_abi = abi, .seccomp = true };
+        return 0;
+}
+
+int sandbox_enter_owner(struct sandbox_facts *ret) {
+        int r;
+
+        r = enter_common();
+        if (r == 0)
+                r = load_helper_filter(owner_denied, ELEMENTSOF(owner_denied));
+        if (r < 0)
+                return r;
+        *ret = (struct sandbox_facts) { .seccomp = true };
         return 0;
 }

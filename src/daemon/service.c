@@ -14,6 +14,7 @@
 #include "base/strings.h"
 #include "bus/bus_server.h"
 #include "config.h"
+#include "daemon/broker_link.h"
 #include "daemon/key_sealer.h"
 #include "daemon/listeners.h"
 #include "daemon/metrics.h"
@@ -22,13 +23,16 @@
 #include "daemon/state_dir.h"
 #include "daemon/state_lock.h"
 #include "daemon/tuning.h"
+#include "daemon/uid_policy.h"
 #include "daemon/watchdog.h"
+#include "files/owners.h"
 #include "manager/manager_loop.h"
 #include "program/runner_process.h"
 #include "transfer/engine_process.h"
 
 #define STOP_TIMEOUT_USEC (10 * USEC_PER_SEC)
 #define FILE_THREADS 16
+#define OWNER_IDLE_USEC (60 * USEC_PER_SEC)
 #define CHILDREN_IDLE_EXIT_USEC (30 * USEC_PER_SEC)
 
 struct service {
@@ -36,6 +40,8 @@ struct service {
         sd_event *event;
         struct sealer *sealer;
         struct store *store;
+        struct uid_policy policy;   /* of the system instance, as is */
+        struct broker_link *broker;
         struct files *files;
         struct engine *engine;
         struct runner *runner;
@@ -340,6 +346,8 @@ static int make_runner(struct service *service) {
         _cleanup_free_ char *helper = NULL;
         int r;
 
+        if (service->config.arguments->system)
+                return 0; /* it would run programs with our rights, not their owner's */
         r = programs_find("dosvc-notify", &helper);
         if (r < 0)
                 return r;
@@ -349,6 +357,12 @@ static int make_runner(struct service *service) {
         if (r >= 0)
                 r = runner_process_share(service->runner, "XDG_RUNTIME_DIR", getenv("XDG_RUNTIME_DIR"));
         return r;
+}
+
+static bool may_own(void *userdata, uid_t uid) {
+        const struct service *service = ASSERT_PTR(userdata);
+
+        return uid_policy_allows(&service->policy, uid);
 }
 
 static int make_manager(struct service *service) {
@@ -365,6 +379,10 @@ static int make_manager(struct service *service) {
         if (r < 0)
                 return r;
         config.schedule = tuning_make_schedule(settings, service->seed);
+        if (service->config.arguments->system) {
+                config.may_own = may_own;
+                config.may_own_userdata = service;
+        }
         return manager_new(&config, &service->manager);
 }
 
@@ -376,7 +394,9 @@ static int make_bus(struct service *service) {
                            &(struct bus_server_config) {
                                    .manager = service->manager,
                                    .uid = geteuid(),
+                                   .everybody = service->config.arguments->system,
                                    .max_clients = settings_get(settings, SETTING_MaxClients),
+                                   .max_clients_per_user = settings_get(settings, SETTING_MaxClientsPerUser),
                                    .max_calls_per_client = settings_get(settings, SETTING_MaxCallsPerClient),
                                    .entries = settings_entries(settings),
                                    .n_entries = _SETTING_MAX,
@@ -403,15 +423,49 @@ static int watch_signals(struct service *service) {
         return r;
 }
 
+/* ---- whose hands touch files ---- */
+
+static void on_owner_refused(void *userdata, uid_t owner, int error) {
+        struct service *service = ASSERT_PTR(userdata);
+
+        files_owners_refuse(service->files, owner, error);
+}
+
+static int spawn_owner(void *userdata, uid_t owner, int fd) {
+        struct service *service = ASSERT_PTR(userdata);
+
+        return broker_link_spawn(service->broker, owner, fd);
+}
+
+/* Threads of ours for the only owner there is, or a process for each. */
+static int make_files(struct service *service) {
+        const uint64_t minimum_free_bytes = settings_get(service->config.settings, SETTING_MinimumFreeSpace);
+        const struct arguments *arguments = service->config.arguments;
+        int r;
+
+        if (!arguments->system)
+                return files_new(&(struct files_config) { .max_threads = FILE_THREADS, .minimum_free_bytes = minimum_free_bytes },
+                                 &service->files);
+        uid_policy_parse(&service->policy, settings_get_text(service->config.settings, SETTING_SystemUsers));
+        r = broker_link_new(service->event, arguments->broker, on_owner_refused, service, &service->broker);
+        if (r < 0)
+                return r;
+        return files_new_owners(&(struct files_owners_config) {
+                                        .spawn = spawn_owner,
+                                        .userdata = service,
+                                        .minimum_free_bytes = minimum_free_bytes,
+                                        .idle_usec = OWNER_IDLE_USEC,
+                                        .verbose = arguments->verbose,
+                                },
+                                &clock_system, &service->files);
+}
+
 static int make_parts(struct service *service) {
-        struct files_config files = { .max_threads = FILE_THREADS,
-                                      .minimum_free_bytes =
-                                              settings_get(service->config.settings, SETTING_MinimumFreeSpace) };
         int r;
 
         r = open_store(service);
         if (r >= 0)
-                r = files_new(&files, &service->files);
+                r = make_files(service);
         if (r >= 0)
                 r = make_engine(service);
         if (r >= 0)
@@ -440,6 +494,13 @@ static void open_metrics(struct service *service) {
                 log_error("no metrics at %s (MetricsSocket): %s", path, strerror(-r));
 }
 
+static const char *socket_of(const struct service *service) {
+        const struct arguments *arguments = service->config.arguments;
+
+        /* A socket unit hands its own over. */
+        return arguments->socket || !arguments->system || sd_listen_fds(0) > 0 ? arguments->socket : SYSTEM_SOCKET;
+}
+
 /* Listening comes last: whoever gets through finds everything loaded. */
 static int open_doors(struct service *service) {
         _cleanup_free_ char *address = NULL;
@@ -451,11 +512,11 @@ static int open_doors(struct service *service) {
         if (r >= 0)
                 r = manager_loop_new(service->event, service->manager, service->store, service->files, &service->loop);
         if (r >= 0)
-                r = listeners_open(service->bus, service->config.arguments->socket, service->config.state_dir,
+                r = listeners_open(service->bus, socket_of(service), service->config.state_dir,
                                    service->config.default_state_dir, &address);
         if (r >= 0)
                 r = state_lock_publish(service->config.lock_fd, address);
-        if (r >= 0)
+        if (r >= 0 && service->runner)
                 r = runner_process_share(service->runner, "DOSVC_ADDRESS", address); /* so that dosvc(1) finds this very service */
         if (r < 0)
                 return r;
@@ -511,6 +572,7 @@ struct service *service_free(struct service *service) {
         /* A hung mount must not hold us back. */
         abandon = service->files && files_outstanding(service->files) > 0;
         files_free(service->files, abandon);
+        broker_link_free(service->broker);
         store_free(service->store);
         key_sealer_free(service->sealer);
         if (service->clean)

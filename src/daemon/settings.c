@@ -19,13 +19,19 @@ enum setting_type {
         CONFIG_BOOL,
         CONFIG_PATH,
         CONFIG_HOSTS,
+        CONFIG_USERS,
         _CONFIG_TYPE_MAX,
 };
 
 static const char *const type_names[_CONFIG_TYPE_MAX] = {
         [CONFIG_UINT] = "uint", [CONFIG_SECONDS] = "seconds", [CONFIG_BYTES] = "bytes",
         [CONFIG_BOOL] = "bool", [CONFIG_PATH] = "path", [CONFIG_HOSTS] = "hosts",
+        [CONFIG_USERS] = "users",
 };
+
+static bool type_is_text(enum setting_type type) {
+        return type == CONFIG_PATH || type == CONFIG_HOSTS || type == CONFIG_USERS;
+}
 
 struct setting_row {
         const char *key;
@@ -104,6 +110,14 @@ static int parse_hosts(const char *s, uint64_t *ret) {
         return s[strspn(s, allowed)] ? -EINVAL : 0;
 }
 
+/* Names with commas between; who of them exists is asked when it matters. Its number is its length. */
+static int parse_users(const char *s, uint64_t *ret) {
+        static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-$, ";
+
+        *ret = strlen(s);
+        return s[strspn(s, allowed)] ? -EINVAL : 0;
+}
+
 static int parse_value(const struct setting_row *row, const char *s, uint64_t *ret) {
         int r;
 
@@ -113,6 +127,9 @@ static int parse_value(const struct setting_row *row, const char *s, uint64_t *r
                 break;
         case CONFIG_HOSTS:
                 r = parse_hosts(s, ret);
+                break;
+        case CONFIG_USERS:
+                r = parse_users(s, ret);
                 break;
         case CONFIG_BOOL:
                 return parse_bool(s, ret);
@@ -134,7 +151,7 @@ static int settings_put(struct settings *settings, size_t i, uint64_t number, co
 
         if (rows[i].type == CONFIG_BOOL)
                 text = number ? "yes" : "no";
-        else if (rows[i].type != CONFIG_PATH && rows[i].type != CONFIG_HOSTS) {
+        else if (!type_is_text(rows[i].type)) {
                 (void) snprintf(value, sizeof(value), "%" PRIu64, number);
                 text = value;
         }
@@ -194,7 +211,7 @@ uint64_t settings_get(const struct settings *settings, enum setting setting) {
 }
 
 const char *settings_get_text(const struct settings *settings, enum setting setting) {
-        assert(rows[setting].type == CONFIG_PATH || rows[setting].type == CONFIG_HOSTS);
+        assert(type_is_text(rows[setting].type));
         return settings->values[setting];
 }
 

@@ -4,6 +4,12 @@
 
 #include "base/macros.h"
 
+/* Of the system instance. */
+#define SYSTEM_STATE_DIR "/var/lib/dosvc"
+#define SYSTEM_CONFIG "/etc/dosvc/dosvc.conf"
+#define SYSTEM_SOCKET "/run/dosvc/bus"
+#define SYSTEM_BROKER_SOCKET "/run/dosvc/broker"
+
 /* Of a user instance. *ret is absolute and freed by the caller. -ENXIO: nothing in the environment says where. */
 int state_dir_default(char **ret);
 int config_path_default(char **ret);

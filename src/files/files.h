@@ -11,10 +11,12 @@
  * 5. Requests on one mount run in a lane of their own (found in /proc/self/mountinfo by path, without touching the file system),
  *    so that a hanging mount stops only its own jobs.
  *
+ * Each request says whose it is; where one process serves one owner (threads: the owner is who we are) nobody looks.
+ *
  * Results are 0 or a negative errno; the errno of the owner's own system call wherever there is one. Further meanings:
  * -ESTALE: the path no longer names the directory or temp file that we knew. -EXDEV: the client's directory descriptor and the
  * path differ. -EBADMSG: digest differs. -EMSGSIZE: size differs. -EEXIST: destination exists. -ELOOP/-EISDIR: it is no regular file.
- * -EILSEQ: a piece has another hash.
+ * -EILSEQ: a piece has another hash. -EOWNERDEAD: the owner's process died, and what it had open is lost; try again.
  * -ETIMEDOUT is never made up: a request on a hung mount simply does not come back. */
 #pragma once
 
@@ -60,6 +62,7 @@ int files_temp_name_new(char ret[static FILES_TEMP_NAME_MAX]);
 
 /* ---- check: may this destination be used? Nothing is left behind. ---- */
 struct files_check_request {
+        uid_t owner;
         const char *path;     /* absolute, copied */
         int directory_fd;     /* O_PATH descriptor from the client, or -1; duplicated */
         bool replace;         /* a regular file there is fine */
@@ -79,6 +82,7 @@ int files_check(struct files *files, const struct files_check_request *request, 
 
 /* ---- open ---- */
 struct files_open_request {
+        uid_t owner;
         const char *path;            /* final path; its directory is where the temp file lives */
         const char *temp_name;       /* existing one to go on with, or a fresh one to create */
         bool create;                 /* O_CREAT|O_EXCL, else it must be there */
@@ -168,6 +172,7 @@ int files_finish(struct files *files, struct files_handle *handle, const struct 
 
 /* ---- publish and remove: whole lists, idempotent, by identity ---- */
 struct files_item {
+        uid_t owner;           /* the same for all of a list */
         const char *path;      /* copied */
         const char *temp_name; /* "" : there is none */
         struct files_identity temp;
@@ -190,6 +195,7 @@ int files_remove(struct files *files, const struct files_item *items, size_t n, 
 /* Looks through directories for names of our form (".dosvc-*.part") that are not in @known and removes those of ours (uid, regular,
  * one link) that are older than @min_age_usec by mtime. */
 struct files_sweep_request {
+        uid_t owner;
         const char *const *directories;
         size_t n_directories;
         const char *const *known_names;

@@ -22,6 +22,7 @@ void ledger_done(struct ledger *ledger);
 /* First member of every handle. */
 struct files_handle {
         struct ledger ledger;
+        struct files *files; /* whose it is, where there are several behind one (owners.h) */
 };
 
 /* As the functions of files.h. */

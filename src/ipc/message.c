@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "base/strings.h"
+#include "ipc/codec.h"
 
 #define IPC_MAGIC UINT32_C(0x43765344) /* "DSvC" */
 
@@ -19,116 +19,6 @@ static_assert(sizeof(struct ipc_piece) == 24, "a piece has no padding");
 static_assert(IPC_HEADER_SIZE + 256 + IPC_PIECES_MAX * sizeof(struct ipc_piece) + LIMIT_URL + IPC_ORIGIN_MAX +
               3 * LIMIT_VALIDATOR + LIMIT_HTTP_METHOD + 8 + 2 * (LIMIT_CUSTOM_HEADERS + 8) + 2 * (LIMIT_CREDENTIALS + 8) + IPC_PROXIES_MAX * (IPC_PROXY_BYTES + 8) <= IPC_FRAME_MAX,
               "the largest START fits one frame");
-
-#define STRING_NULL UINT32_MAX
-
-enum string_rule {
-        STRING_REQUIRED = 1 << 0,
-        STRING_NO_CONTROL = 1 << 1, /* what comes from the network must not carry a line end any further (CVE-2019-3462) */
-        STRING_NOT_EMPTY = 1 << 2,
-        STRING_UTF8 = 1 << 3,
-};
-
-/* Walks over a frame; the first error sticks. When encoding, nothing that is visited is changed. */
-struct codec {
-        bool decoding;
-        bool failed;
-        uint8_t *out;
-        const uint8_t *in;
-        size_t at;
-        size_t size;
-};
-
-static void codec_fail(struct codec *c) {
-        c->failed = true;
-}
-
-static void codec_check(struct codec *c, bool ok) {
-        if (!ok)
-                codec_fail(c);
-}
-
-static void codec_bytes(struct codec *c, void *p, size_t n) {
-        if (c->failed || n > c->size - c->at)
-                return codec_fail(c);
-        if (c->decoding)
-                memcpy(p, c->in + c->at, n);
-        else
-                memcpy(c->out + c->at, p, n);
-        c->at += n;
-}
-
-static void codec_u64(struct codec *c, uint64_t *v) {
-        codec_bytes(c, v, sizeof(*v));
-}
-
-static void codec_u32(struct codec *c, uint32_t *v) {
-        codec_bytes(c, v, sizeof(*v));
-}
-
-static void codec_bool(struct codec *c, bool *v) {
-        uint8_t byte = c->decoding ? 0 : *v;
-
-        codec_bytes(c, &byte, 1);
-        codec_check(c, byte <= 1);
-        if (c->decoding && !c->failed)
-                *v = byte == 1;
-}
-
-/* @v: an enum below @max; read and written through its number. */
-#define codec_enum(c, v, max)                            \
-        do {                                             \
-                uint32_t _n_ = (uint32_t) *(v);          \
-                codec_u32(c, &_n_);                      \
-                codec_check(c, _n_ < (uint32_t) (max));  \
-                if ((c)->decoding && !(c)->failed)       \
-                        *(v) = (__typeof__(*(v))) _n_;   \
-        } while (false)
-
-static void codec_align(struct codec *c) {
-        static const uint8_t zeros[8];
-        uint8_t pad[8] = {};
-        size_t n = (8 - c->at % 8) % 8;
-
-        codec_bytes(c, pad, n);
-        codec_check(c, memcmp(pad, zeros, n) == 0);
-}
-
-/* Length, bytes, NUL. A decoded string points into the frame. */
-static void codec_string(struct codec *c, const char **s, size_t max, unsigned rules) {
-        uint32_t n = STRING_NULL;
-        const char *p;
-
-        if (!c->decoding && *s)
-                n = (uint32_t) strnlen(*s, max + 1);
-        codec_u32(c, &n);
-        if (c->failed)
-                return;
-        if (n == STRING_NULL) {
-                codec_check(c, !(rules & STRING_REQUIRED));
-                if (c->decoding)
-                        *s = NULL;
-                return;
-        }
-        if (n > max || n + 1 > c->size - c->at || (n == 0 && (rules & STRING_NOT_EMPTY)))
-                return codec_fail(c);
-        if (!c->decoding)
-                memcpy(c->out + c->at, *s, n + 1);
-        p = (const char *) (c->decoding ? c->in : c->out) + c->at;
-        codec_check(c, strnlen(p, n + 1) == n);
-        if (!c->failed && (rules & STRING_NO_CONTROL))
-                codec_check(c, !string_has_control(p));
-        if (!c->failed && (rules & STRING_UTF8))
-                codec_check(c, utf8_is_valid(p, n));
-        if (c->decoding && !c->failed)
-                *s = p;
-        c->at += n + 1;
-}
-
-static void codec_count(struct codec *c, uint32_t *n, uint32_t min, uint32_t max) {
-        codec_u32(c, n);
-        codec_check(c, *n >= min && *n <= max);
-}
 
 static void visit_hello(struct codec *c, struct ipc_hello *m) {
         codec_u32(c, &m->version);
@@ -154,18 +44,17 @@ static bool piece_is_valid(const struct ipc_piece *piece, bool last) {
 }
 
 static void visit_pieces(struct codec *c, uint32_t *n_pieces, const struct ipc_piece **pieces) {
-        size_t n;
+        const void *bytes = *pieces;
 
         codec_count(c, n_pieces, 1, IPC_PIECES_MAX);
         codec_align(c);
-        n = *n_pieces * sizeof(**pieces);
-        if (c->failed || n > c->size - c->at)
-                return codec_fail(c);
+        if (c->failed)
+                return;
+        codec_span(c, &bytes, *n_pieces * sizeof(**pieces));
+        if (c->failed)
+                return;
         if (c->decoding)
-                *pieces = (const struct ipc_piece *) (const void *) (c->in + c->at); /* the frame and this are aligned to 8 */
-        else
-                memcpy(c->out + c->at, *pieces, n);
-        c->at += n;
+                *pieces = bytes; /* the frame and this are aligned to 8 */
         for (uint32_t i = 0; i < *n_pieces; i++)
                 codec_check(c, piece_is_valid(&(*pieces)[i], i + 1 == *n_pieces));
 }
@@ -279,6 +168,39 @@ static void visit_resolved(struct codec *c, struct ipc_resolved *m) {
                 visit_address(c, &m->addresses[i]);
 }
 
+static void visit_setup(struct codec *c, struct ipc_setup *m) {
+        codec_u64(c, &m->minimum_free_bytes);
+        codec_bool(c, &m->verbose);
+}
+
+static void visit_call(struct codec *c, struct ipc_call *m) {
+        codec_u64(c, &m->id);
+        codec_u64(c, &m->n_bytes);
+        codec_check(c, m->n_bytes <= IPC_CALL_BYTES_MAX);
+        codec_align(c);
+        if (!c->failed)
+                codec_span(c, &m->bytes, m->n_bytes);
+}
+
+static void visit_large(struct codec *c, struct ipc_call *m) {
+        codec_u64(c, &m->id);
+        codec_u64(c, &m->n_bytes);
+        codec_check(c, m->n_bytes > IPC_CALL_BYTES_MAX && m->n_bytes <= IPC_LARGE_BYTES_MAX);
+}
+
+static void visit_spawn(struct codec *c, struct ipc_spawn *m) {
+        codec_u64(c, &m->id);
+        codec_u32(c, &m->uid);
+        codec_check(c, m->uid != UINT32_MAX);
+}
+
+static void visit_spawned(struct codec *c, struct ipc_spawned *m) {
+        codec_u64(c, &m->id);
+        codec_u32(c, &m->error);
+        codec_check(c, m->error <= IPC_ERRNO_MAX);
+        codec_string(c, &m->text, LIMIT_ERROR_TEXT, STRING_REQUIRED | STRING_NO_CONTROL);
+}
+
 static void visit_message(struct codec *c, struct ipc_message *m) {
         switch (m->type) {
         case IPC_HELLO:
@@ -301,10 +223,24 @@ static void visit_message(struct codec *c, struct ipc_message *m) {
                 return visit_resolve(c, &m->resolve);
         case IPC_RESOLVED:
                 return visit_resolved(c, &m->resolved);
+        case IPC_SETUP:
+                return visit_setup(c, &m->setup);
+        case IPC_CALL:
+        case IPC_CALL_WITH:
+        case IPC_ANSWER:
+        case IPC_ANSWER_WITH:
+                return visit_call(c, &m->call);
+        case IPC_CALL_LARGE:
+        case IPC_ANSWER_LARGE:
+                return visit_large(c, &m->call);
+        case IPC_SPAWN:
+                return visit_spawn(c, &m->spawn);
+        case IPC_SPAWNED:
+                return visit_spawned(c, &m->spawned);
         case _IPC_TYPE_MAX:
                 break;
         }
-        codec_fail(c);
+        codec_check(c, false);
 }
 
 static const struct ipc_type_row {
@@ -322,6 +258,15 @@ static const struct ipc_type_row {
         [IPC_FINISHED] = { "FINISHED", IPC_ROLE_TRANSFER, IPC_ROLE_CORE, 0 },
         [IPC_RESOLVE] = { "RESOLVE", IPC_ROLE_TRANSFER, IPC_ROLE_RESOLVE, 0 },
         [IPC_RESOLVED] = { "RESOLVED", IPC_ROLE_RESOLVE, IPC_ROLE_TRANSFER, 0 },
+        [IPC_SETUP] = { "SETUP", IPC_ROLE_CORE, IPC_ROLE_OWNER, 0 },
+        [IPC_CALL] = { "CALL", IPC_ROLE_CORE, IPC_ROLE_OWNER, 0 },
+        [IPC_CALL_WITH] = { "CALL_WITH", IPC_ROLE_CORE, IPC_ROLE_OWNER, 1 },
+        [IPC_CALL_LARGE] = { "CALL_LARGE", IPC_ROLE_CORE, IPC_ROLE_OWNER, 1 },
+        [IPC_ANSWER] = { "ANSWER", IPC_ROLE_OWNER, IPC_ROLE_CORE, 0 },
+        [IPC_ANSWER_WITH] = { "ANSWER_WITH", IPC_ROLE_OWNER, IPC_ROLE_CORE, 1 },
+        [IPC_ANSWER_LARGE] = { "ANSWER_LARGE", IPC_ROLE_OWNER, IPC_ROLE_CORE, 1 },
+        [IPC_SPAWN] = { "SPAWN", IPC_ROLE_CORE, IPC_ROLE_BROKER, 1 },
+        [IPC_SPAWNED] = { "SPAWNED", IPC_ROLE_BROKER, IPC_ROLE_CORE, 0 },
 };
 
 unsigned ipc_type_fds(enum ipc_type type) {

@@ -26,11 +26,16 @@
 #define IPC_ADDRESS_TEXT_MAX 64     /* printable address */
 #define IPC_ORIGIN_MAX (LIMIT_URL + 64)
 #define IPC_PROGRAM_VERSION_MAX 64
+#define IPC_CALL_BYTES_MAX (64u * 1024)          /* content of a call or answer within its frame */
+#define IPC_LARGE_BYTES_MAX (128u * 1024 * 1024) /* in a memory file: 10,000 files with the longest paths */
+#define IPC_ERRNO_MAX 4095                       /* as the kernel's */
 
 enum ipc_role {
         IPC_ROLE_CORE,
         IPC_ROLE_TRANSFER,
         IPC_ROLE_RESOLVE,
+        IPC_ROLE_OWNER,
+        IPC_ROLE_BROKER,
         _IPC_ROLE_MAX,
 };
 
@@ -45,6 +50,15 @@ enum ipc_type {
         IPC_FINISHED, /* transfer → core */
         IPC_RESOLVE,  /* transfer → resolve */
         IPC_RESOLVED, /* resolve → transfer */
+        IPC_SETUP,        /* core → owner, before all calls */
+        IPC_CALL,         /* core → owner: a request of src/files, its content encoded there (files/wire.h) */
+        IPC_CALL_WITH,    /* the same, with a descriptor that belongs to it */
+        IPC_CALL_LARGE,   /* the same, its content in a sealed memory file */
+        IPC_ANSWER,       /* owner → core: exactly one for each call, in the same three forms */
+        IPC_ANSWER_WITH,
+        IPC_ANSWER_LARGE,
+        IPC_SPAWN,        /* core → broker, with the socket that the new owner process is to have */
+        IPC_SPAWNED,      /* broker → core */
         _IPC_TYPE_MAX,
 };
 
@@ -181,6 +195,28 @@ struct ipc_resolved {
         struct ipc_address addresses[IPC_ADDRESSES_MAX];
 };
 
+struct ipc_setup {
+        uint64_t minimum_free_bytes;
+        bool verbose;
+};
+
+struct ipc_call {
+        uint64_t id;
+        uint64_t n_bytes;
+        const void *bytes; /* _LARGE: NULL, they are in the descriptor */
+};
+
+struct ipc_spawn {
+        uint64_t id;
+        uint32_t uid;
+};
+
+struct ipc_spawned {
+        uint64_t id;
+        uint32_t error; /* errno, 0: it was started */
+        const char *text;
+};
+
 struct ipc_message {
         enum ipc_type type;
         union {
@@ -194,6 +230,10 @@ struct ipc_message {
                 struct ipc_finished finished;
                 struct ipc_resolve resolve;
                 struct ipc_resolved resolved;
+                struct ipc_setup setup;
+                struct ipc_call call; /* and answer */
+                struct ipc_spawn spawn;
+                struct ipc_spawned spawned;
         };
 };
 

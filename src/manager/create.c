@@ -241,6 +241,7 @@ static int check_start(struct check *check, const struct manager_file_spec *file
                         return -ENOMEM;
                 *one = (struct check_one) { .check = check, .index = (uint32_t) i };
                 r = files_check(m->files, &(struct files_check_request) {
+                                .owner = check->owner,
                                 .path = check->draft->files[i]->path,
                                 .directory_fd = files[i].directory_fd,
                                 .replace = rules->replace,
@@ -366,6 +367,8 @@ static int draft_job(struct manager *m, const struct manager_create_request *req
 
         if (request->kind == JOB_KIND_DOWNLOAD && (request->family != JOB_FAMILY_DO || request->n_files != 1))
                 return ERROR_INVALID_ARGUMENT;
+        if (m->may_own && !m->may_own(m->may_own_userdata, request->owner))
+                return ERROR_USER_NOT_SERVED;
         if (owner_is_full(m, request->owner))
                 return ERROR_TOO_MANY_JOBS;
         r = guid_new(&id);

@@ -37,6 +37,8 @@ int manager_new(const struct manager_config *config, struct manager **ret) {
                 .runner = config->runner,
                 .clock = config->clock,
                 .limits = config->limits,
+                .may_own = config->may_own,
+                .may_own_userdata = config->may_own_userdata,
                 .next_request = 1,
                 .next_command = 1,
                 .max_file_runs = config->limits.files_in_flight,
@@ -507,14 +509,14 @@ static void swept(size_t n_removed, void *userdata _unused_) {
 }
 
 /* Temp names are recorded before the files are made, so only a lost database can leave unknown ones: give them a week. */
-static void sweep_directories(struct manager *m) {
+static void sweep_directories_of(struct manager *m, uid_t owner) {
         const char **directories = NULL, **known = NULL;
         size_t n_directories = 0, n_known = 0, n_files = 0;
         struct job_run *run;
         char *last = NULL;
 
         DL_FOREACH(m->jobs, run)
-                n_files += run->job->n_files;
+                n_files += run->job->owner == owner ? run->job->n_files : 0;
         if (n_files == 0)
                 return;
         directories = calloc(n_files, sizeof(*directories));
@@ -522,7 +524,7 @@ static void sweep_directories(struct manager *m) {
         if (!directories || !known)
                 goto finish;
         DL_FOREACH(m->jobs, run)
-                for (size_t i = 0; i < run->job->n_files; i++) {
+                for (size_t i = 0; run->job->owner == owner && i < run->job->n_files; i++) {
                         const struct job_file *file = run->job->files[i];
                         const char *slash = strrchr(file->path, '/');
                         size_t length = slash == file->path ? 1 : (size_t)(slash - file->path);
@@ -540,6 +542,7 @@ static void sweep_directories(struct manager *m) {
                         directories[n_directories++] = last;
                 }
         (void) files_sweep(m->files, &(struct files_sweep_request) {
+                        .owner = owner,
                         .directories = directories,
                         .n_directories = n_directories,
                         .known_names = known,
@@ -552,6 +555,27 @@ finish:
                 free((char *) directories[i]);
         free(directories);
         free(known);
+}
+
+static int compare_uids(const void *a, const void *b) {
+        uid_t x = *(const uid_t *) a, y = *(const uid_t *) b;
+
+        return x < y ? -1 : x > y;
+}
+
+static void sweep_directories(struct manager *m) {
+        _cleanup_free_ uid_t *owners = calloc(MAX(m->n_jobs, (size_t) 1), sizeof(*owners));
+        struct job_run *run;
+        size_t n = 0;
+
+        if (!owners)
+                return;
+        DL_FOREACH(m->jobs, run)
+                owners[n++] = run->job->owner;
+        qsort(owners, n, sizeof(*owners), compare_uids);
+        for (size_t i = 0; i < n; i++)
+                if (i == 0 || owners[i] != owners[i - 1])
+                        sweep_directories_of(m, owners[i]);
 }
 
 int manager_start(struct manager *m) {

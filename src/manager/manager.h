@@ -65,6 +65,9 @@ struct manager_config {
         const struct clock *clock;
         struct schedule_config schedule;
         struct manager_limits limits;
+        /* May this user have jobs? NULL: everybody who gets through may. */
+        bool (*may_own)(void *userdata, uid_t uid);
+        void *may_own_userdata;
 };
 
 int manager_new(const struct manager_config *config, struct manager **ret);

@@ -205,6 +205,8 @@ struct manager {
         struct manager_limits limits;
         const struct manager_events *events;
         void *events_userdata;
+        bool (*may_own)(void *userdata, uid_t uid);
+        void *may_own_userdata;
 
         struct job_run *by_id;
         struct job_run *jobs;      /* live, by sequence */

@@ -82,6 +82,7 @@ static struct files_item *op_items(struct job_op *op, bool wanted(const struct j
                 if (!wanted(file))
                         continue;
                 *item = (struct files_item) {
+                        .owner = job->owner,
                         .path = file->path,
                         .temp_name = file->temp_name,
                         .replace = job->replace,

@@ -76,7 +76,9 @@ void file_run_local_error(struct file_run *run, int error, const char *what) {
         char text[256];
 
         snprintf(text, sizeof(text), "%s: %s", what, strerror(-error));
-        file_run_result(run, ENGINE_FAILED, error_code_from_errno(error), ERROR_CONTEXT_LOCAL_FILE, (uint32_t) -error, true, text);
+        /* As with the other process that works for us: its death is nobody's fault, and what it had open is opened anew. */
+        file_run_result(run, error == -EOWNERDEAD ? ENGINE_LOST : ENGINE_FAILED, error_code_from_errno(error), ERROR_CONTEXT_LOCAL_FILE,
+                        (uint32_t) -error, true, text);
 }
 
 static void file_restart(struct manager *m, struct job_file *file, const struct engine_result *result) {
@@ -333,13 +335,14 @@ static void file_run_open(struct file_run *run) {
                 return;
         }
         if (run->step == STEP_CLEAR)
-                r = files_remove(m->files, &(struct files_item) { .path = file->path, .temp_name = file->temp_name }, 1,
+                r = files_remove(m->files, &(struct files_item) { .owner = file->job->owner, .path = file->path, .temp_name = file->temp_name }, 1,
                                  file_run_cleared, run);
         else {
                 bool create = file->temp.ino == 0;
 
                 run->step = STEP_OPEN;
                 r = files_open(m->files, &(struct files_open_request) {
+                                .owner = file->job->owner,
                                 .path = file->path,
                                 .temp_name = file->temp_name,
                                 .create = create,

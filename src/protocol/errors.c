@@ -83,6 +83,7 @@ enum error_code error_code_from_errno(int error) {
                 { EINVAL, ERROR_INVALID_NAME },
                 { EBADMSG, ERROR_DIGEST_MISMATCH },
                 { ETXTBSY, ERROR_ENGINE_FAILED },
+                { EOWNERDEAD, ERROR_ENGINE_FAILED },
         };
 
         error = abs(error);

@@ -17,7 +17,7 @@
 #include "transfer/children.h"
 #include "transfer/link.h"
 
-#define LANES_MAX 8                               /* processes at a time; further mounts share them */
+#define LANES_MAX 8                               /* processes of one owner at a time; further mounts share them */
 #define QUEUED_BYTES_WANTED (1024u * 1024)        /* more is not given to a link: stop() of what still waits here costs nothing */
 #define RESTART_DELAY_MIN (100 * USEC_PER_MSEC)
 #define RESTART_DELAY_MAX (30 * USEC_PER_SEC)
@@ -46,11 +46,13 @@ struct process_request {
         uint64_t open_start;       /* a piece TO_EOF: everything from here may be reported, too */
 };
 
-/* One pair of processes for each mounted file system: dosvc-transfer has one thread, so a write that hangs in the kernel holds up
- * its whole process. It must hold up nobody who writes elsewhere. */
+/* One pair of processes for each owner, so that connections, cookies and credentials of two owners never meet, and each mounted file
+ * system: dosvc-transfer has one thread, so a write that hangs in the kernel holds up its whole process. It must hold up nobody who writes
+ * elsewhere. */
 struct lane {
         struct lane *prev, *next;
         struct engine_process *engine;
+        uint64_t owner;
         dev_t dev;
         struct children *children;
         struct link *link;
@@ -79,7 +81,6 @@ struct engine_process {
         void *userdata;
         struct process_request *requests; /* hash by id */
         struct lane *lanes;
-        size_t n_lanes;
 };
 
 static void lane_arm_pump(struct lane *lane) {
@@ -435,7 +436,7 @@ static struct lane *lane_free(struct lane *lane) {
 }
 DEFINE_CLEANUP_FUNC(struct lane, lane_free)
 
-static int lane_new(struct engine_process *engine, dev_t dev, struct lane **ret) {
+static int lane_new(struct engine_process *engine, uint64_t owner, dev_t dev, struct lane **ret) {
         _cleanup_(lane_freep) struct lane *lane = NULL;
         int r;
 
@@ -443,6 +444,7 @@ static int lane_new(struct engine_process *engine, dev_t dev, struct lane **ret)
         if (!lane)
                 return -ENOMEM;
         lane->engine = engine;
+        lane->owner = owner;
         lane->dev = dev;
         r = sd_event_add_defer(engine->event, &lane->pump, on_pump, lane);
         if (r >= 0)
@@ -454,14 +456,24 @@ static int lane_new(struct engine_process *engine, dev_t dev, struct lane **ret)
         if (r < 0)
                 return r;
         DL_APPEND(engine->lanes, lane);
-        engine->n_lanes++;
         *ret = TAKE_PTR(lane);
         return 0;
 }
 
-/* The lane of the file system that @fd is on. Asked for without a word to the file system itself, which may hang. */
-static int engine_find_lane(struct engine_process *engine, int fd, struct lane **ret) {
-        struct lane *lane, *idle = NULL;
+/* The @number-th lane of this owner. */
+static struct lane *lane_of_owner(struct engine_process *engine, uint64_t owner, uint64_t number) {
+        struct lane *lane;
+
+        DL_FOREACH(engine->lanes, lane)
+                if (lane->owner == owner && number-- == 0)
+                        return lane;
+        return NULL;
+}
+
+/* The lane of this owner and the file system that @fd is on. Asked for without a word to the file system itself, which may hang. */
+static int engine_find_lane(struct engine_process *engine, uint64_t owner, int fd, struct lane **ret) {
+        struct lane *lane, *idle = NULL, *free_lane = NULL;
+        unsigned n_lanes = 0;
         struct statx stx;
         dev_t dev;
 
@@ -469,23 +481,29 @@ static int engine_find_lane(struct engine_process *engine, int fd, struct lane *
                 return -errno;
         dev = makedev(stx.stx_dev_major, stx.stx_dev_minor);
         DL_FOREACH(engine->lanes, lane) {
+                if (lane->n_requests == 0 && !lane->children)
+                        free_lane = lane; /* no process that could remember another owner */
+                if (lane->owner != owner)
+                        continue;
                 if (lane->dev == dev) {
                         *ret = lane;
                         return 0;
                 }
+                n_lanes++;
                 if (lane->n_requests == 0)
                         idle = lane;
         }
-        if (engine->n_lanes < LANES_MAX)
-                return lane_new(engine, dev, ret);
-        if (!idle) {
-                lane = engine->lanes;
-                for (uint64_t i = dev % engine->n_lanes; i > 0; i--)
-                        lane = lane->next;
-                idle = lane;
-        } else
-                idle->dev = dev;
-        *ret = idle;
+        if (n_lanes < LANES_MAX && !free_lane)
+                return lane_new(engine, owner, dev, ret);
+        if (n_lanes < LANES_MAX)
+                lane = free_lane;
+        else
+                lane = idle ?: lane_of_owner(engine, owner, dev % n_lanes);
+        if (lane->n_requests == 0) {
+                lane->owner = owner;
+                lane->dev = dev;
+        }
+        *ret = lane;
         return 0;
 }
 
@@ -621,7 +639,7 @@ static int process_start(struct engine *base, const struct engine_request *from)
         r = request_new(from, &request);
         if (r < 0)
                 return r;
-        r = engine_find_lane(engine, from->fd, &lane);
+        r = engine_find_lane(engine, from->owner, from->fd, &lane);
         if (r < 0)
                 return r;
         lane_refresh_authorities(lane);

@@ -75,6 +75,11 @@ class Crash:
             if self.args.verbose or len(self.violations) < 20:
                 print(f"{where}: {text}", flush=True)
 
+    def tell(self, number):
+        """Now and then: a run of hours should not be silent."""
+        if number % 1000 == 999:
+            print(f"{number + 1} rounds, {len(self.violations)} violations", flush=True)
+
     def forget_finished(self, keep=200):
         """Ended jobs were checked many times: their files and ledger rows may go, so that rounds stay quick."""
         ended = [i for i, job in self.ledger.jobs.items() if job.acknowledged]

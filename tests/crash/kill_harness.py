@@ -29,6 +29,7 @@ def main():
                                 if number % 10 else 0.8)
         crash.report(f"round {number}, killed", invariants.check_disk(crash.state, destination, crash.ledger))
         crash.forget_finished()
+        crash.tell(number)
     crash.service.start()
     crash.report("end", invariants.check_service(crash.service, destination, crash.ledger))
     crash.settle()

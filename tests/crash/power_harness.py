@@ -5,6 +5,7 @@ middle of random work, mounted again and checked.
 With --control it runs a service that is made to break the durability protocol (a preloaded library answers fdatasync without syncing):
 then violations must be found, or the harness would prove nothing.
 """
+import ctypes
 import fcntl
 import os
 import shutil
@@ -16,6 +17,7 @@ import time
 
 from harness import Crash, arguments, invariants
 
+CLONE_NEWNS = 0x20000
 FS_IOC_SHUTDOWN = 0x8004587D
 NO_LOG_FLUSH = 2
 SKIPPED = 77
@@ -23,6 +25,14 @@ SKIPPED = 77
 
 def run(*command):
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+
+
+def leave_mount_namespace():
+    """Whoever makes a mount namespace elsewhere meanwhile would keep a copy of our mount, and with it the file system that was shut down:
+    mounting it again would give the dead one."""
+    if ctypes.CDLL(None, use_errno=True).unshare(CLONE_NEWNS) != 0:
+        raise OSError(ctypes.get_errno(), "unshare")
+    run("mount", "--make-rprivate", "/")
 
 
 class Disk:
@@ -59,6 +69,7 @@ def main():
     if os.geteuid() != 0 or not os.path.exists("/dev/loop-control"):
         print("SKIP: power cuts need root and a loop device")
         return SKIPPED
+    leave_mount_namespace()
     root = tempfile.mkdtemp(prefix="dosvc-power-")
     disk = Disk(root)
     disk.mount()
@@ -85,6 +96,7 @@ def main():
             disk.mount()
             crash.report(f"round {number}, cut", invariants.check_disk(crash.state, destination, crash.ledger))
             crash.forget_finished(50)
+            crash.tell(number)
             if args.control and crash.violations:
                 break
         if not args.control:

@@ -152,7 +152,7 @@ def plain_user(tmp_path_factory):
     else:
         # Their own copy of the programs: they may not be allowed to look where the build is.
         folder = pathlib.Path(tempfile.mkdtemp(prefix="dosvc-plain-"))
-        for program in ("daemon/dosvcd", "daemon/dosvc-transfer", "daemon/dosvc-resolve", "cli/dosvc", "client/libdosvc.so.1"):
+        for program in ("daemon/dosvcd", "daemon/dosvc-transfer", "daemon/dosvc-resolve", "daemon/dosvc-notify", "cli/dosvc", "client/libdosvc.so.1"):
             shutil.copy(os.path.join(BUILD, "src", program), folder)
         made = Instance(str(folder))
         made.program = str(folder / "dosvcd")

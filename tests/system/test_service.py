@@ -72,10 +72,10 @@ def answers(path):
 def test_help_version_and_wrong_words():
     assert "--state-dir" in run("--help").stdout
     assert run("--version").stdout.startswith("dosvcd ")
-    for words in ((), ("--system",), ("--user", "more"), ("--user", "--idle-exit", "soon"), ("--user", "--nonsense"), ("--user", "--socket", "")):
+    for words in ((), ("--user", "--system"), ("--user", "more"), ("--user", "--idle-exit", "soon"), ("--user", "--nonsense"), ("--user", "--socket", "")):
         result = run(*words)
         assert result.returncode == 2 and result.stderr.startswith(("dosvcd: ", PROGRAM)), result
-    assert "later version" in run("--system").stderr
+    assert "--user or --system" in run("--user", "--system").stderr
 
 
 def test_the_defaults_follow_the_xdg_directories(start, tmp_path):

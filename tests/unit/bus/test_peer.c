@@ -183,6 +183,7 @@ static int make_service(void **state) {
                                         &(struct bus_server_config) { .manager = f->h->manager,
                                                                      .uid = getuid(),
                                                                      .max_clients = 4,
+                                                                     .max_clients_per_user = 4,
                                                                      .max_calls_per_client = CALLS_MAX,
                                                                      .host = &host,
                                                                      .host_userdata = f },

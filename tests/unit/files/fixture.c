@@ -13,6 +13,42 @@
 #include <unistd.h>
 
 #include "base/strings.h"
+#include "files/remote.h"
+#include "files/serve.h"
+
+/* A process of its own and not our child, as the broker starts one. */
+static int spawn_server(void *userdata _unused_, int fd) {
+        int status;
+        pid_t pid = fork();
+
+        if (pid < 0)
+                return -errno;
+        if (pid == 0) {
+                (void) close_range(3, (unsigned) fd - 1, 0);
+                (void) close_range((unsigned) fd + 1, UINT32_MAX, 0);
+                if (fork() == 0)
+                        _exit(files_serve(fd) < 0);
+                _exit(0);
+        }
+        (void) fd_close(fd);
+        return waitpid(pid, &status, 0) == pid ? 0 : -errno;
+}
+
+bool fixture_is_remote(void) {
+        return getenv("DOSVC_TEST_REMOTE") != NULL;
+}
+
+int fixture_new_files(const struct files_config *config, struct files **ret) {
+        const struct files_remote_config remote = {
+                .spawn = spawn_server,
+                .minimum_free_bytes = config->minimum_free_bytes,
+                .idle_usec = USEC_INFINITY,
+        };
+
+        if (!fixture_is_remote())
+                return files_new(config, ret);
+        return files_new_remote(&remote, &clock_system, ret);
+}
 
 int fixture_setup(void **state) {
         const struct files_config config = { .max_threads = 16, .minimum_free_bytes = 1024 * 1024 };
@@ -24,7 +60,7 @@ int fixture_setup(void **state) {
         umask(0077);              /* the result must not depend on the service's own */
         (void) snprintf(f->root, sizeof(f->root), "%.100s/dosvc-files-XXXXXX", tmp ? tmp : "/tmp");
         assert_non_null(mkdtemp(f->root));
-        assert_int_equal(files_new(&config, &f->files), 0);
+        assert_int_equal(fixture_new_files(&config, &f->files), 0);
         *state = f;
         return 0;
 }

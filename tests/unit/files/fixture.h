@@ -15,6 +15,9 @@ struct fixture {
         char path[TEST_PATH_MAX];  /* of fixture_path() */
 };
 
+/* On threads; with DOSVC_TEST_REMOTE in the environment in a process of its own. */
+int fixture_new_files(const struct files_config *config, struct files **ret);
+bool fixture_is_remote(void);
 int fixture_setup(void **state);
 int fixture_teardown(void **state); /* unmounts and removes all below root */
 

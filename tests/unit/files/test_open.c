@@ -119,7 +119,7 @@ static void magic_links_lead_nowhere(void **state) {
                 print_message("skipped: no openat2(2) here (old kernel, or valgrind)\n");
                 skip();
         }
-        (void) snprintf(path, sizeof(path), "/proc/self/fd/%d/file", fd);
+        (void) snprintf(path, sizeof(path), "/proc/%d/fd/%d/file", (int) getpid(), fd);
         request.path = path;
         assert_int_equal(check_now(f, &request).error, -ELOOP);
         close(fd);
@@ -148,7 +148,7 @@ static int become_nobody(void *userdata) {
         const struct other_user *other = userdata;
 
         if (setgroups(0, NULL) < 0 || setresgid(65534, 65533, 65533) < 0 || setresuid(65534, 65534, 65534) < 0 ||
-            files_new(&config, &other->f->files) < 0)
+            fixture_new_files(&config, &other->f->files) < 0)
                 return 1;
         return other->what(other->f);
 }
@@ -521,7 +521,8 @@ static void running_out_of_descriptors_is_an_error_that_passes(void **state) {
                 fd_close(fds[--n]);
         assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
         assert_int_equal(open.error, -EMFILE);
-        assert_int_equal(fixture_count(f, ""), 0);
+        /* The owner's process had descriptors enough: the recorded name finds it. */
+        assert_int_equal(fixture_count(f, ""), fixture_is_remote() ? 1 : 0);
         open = create_now(f, "file", temp);
         assert_int_equal(open.error, 0);
         files_close(f->files, open.handle);

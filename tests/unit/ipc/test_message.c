@@ -78,6 +78,15 @@ static void every_other_message_comes_back_as_it_was(void **state) {
                                                       .context = ERROR_CONTEXT_REMOTE_FILE, .transient = true,
                                                       .detail = 503, .text = "" } },
                 { .type = IPC_RESOLVE, .resolve = { .id = 4, .only_public = true, .host = "h" } },
+                { .type = IPC_SETUP, .setup = { .minimum_free_bytes = 1, .verbose = true } },
+                { .type = IPC_CALL, .call = { .id = 5, .n_bytes = 4, .bytes = "call" } },
+                { .type = IPC_CALL_WITH, .call = { .id = 5, .bytes = "" } },
+                { .type = IPC_CALL_LARGE, .call = { .id = 5, .n_bytes = IPC_CALL_BYTES_MAX + 1 } },
+                { .type = IPC_ANSWER, .call = { .id = 5, .n_bytes = 4, .bytes = "answ" } },
+                { .type = IPC_ANSWER_WITH, .call = { .id = 5, .bytes = "" } },
+                { .type = IPC_ANSWER_LARGE, .call = { .id = 5, .n_bytes = IPC_LARGE_BYTES_MAX } },
+                { .type = IPC_SPAWN, .spawn = { .id = 6, .uid = 1000 } },
+                { .type = IPC_SPAWNED, .spawned = { .id = 6, .error = 1, .text = "no" } },
                 { .type = IPC_RESOLVED, .resolved = { .id = 4, .status = IPC_RESOLVE_OK, .text = "", .n_addresses = 1,
                                                       .addresses = { { .family = 4, .bytes = { 127, 0, 0, 1 } } } } },
         };
@@ -175,9 +184,13 @@ static void each_message_has_one_direction(void **state) {
         assert_false(ipc_type_is_allowed(IPC_START, IPC_ROLE_TRANSFER, IPC_ROLE_CORE));
         assert_false(ipc_type_is_allowed(IPC_RESOLVED, IPC_ROLE_RESOLVE, IPC_ROLE_CORE));
         assert_true(ipc_type_is_allowed(IPC_RESOLVED, IPC_ROLE_RESOLVE, IPC_ROLE_TRANSFER));
+        assert_false(ipc_type_is_allowed(IPC_SPAWN, IPC_ROLE_TRANSFER, IPC_ROLE_BROKER));
+        assert_false(ipc_type_is_allowed(IPC_SPAWN, IPC_ROLE_OWNER, IPC_ROLE_BROKER));
+        assert_false(ipc_type_is_allowed(IPC_CALL, IPC_ROLE_OWNER, IPC_ROLE_CORE));
         for (enum ipc_type t = 0; t < _IPC_TYPE_MAX; t++) {
                 assert_non_null(ipc_type_name(t));
-                assert_int_equal(ipc_type_fds(t), t == IPC_START);
+                assert_int_equal(ipc_type_fds(t), t == IPC_START || t == IPC_CALL_WITH || t == IPC_CALL_LARGE || t == IPC_ANSWER_WITH ||
+                                                          t == IPC_ANSWER_LARGE || t == IPC_SPAWN);
         }
 }
 

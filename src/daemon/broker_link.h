@@ -1,0 +1,19 @@
+/* The core's connection to dosvc-broker: asks for processes of owners. Connected when it is needed, again when it broke. */
+#pragma once
+
+#include <sys/types.h>
+
+#include "base/macros.h"
+
+struct sd_event;
+struct broker_link;
+
+/* There will be no process for this owner: @error (< 0) says why. */
+typedef void (*broker_refused_fn)(void *userdata, uid_t owner, int error);
+
+int broker_link_new(struct sd_event *event, const char *path, broker_refused_fn refused, void *userdata, struct broker_link **ret);
+struct broker_link *broker_link_free(struct broker_link *link);
+DEFINE_CLEANUP_FUNC(struct broker_link, broker_link_free)
+
+/* Has @fd (consumed on success) given to a new process of @owner. Where that fails later the other end is closed. */
+int broker_link_spawn(struct broker_link *link, uid_t owner, int fd);

@@ -1,0 +1,58 @@
+#include "daemon/uid_policy.h"
+
+#include <pwd.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "daemon/settings.h"
+#include "daemon/state_dir.h"
+
+/* Debian policy 9.2.2 and systemd's UIDS-GIDS.md */
+#define UID_FIRST_PERSON 1000
+#define UID_DYNAMIC_FIRST 61184
+#define UID_DYNAMIC_LAST 65519
+#define UID_NOBODY 65534
+#define UID_16_BIT_NONE 65535
+
+void uid_policy_parse(struct uid_policy *policy, const char *names) {
+        static const char between[] = ", ";
+
+        policy->n_named = 0;
+        for (size_t n; *(names += strspn(names, between)); names += n) {
+                char name[64];
+                const struct passwd *user;
+
+                n = strcspn(names, between);
+                (void) snprintf(name, sizeof(name), "%.*s", (int) MIN(n, sizeof(name)), names);
+                user = getpwnam(name);
+                if (!user)
+                        log_warning("SystemUsers: there is no user %s", name);
+                else if (policy->n_named == UID_POLICY_MAX)
+                        log_warning("SystemUsers: more than %d names; %s is left out", UID_POLICY_MAX, name);
+                else
+                        policy->named[policy->n_named++] = user->pw_uid;
+        }
+}
+
+int uid_policy_read(struct uid_policy *policy, const char *config) {
+        _cleanup_(settings_freep) struct settings *settings = NULL;
+        int r;
+
+        r = settings_new(&settings);
+        if (r >= 0)
+                r = settings_read(settings, config ? config : SYSTEM_CONFIG, config != NULL);
+        if (r < 0)
+                return r;
+        uid_policy_parse(policy, settings_get_text(settings, SETTING_SystemUsers));
+        return 0;
+}
+
+bool uid_policy_allows(const struct uid_policy *policy, uid_t uid) {
+        if (uid == (uid_t) -1 || uid == UID_NOBODY || uid == UID_16_BIT_NONE)
+                return false;
+        for (size_t i = 0; i < policy->n_named; i++)
+                if (policy->named[i] == uid)
+                        return true;
+        return uid >= UID_FIRST_PERSON && (uid < UID_DYNAMIC_FIRST || uid > UID_DYNAMIC_LAST);
+}

@@ -1,0 +1,182 @@
+"""The system instance: one service for many owners, each with processes of their own, none of whom can see, touch or starve another."""
+import os
+import signal
+import stat
+
+import pytest
+
+from conftest import BUILD, origin_module
+from system_instance import USERS, Machine
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="a system instance has users: needs root")
+SIZE = 300_000
+
+
+@pytest.fixture(scope="module")
+def shared_machine():
+    machine = Machine(BUILD)
+    try:
+        machine.start()
+        yield machine
+    finally:
+        machine.close()
+
+
+@pytest.fixture
+def machine(shared_machine):
+    yield shared_machine
+    for user in ("alice", "bob", "carol"):
+        for job in shared_machine.json(user, "list"):
+            shared_machine.run(user, "cancel", job["id"])
+
+
+@pytest.fixture
+def origin():
+    made = origin_module.Origin()
+    yield made
+    made.close()
+
+
+def content_of(path):
+    with open(path, "rb") as f:
+        return f.read()
+
+
+def assert_delivered(path, name, size, user):
+    assert content_of(path) == origin_module.content(name, size)
+    assert os.stat(path).st_uid == USERS[user][0]
+
+
+def test_a_file_comes_with_its_owners_rights_and_nobody_elses(machine, origin):
+    target = os.path.join(machine.home("alice"), "file")
+    machine.ok("alice", "get", origin.url("file", SIZE), "-o", target, "-q", umask=0o027)
+    assert_delivered(target, "file", SIZE, "alice")
+    info = os.stat(target)
+    assert (stat.S_IMODE(info.st_mode), info.st_gid) == (0o640, USERS["alice"][0])
+
+
+def test_each_process_is_who_it_should_be(machine, origin):
+    origin.rate = 100_000
+    job = machine.ok("alice", "get", origin.url("who", SIZE), "-d", machine.home("alice"), "--detach").strip()
+    machine.wait_state("alice", job, "transferring")
+    machine.wait(lambda: machine.pid("dosvc-owner", "alice"), "alice's process")
+    owner = machine.status(machine.pid("dosvc-owner", "alice"))
+    assert set(owner["Uid"].split()) == {"2001"} and set(owner["Gid"].split()) == {"2001"}
+    assert set(owner["Groups"].split()) == {"2001", "3000"}
+    assert (int(owner["CapEff"], 16), int(owner["CapPrm"], 16), owner["NoNewPrivs"], owner["Seccomp"]) == (0, 0, "1", "2")
+    core = machine.status(machine.processes["core"].pid)
+    assert set(core["Uid"].split()) == {"990"} and int(core["CapEff"], 16) == 0
+    machine.wait(lambda: machine.pid("dosvc-transfer"), "the transfer process")
+    transfer = machine.status(machine.pid("dosvc-transfer"))
+    assert set(transfer["Uid"].split()) == {"990"} and transfer["Seccomp"] == "2"
+    origin.rate = None
+
+
+def test_two_owners_have_two_transfer_processes(machine, origin):
+    origin.rate = 50_000
+    for user in ("alice", "bob"):
+        machine.ok(user, "get", origin.url(f"two-{user}", SIZE), "-d", machine.home(user), "--detach")
+
+    def transfers():
+        pids = set()
+        for entry in os.listdir("/proc"):
+            try:
+                if entry.isdigit() and os.readlink(f"/proc/{entry}/exe") == os.path.join(machine.bin, "dosvc-transfer"):
+                    pids.add(entry)
+            except OSError:
+                pass
+        return pids
+    machine.wait(lambda: len(transfers()) >= 2, "a second transfer process")
+    origin.rate = None
+
+
+def test_what_is_anothers_does_not_exist(machine, origin):
+    origin.rate = 50_000
+    job = machine.ok("alice", "get", origin.url("private", SIZE), "-d", machine.home("alice"), "--detach").strip()
+    assert [row["id"] for row in machine.json("alice", "list")] == [job]
+    assert machine.json("bob", "list") == []
+    for verb in ("show", "suspend", "resume", "complete", "cancel"):
+        forbidden, absent = machine.run("bob", verb, job), machine.run("bob", verb, "00000000-0000-4000-8000-000000000000")
+        assert forbidden.returncode == absent.returncode == 3
+        assert forbidden.stderr.replace(job, "ID") == absent.stderr.replace("00000000-0000-4000-8000-000000000000", "ID")
+    assert machine.json("alice", "show", job)[0]["state"] in ("queued", "transferring")
+    machine.ok("alice", "cancel", job)
+    assert job not in [row["id"] for row in machine.json("bob", "history")]
+    origin.rate = None
+
+
+def test_a_directory_of_anothers_is_refused_as_its_own_open_would_be(machine, origin):
+    for target in (os.path.join(machine.home("bob"), "file"), machine.path("file"), "/root/file"):
+        refused = machine.run("alice", "get", origin.url("file", SIZE), "-o", target)
+        assert refused.returncode != 0 and not os.path.exists(target)
+    assert os.listdir(machine.home("bob")) == []
+
+
+def test_a_link_to_what_is_roots_is_not_followed(machine, origin):
+    secret = machine.path("secret")
+    with open(secret, "w", encoding="ascii") as f:
+        f.write("root's")
+    os.chmod(secret, 0o600)
+    link = os.path.join(machine.home("alice"), "link")
+    os.symlink(secret, link)
+    for options in ([], ["--replace"]):
+        assert machine.run("alice", "get", origin.url("file", SIZE), "-o", link, *options).returncode != 0
+    assert content_of(secret) == b"root's" and os.path.islink(link)
+    os.unlink(link)
+
+
+def test_supplementary_groups_count(machine, origin):
+    team = machine.path("team")
+    os.mkdir(team)
+    os.chown(team, 0, 3000)
+    os.chmod(team, 0o2770)
+    target = os.path.join(team, "file")
+    machine.ok("carol", "get", origin.url("file", SIZE), "-o", target, "-q")
+    assert_delivered(target, "file", SIZE, "carol")
+    assert os.stat(target).st_gid == 3000
+    assert machine.run("bob", "get", origin.url("file", SIZE), "-o", os.path.join(team, "bobs")).returncode != 0
+
+
+@pytest.mark.parametrize("victim", ["owner", "broker", "core", "transfer"])
+def test_a_killed_process_costs_nothing_but_time(machine, origin, victim):
+    size = 2_000_000
+    origin.rate = 1_000_000
+    name = f"killed-{victim}"
+    target = os.path.join(machine.home("alice"), name)
+    machine.ok("alice", "get", origin.url(name, size), "-o", target, "--detach")
+    machine.wait(lambda: origin.sent > 500_000, "half a megabyte")
+    if victim == "broker":
+        machine.kill("broker")
+        machine.wait(lambda: machine.pid("dosvc-owner", "alice") is None, "the end of its processes")
+        machine.start_broker()
+    elif victim == "core":
+        machine.kill("core")
+        machine.start_core()
+    else:
+        os.kill(machine.pid("dosvc-" + victim, "alice" if victim == "owner" else None), signal.SIGKILL)
+    machine.wait(lambda: os.path.exists(target), "the file")
+    assert_delivered(target, name, size, "alice")
+    machine.wait(lambda: not machine.json("alice", "list"), "the end of the job")
+    assert [e for e in os.listdir(machine.home("alice")) if e.endswith(".part")] == []
+    origin.rate = None
+
+
+def test_root_and_daemons_are_served_only_where_the_configuration_names_them(machine, origin):
+    for user in ("daemon", "root"):
+        refused = machine.run(user, "get", origin.url("file", SIZE), "-o", machine.path(f"of-{user}"))
+        assert refused.returncode == 4, refused.stderr
+    assert machine.pid("dosvc-owner", "daemon") is None
+    other = Machine(BUILD, config="SystemUsers=root, daemon\n")
+    try:
+        other.start()
+        for user in ("daemon", "root"):
+            place = other.path(f"place-of-{user}")
+            os.mkdir(place)
+            os.chown(place, USERS.get(user, (0, []))[0], -1)
+            other.ok(user, "get", origin.url("file", SIZE), "-o", os.path.join(place, "file"), "-q")
+            assert content_of(os.path.join(place, "file")) == origin_module.content("file", SIZE)
+        # Root without its capabilities: a directory of alice's is closed to it.
+        assert other.run("root", "get", origin.url("file", SIZE), "-o", os.path.join(other.home("alice"), "file")).returncode != 0
+        assert os.listdir(other.home("alice")) == []
+    finally:
+        other.close()
