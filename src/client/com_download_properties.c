@@ -3,6 +3,7 @@
 #include <wchar.h>
 
 #include "base/strings.h"
+#include "client/certificate.h"
 #include "client/com_download.h"
 #include "client/com_variant.h"
 #include "protocol/limits.h"
@@ -132,6 +133,19 @@ static HRESULT set_headers(struct com_download *self, const VARIANT *value) {
 
 static HRESULT set_auth_headers(struct com_download *self, const VARIANT *value) {
         return set_job_string(self, value, LIMIT_CUSTOM_HEADERS - 1, "CustomAuthHeaders");
+}
+
+/* Its bytes say which one of the owner's store is meant; the key is there, too. */
+static HRESULT set_security_context(struct com_download *self, const VARIANT *value) {
+        const SAFEARRAY *array = V_ARRAY(value);
+        char name[CERTIFICATE_TEXT_MAX + 1] = "";
+        HRESULT hr = S_OK;
+
+        if (array && (array->cDims != 1 || array->cbElements != 1))
+                return E_INVALIDARG;
+        if (array && array->rgsabound[0].cElements > 0)
+                hr = certificate_from_bytes(array->pvData, array->rgsabound[0].cElements, name);
+        return FAILED(hr) ? hr : set_job(self, (struct wire_property){ .name = "ClientCertificate", .type = 's', .s = name });
 }
 
 /* DODownloadCostPolicy and what IBackgroundCopyJob5 calls the same. */
@@ -394,7 +408,7 @@ static const struct property properties[] = {
         P(BlockingMode) = { VT_BOOL, .get = get_blocking, .set = set_blocking },
         P(CallbackInterface) = { VT_UNKNOWN, .get = get_callback, .set = set_callback },
         P(StreamInterface) = { VT_UNKNOWN, .get = get_nothing, .set = set_nothing },
-        P(SecurityContext) = { VT_ARRAY | VT_UI1, .get = get_nothing, .set = set_nothing },
+        P(SecurityContext) = { VT_ARRAY | VT_UI1, .write_only = true, .set = set_security_context },
         P(NetworkToken) = { VT_BOOL, .get = get_nothing, .set = set_token },
         P(CorrelationVector) = { VT_BSTR, .get = get_vector, .set = set_vector },
         P(DecryptionInfo) = { VT_BSTR, .write_only = true, .set = set_decryption },

@@ -1,5 +1,8 @@
 /* IBackgroundCopyJobHttpOptions to IBackgroundCopyJobHttpOptions3 of a job object. */
+#include <string.h>
+
 #include "base/strings.h"
+#include "client/certificate.h"
 #include "client/com_job.h"
 #include "protocol/limits.h"
 
@@ -19,48 +22,92 @@ static ULONG http_com_Release(IBackgroundCopyJobHttpOptions3 *This) {
         return com_job_release(http_of(This));
 }
 
-/* ---- client certificates: see docs/not-implemented.md ---- */
-
-static bool store_is_known(BG_CERT_STORE_LOCATION location) {
-        return location >= BG_CERT_STORE_LOCATION_CURRENT_USER &&
-               location <= BG_CERT_STORE_LOCATION_LOCAL_MACHINE_ENTERPRISE;
-}
-
-static HRESULT http_com_SetClientCertificateByID(IBackgroundCopyJobHttpOptions3 *This,
-                                                 BG_CERT_STORE_LOCATION StoreLocation, LPCWSTR StoreName,
-                                                 BYTE *pCertHashBlob) {
-        return !store_is_known(StoreLocation) || !StoreName || !pCertHashBlob ? E_INVALIDARG : E_NOTIMPL;
-}
-
-static HRESULT http_com_SetClientCertificateByName(IBackgroundCopyJobHttpOptions3 *This,
-                                                   BG_CERT_STORE_LOCATION StoreLocation, LPCWSTR StoreName,
-                                                   LPCWSTR SubjectName) {
-        return !store_is_known(StoreLocation) || !StoreName || !SubjectName ? E_INVALIDARG : E_NOTIMPL;
-}
-
-/* As none can be set, there is none. */
-static HRESULT http_com_RemoveClientCertificate(IBackgroundCopyJobHttpOptions3 *This) {
-        return S_FALSE;
-}
-
-static HRESULT http_com_GetClientCertificate(IBackgroundCopyJobHttpOptions3 *This,
-                                             BG_CERT_STORE_LOCATION *pStoreLocation, LPWSTR *pStoreName,
-                                             BYTE **ppCertHashBlob, LPWSTR *pSubjectName) {
-        if (!pStoreLocation || !pStoreName || !ppCertHashBlob || !pSubjectName)
-                return E_INVALIDARG;
-        *pStoreLocation = BG_CERT_STORE_LOCATION_CURRENT_USER;
-        *pStoreName = *pSubjectName = NULL;
-        *ppCertHashBlob = NULL;
-        return E_NOT_SET;
-}
-
-/* ---- headers ---- */
-
 static HRESULT set_property(IBackgroundCopyJobHttpOptions3 *This, struct wire_property property) {
         struct com_job *self = http_of(This);
 
         return com_job_result(self, wire_set_property(self->c, self->hex, &property));
 }
+
+/* ---- client certificates ---- */
+
+static HRESULT set_certificate(IBackgroundCopyJobHttpOptions3 *This, const char *name) {
+        return set_property(This, (struct wire_property){ .name = "ClientCertificate", .type = 's', .s = name });
+}
+
+static HRESULT http_com_SetClientCertificateByID(IBackgroundCopyJobHttpOptions3 *This,
+                                                 BG_CERT_STORE_LOCATION StoreLocation, LPCWSTR StoreName,
+                                                 BYTE *pCertHashBlob) {
+        char name[CERTIFICATE_TEXT_MAX + 1];
+        HRESULT hr = pCertHashBlob ? certificate_from_com(StoreLocation, StoreName, pCertHashBlob, NULL, name) : E_INVALIDARG;
+
+        return FAILED(hr) ? hr : set_certificate(This, name);
+}
+
+static HRESULT http_com_SetClientCertificateByName(IBackgroundCopyJobHttpOptions3 *This,
+                                                   BG_CERT_STORE_LOCATION StoreLocation, LPCWSTR StoreName,
+                                                   LPCWSTR SubjectName) {
+        char name[CERTIFICATE_TEXT_MAX + 1];
+        HRESULT hr = certificate_from_com(StoreLocation, StoreName, NULL, SubjectName, name);
+
+        return FAILED(hr) ? hr : set_certificate(This, name);
+}
+
+/* S_FALSE and an empty name: there is none. */
+static HRESULT read_certificate(struct com_job *self, struct certificate_name *ret) {
+        struct job_record record;
+        HRESULT hr;
+
+        *ret = (struct certificate_name){};
+        hr = com_job_read(self, &record);
+        if (FAILED(hr))
+                return hr;
+        if (certificate_name_parse(record.more.client_certificate, ret) < 0)
+                hr = *record.more.client_certificate ? E_UNEXPECTED : S_FALSE;
+        job_record_done(&record);
+        return hr;
+}
+
+static HRESULT http_com_RemoveClientCertificate(IBackgroundCopyJobHttpOptions3 *This) {
+        struct certificate_name name;
+        HRESULT hr = read_certificate(http_of(This), &name);
+
+        return hr == S_OK ? set_certificate(This, "") : hr;
+}
+
+static HRESULT hash_out(const struct certificate_name *name, BYTE **ret) {
+        *ret = CoTaskMemAlloc(sizeof(name->sha1));
+        if (!*ret)
+                return E_OUTOFMEMORY;
+        memcpy(*ret, name->sha1, sizeof(name->sha1));
+        return S_OK;
+}
+
+static HRESULT http_com_GetClientCertificate(IBackgroundCopyJobHttpOptions3 *This,
+                                             BG_CERT_STORE_LOCATION *pStoreLocation, LPWSTR *pStoreName,
+                                             BYTE **ppCertHashBlob, LPWSTR *pSubjectName) {
+        struct certificate_name name;
+        HRESULT hr;
+
+        if (!pStoreLocation || !pStoreName || !ppCertHashBlob || !pSubjectName)
+                return E_INVALIDARG;
+        *pStoreLocation = BG_CERT_STORE_LOCATION_CURRENT_USER;
+        *pStoreName = *pSubjectName = NULL;
+        *ppCertHashBlob = NULL;
+        hr = read_certificate(http_of(This), &name);
+        if (hr != S_OK)
+                return hr == S_FALSE ? E_NOT_SET : hr;
+        *pStoreLocation = (BG_CERT_STORE_LOCATION) name.place;
+        hr = com_string_out(name.store, pStoreName);
+        if (SUCCEEDED(hr))
+                hr = name.by_hash ? hash_out(&name, ppCertHashBlob) : com_string_out(name.subject, pSubjectName);
+        if (FAILED(hr)) {
+                CoTaskMemFree(*pStoreName);
+                *pStoreName = NULL;
+        }
+        return hr;
+}
+
+/* ---- headers ---- */
 
 static HRESULT http_com_SetCustomHeaders(IBackgroundCopyJobHttpOptions3 *This, LPCWSTR RequestHeaders) {
         HRESULT too_long = rim_hresult(ERROR_STRING_TOO_LONG, http_of(This)->family), hr = S_OK;

@@ -28,6 +28,7 @@ struct job_record {
                 int custom_headers_write_only;
                 const char *notify_command, *notify_parameters; /* "": none */
                 uint32_t credentials; /* which there are, as Job1.Credentials */
+                const char *client_certificate; /* protocol/certificates.h; "": none */
                 const char *http_method;
                 uint32_t security_flags;
                 uint32_t proxy_usage;

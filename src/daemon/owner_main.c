@@ -10,7 +10,17 @@
 #include "base/strings.h"
 #include "daemon/owner_fd.h"
 #include "daemon/sandbox.h"
+#include "daemon/state_dir.h"
 #include "files/serve.h"
+
+/* Where there is no home there are the machine's certificates only. */
+static int serve(void) {
+        _cleanup_free_ char *certificates = NULL;
+
+        (void) certificates_path_default(&certificates);
+        return files_serve(OWNER_CORE_FD, &(struct files_config) { .certificates = certificates,
+                                                                   .machine_certificates = MACHINE_CERTIFICATES });
+}
 
 int main(int argc, char **argv) {
         bool verbose = argc == 2 && streq(argv[1], "--verbose");
@@ -27,7 +37,7 @@ int main(int argc, char **argv) {
                 return 1;
         r = sandbox_enter_owner(&facts);
         if (r >= 0)
-                r = files_serve(OWNER_CORE_FD);
+                r = serve();
         if (r < 0)
                 log_error("%s", strerror(-r));
         _exit(r < 0 ? 1 : 0); /* a thread may hang on a mount; nobody waits for it */

@@ -441,11 +441,16 @@ static int spawn_owner(void *userdata, uid_t owner, int fd) {
 static int make_files(struct service *service) {
         const uint64_t minimum_free_bytes = settings_get(service->config.settings, SETTING_MinimumFreeSpace);
         const struct arguments *arguments = service->config.arguments;
+        _cleanup_free_ char *certificates = NULL;
         int r;
 
-        if (!arguments->system)
-                return files_new(&(struct files_config) { .max_threads = FILE_THREADS, .minimum_free_bytes = minimum_free_bytes },
+        if (!arguments->system) {
+                (void) certificates_path_default(&certificates); /* without a home there are those of the machine only */
+                return files_new(&(struct files_config) { .max_threads = FILE_THREADS, .minimum_free_bytes = minimum_free_bytes,
+                                                          .certificates = certificates,
+                                                          .machine_certificates = MACHINE_CERTIFICATES },
                                  &service->files);
+        }
         uid_policy_parse(&service->policy, settings_get_text(service->config.settings, SETTING_SystemUsers));
         r = broker_link_new(service->event, arguments->broker, on_owner_refused, service, &service->broker);
         if (r < 0)

@@ -65,6 +65,10 @@ int config_path_default(char **ret) {
         return below_base("XDG_CONFIG_HOME", ".config", "dosvc/dosvc.conf", ret);
 }
 
+int certificates_path_default(char **ret) {
+        return below_base("XDG_CONFIG_HOME", ".config", "dosvc/certificates", ret);
+}
+
 int runtime_socket_default(char **ret) {
         return below_base("XDG_RUNTIME_DIR", NULL, "dosvc/bus", ret);
 }

@@ -13,6 +13,9 @@
 /* Of a user instance. *ret is absolute and freed by the caller. -ENXIO: nothing in the environment says where. */
 int state_dir_default(char **ret);
 int config_path_default(char **ret);
+/* Folders with stores of client certificates: of whoever runs this, and of the machine. */
+int certificates_path_default(char **ret);
+#define MACHINE_CERTIFICATES "/etc/dosvc/certificates"
 /* $XDG_RUNTIME_DIR/dosvc/bus; -ENXIO: there is none. */
 int runtime_socket_default(char **ret);
 

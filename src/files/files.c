@@ -83,6 +83,11 @@ int files_remove(struct files *files, const struct files_item *items, size_t n, 
         return files->ops->list(files, FILES_LIST_REMOVE, items, n, done, userdata);
 }
 
+int files_certificate(struct files *files, struct files_handle *handle, const struct certificate_name *name,
+                  files_certificate_fn done, void *userdata) {
+        return files->ops->certificate(files, handle, name, done, userdata);
+}
+
 int files_sweep(struct files *files, const struct files_sweep_request *request, files_sweep_fn done, void *userdata) {
         return files->ops->sweep(files, request, done, userdata);
 }

@@ -25,6 +25,7 @@
 #include "base/clock.h"
 #include "base/intervals.h"
 #include "content/integrity.h"
+#include "protocol/certificates.h"
 #include "protocol/limits.h"
 
 #define FILES_TEMP_NAME_MAX 35 /* ".dosvc-" + 22 + ".part" + NUL */
@@ -46,6 +47,8 @@ struct files_handle; /* one open temp file: directory descriptor, file descripto
 struct files_config {
         unsigned max_threads;        /* 16 */
         uint64_t minimum_free_bytes; /* kept free by background jobs */
+        const char *certificates;         /* folder with the owner's stores of client certificates, or NULL; copied */
+        const char *machine_certificates; /* the same for those of the machine */
 };
 int files_new(const struct files_config *config, struct files **ret);
 /* Running requests are abandoned when @abandon (exit with a hung mount). Completions are not called. */
@@ -190,6 +193,19 @@ int files_publish_check(struct files *files, const struct files_item *items, siz
 /* Unlinks temp files whose inode is the one that we know. A missing one is success. temp.ino 0 (a crash came between creating it and
  * recording it): the random name decides, if it is a regular file of ours with one link. */
 int files_remove(struct files *files, const struct files_item *items, size_t n, files_list_fn done, void *userdata);
+
+/* ---- client certificates ---- */
+struct files_certificate_result {
+        int error;               /* -ENOKEY: there is none; -EKEYREJECTED: it has expired, or its key cannot be used */
+        const char *text;        /* what is wrong, and in which file; "" if all is well */
+        const char *certificate; /* PEM, those between it and its authority behind it; both are wiped after the callback */
+        const char *key;         /* PEM, not encrypted */
+};
+typedef void (*files_certificate_fn)(const struct files_certificate_result *result, void *userdata);
+/* Reads STORE/NAME.pem and STORE/NAME.key of the place with the rights of the handle's owner. Where a subject fits several, the one that is good for
+ * longest. A key that others may read, or that is encrypted, is refused. */
+int files_certificate(struct files *files, struct files_handle *handle, const struct certificate_name *name,
+                  files_certificate_fn done, void *userdata);
 
 /* ---- janitor ---- */
 /* Looks through directories for names of our form (".dosvc-*.part") that are not in @known and removes those of ours (uid, regular,

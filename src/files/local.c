@@ -2,6 +2,7 @@
 
 #include <utlist.h>
 
+#include "base/strings.h"
 #include "files/handle.h"
 
 static struct local_files *to_local(const struct files *files) {
@@ -52,6 +53,8 @@ static struct files *ops_free(struct files *files, bool abandon) {
         }
         self->directories = directories_free(self->directories);
         self->mounts = mounts_free(self->mounts);
+        free(self->certificates);
+        free(self->machine_certificates);
         free(self);
         return NULL;
 }
@@ -129,6 +132,11 @@ static int ops_sweep(struct files *files, const struct files_sweep_request *requ
         return local_sweep(to_local(files), request, done, userdata);
 }
 
+static int ops_certificate(struct files *files, struct files_handle *handle, const struct certificate_name *name,
+                  files_certificate_fn done, void *userdata) {
+        return local_certificate(to_local(files), name, done, userdata);
+}
+
 static const struct files_ops local_ops = {
         .free = ops_free,
         .fd = ops_fd,
@@ -145,6 +153,7 @@ static const struct files_ops local_ops = {
         .verify = ops_verify,
         .finish = ops_finish,
         .list = ops_list,
+        .certificate = ops_certificate,
         .sweep = ops_sweep,
 };
 
@@ -157,7 +166,11 @@ int files_new(const struct files_config *config, struct files **ret) {
         self->base.ops = &local_ops;
         atomic_init(&self->stop, false);
         self->minimum_free_bytes = config->minimum_free_bytes;
-        r = mounts_new(&self->mounts);
+        r = config->certificates ? strdup_to(&self->certificates, config->certificates) : 0;
+        if (r == 0 && config->machine_certificates)
+                r = strdup_to(&self->machine_certificates, config->machine_certificates);
+        if (r == 0)
+                r = mounts_new(&self->mounts);
         if (r == 0)
                 r = directories_new(&self->directories);
         if (r == 0)

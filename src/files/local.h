@@ -22,4 +22,5 @@ int local_finish(struct local_files *files, struct local_handle *handle, const s
                  files_finish_fn done, void *userdata);
 int local_list(struct local_files *files, enum files_list_kind kind, const struct files_item *items, size_t n, files_list_fn done,
                void *userdata);
+int local_certificate(struct local_files *files, const struct certificate_name *name, files_certificate_fn done, void *userdata);
 int local_sweep(struct local_files *files, const struct files_sweep_request *request, files_sweep_fn done, void *userdata);

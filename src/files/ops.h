@@ -48,6 +48,8 @@ struct files_ops {
                       files_finish_fn done, void *userdata);
         int (*list)(struct files *files, enum files_list_kind kind, const struct files_item *items, size_t n, files_list_fn done,
                     void *userdata);
+        int (*certificate)(struct files *files, struct files_handle *handle, const struct certificate_name *name,
+                                   files_certificate_fn done, void *userdata);
         int (*sweep)(struct files *files, const struct files_sweep_request *request, files_sweep_fn done, void *userdata);
 };
 

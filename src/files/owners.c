@@ -216,6 +216,11 @@ static int owners_list(struct files *files, enum files_list_kind kind, const str
         return r < 0 ? r : theirs->ops->list(theirs, kind, items, n, done, userdata);
 }
 
+static int owners_certificate(struct files *files _unused_, struct files_handle *handle, const struct certificate_name *name,
+                              files_certificate_fn done, void *userdata) {
+        return files_certificate(handle->files, handle, name, done, userdata);
+}
+
 static int owners_sweep(struct files *files, const struct files_sweep_request *request, files_sweep_fn done, void *userdata) {
         struct files *theirs;
         int r = owner_files(files, request->owner, &theirs);
@@ -235,6 +240,7 @@ static const struct files_ops owners_ops = {
         .reserve = owners_reserve,
         .checkpoint = owners_checkpoint,
         .scratch = owners_scratch,
+        .certificate = owners_certificate,
         .read_hashes = owners_read_hashes,
         .verify = owners_verify,
         .finish = owners_finish,

@@ -1,6 +1,7 @@
 #include "files/parcel.h"
 
 #include <fcntl.h>
+#include <string.h>
 #include <sys/mman.h>
 
 #include "base/fds.h"
@@ -75,6 +76,8 @@ int parcel_open(const struct ipc_message *message, int *fd, struct parcel *ret) 
 
 void parcel_done(struct parcel *parcel) {
         parcel->fd = fd_close(parcel->fd);
+        if (parcel->owned)
+                explicit_bzero(parcel->owned, parcel->size); /* there may be a key in it */
         free(parcel->owned);
         parcel->owned = NULL;
 }

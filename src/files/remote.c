@@ -50,6 +50,7 @@ struct remote_call {
                 files_open_fn open;
                 files_done_fn done;
                 files_scratch_fn scratch;
+                files_certificate_fn certificate;
                 files_hashes_fn hashes;
                 files_verify_fn verify;
                 files_finish_fn finish;
@@ -210,6 +211,9 @@ static void tell(struct remote_files *self, struct remote_call *call, struct wir
                 if (answer->error == 0 && *fd < 0)
                         answer->error = -EMFILE;
                 return call->tell.scratch(answer->error, answer->error == 0 ? TAKE_FD(*fd) : answer->error, call->userdata);
+        case WIRE_CERTIFICATE:
+                return call->tell.certificate(&(struct files_certificate_result) { answer->error, answer->text ?: "", answer->certificate,
+                                                                                   answer->key }, call->userdata);
         case WIRE_READ_HASHES:
                 return call->tell.hashes(answer->error, TAKE_PTR(answer->hashes), call->userdata);
         case WIRE_VERIFY:
@@ -275,6 +279,8 @@ static bool answer_fits(const struct remote_call *call, const struct wire_answer
                 return chunks_fit(call, answer);
         case WIRE_LIST:
                 return answer->n_errors == call->n_expected;
+        case WIRE_CERTIFICATE:
+                return (answer->error == 0) == (answer->certificate && answer->key);
         case WIRE_READ_HASHES:
                 return (answer->error == 0) == (answer->hashes != NULL);
         default:
@@ -637,6 +643,18 @@ static int remote_scratch(struct files *files, struct files_handle *handle, file
                                 &(struct wire_call) {});
 }
 
+static int remote_certificate(struct files *files, struct files_handle *handle, const struct certificate_name *name,
+                              files_certificate_fn done, void *userdata) {
+        char text[CERTIFICATE_TEXT_MAX + 1];
+        int r = certificate_name_print(name, text);
+
+        if (r < 0)
+                return r;
+        return submit_on_handle(files, handle,
+                                &(struct remote_call) { .kind = WIRE_CERTIFICATE, .tell.certificate = done, .userdata = userdata },
+                                &(struct wire_call) { .certificate = text });
+}
+
 static int remote_read_hashes(struct files *files, struct files_handle *handle, int fd, uint64_t size,
                               const struct integrity_info *expected, files_hashes_fn done, void *userdata) {
         struct remote_call call = { .kind = WIRE_READ_HASHES, .handle = to_handle(handle), .tell.hashes = done, .userdata = userdata };
@@ -708,6 +726,7 @@ static const struct files_ops remote_ops = {
         .reserve = remote_reserve,
         .checkpoint = remote_checkpoint,
         .scratch = remote_scratch,
+        .certificate = remote_certificate,
         .read_hashes = remote_read_hashes,
         .verify = remote_verify,
         .finish = remote_finish,

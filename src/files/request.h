@@ -29,6 +29,7 @@ struct local_files {
         struct mounts *mounts;
         struct directories *directories;
         uint64_t minimum_free_bytes;
+        char *certificates, *machine_certificates; /* folders, or NULL */
         struct request *requests; /* submitted, not completed */
         atomic_bool stop;         /* long work should give up */
 };

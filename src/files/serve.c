@@ -20,6 +20,7 @@ struct opened {
 
 struct server {
         struct ipc_channel *channel;
+        struct files_config config;
         struct files *files; /* NULL until SETUP */
         struct opened *opened;
         int error; /* an answer could not be sent: the core would wait for ever */
@@ -55,6 +56,8 @@ static void answer(struct served *served, struct wire_answer *answer, int fd) {
                 r = parcel_send(server->channel, PARCEL_ANSWER, served->parcel.id, bytes, size, fd);
         if (r < 0)
                 server->error = r;
+        if (bytes)
+                explicit_bzero(bytes, size); /* there may be a key among them */
         served_free(served);
 }
 
@@ -120,6 +123,19 @@ static void on_scratch(int error, int fd, void *userdata) {
         (void) fd_close(fd);
 }
 
+static void on_certificate(const struct files_certificate_result *result, void *userdata) {
+        answer(userdata, &(struct wire_answer) { .error = result->error, .text = result->text, .certificate = result->certificate,
+                                                 .key = result->key }, -EBADF);
+}
+
+static int serve_certificate(struct served *served, struct files_handle *handle) {
+        struct certificate_name name;
+
+        if (certificate_name_parse(served->call.certificate, &name) < 0)
+                return -EPROTO;
+        return files_certificate(served->server->files, handle, &name, on_certificate, served);
+}
+
 static void on_hashes(int error, struct piece_hashes *hashes, void *userdata) {
         answer(userdata, &(struct wire_answer) { .error = error, .hashes = hashes }, -EBADF);
         piece_hashes_free(hashes);
@@ -179,6 +195,8 @@ static int serve_on_handle(struct served *served, struct files_handle *handle) {
                 return files_checkpoint(files, handle, call->pieces, call->n_pieces, on_checkpoint, served);
         case WIRE_SCRATCH:
                 return files_scratch(files, handle, on_scratch, served);
+        case WIRE_CERTIFICATE:
+                return serve_certificate(served, handle);
         case WIRE_READ_HASHES:
                 return files_read_hashes(files, handle, served->parcel.fd, call->size, &call->expected, on_hashes, served);
         case WIRE_VERIFY:
@@ -244,7 +262,9 @@ static int on_call(struct server *server, const struct ipc_message *message, int
 static int on_setup(struct server *server, const struct ipc_setup *setup) {
         if (server->files)
                 return -EPROTO;
-        return files_new(&(struct files_config) { .max_threads = THREADS, .minimum_free_bytes = setup->minimum_free_bytes }, &server->files);
+        server->config.max_threads = THREADS;
+        server->config.minimum_free_bytes = setup->minimum_free_bytes;
+        return files_new(&server->config, &server->files);
 }
 
 static int on_message(struct server *server, const struct ipc_message *message, int *fd) {
@@ -294,8 +314,8 @@ static int turn(struct server *server) {
         return r < 0 ? r : server->error;
 }
 
-int files_serve(int fd) {
-        struct server server = {};
+int files_serve(int fd, const struct files_config *config) {
+        struct server server = { .config = *config };
         struct opened *opened, *next;
         int r;
 

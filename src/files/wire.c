@@ -166,6 +166,8 @@ static void visit_call_content(struct codec *c, struct wire_call *v) {
         case WIRE_RESERVE:
                 codec_u64(c, &v->size);
                 return codec_bool(c, &v->background);
+        case WIRE_CERTIFICATE:
+                return codec_string(c, &v->certificate, CERTIFICATE_TEXT_MAX, STRING_REQUIRED | STRING_NOT_EMPTY | STRING_NO_CONTROL);
         case WIRE_READ_HASHES:
                 codec_u64(c, &v->size);
                 return visit_expected(c, &v->expected);
@@ -249,6 +251,12 @@ static void visit_hashes(struct codec *c, struct wire_answer *v) {
                 codec_bytes(c, v->hashes->hashes[i], PIECE_HASH_BYTES);
 }
 
+static void visit_certificate(struct codec *c, struct wire_answer *v) {
+        codec_string(c, &v->text, LIMIT_ERROR_TEXT, STRING_NO_CONTROL);
+        codec_string(c, &v->certificate, LIMIT_CERTIFICATE, STRING_NOT_EMPTY);
+        codec_string(c, &v->key, LIMIT_CERTIFICATE_KEY, STRING_NOT_EMPTY);
+}
+
 static void visit_answer(struct codec *c, void *value) {
         struct wire_answer *v = value;
 
@@ -267,6 +275,8 @@ static void visit_answer(struct codec *c, void *value) {
                 visit_pieces(c, &v->pieces, &v->n_pieces);
         if (!c->failed)
                 visit_hashes(c, v);
+        if (!c->failed && v->kind == WIRE_CERTIFICATE)
+                visit_certificate(c, v);
         codec_align(c);
 }
 

@@ -15,6 +15,7 @@ enum wire_kind {
         WIRE_RESERVE,
         WIRE_CHECKPOINT,
         WIRE_SCRATCH, /* as OPEN */
+        WIRE_CERTIFICATE,
         WIRE_READ_HASHES, /* with a descriptor */
         WIRE_VERIFY,
         WIRE_FINISH,
@@ -30,6 +31,7 @@ struct wire_call {
         struct files_open_request open;
         uint64_t size;   /* RESERVE, READ_HASHES */
         bool background; /* RESERVE */
+        const char *certificate; /* CERTIFICATE: its name */
         struct integrity_info expected; /* without its URL */
         struct files_finish_request finish;
         struct files_piece *pieces; /* VERIFY, FINISH; CHECKPOINT: chunks */
@@ -57,6 +59,7 @@ struct wire_answer {
         size_t n_errors;
         struct piece_hashes *hashes; /* READ_HASHES, OWNED once decoded */
         uint64_t n_removed;          /* SWEEP */
+        const char *text, *certificate, *key; /* CERTIFICATE */
 };
 
 int wire_call_encode(const struct wire_call *call, uint8_t **ret, size_t *ret_size);

@@ -43,6 +43,7 @@ struct ipc_channel {
 static struct packet *packet_free(struct packet *packet) {
         for (unsigned i = 0; i < packet->n_fds; i++)
                 (void) fd_close(packet->fds[i]);
+        explicit_bzero(packet->bytes, packet->size); /* credentials and keys travel, too */
         free(packet);
         return NULL;
 }
@@ -132,6 +133,7 @@ static int packet_to_append(struct ipc_channel *channel, size_t size, unsigned n
                         return -ENOMEM;
                 memcpy(larger, tail, sizeof(*tail) + tail->size);
                 larger->allocated = want;
+                explicit_bzero(tail->bytes, tail->size);
                 DL_DELETE(channel->queue, tail);
                 free(tail);
                 tail = larger;
@@ -175,6 +177,7 @@ int ipc_channel_send(struct ipc_channel *channel, const struct ipc_message *mess
                         return copy;
         }
         r = ipc_channel_send_frame(channel, frame, (size_t) size, copy);
+        explicit_bzero(frame, (size_t) size);
         if (r < 0)
                 return r;
         (void) TAKE_FD(copy);

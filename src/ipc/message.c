@@ -17,7 +17,7 @@ struct ipc_header {
 static_assert(sizeof(struct ipc_header) == IPC_HEADER_SIZE, "the header has no padding");
 static_assert(sizeof(struct ipc_piece) == 24, "a piece has no padding");
 static_assert(IPC_HEADER_SIZE + 256 + IPC_PIECES_MAX * sizeof(struct ipc_piece) + LIMIT_URL + IPC_ORIGIN_MAX +
-              3 * LIMIT_VALIDATOR + LIMIT_HTTP_METHOD + 8 + 2 * (LIMIT_CUSTOM_HEADERS + 8) + 2 * (LIMIT_CREDENTIALS + 8) + IPC_PROXIES_MAX * (IPC_PROXY_BYTES + 8) <= IPC_FRAME_MAX,
+              3 * LIMIT_VALIDATOR + LIMIT_HTTP_METHOD + 8 + LIMIT_CERTIFICATE + LIMIT_CERTIFICATE_KEY + 16 + 2 * (LIMIT_CUSTOM_HEADERS + 8) + 2 * (LIMIT_CREDENTIALS + 8) + IPC_PROXIES_MAX * (IPC_PROXY_BYTES + 8) <= IPC_FRAME_MAX,
               "the largest START fits one frame");
 
 static void visit_hello(struct codec *c, struct ipc_hello *m) {
@@ -91,6 +91,9 @@ static void visit_start(struct codec *c, struct ipc_start *m) {
         codec_string(c, &m->method, LIMIT_HTTP_METHOD, STRING_NOT_EMPTY | STRING_NO_CONTROL);
         codec_string(c, &m->headers, LIMIT_CUSTOM_HEADERS, 0);
         codec_string(c, &m->auth_headers, LIMIT_CUSTOM_HEADERS, 0);
+        codec_string(c, &m->client_certificate, LIMIT_CERTIFICATE, STRING_NOT_EMPTY);
+        codec_string(c, &m->client_key, LIMIT_CERTIFICATE_KEY, STRING_NOT_EMPTY);
+        codec_check(c, !m->client_certificate == !m->client_key);
         codec_string(c, &m->credentials, LIMIT_CREDENTIALS, STRING_NO_CONTROL);
         codec_u32(c, &m->credentials_schemes);
         codec_string(c, &m->proxy_credentials, LIMIT_CREDENTIALS, STRING_NO_CONTROL);

@@ -16,7 +16,7 @@
 #include "protocol/limits.h"
 
 #define IPC_VERSION 1u
-#define IPC_FRAME_MAX (224u * 1024)  /* one packet; the largest START fits (asserted in message.c) */
+#define IPC_FRAME_MAX (272u * 1024)  /* one packet; the largest START fits (asserted in message.c) */
 #define IPC_HEADER_SIZE 16u
 #define IPC_PIECES_MAX 500
 #define IPC_PROXIES_MAX 4           /* http_proxy https_proxy all_proxy no_proxy */
@@ -113,6 +113,8 @@ struct ipc_start {
         const char *method;
         const char *headers;
         const char *auth_headers;
+        const char *client_certificate;
+        const char *client_key;
         const char *credentials;
         uint32_t credentials_schemes;
         const char *proxy_credentials;

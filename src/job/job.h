@@ -206,6 +206,7 @@ struct job {
         bool custom_headers_write_only; /* no face hands them out any more */
         struct secret auth_headers;     /* the same, for who asks who is there; never told */
         struct secret credentials[_JOB_AUTH_TARGET_MAX][_JOB_AUTH_SCHEME_MAX]; /* never told */
+        char *client_certificate;       /* its name (protocol/certificates.h), or NULL; it and its key stay where they are */
         char *http_method;              /* of its requests; NULL: GET. Any other one is sent once, for the whole file, by a foreground job */
         uint32_t security_flags;        /* enum job_security */
         uint32_t proxy_usage;           /* enum job_proxy */
@@ -382,6 +383,9 @@ uint32_t job_credentials_set(const struct job *job);
 /* What is shown to @target, NULL: nothing. *ret_schemes: bits 1 << scheme. The same for both schemes: the server chooses; different
  * ones: those for Digest, which does not give the password away. */
 const char *job_credentials_for(const struct job *job, enum job_auth_target target, uint32_t *ret_schemes);
+/* "": none. ERROR_INVALID_ARGUMENT for the form; ERROR_NOT_IMPLEMENTED: a place that is not there. Whether it is in its store shows when it is
+ * needed. */
+int job_set_client_certificate(struct job *job, const char *name, uint64_t now_usec);
 /* "GET" is the default. Before the first Resume: ERROR_READ_ONLY_AFTER_RESUME. Any other one puts the job into the foreground, for good;
  * ERROR_NOT_SUPPORTED_WITH_METHOD with ranges or on demand. ERROR_INVALID_ARGUMENT: no method, or one whose answer cannot be a file. */
 int job_set_http_method(struct job *job, const char *method, uint64_t now_usec);

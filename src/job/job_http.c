@@ -2,6 +2,7 @@
 #include "job/internal.h"
 
 #include "base/strings.h"
+#include "protocol/certificates.h"
 
 #define HEADER_LINE_MAX 8192 /* bytes; the transfer takes no longer ones, and none without a value */
 
@@ -143,6 +144,25 @@ int job_set_custom_headers(struct job *job, const char *headers, uint64_t now_us
 
 int job_set_auth_headers(struct job *job, const char *headers, uint64_t now_usec) {
         return set_headers(job, &job->auth_headers, headers, true, now_usec);
+}
+
+int job_set_client_certificate(struct job *job, const char *name, uint64_t now_usec) {
+        char text[CERTIFICATE_TEXT_MAX + 1], *copy = NULL;
+        struct certificate_name parsed;
+
+        if (*name) {
+                if (certificate_name_parse(name, &parsed) < 0 || certificate_name_print(&parsed, text) < 0)
+                        return ERROR_INVALID_ARGUMENT;
+                if (parsed.place != CERTIFICATE_CURRENT_USER && parsed.place != CERTIFICATE_LOCAL_MACHINE)
+                        return ERROR_NOT_IMPLEMENTED;
+                copy = strdup(text); /* one form for each */
+                if (!copy)
+                        return -ENOMEM;
+        }
+        free(job->client_certificate);
+        job->client_certificate = copy;
+        job->modified_usec = now_usec;
+        return 0;
 }
 
 /* A token (RFC 9110 section 9.1) whose answer has content of its own: that to HEAD has none, that to CONNECT is a tunnel, and that to

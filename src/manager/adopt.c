@@ -138,7 +138,7 @@ static void adoption_synced(int error, void *userdata) {
         if (run->stop)
                 file_run_end(run);
         else
-                file_run_guard(run);
+                file_run_certify(run);
 }
 
 static void adoption_sync(struct file_run *run) {

@@ -136,6 +136,8 @@ static int apply_properties(struct job *job, const struct manager_properties *p,
                 if (p->credentials[target][scheme])
                         r = job_set_credentials(job, target, scheme, p->credentials[target][scheme], now);
         }
+        if (r == 0 && p->client_certificate)
+                r = job_set_client_certificate(job, p->client_certificate, now);
         if (r == 0 && p->security_flags >= 0)
                 r = job_set_security_flags(job, (uint32_t) p->security_flags, now);
         if (r == 0 && p->max_download_size != MANAGER_SIZE_UNCHANGED)

@@ -336,6 +336,8 @@ void file_run_transfer(struct file_run *run) {
                         .encoding = bound ? file->validators.encoding : NULL,
                         .origin = bound ? file->validators.origin : NULL,
                         .method = file->job->http_method,
+                        .client_certificate = own ? run->certificate.text : NULL,
+                        .client_key = own ? run->certificate_key.text : NULL,
                         .headers = own ? file->job->custom_headers.text : NULL,
                         .auth_headers = own ? file->job->auth_headers.text : NULL,
                         .credentials = own ? credentials : NULL,

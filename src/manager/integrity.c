@@ -270,9 +270,11 @@ static int ask_for_hashes(struct file_run *run) {
         const struct job_file *file = run->file;
         struct integrity_info info;
         int r = read_info(file, &info);
+        bool own;
 
         if (r != 0)
                 return r;
+        own = job_url_is_same_origin(info.url, file->url);
         r = file_run_ask(run, &(struct engine_request) {
                         .fd = run->hashes_fd,
                         .url = info.url,
@@ -283,7 +285,9 @@ static int ask_for_hashes(struct file_run *run) {
                         .stated_size = ENGINE_SIZE_UNKNOWN,
                         .max_bytes = LIMIT_PIECE_HASH_FILE,
                         /* They may hold secrets that are meant for the file's own server. */
-                        .headers = job_url_is_same_origin(info.url, file->url) ? file->job->custom_headers.text : NULL,
+                        .headers = own ? file->job->custom_headers.text : NULL,
+                        .client_certificate = own ? run->certificate.text : NULL,
+                        .client_key = own ? run->certificate_key.text : NULL,
                 });
         integrity_info_done(&info);
         return r;

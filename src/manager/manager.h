@@ -183,6 +183,7 @@ struct manager_properties { /* NULL, -1: leave as it is */
         int custom_headers_write_only; /* can only be set */
         const char *auth_headers;   /* "": none */
         const char *credentials[_JOB_AUTH_TARGET_MAX][_JOB_AUTH_SCHEME_MAX]; /* "user:password"; "": none */
+        const char *client_certificate; /* "": none */
         const char *http_method;
         int64_t security_flags;
         int64_t proxy_usage;

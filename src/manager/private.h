@@ -142,6 +142,7 @@ enum file_step {
         STEP_CLEAR,     /* a temp file of unknown content is being removed */
         STEP_OPEN,
         STEP_ADOPT,     /* the temp file is another inode: hashes decide what of it counts */
+        STEP_CERTIFICATE, /* the job's client certificate is being read */
         STEP_HASHES,    /* its piece hash file is being fetched and parsed */
         STEP_TRANSFER,
         STEP_SYNC,      /* last checkpoint */
@@ -159,6 +160,7 @@ struct file_run {
         bool cleared;          /* STEP_CLEAR was done once */
         unsigned n_pending;    /* requests to files and store that are out */
 
+        struct secret certificate, certificate_key; /* PEM; as long as the run needs them */
         struct file_sources *sources; /* sources.c; NULL: there is no choice */
         bool leave_source;     /* it lied: run->result says how */
         bool asked;            /* the engine was asked for content before */
@@ -314,6 +316,8 @@ void manager_orphan_runs(struct manager *m);
 
 /* fetch.c */
 void file_run_transfer(struct file_run *run);
+/* Reads the job's client certificate, if it has one, and goes on with file_run_guard(). */
+void file_run_certify(struct file_run *run);
 /* Hands a request for one of the run's files to the engine, with what all of them have in common filled in. 0, an error code or -errno. */
 int file_run_ask(struct file_run *run, struct engine_request *request);
 void file_run_not_asked(struct file_run *run, int r);        /* ends the run after that failed */

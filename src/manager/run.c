@@ -16,6 +16,8 @@ static void file_run_free(struct file_run *run) {
         free(run->chunks);
         file_run_adoption_done(run);
         file_run_guard_done(run);
+        secret_done(&run->certificate);
+        secret_done(&run->certificate_key);
         file_sources_free(run->sources);
         free(run);
 }
@@ -302,7 +304,7 @@ static void file_run_opened(const struct files_open_result *result, void *userda
         if (run->stop)
                 file_run_end(run);
         else
-                file_run_guard(run);
+                file_run_certify(run);
 }
 
 _Static_assert(sizeof(struct file_identity) == sizeof(struct files_identity), "one shape in two rooms");

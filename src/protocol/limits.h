@@ -20,6 +20,11 @@
 #define LIMIT_USER_NAME 300         /* code points; BITS: BG_BASIC_CREDENTIALS */
 #define LIMIT_PASSWORD 65536        /* bytes and so code points, too; as above */
 #define LIMIT_CREDENTIALS (4 * LIMIT_USER_NAME + 1 + LIMIT_PASSWORD) /* bytes of "user:password" */
+#define LIMIT_CERTIFICATE 32768     /* bytes, PEM, with those between it and its authority */
+#define LIMIT_CERTIFICATE_KEY 16384 /* bytes, PEM: RSA of 16384 bits has 12.7 KiB */
+#define LIMIT_CERTIFICATE_STORE 64  /* bytes of a store's name, a word */
+#define LIMIT_CERTIFICATE_SUBJECT 1024 /* bytes of a subject or common name */
+#define LIMIT_CERTIFICATES 1000     /* that are looked through in one store */
 #define LIMIT_PROXY_LIST 4000       /* BITS: SetProxySettings */
 #define LIMIT_PROXY_ENVIRONMENT 16384 /* bytes of a client's proxy variables */
 #define LIMIT_INTEGRITY_INFO 16384  /* bytes of JSON: a URL of LIMIT_URL, escaped, and two hashes */

@@ -73,6 +73,9 @@ struct engine_request {
         /* The same, but sent only once who is to hear them has asked who is there: Proxy-Authorization to a proxy that answered 407, all
          * others to the server that answered 401. They stand in for the headers of the same name. */
         const char *auth_headers;
+        /* PEM, for TLS with the URL's own origin only; the certificate, those between it and its authority behind it. NULL: none */
+        const char *client_certificate;
+        const char *client_key;
         /* "user:password", or NULL; for the URL's own origin only, or for the proxy. schemes: ENGINE_AUTH_ */
         const char *credentials;
         uint32_t credentials_schemes;

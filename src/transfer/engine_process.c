@@ -100,6 +100,8 @@ static struct process_request *request_free(struct process_request *request) {
         if (!request)
                 return NULL;
         (void) fd_close(request->fd);
+        if (request->frame)
+                explicit_bzero(request->frame, request->frame_size); /* credentials and keys are in it */
         free(request->frame);
         intervals_done(&request->wanted);
         intervals_done(&request->reported);
@@ -537,6 +539,8 @@ static int message_from_request(const struct engine_request *request, struct ipc
                         .method = request->method,
                         .headers = request->headers,
                         .auth_headers = request->auth_headers,
+                        .client_certificate = request->client_certificate,
+                        .client_key = request->client_key,
                         .credentials = request->credentials,
                         .credentials_schemes = request->credentials_schemes,
                         .proxy_credentials = request->proxy_credentials,
@@ -589,16 +593,20 @@ static int request_new(const struct engine_request *from, struct process_request
         if (size < 0)
                 return (int) size;
         request = calloc(1, sizeof(*request));
+        if (request)
+                request->frame = malloc((size_t) size);
+        if (request && request->frame) {
+                memcpy(request->frame, frame, (size_t) size);
+                request->frame_size = (size_t) size;
+        }
+        explicit_bzero(frame, (size_t) size);
         if (!request)
                 return -ENOMEM;
         request->id = from->id;
         request->pace = from->pace;
         request->fd = -EBADF;
-        request->frame = malloc((size_t) size);
         if (!request->frame)
                 return -ENOMEM;
-        memcpy(request->frame, frame, (size_t) size);
-        request->frame_size = (size_t) size;
         r = request_set_wanted(request, from);
         if (r < 0)
                 return r;

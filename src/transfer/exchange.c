@@ -365,6 +365,24 @@ static CURLcode set_credentials(CURL *easy, const struct exchange_spec *spec) {
         return c;
 }
 
+/* Not copied: libcurl would not wipe its copy of the key. */
+static CURLcode set_certificate(CURL *easy, const struct exchange_spec *spec) {
+        struct curl_blob certificate = { .flags = CURL_BLOB_NOCOPY }, key = { .flags = CURL_BLOB_NOCOPY };
+        CURLcode c = CURLE_OK;
+
+        if (!spec->client_certificate)
+                return curl_easy_setopt(easy, CURLOPT_SSLCERT_BLOB, NULL) | curl_easy_setopt(easy, CURLOPT_SSLKEY_BLOB, NULL);
+        certificate.data = (void *) spec->client_certificate;
+        certificate.len = strlen(spec->client_certificate);
+        key.data = (void *) spec->client_key;
+        key.len = strlen(spec->client_key);
+        c |= curl_easy_setopt(easy, CURLOPT_SSLCERTTYPE, "PEM");
+        c |= curl_easy_setopt(easy, CURLOPT_SSLKEYTYPE, "PEM");
+        c |= curl_easy_setopt(easy, CURLOPT_SSLCERT_BLOB, &certificate);
+        c |= curl_easy_setopt(easy, CURLOPT_SSLKEY_BLOB, &key);
+        return c;
+}
+
 static CURLcode set_target(struct exchange *exchange, const struct exchange_spec *spec) {
         uint64_t connect_msec = spec->connect_timeout_usec / USEC_PER_MSEC;
         CURL *easy = exchange->easy;
@@ -416,7 +434,7 @@ int exchange_prepare(struct exchange *exchange, const struct exchange_spec *spec
         if (r < 0)
                 return r;
         if (set_callbacks(exchange) != CURLE_OK || set_policy(easy) != CURLE_OK || set_target(exchange, spec) != CURLE_OK ||
-            set_credentials(easy, spec) != CURLE_OK || sockets_apply(spec->sockets, easy) != CURLE_OK)
+            set_credentials(easy, spec) != CURLE_OK || set_certificate(easy, spec) != CURLE_OK || sockets_apply(spec->sockets, easy) != CURLE_OK)
                 return -EINVAL;
         return authorities_apply(&exchange->tls, easy);
 }

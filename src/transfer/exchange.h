@@ -32,6 +32,8 @@ struct exchange_spec {
         const char *custom_headers; /* CRLF between; NULL for none or when the origin is another one */
         const char *auth_headers;   /* as engine.h; said to whom these two name, NULL for none */
         bool answers_server, answers_proxy;
+        const char *client_certificate; /* PEM, with client_key; NULL as above. Both must outlive the exchange */
+        const char *client_key;
         const char *credentials; /* "user:password"; NULL as above */
         uint32_t credentials_schemes;
         const char *proxy_credentials;

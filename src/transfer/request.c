@@ -30,6 +30,8 @@ struct request *request_free(struct request *request) {
         sink_done(&request->sink);
         free(request->pieces);
         free(request->origin);
+        if (request->frame)
+                explicit_bzero(request->frame, request->frame_size); /* credentials and keys are in it */
         free(request->frame);
         free(request);
         return NULL;
@@ -362,8 +364,10 @@ int request_new(const struct request_environment *environment, struct owner *own
         r = request->frame ? 0 : -ENOMEM;
         if (r == 0) {
                 memcpy(request->frame, frame, (size_t) size);
+                request->frame_size = (size_t) size;
                 r = ipc_decode(request->frame, (size_t) size, &request->start) == size ? 0 : -EPROTO;
         }
+        explicit_bzero(frame, (size_t) size);
         if (r == 0)
                 r = merge_pieces(request);
         if (r == 0)

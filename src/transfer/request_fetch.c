@@ -123,6 +123,8 @@ static void fetch(struct request *request) {
                 .auth_headers = request_spec(request)->auth_headers,
                 .answers_server = request->answers_server && !activity->crossed,
                 .answers_proxy = request->answers_proxy && *activity->proxy.url,
+                .client_certificate = activity->crossed ? NULL : request_spec(request)->client_certificate,
+                .client_key = activity->crossed ? NULL : request_spec(request)->client_key,
                 .credentials = activity->crossed ? NULL : request_spec(request)->credentials,
                 .credentials_schemes = request_spec(request)->credentials_schemes,
                 .proxy_credentials = *activity->proxy.url ? request_spec(request)->proxy_credentials : NULL,

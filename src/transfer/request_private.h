@@ -63,6 +63,7 @@ struct request {
         enum stage stage;
 
         uint8_t *frame; /* keeps the strings of start */
+        size_t frame_size;
         struct ipc_message start;
         struct url_parts parts; /* of its own URL, at which each try begins */
         char *origin;

@@ -188,6 +188,8 @@ static int make_key(const struct ipc_start *start, struct owner_key *ret) {
                 return -ENOMEM;
         ok = EVP_DigestInit_ex(context, EVP_sha256(), NULL);
         hash_text(context, start->auth_headers ?: "", strlen(start->auth_headers ?: ""));
+        hash_text(context, start->client_certificate ?: "", strlen(start->client_certificate ?: ""));
+        hash_text(context, start->client_key ?: "", strlen(start->client_key ?: ""));
         hash_text(context, start->credentials ?: "", strlen(start->credentials ?: ""));
         hash_text(context, start->proxy_credentials ?: "", strlen(start->proxy_credentials ?: ""));
         hash_text(context, start->url, user_info_length(start->url));

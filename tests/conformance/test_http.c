@@ -365,6 +365,57 @@ static void another_method_is_sent_once_and_in_the_foreground(void **state) {
         tap_free(tap);
 }
 
+/* CONFORMS: api.md 1.8 "SetClientCertificateByID/ByName": store location+name+20-byte hash / subject; RemoveClientCertificate S_FALSE if
+ * none */
+/* SENTENCES: http.certificate */
+static void a_client_certificate_is_named_and_told_and_taken_away(void **state) {
+        FOR_EACH_FAMILY(family) {
+                BYTE hash[20] = { 1, 2, 3, [19] = 0xff }, *told_hash;
+                struct job job = job_new(family);
+                IBackgroundCopyJobHttpOptions3 *options = options_of(&job);
+                BG_CERT_STORE_LOCATION place;
+                LPWSTR store, subject;
+
+                assert_hr(IBackgroundCopyJobHttpOptions3_RemoveClientCertificate(options), S_FALSE);
+                assert_hr(IBackgroundCopyJobHttpOptions3_GetClientCertificate(options, &place, &store, &told_hash, &subject), E_NOT_SET);
+                assert_hr(IBackgroundCopyJobHttpOptions3_SetClientCertificateByID(options, BG_CERT_STORE_LOCATION_CURRENT_USER, L"MY", NULL),
+                          E_INVALIDARG);
+                assert_hr(IBackgroundCopyJobHttpOptions3_SetClientCertificateByID(options, BG_CERT_STORE_LOCATION_CURRENT_USER, NULL, hash),
+                          E_INVALIDARG);
+                assert_hr(IBackgroundCopyJobHttpOptions3_SetClientCertificateByID(options, (BG_CERT_STORE_LOCATION) 8, L"MY", hash),
+                          E_INVALIDARG);
+                assert_hr(IBackgroundCopyJobHttpOptions3_SetClientCertificateByID(options, BG_CERT_STORE_LOCATION_SERVICES, L"MY", hash),
+                          E_NOTIMPL);
+                assert_hr(IBackgroundCopyJobHttpOptions3_SetClientCertificateByID(options, BG_CERT_STORE_LOCATION_CURRENT_USER, L"MY", hash),
+                          S_OK);
+                world_kill_service();
+                world_start_service();
+                assert_hr(IBackgroundCopyJobHttpOptions3_GetClientCertificate(options, &place, &store, &told_hash, &subject), S_OK);
+                assert_int_equal(place, BG_CERT_STORE_LOCATION_CURRENT_USER);
+                assert_int_equal(wcscmp(store, L"MY"), 0);
+                assert_memory_equal(told_hash, hash, sizeof(hash));
+                assert_null(subject);
+                CoTaskMemFree(store);
+                CoTaskMemFree(told_hash);
+                assert_hr(IBackgroundCopyJobHttpOptions3_SetClientCertificateByName(options, BG_CERT_STORE_LOCATION_LOCAL_MACHINE, L"CA",
+                                                                                    L"Agent \u00e4"), S_OK);
+                assert_hr(IBackgroundCopyJobHttpOptions3_GetClientCertificate(options, &place, &store, &told_hash, &subject), S_OK);
+                assert_int_equal(place, BG_CERT_STORE_LOCATION_LOCAL_MACHINE);
+                assert_int_equal(wcscmp(store, L"CA"), 0);
+                assert_int_equal(wcscmp(subject, L"Agent \u00e4"), 0);
+                assert_null(told_hash);
+                CoTaskMemFree(store);
+                CoTaskMemFree(subject);
+                assert_hr(IBackgroundCopyJobHttpOptions3_RemoveClientCertificate(options), S_OK);
+                assert_hr(IBackgroundCopyJobHttpOptions3_RemoveClientCertificate(options), S_FALSE);
+                assert_hr(IBackgroundCopyJob_Cancel(job.com), S_OK);
+                assert_hr(IBackgroundCopyJobHttpOptions3_SetClientCertificateByName(options, BG_CERT_STORE_LOCATION_CURRENT_USER, L"MY", L"a"),
+                          family->invalid_state);
+                (void) IBackgroundCopyJobHttpOptions3_Release(options);
+                job_done(&job);
+        }
+}
+
 /* CONFORMS: api.md 2.4 "security flags 0" of a fresh job; 1.8 "unsupported bits → E_NOTIMPL"; final states */
 /* SENTENCES: flags http.security */
 static void unknown_security_flags_are_refused(void **state) {
@@ -561,6 +612,7 @@ int main(int argc, char **argv) {
                 cmocka_unit_test(write_only_headers_are_sent_but_never_told),
                 cmocka_unit_test(redirects_are_taken_as_the_job_says),
                 cmocka_unit_test(unknown_security_flags_are_refused),
+                cmocka_unit_test(a_client_certificate_is_named_and_told_and_taken_away),
                 cmocka_unit_test(another_method_is_sent_once_and_in_the_foreground),
                 cmocka_unit_test(bytes_come_through_the_proxy_that_the_job_names),
                 cmocka_unit_test(a_file_tells_the_headers_of_its_last_answer),

@@ -16,7 +16,7 @@ static const struct ipc_message seeds[] = {
                                         .stated_size = 15, .max_bytes = UINT64_MAX, .connect_timeout_usec = 30000000,
                                         .stall_timeout_usec = 60000000, .url = "https://example.org/a?b=c",
                                         .etag = "\"e1\"", .last_modified = "Wed, 21 Oct 2015 07:28:00 GMT", .encoding = "gzip",
-                                        .origin = "https://example.org:443/a", .headers = "X-A: b\r\nX-C: d", .method = "POST", .auth_headers = "X-E: f", .credentials = "me:secret",
+                                        .origin = "https://example.org:443/a", .headers = "X-A: b\r\nX-C: d", .method = "POST", .auth_headers = "X-E: f", .client_certificate = "c", .client_key = "k", .credentials = "me:secret",
                                         .credentials_schemes = 3, .proxy_credentials = "me:", .proxy_schemes = 1,
                                         .ignore_certificate = 8, .check_revocation = true, .n_proxies = 2,
                                         .proxies = { "http_proxy=http://p:3128", "no_proxy=localhost" }, .n_pieces = 3,

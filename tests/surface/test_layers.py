@@ -11,7 +11,7 @@ HEADER_LIBRARY = [
     (r"systemd/sd-event\.h", "sd-event"), (r"systemd/sd-bus(-\w+)?\.h", "sd-bus"),
     (r"systemd/sd-(daemon|journal|login|id128)\.h", "sd-daemon"),
     (r"curl/.*", "libcurl"), (r"sqlite3\.h", "sqlite3"),
-    (r"openssl/(ssl|tls1|x509v3|x509_vfy|x509)\.h", "libssl"), (r"openssl/.*", "libcrypto"),
+    (r"openssl/(ssl|tls1)\.h", "libssl"), (r"openssl/.*", "libcrypto"),
     (r"jansson\.h", "jansson"), (r"ini\.h", "libinih"), (r"seccomp\.h", "libseccomp"),
     (r"(uthash|utlist|utarray)\.h", None),  # header only, allowed everywhere
     (r"dosvc(/.*|\.h)|(bits|deliveryoptimization)\.h", "include/dosvc"),

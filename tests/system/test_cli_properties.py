@@ -28,7 +28,7 @@ def test_every_key_that_can_be_set_is_shown_as_it_was_set(instance):
     wanted = {"name": "other", "description": "a text", "priority": "low", "notify_flags": 0x8, "minimum_retry_delay": 60,
               "notify_command": "/bin/true", "notify_parameters": 'true "a b"',
               "no_progress_timeout": 120, "life_time": 86400, "complete_when_transferred": True, "replace": True, "remote_time": True,
-              "custom_headers": "X-One: 1\r\nX-Two: 2", "security_flags": 0x200, "http_method": "GET", "proxy_usage": 2, "proxy_list": "http://127.0.0.1:1",
+              "custom_headers": "X-One: 1\r\nX-Two: 2", "security_flags": 0x200, "client_certificate": "current_user/MY/name:agent 7", "http_method": "GET", "proxy_usage": 2, "proxy_list": "http://127.0.0.1:1",
               "proxy_bypass": "localhost", "max_download_size": 5 << 30, "cost_flags": 0x80000021, "notification_interval": 1000}
     written = {**wanted, "security_flags": "0x200", "cost_flags": "0x80000021", "max_download_size": "5G", "custom_headers": "X-One: 1\nX-Two: 2"}
     words = [f"{key}={ {True: 'yes'}.get(value, value) if value is True else value}" for key, value in written.items()]

@@ -27,7 +27,7 @@ static int spawn_server(void *userdata _unused_, int fd) {
                 (void) close_range(3, (unsigned) fd - 1, 0);
                 (void) close_range((unsigned) fd + 1, UINT32_MAX, 0);
                 if (fork() == 0)
-                        _exit(files_serve(fd) < 0);
+                        _exit(files_serve(fd, &(struct files_config) {}) < 0);
                 _exit(0);
         }
         (void) fd_close(fd);

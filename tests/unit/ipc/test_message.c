@@ -97,7 +97,7 @@ static void every_other_message_comes_back_as_it_was(void **state) {
 }
 
 static void the_largest_start_fits_one_frame(void **state) {
-        static char credentials[LIMIT_CREDENTIALS + 1], validator[LIMIT_VALIDATOR + 1], origin[IPC_ORIGIN_MAX + 1], proxy[IPC_PROXY_BYTES + 1];
+        static char certificate[LIMIT_CERTIFICATE + 1], key[LIMIT_CERTIFICATE_KEY + 1], credentials[LIMIT_CREDENTIALS + 1], validator[LIMIT_VALIDATOR + 1], origin[IPC_ORIGIN_MAX + 1], proxy[IPC_PROXY_BYTES + 1];
         struct ipc_message m = start_message(), r;
 
         memset(validator, 'v', LIMIT_VALIDATOR);
@@ -110,6 +110,10 @@ static void the_largest_start_fits_one_frame(void **state) {
         m.start.origin = origin;
         memset(credentials, 'c', LIMIT_CREDENTIALS);
         m.start.credentials = m.start.proxy_credentials = credentials;
+        memset(certificate, '\n', LIMIT_CERTIFICATE);
+        memset(key, 'k', LIMIT_CERTIFICATE_KEY);
+        m.start.client_certificate = certificate;
+        m.start.client_key = key;
         m.start.n_pieces = IPC_PIECES_MAX;
         m.start.n_proxies = IPC_PROXIES_MAX;
         for (size_t i = 0; i < IPC_PROXIES_MAX; i++)
