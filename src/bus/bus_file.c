@@ -153,11 +153,12 @@ static const sd_bus_vtable file_vtable[] = {
 
 static int find_object(sd_bus *bus _unused_, const char *path, const char *interface _unused_, void *userdata,
                        void **ret_found, sd_bus_error *error _unused_) {
+        struct peer *peer = peer_of_call(userdata);
         struct job_file *file;
 
-        if (!bus_find_job(userdata, path, &file) || !file)
+        if (!peer || !bus_find_job(peer, path, &file) || !file)
                 return 0;
-        *ret_found = userdata;
+        *ret_found = peer;
         return 1;
 }
 

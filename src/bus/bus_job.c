@@ -242,12 +242,13 @@ static const sd_bus_vtable job_vtable[] = {
 
 static int find_object(sd_bus *bus _unused_, const char *path, const char *interface _unused_, void *userdata,
                        void **ret_found, sd_bus_error *error _unused_) {
+        struct peer *peer = peer_of_call(userdata);
         struct guid id;
         uint32_t file;
 
-        if (bus_path_parse(path, &id, &file) < 0 || file != BUS_PATH_NO_FILE || !bus_find_job(userdata, path, NULL))
+        if (bus_path_parse(path, &id, &file) < 0 || file != BUS_PATH_NO_FILE || !peer || !bus_find_job(peer, path, NULL))
                 return 0;
-        *ret_found = userdata;
+        *ret_found = peer;
         return 1;
 }
 
@@ -323,7 +324,7 @@ static bool is_for_us(sd_bus_message *m) {
 
 /* Comes before the vtables of every object below /org/dosvc/job. */
 static int on_any_call(sd_bus_message *m, void *userdata, sd_bus_error *error) {
-        struct peer *peer = ASSERT_PTR(userdata);
+        struct peer *peer = peer_of_call(userdata);
         const char *path = sd_bus_message_get_path(m);
         struct job_file *file;
         struct job *job;

@@ -45,7 +45,7 @@ static struct manager_create_request make_request(const struct peer *peer, const
 }
 
 static int method_create_job(sd_bus_message *m, void *userdata, sd_bus_error *error) {
-        struct peer *peer = ASSERT_PTR(userdata);
+        struct peer *peer = peer_of_call(userdata);
         _cleanup_(file_list_done) struct file_list files = {};
         struct manager_create_request request;
         struct create_options options;
@@ -124,7 +124,7 @@ static bool is_prefix(const char *s) {
 }
 
 static int method_get_job(sd_bus_message *m, void *userdata, sd_bus_error *error) {
-        struct peer *peer = ASSERT_PTR(userdata);
+        struct peer *peer = peer_of_call(userdata);
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
         char path[BUS_PATH_MAX];
         struct job *job = NULL;
@@ -194,7 +194,7 @@ static struct job *next_job(struct peer *peer, const struct filter *filter, uint
 }
 
 static int method_list_jobs(sd_bus_message *m, void *userdata, sd_bus_error *error) {
-        struct peer *peer = ASSERT_PTR(userdata);
+        struct peer *peer = peer_of_call(userdata);
         struct manager *manager = peer->server->manager;
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
         bool dirty = false;
@@ -225,7 +225,7 @@ static int method_list_jobs(sd_bus_message *m, void *userdata, sd_bus_error *err
 }
 
 static int method_list_history(sd_bus_message *m, void *userdata, sd_bus_error *error) {
-        struct peer *peer = ASSERT_PTR(userdata);
+        struct peer *peer = peer_of_call(userdata);
         struct manager *manager = peer->server->manager;
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
         const struct history_entry *entry;
@@ -255,7 +255,7 @@ static int method_list_history(sd_bus_message *m, void *userdata, sd_bus_error *
 /* ---- signals ---- */
 
 static int method_subscribe(sd_bus_message *m, void *userdata, sd_bus_error *error) {
-        struct peer *peer = ASSERT_PTR(userdata);
+        struct peer *peer = peer_of_call(userdata);
         struct guid id;
         const char *s;
         int r;
@@ -272,7 +272,7 @@ static int method_subscribe(sd_bus_message *m, void *userdata, sd_bus_error *err
 }
 
 static int method_unsubscribe(sd_bus_message *m, void *userdata, sd_bus_error *error) {
-        struct peer *peer = ASSERT_PTR(userdata);
+        struct peer *peer = peer_of_call(userdata);
         struct guid id;
         const char *s;
         int r;
@@ -319,7 +319,7 @@ static int append_service_info(sd_bus_message *reply, struct bus_server *server)
 }
 
 static int method_get_service_info(sd_bus_message *m, void *userdata, sd_bus_error *error) {
-        struct peer *peer = ASSERT_PTR(userdata);
+        struct peer *peer = peer_of_call(userdata);
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
         int r;
 
@@ -337,7 +337,7 @@ static int append_configuration(sd_bus_message *m, const struct bus_config_entry
 }
 
 static int method_list_configuration(sd_bus_message *m, void *userdata, sd_bus_error *error) {
-        struct peer *peer = ASSERT_PTR(userdata);
+        struct peer *peer = peer_of_call(userdata);
         const struct bus_server_config *config = &peer->server->config;
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
         int r;

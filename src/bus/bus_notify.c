@@ -57,7 +57,7 @@ static int call_back(struct bus_notifier *notifier, const struct manager_notice 
         int r;
 
         guid_to_string(&notifier->id, id);
-        r = sd_bus_message_new_method_call(peer->bus, &m, NULL, BUS_CALLBACK_PATH, BUS_CALLBACK_INTERFACE,
+        r = sd_bus_message_new_method_call(peer->bus, &m, peer->name, BUS_CALLBACK_PATH, BUS_CALLBACK_INTERFACE,
                                            callback_method(notice->event));
         if (r >= 0)
                 r = sd_bus_message_append_basic(m, 's', id);

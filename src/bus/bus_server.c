@@ -9,14 +9,15 @@
 
 /* ---- a client's life ---- */
 
-static struct peer *peer_free(struct peer *peer) {
+struct peer *peer_free(struct peer *peer) {
         if (!peer)
                 return NULL;
-        if (peer->bus) {
+        if (peer->bus && !peer->name) {
                 (void) sd_bus_detach_event(peer->bus);
                 sd_bus_close(peer->bus); /* no flush: it would wait for a client that does not read */
         }
         sd_bus_unref(peer->bus);
+        free(peer->name);
         free(peer);
         return NULL;
 }
@@ -86,7 +87,9 @@ int peer_send(struct peer *peer, sd_bus_message *message) {
 
         if (peer->dead)
                 return 0;
-        r = sd_bus_send(peer->bus, message, NULL);
+        /* A signal that names nobody would reach everybody on a bus. */
+        r = peer->name && sd_bus_message_is_signal(message, NULL, NULL) ? sd_bus_send_to(peer->bus, message, peer->name, NULL)
+                                                                       : sd_bus_send(peer->bus, message, NULL);
         if (r < 0 || peer_reads_too_slowly(peer)) {
                 log_notice("client %" PRIu64 " (pid %d) is cut off: %s", peer->serial, (int) peer->pid,
                            r < 0 ? strerror(-r) : "it does not read");
@@ -306,6 +309,7 @@ void bus_server_close(struct bus_server *server) {
         DL_FOREACH_SAFE(server->peers, peer, tmp)
                 peer_drop(peer);
         reap(server);
+        server->gate = gate_free(server->gate);
         server->manager = NULL;
 }
 

@@ -76,6 +76,8 @@ DEFINE_CLEANUP_FUNC(struct bus_server, bus_server_free)
 int bus_server_listen(struct bus_server *server, const char *path);
 /* @fd is OWNED by the server if 0. */
 int bus_server_adopt_listener(struct bus_server *server, int fd);
+/* The same objects under org.dosvc on the session bus, for our own uid. -errno: there is no bus. */
+int bus_server_join_session(struct bus_server *server);
 /* One connected client. @fd is OWNED by the server in any case. */
 int bus_server_add_client(struct bus_server *server, int fd);
 

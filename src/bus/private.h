@@ -53,7 +53,10 @@ struct bus_notifier {
 
 struct peer {
         struct bus_server *server;
-        sd_bus *bus;
+        sd_bus *bus;     /* its own, or the one that all peers with names share */
+        char *name;      /* on a bus: where its messages go; NULL: the connection is its own */
+        bool is_gate;    /* not a client: what objects on the shared bus are registered with (bus_name.c) */
+        struct peer *calling; /* of the gate: whose call is being handled */
         uid_t uid;
         pid_t pid;
         uint64_t serial;
@@ -74,6 +77,7 @@ struct bus_server {
         struct listener *listeners;
         struct peer *peers;
         struct peer *dead;
+        struct peer *gate; /* NULL: on no bus */
         struct bus_call *orphans;
         size_t n_peers;
         size_t n_ungreeted;
@@ -88,9 +92,15 @@ struct bus_server {
 
 /* bus_server.c */
 void peer_drop(struct peer *peer); /* cuts it off; freed by the loop, so callers need not care */
+struct peer *peer_free(struct peer *peer);
 int peer_send(struct peer *peer, sd_bus_message *message);
 bool peer_wants(const struct peer *peer, const struct job *job);
 void server_tell_activity(struct bus_server *server);
+
+/* bus_name.c */
+/* Whose call a handler looks at: @peer is what its object was registered with. */
+struct peer *peer_of_call(struct peer *peer);
+struct peer *gate_free(struct peer *gate);
 
 /* bus_listen.c */
 void listener_free_all(struct bus_server *server);

@@ -486,6 +486,17 @@ static size_t count_clients(void *userdata) {
         return bus_server_count_clients(service->bus);
 }
 
+/* One instance of a user has the name: the one that clients find by themselves. */
+static void join_bus(struct service *service) {
+        int r;
+
+        if (service->config.arguments->system || !service->config.default_state_dir || service->config.arguments->socket)
+                return;
+        r = bus_server_join_session(service->bus);
+        if (r < 0)
+                log_debug("no session bus: %s", strerror(-r));
+}
+
 /* That the numbers cannot be had stops no download. */
 static void open_metrics(struct service *service) {
         const char *path = settings_get_text(service->config.settings, SETTING_MetricsSocket);
@@ -526,6 +537,7 @@ static int open_doors(struct service *service) {
         if (r < 0)
                 return r;
         open_metrics(service);
+        join_bus(service);
         log_info("ready at %s", address);
         return 0;
 }

@@ -136,6 +136,15 @@ def test_a_service_that_hangs_while_a_job_is_active_is_started_again(origin):
     systemctl("daemon-reload")
 
 
+@pytest.mark.skipif(not os.path.exists("/usr/lib/systemd/user/dbus.socket"), reason="needs dbus-user-session")
+def test_a_call_on_the_session_bus_starts_the_unit():
+    systemctl("stop", "dosvc.socket")
+    systemctl("start", "dbus.socket")
+    assert show("ActiveState") == "inactive"
+    run("busctl", "--user", "call", "org.dosvc", "/org/dosvc", "org.dosvc.Manager1", "GetServiceInfo")
+    assert show("ActiveState") == "active"
+
+
 # ---- the journal ----
 
 def entries(message_id):
