@@ -46,6 +46,7 @@ static void write_line(enum log_level level, const char *text) {
 }
 
 static void emit(const struct log_line *line, const char *format, va_list ap) _printf_(2, 0);
+_printf_(2, 0)
 static void emit(const struct log_line *line, const char *format, va_list ap) {
         struct log_line full = *line;
         char text[LINE_MAX];
