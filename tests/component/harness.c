@@ -140,7 +140,36 @@ void harness_write(struct harness *h, struct fake_request *r, uint64_t start, ui
                 h->events->progress(h->events_userdata, r->id, start, end, r->fetched);
 }
 
-void harness_finish(struct harness *h, struct fake_request *r, enum engine_outcome outcome, enum error_code code, bool transient) {
+uint64_t harness_write_next(struct harness *h, struct fake_request *r, uint64_t size, uint64_t max) {
+        uint64_t before = 0;
+
+        for (size_t i = 0; i < r->n_pieces; i++) {
+                const struct engine_piece *piece = &r->pieces[i];
+                uint64_t length = piece->remote_offset < size ? MIN(piece->length, size - piece->remote_offset) : 0;
+                uint64_t done = MIN(r->served - before, length), rest = length - done, n = MIN(max, rest);
+                uint64_t at = piece->local_offset + done;
+                _cleanup_free_ uint8_t *bytes = NULL;
+
+                if (n == 0) {
+                        before += length;
+                        continue;
+                }
+                bytes = malloc(n);
+                assert_non_null(bytes);
+                for (uint64_t k = 0; k < n; k++)
+                        bytes[k] = harness_content(piece->remote_offset + done + k);
+                assert_int_equal(fd_pwrite_all(r->fd, bytes, n, at), 0);
+                r->served += n;
+                r->fetched += n;
+                r->written = at + n;
+                h->events->progress(h->events_userdata, r->id, at, at + n, r->fetched);
+                return n;
+        }
+        return 0;
+}
+
+static void finish(struct harness *h, struct fake_request *r, enum engine_outcome outcome, enum error_code code, bool transient,
+                   uint32_t detail) {
         assert_false(r->finished);
         r->finished = true;
         r->fd = fd_close(r->fd);
@@ -151,11 +180,19 @@ void harness_finish(struct harness *h, struct fake_request *r, enum engine_outco
                         .code = code,
                         .context = code == ERROR_NONE ? ERROR_CONTEXT_NONE : ERROR_CONTEXT_REMOTE_FILE,
                         .transient = transient,
-                        .detail = code == ERROR_HTTP_STATUS ? (transient ? 503 : 404) : 0,
+                        .detail = detail,
                         .bytes_fetched = r->fetched,
                         .local_end = r->written,
                         .text = "as the test said",
                 });
+}
+
+void harness_finish(struct harness *h, struct fake_request *r, enum engine_outcome outcome, enum error_code code, bool transient) {
+        finish(h, r, outcome, code, transient, code == ERROR_HTTP_STATUS ? (transient ? 503 : 404) : 0);
+}
+
+void harness_finish_status(struct harness *h, struct fake_request *r, uint32_t status, bool transient) {
+        finish(h, r, ENGINE_FAILED, ERROR_HTTP_STATUS, transient, status);
 }
 
 void harness_serve_bytes(struct harness *h, struct fake_request *r, const void *bytes, size_t size) {

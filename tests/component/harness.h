@@ -31,6 +31,7 @@ struct fake_request {
         bool described;   /* harness_metadata() was called */
         uint64_t written; /* end of what harness_write() wrote last */
         uint64_t fetched;
+        uint64_t served;  /* by harness_write_next() */
         struct fake_request *next;
 };
 
@@ -98,6 +99,11 @@ void harness_metadata(struct harness *h, struct fake_request *r, uint64_t size, 
 /* Writes the right bytes [start, end) and reports them. */
 void harness_write(struct harness *h, struct fake_request *r, uint64_t start, uint64_t end);
 void harness_finish(struct harness *h, struct fake_request *r, enum engine_outcome outcome, enum error_code code, bool transient);
+/* The next bytes of what was asked for, at most @max, out of a remote file of @size whose content is harness_content() by its own positions.
+ * Return: how many; 0: all were written. */
+uint64_t harness_write_next(struct harness *h, struct fake_request *r, uint64_t size, uint64_t max);
+/* It failed with this status of HTTP. */
+void harness_finish_status(struct harness *h, struct fake_request *r, uint32_t status, bool transient);
 /* metadata + these bytes + DONE */
 void harness_serve_bytes(struct harness *h, struct fake_request *r, const void *bytes, size_t size);
 uint8_t harness_content(uint64_t position); /* what harness_write() writes there */

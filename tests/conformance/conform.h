@@ -50,6 +50,10 @@ int world_stop(void);
 /* kill -9 of the service, and the same folder served again. */
 void world_kill_service(void);
 void world_start_service(void);
+/* True: the service is fake_dosvcd, whose transfers are make-believe and whose state ends with it. */
+bool world_is_fake(void);
+/* Leaves the test that is running, if so: the fake has no such thing. */
+void world_needs(const char *what);
 pid_t world_service_pid(void); /* as the running service says */
 pid_t world_started_pid(void); /* as fork() said */
 

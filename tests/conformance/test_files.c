@@ -441,6 +441,7 @@ static void assert_fails_at_run_time(const struct family *family, const char *qu
  * 1.10 row 13 */
 /* SENTENCES: job.ranges */
 static void ranges_that_the_server_does_not_have_are_an_error(void **state) {
+        world_needs("answers that are judged");
         FOR_EACH_FAMILY(family) {
                 assert_fails_at_run_time(family, "/f?size=100", (BG_FILE_RANGE){ 1000, 10 }, DO_UNKNOWN_FILE_SIZE,
                                          family->invalid_range);
@@ -455,6 +456,7 @@ static void ranges_that_the_server_does_not_have_are_an_error(void **state) {
 
 /* CONFORMS: design.md section 3 "Digests and sizes are checked"; docs/errors.md SizeMismatch */
 static void a_stated_size_must_be_the_files_own(void **state) {
+        world_needs("answers that are judged");
         FOR_EACH_FAMILY(family) {
                 struct job job = job_new(family);
                 const wchar_t *path = destination("sized");
