@@ -269,6 +269,8 @@ typedef struct dosvc_service_info {
         uint64_t jobs_active;
         uint64_t started;
         uint64_t memory_bytes;
+        uint64_t backup_time;   /* of the newest copy of the state; 0: there is none */
+        uint64_t restored_from; /* this run found the state damaged and took the copy of then; 0: it did not */
 } dosvc_service_info;
 typedef int (*dosvc_service_fn)(const dosvc_service_info *info, void *userdata);
 int32_t dosvc_get_service(dosvc *connection, dosvc_service_fn fn, void *userdata);

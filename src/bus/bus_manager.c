@@ -306,6 +306,8 @@ static int append_service_info(sd_bus_message *reply, struct bus_server *server)
                                           "Sandbox", "s", info.sandbox, "Started", "t", info.started_usec, "Clients",
                                           "u", (uint32_t) server->n_peers, "MemoryBytes", "t", info.memory_bytes);
         if (r >= 0)
+                r = sd_bus_message_append(reply, "{sv}{sv}", "BackupTime", "t", info.backup_usec, "RestoredFrom", "t", info.restored_usec);
+        if (r >= 0)
                 r = sd_bus_message_open_container(reply, 'e', "sv");
         if (r >= 0)
                 r = sd_bus_message_append_basic(reply, 's', "StateDirectory");

@@ -25,6 +25,8 @@ struct bus_service_info {
         uint32_t transfer_pid; /* 0: not running */
         uint64_t started_usec; /* CLOCK_REALTIME */
         uint64_t memory_bytes;
+        uint64_t backup_usec;   /* the newest copy of the state; 0: there is none */
+        uint64_t restored_usec; /* the state was damaged and is such a copy, of then; 0: it was not */
 };
 
 /* One row of ListConfiguration. */

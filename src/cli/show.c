@@ -410,6 +410,10 @@ static int show_service(const dosvc_service_info *info, void *userdata) {
         print_field("jobs", jobs);
         print_time("started", info->started);
         print_field("memory", format_size(info->memory_bytes, size));
+        if (info->backup_time > 0)
+                print_time("backup", info->backup_time);
+        if (info->restored_from > 0)
+                print_time("restored from", info->restored_from);
         return 0;
 }
 

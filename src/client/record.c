@@ -553,6 +553,8 @@ static const struct field service_fields[] = {
         SERVICE_FIELD("JobsActive", FIELD_U64, jobs_active),
         SERVICE_FIELD("Started", FIELD_U64, started),
         SERVICE_FIELD("MemoryBytes", FIELD_U64, memory_bytes),
+        SERVICE_FIELD("BackupTime", FIELD_U64, backup_time),
+        SERVICE_FIELD("RestoredFrom", FIELD_U64, restored_from),
 };
 
 int service_record_read(struct service_record *record, sd_bus_message *m) {

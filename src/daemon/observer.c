@@ -1,5 +1,7 @@
 #include "daemon/observer.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/log.h"
@@ -104,10 +106,20 @@ void observer_transfer_died(struct observer *observer, int pid) {
                        "dosvc-transfer %d died; it is started again, and jobs go on from their last checkpoint", pid);
 }
 
-void observer_state_moved_aside(const char *state_dir) {
+/* Loudly: what was acknowledged after the backup is forgotten. */
+void observer_state_moved_aside(const char *state_dir, int restored, uint64_t age_usec) {
         struct log_field field = { LOG_FIELD_DIRECTORY, state_dir };
+        char text[256];
+
+        if (restored < 0)
+                snprintf(text, sizeof(text), "its backup cannot be taken: %s", strerror(-restored));
+        else if (restored == 0)
+                snprintf(text, sizeof(text), "there is no good backup; the service starts without the jobs that were in it.");
+        else
+                snprintf(text, sizeof(text),
+                         "the service starts with its backup, which is %" PRIu64 " minutes old: jobs that were made since are gone, and those "
+                         "that have no temporary file now stop with an error.", age_usec / USEC_PER_MINUTE);
 
         log_structured(&(struct log_line) { .level = LOG_LEVEL_ERROR, .message_id = LOG_MESSAGE_STATE_MOVED_ASIDE, .fields = &field, .n_fields = 1 },
-                       "THE STATE WAS DAMAGED BEYOND REPAIR. It was moved aside in %s; the service starts without the jobs that were in it.",
-                       state_dir);
+                       "THE STATE WAS DAMAGED BEYOND REPAIR. It was moved aside in %s; %s", state_dir, text);
 }

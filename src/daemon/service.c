@@ -1,6 +1,5 @@
 #include "daemon/service.h"
 
-#include <inttypes.h>
 #include <linux/landlock.h>
 #include <signal.h>
 #include <stdio.h>
@@ -52,6 +51,7 @@ struct service {
         struct metrics *metrics;   /* NULL: not wanted */
         struct watchdog *watchdog; /* NULL: nobody wants one */
         uint64_t started_usec;
+        uint64_t restored_usec;        /* the state is a backup of then; 0: it is not */
         uint64_t seed; /* of the schedule's jitter */
         bool stopping;
         bool failed;                   /* the store cannot go on: what is in memory must not be believed */
@@ -245,6 +245,8 @@ static void on_info(void *userdata, struct bus_service_info *ret) {
                 .transfer_pid = (uint32_t) engine_process_pid(service->engine),
                 .started_usec = service->started_usec,
                 .memory_bytes = memory_bytes(),
+                .backup_usec = store_backup_time(service->store),
+                .restored_usec = service->restored_usec,
         };
 }
 
@@ -281,6 +283,13 @@ static int open_sealer(struct service *service) {
         return r;
 }
 
+static int open_store_again(struct service *service, const struct store_options *options) {
+        int r = store_restore_sqlite(options, &service->restored_usec);
+
+        observer_state_moved_aside(options->state_dir, r, service->started_usec - MIN(service->started_usec, service->restored_usec));
+        return r < 0 ? r : store_open_sqlite(options, &service->store);
+}
+
 static int open_store(struct service *service) {
         struct store_options options = { .state_dir = service->config.state_dir };
         int r;
@@ -299,10 +308,8 @@ static int open_store(struct service *service) {
         if (options.unclean)
                 log_notice("the last run did not end well: the state is checked");
         r = store_open_sqlite(&options, &service->store);
-        if (r == -EUCLEAN) {
-                observer_state_moved_aside(options.state_dir);
-                r = store_open_sqlite(&options, &service->store);
-        }
+        if (r == -EUCLEAN)
+                r = open_store_again(service, &options);
         if (r == -EPROTONOSUPPORT)
                 log_error("the state in %s was written by a newer version; it was not touched", options.state_dir);
         return r;

@@ -128,7 +128,7 @@ void files_ledger_assert_durable(const struct files_handle *handle, const struct
 bool files_identity_equal(const struct files_identity *a, const struct files_identity *b) {
         static const uint8_t unknown[sizeof(a->boot_id)] = {};
 
-        if (a->ino == 0 || a->ino != b->ino)
+        if (a->ino == 0 || a->ino == FILES_INO_UNKNOWN || a->ino != b->ino)
                 return false;
         if (memcmp(a->boot_id, b->boot_id, sizeof(a->boot_id)) == 0 &&
             memcmp(a->boot_id, unknown, sizeof(unknown)) != 0 && a->dev != b->dev)

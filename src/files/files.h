@@ -30,6 +30,7 @@
 
 #define FILES_TEMP_NAME_MAX 35 /* ".dosvc-" + 22 + ".part" + NUL */
 #define FILES_SIZE_UNKNOWN UINT64_MAX
+#define FILES_INO_UNKNOWN UINT64_MAX /* there may be a file under the name; it equals no inode */
 
 /* Who an inode is; same shape and meaning as job.h's file_identity (this room may not include job). ino 0: not known. */
 struct files_identity {
@@ -191,7 +192,7 @@ int files_publish(struct files *files, const struct files_item *items, size_t n,
 /* The dry run before the intent is recorded: would publish work? */
 int files_publish_check(struct files *files, const struct files_item *items, size_t n, files_list_fn done, void *userdata);
 /* Unlinks temp files whose inode is the one that we know. A missing one is success. temp.ino 0 (a crash came between creating it and
- * recording it): the random name decides, if it is a regular file of ours with one link. */
+ * recording it) or unknown: the random name decides, if it is a regular file of ours with one link. */
 int files_remove(struct files *files, const struct files_item *items, size_t n, files_list_fn done, void *userdata);
 
 /* ---- client certificates ---- */

@@ -287,7 +287,7 @@ static int step_remove(const struct list_item *item, struct open_directory *dire
         if (directory->error < 0)
                 return directory->error;
         /* The directory's identity does not matter here, only the file's. */
-        if (item->item.temp.ino == 0)
+        if (item->item.temp.ino == 0 || item->item.temp.ino == FILES_INO_UNKNOWN)
                 r = remove_unrecorded(directory->fd, item->temp_name);
         else
                 r = path_unlink_if(directory->fd, item->temp_name, &item->item.temp);

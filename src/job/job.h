@@ -33,7 +33,10 @@ struct byte_range {
         uint64_t length; /* or TO_EOF */
 };
 
-/* Who a file on disk is (design decision 22). ino 0: not known. */
+#define INO_UNKNOWN UINT64_MAX
+
+/* Who a file on disk is (design decision 22). ino 0: there is none, as far as is known; INO_UNKNOWN: there may be one under the name, and
+ * hashes decide of it. */
 struct file_identity {
         uint64_t ino;
         uint64_t dev;
@@ -219,6 +222,7 @@ struct job {
         bool dynamic_content;           /* made for each request: fetched whole or not at all, in the foreground, never by parts */
         bool on_demand;                 /* only what job_file_demand() named is fetched, at its own place in the file */
         bool resumed;                   /* at least once: some properties are fixed then */
+        bool restored;                  /* from a backup: it may have ended since then, until its temp file is seen */
         uint32_t cost_flags;            /* 0: never set; kept and told, not acted on */
         uint32_t notification_interval_ms; /* least time between two JobModification */
 

@@ -86,12 +86,13 @@ bool file_run_may_adopt(struct file_run *run) {
         const struct chunks *chunks = &run->file->chunks;
         struct adoption *adoption;
 
-        if (run->adoption || chunks->n_items == 0)
+        /* Of a restored job it is worth knowing that the file is there, whatever it holds. */
+        if (run->adoption || (chunks->n_items == 0 && !run->file->job->restored))
                 return false;
         adoption = calloc(1, sizeof(*adoption));
         if (!adoption)
                 return false;
-        adoption->pieces = calloc(chunks->n_items, sizeof(*adoption->pieces));
+        adoption->pieces = calloc(chunks->n_items + 1, sizeof(*adoption->pieces));
         if (!adoption->pieces) {
                 free(adoption);
                 return false;
@@ -198,5 +199,9 @@ void file_run_adopt(struct file_run *run, const struct files_open_result *opened
         run->step = STEP_ADOPT;
         run->adoption->temp = opened->temp;
         run->adoption->directory = opened->directory;
-        adoption_judge(run);
+        manager_note_alive(run->manager, run->file->job);
+        if (run->adoption->n_pieces > 0)
+                adoption_judge(run);
+        else
+                adoption_sync(run);
 }

@@ -35,6 +35,7 @@ static void resume(struct manager *m, struct job *job, struct reply reply) {
         }
         job->pace.attempts = 0;
         job->resumed = true;
+        manager_note_alive(m, job);
         if (job_is_complete(job))
                 manager_job_all_transferred(m, job);
         else

@@ -170,6 +170,8 @@ void manager_flush(struct manager *m) {
         r = store_commit(m->store, batch, commit_done, group);
         if (r < 0)
                 commit_done(r, group);
+        else
+                manager_backup_if_due(m);
 }
 
 bool manager_job_is_dirty(const struct manager *m, const struct job *job) {

@@ -494,6 +494,7 @@ int manager_load(struct manager *m) {
         /* Was running, or was about to be told complete, when the last run ended. */
         DL_FOREACH(m->jobs, run)
                 (void) job_transition(run->job, JOB_EVENT_RESTARTED, manager_realtime(m));
+        manager_judge_restored(m);
         /* After a store failure they wait too: each would want to record its end at once, fail, and load everything again. */
         if (manager_boottime(m) < m->held_until_boottime)
                 m->ops_held = true;
@@ -583,6 +584,7 @@ int manager_start(struct manager *m) {
 
         if (r < 0)
                 return r;
+        manager_backups_begin(m);
         sweep_directories(m);
         if (m->jobs) {
                 m->commands_at = u64_add_saturated(manager_boottime(m), NOTIFY_COMMAND_GRACE_USEC);

@@ -255,6 +255,8 @@ struct manager {
         uint64_t commands_at;           /* none is started before, CLOCK_BOOTTIME */
         bool schedule_dirty;
         bool stopping;
+        bool backup_running;
+        uint64_t backup_after_boottime; /* and not before */
         unsigned n_checks;              /* creates and adds that wait for files_check */
         struct check *checks;
         struct job_run *page_hint;      /* where the last page of a list ended; never freed while it points here */
@@ -285,6 +287,15 @@ void manager_drop_group(struct manager *m); /* at the end: nothing of this turn 
 /* Answers after the commit; the text is for errors only and static. */
 void manager_reply_durably(struct manager *m, const struct guid *id, struct reply reply, const struct manager_reply *answer);
 void manager_refuse(struct reply reply, const struct guid *id, int outcome, const char *text);
+
+/* restore.c: copies of the database, and what they do not know */
+void manager_backups_begin(struct manager *m);                /* after loading */
+void manager_backup_if_due(struct manager *m);               /* after something was recorded */
+/* Every restored job that would move by itself, but has no temp file to prove that it did not end since, is stopped. */
+void manager_judge_restored(struct manager *m);
+void manager_refuse_restored(struct manager *m, struct job_file *file);
+void manager_note_alive(struct manager *m, struct job *job); /* a temp file of it was seen, or its owner wants it */
+bool manager_may_start_file(const struct job_file *file);
 
 /* manager.c */
 int manager_adopt_job(struct manager *m, struct job *job); /* @job is OWNED from now on if 0 */

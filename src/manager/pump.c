@@ -47,7 +47,7 @@ void manager_pump_job(struct manager *m, struct job *job) {
                         struct job_file *file = job->files[run->next_file % job->n_files];
 
                         run->next_file = (uint32_t)((run->next_file + 1) % job->n_files);
-                        if (file->attachment || !job_file_has_work(file))
+                        if (file->attachment || !job_file_has_work(file) || !manager_may_start_file(file))
                                 continue;
                         if (m->n_file_runs >= m->max_file_runs) {
                                 run->next_file = file->index;

@@ -284,6 +284,11 @@ static void file_run_opened(const struct files_open_result *result, void *userda
                 file_run_open(run);
                 return;
         }
+        if (result->error == -ESTALE && file->job->restored) {
+                manager_refuse_restored(run->manager, file);
+                file_run_end(run);
+                return;
+        }
         if (result->error == -ESTALE) {
                 file_run_lost(run);
                 return;

@@ -206,6 +206,47 @@ int store_batch_add_history(struct store_batch *batch, const struct history_entr
         return 0;
 }
 
+static int batch_copy_job(struct store_batch *copy, const struct batch_job *job) {
+        const struct batch_file *file;
+        struct batch_job *entry;
+        int r = batch_need_job(copy, &job->id, &entry);
+
+        if (r == 0 && job->record)
+                r = record_job_copy(job->record, &entry->record);
+        DL_FOREACH(job->files, file) {
+                _cleanup_(record_file_freep) struct job_file *record = NULL;
+
+                if (r == 0)
+                        r = record_file_new(file->record, &record);
+                if (r == 0)
+                        r = chunks_put_all(&record->chunks, &file->record->chunks);
+                if (r == 0)
+                        r = batch_put_file(copy, entry, record);
+                if (r < 0)
+                        return r;
+                record = NULL;
+        }
+        return r;
+}
+
+int batch_copy(const struct store_batch *image, struct store_batch **ret) {
+        _cleanup_(store_batch_freep) struct store_batch *copy = NULL;
+        const struct batch_history *item;
+        int r = store_batch_new(&copy);
+
+        for (const struct batch_job *job = r == 0 ? image->jobs : NULL; job && r == 0; job = job->hh.next)
+                r = batch_copy_job(copy, job);
+        if (r < 0)
+                return r;
+        DL_FOREACH(image->history, item) {
+                r = store_batch_add_history(copy, item->entry, item->max_entries);
+                if (r < 0)
+                        return r;
+        }
+        *ret = TAKE_PTR(copy);
+        return 0;
+}
+
 static bool batch_fits(const struct store_batch *image, const struct store_batch *from) {
         for (const struct batch_job *job = from->jobs; job; job = job->hh.next) {
                 if (!job->files || job->record)

@@ -49,3 +49,5 @@ void batch_forget_job(struct store_batch *batch, struct batch_job *job);
 /* All of @from's changes become @image's content; @from keeps nothing. -ENOENT: a file of a job that is not there, nothing was
  * changed. */
 int batch_apply(struct store_batch *image, struct store_batch *from);
+/* A deep copy of an image, hashes of chunks and all. */
+int batch_copy(const struct store_batch *image, struct store_batch **ret);

@@ -111,6 +111,15 @@ static int faulty_recover(struct store *store) {
         return store_recover(self->inner);
 }
 
+/* No plan is about it: a backup that fails is no news for anybody's job. */
+static int faulty_backup(struct store *store, uint64_t now_usec, store_done_fn done, void *userdata) {
+        return store_backup(faulty_store_of(store)->inner, now_usec, done, userdata);
+}
+
+static uint64_t faulty_backup_time(const struct store *store) {
+        return store_backup_time(faulty_store_of(store)->inner);
+}
+
 static int faulty_fd(const struct store *store) {
         return faulty_store_of(store)->poll_fd;
 }
@@ -142,6 +151,8 @@ static size_t faulty_wait(struct store *store) {
         while (self->queue && !self->queue->finished)
                 if (store_wait(self->inner) == 0)
                         break;
+        if (!self->queue)
+                (void) store_wait(self->inner); /* a backup */
         return faulty_deliver(self);
 }
 
@@ -192,6 +203,8 @@ static const struct store_ops faulty_ops = {
         .load = faulty_load,
         .commit = faulty_commit,
         .recover = faulty_recover,
+        .backup = faulty_backup,
+        .backup_time = faulty_backup_time,
         .fd = faulty_fd,
         .dispatch = faulty_dispatch,
         .wait = faulty_wait,

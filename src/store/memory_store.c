@@ -12,6 +12,8 @@ struct memory_store {
         struct store store;
         struct store_batch *image;
         struct commit *pending;
+        struct store_batch *backup; /* as of backup_usec */
+        uint64_t backup_usec, backup_due_usec;
         bool failed; /* until store_recover() */
         int event_fd;
 };
@@ -29,9 +31,11 @@ static void memory_free(struct store *store) {
 
         /* Submitted means written, as in the real one. */
         DL_FOREACH_SAFE(self->pending, commit, next)
-                (void) batch_apply(self->image, commit->batch);
+                if (commit->batch)
+                        (void) batch_apply(self->image, commit->batch);
         commit_drop_all(&self->pending);
         store_batch_free(self->image);
+        store_batch_free(self->backup);
         fd_close(self->event_fd);
         free(self);
 }
@@ -128,8 +132,59 @@ static void memory_fail_pending(struct memory_store *self) {
 
         self->failed = true;
         DL_FOREACH(self->pending, commit)
-                if (commit->error == 0)
+                if (commit->error == 0 && commit->batch)
                         commit->error = -ECANCELED;
+}
+
+static int memory_backup(struct store *store, uint64_t now_usec, store_done_fn done, void *userdata) {
+        struct memory_store *self = memory_store_of(store);
+        struct commit *commit;
+        int r;
+
+        DL_FOREACH(self->pending, commit)
+                if (!commit->batch)
+                        return -EBUSY;
+        r = commit_new(NULL, done, userdata, &commit);
+        if (r < 0)
+                return r;
+        self->backup_due_usec = now_usec;
+        DL_APPEND(self->pending, commit);
+        (void) eventfd_write(self->event_fd, 1);
+        return 0;
+}
+
+static uint64_t memory_backup_time(const struct store *store) {
+        return memory_store_of(store)->backup_usec;
+}
+
+static int memory_take_backup(struct memory_store *self) {
+        struct store_batch *copy;
+        int r = batch_copy(self->image, &copy);
+
+        if (r < 0)
+                return r;
+        store_batch_free(self->backup);
+        self->backup = copy;
+        self->backup_usec = self->backup_due_usec;
+        return 0;
+}
+
+bool store_memory_restore(struct store *store) {
+        struct memory_store *self = memory_store_of(store);
+        struct batch_file *file;
+
+        assert(!self->pending);
+        if (!self->backup)
+                return false;
+        store_batch_free(self->image);
+        self->image = TAKE_PTR(self->backup);
+        self->failed = false;
+        for (struct batch_job *job = self->image->jobs; job; job = job->hh.next) {
+                record_mark_restored(job->record);
+                DL_FOREACH(job->files, file)
+                        record_file_mark_restored(file->record);
+        }
+        return true;
 }
 
 static size_t memory_dispatch(struct store *store) {
@@ -143,7 +198,9 @@ static size_t memory_dispatch(struct store *store) {
         DL_COUNT(self->pending, commit, n_due);
         for (; n < n_due && self->pending; n++) {
                 commit = self->pending;
-                if (commit->error == 0) {
+                if (commit->error == 0 && !commit->batch)
+                        commit->error = memory_take_backup(self);
+                else if (commit->error == 0) {
                         int r = batch_apply(self->image, commit->batch);
 
                         if (r < 0) {
@@ -188,6 +245,8 @@ static const struct store_ops memory_ops = {
         .load = memory_load,
         .commit = memory_commit,
         .recover = memory_recover,
+        .backup = memory_backup,
+        .backup_time = memory_backup_time,
         .fd = memory_fd,
         .dispatch = memory_dispatch,
         .wait = memory_dispatch,

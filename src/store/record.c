@@ -263,6 +263,15 @@ int record_file_new(const struct job_file *file, struct job_file **ret) {
         return 0;
 }
 
+void record_mark_restored(struct job *record) {
+        record->restored = true;
+}
+
+void record_file_mark_restored(struct job_file *record) {
+        if (record->state == FILE_PENDING && record->temp.ino != 0)
+                record->temp.ino = INO_UNKNOWN;
+}
+
 void record_file_keep_chunks(struct job_file *record) {
         if (record->state == FILE_PENDING)
                 chunks_keep_within(&record->chunks, &record->durable);

@@ -89,6 +89,7 @@ extern const struct field_table history_fields;
         X(dynamic_content, BOOL, dynamic_content, 1)                             \
         X(on_demand, BOOL, on_demand, 1)                                         \
         X(resumed, BOOL, resumed, 1)                                             \
+        X(restored, BOOL, restored, 1)                                           \
         X(cost_flags, U32, cost_flags, UINT32_MAX)                               \
         X(notification_interval_ms, U32, notification_interval_ms, UINT32_MAX)   \
         X(created_usec, U64, created_usec, INT64_MAX)                            \
@@ -179,6 +180,11 @@ int record_history_new(const struct history_entry *entry, struct history_entry *
 
 /* Drops the hashes of what its ranges do not claim, and all of them when nothing is missing. */
 void record_file_keep_chunks(struct job_file *record);
+
+/* They come from a backup. A job may have ended since; a temp file that was being filled may have begun anew with other content under the
+ * same inode, so only hashes tell. One that was complete is written again only after its owner called it bad. */
+void record_mark_restored(struct job *record);
+void record_file_mark_restored(struct job_file *record);
 
 struct job *record_job_free(struct job *record);
 struct job_file *record_file_free(struct job_file *record);

@@ -249,7 +249,7 @@ sqlite3 *database_close(sqlite3 *db, bool keep_journal) {
         return NULL;
 }
 
-static int directory_sync(const char *directory) {
+int directory_sync(const char *directory) {
         _cleanup_close_ int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
         return fd < 0 || fsync(fd) < 0 ? -errno : 0;

@@ -31,6 +31,7 @@ int database_get_int(sqlite3 *db, const char *sql, int64_t *ret); /* -ENODATA: n
 
 /* An empty file of our own, 0600, durable in @directory. 0 also when there is one; -ENOTSUP when it is no plain file. */
 int database_create_file(const char *directory, const char *path);
+int directory_sync(const char *directory);
 /* A whole copy that survives a crash at any point: under a side name first. */
 int database_backup(sqlite3 *db, const char *directory, const char *to_path);
 /* Database and journals get new names beside the old ones: "<path>.damaged-<time>". The database must be closed. */

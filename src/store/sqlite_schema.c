@@ -59,6 +59,7 @@ const struct schema_version schema_versions[] = {
           "  dynamic_content INTEGER NOT NULL,"
           "  on_demand INTEGER NOT NULL,"
           "  resumed INTEGER NOT NULL,"
+          "  restored INTEGER NOT NULL,"
           "  cost_flags INTEGER NOT NULL,"
           "  notification_interval_ms INTEGER NOT NULL,"
           "  created_usec INTEGER,"

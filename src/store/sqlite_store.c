@@ -15,6 +15,7 @@
 #include "base/fds.h"
 #include "base/log.h"
 #include "store/commit.h"
+#include "store/sqlite_backup.h"
 #include "store/sqlite_db.h"
 #include "store/sqlite_rows.h"
 #include "store/sqlite_schema.h"
@@ -43,6 +44,12 @@ struct sqlite_store {
         bool failed;    /* everything is answered -ECANCELED until store_recover() */
         int lost;       /* what was found after the answers were out: the next group's error */
         int final;      /* nothing helps but a new process */
+
+        struct commit *backup_due;  /* who waits for the backup that is being made */
+        struct backup *backup;      /* the thread's, then the finisher's */
+        pthread_t finisher;         /* checks and syncs the copy */
+        bool has_finisher;
+        uint64_t backup_usec, backup_due_usec; /* of the newest; of the one that is being made */
 };
 
 static const struct store_ops sqlite_ops;
@@ -53,6 +60,18 @@ static struct sqlite_store *sqlite_store_of(const struct store *store) {
 }
 
 /* ---- the thread ---- */
+
+static int start_thread(pthread_t *ret, void *main(void *), struct sqlite_store *self) {
+        sigset_t all, before;
+        int error;
+
+        /* Signals belong to the loop's thread. */
+        sigfillset(&all);
+        pthread_sigmask(SIG_SETMASK, &all, &before);
+        error = pthread_create(ret, NULL, main, self);
+        pthread_sigmask(SIG_SETMASK, &before, NULL);
+        return -error;
+}
 
 static int write_group(struct sqlite_store *self, const struct commit *group) {
         const struct commit *commit;
@@ -148,32 +167,74 @@ static void write_what_waits(struct sqlite_store *self) {
         pthread_cond_broadcast(&self->idle);
 }
 
+/* ---- the backup: pages are copied between the commits, all that takes longer has a thread of its own ---- */
+
+/* Lock held. */
+static void backup_ended(struct sqlite_store *self, int error) {
+        struct commit *commit = TAKE_PTR(self->backup_due);
+
+        if (error == 0)
+                self->backup_usec = self->backup_due_usec;
+        commit->error = error;
+        DL_APPEND(self->finished, commit);
+        (void) eventfd_write(self->event_fd, 1);
+        pthread_cond_broadcast(&self->idle);
+}
+
+static void *finisher_main(void *arg) {
+        struct sqlite_store *self = arg;
+        int r = backup_finish(self->backup, self->backup_due_usec);
+
+        self->backup = backup_free(self->backup);
+        pthread_mutex_lock(&self->lock);
+        backup_ended(self, r);
+        pthread_mutex_unlock(&self->lock);
+        return NULL;
+}
+
+static bool has_pages_to_copy(const struct sqlite_store *self) {
+        return self->backup_due && !self->has_finisher && !self->stop;
+}
+
+/* Lock held on entry and exit. */
+static void copy_some_pages(struct sqlite_store *self) {
+        int r = 0;
+
+        self->writing = true; /* the connection is in use */
+        pthread_mutex_unlock(&self->lock);
+        if (!self->backup)
+                r = backup_begin(self->db, self->directory, self->path, &self->backup);
+        if (r == 0)
+                r = backup_step(self->backup);
+        if (r < 0)
+                self->backup = backup_free(self->backup);
+        pthread_mutex_lock(&self->lock);
+        if (r == 0) {
+                r = start_thread(&self->finisher, finisher_main, self);
+                self->has_finisher = r == 0;
+        }
+        if (r < 0)
+                backup_ended(self, r);
+        self->writing = false;
+        pthread_cond_broadcast(&self->idle);
+}
+
 static void *thread_main(void *arg) {
         struct sqlite_store *self = arg;
 
         pthread_mutex_lock(&self->lock);
         for (;;) {
-                while (self->loading || (!self->queue && !self->stop))
+                while (self->loading || (!self->queue && !self->stop && !has_pages_to_copy(self)))
                         pthread_cond_wait(&self->wake, &self->lock);
-                if (!self->queue)
+                if (self->queue)
+                        write_what_waits(self);
+                else if (self->stop)
                         break;
-                write_what_waits(self);
+                if (has_pages_to_copy(self))
+                        copy_some_pages(self);
         }
         pthread_mutex_unlock(&self->lock);
         return NULL;
-}
-
-static int start_thread(struct sqlite_store *self) {
-        sigset_t all, before;
-        int error;
-
-        /* Signals belong to the loop's thread. */
-        sigfillset(&all);
-        pthread_sigmask(SIG_SETMASK, &all, &before);
-        error = pthread_create(&self->thread, NULL, thread_main, self);
-        pthread_sigmask(SIG_SETMASK, &before, NULL);
-        self->has_thread = error == 0;
-        return -error;
 }
 
 /* ---- the loop's side ---- */
@@ -188,6 +249,10 @@ static void sqlite_free(struct store *store) {
                 pthread_mutex_unlock(&self->lock);
                 pthread_join(self->thread, NULL);
         }
+        if (self->has_finisher)
+                pthread_join(self->finisher, NULL);
+        self->backup = backup_free(self->backup);
+        commit_free(self->backup_due);
         commit_drop_all(&self->finished);
         commit_drop_all(&self->due);
         rows_done(&self->rows);
@@ -254,6 +319,41 @@ static int sqlite_recover(struct store *store) {
         return r;
 }
 
+static int sqlite_backup(struct store *store, uint64_t now_usec, store_done_fn done, void *userdata) {
+        struct sqlite_store *self = sqlite_store_of(store);
+        struct commit *commit;
+        int r = commit_new(NULL, done, userdata, &commit);
+
+        if (r < 0)
+                return r;
+        pthread_mutex_lock(&self->lock);
+        if (self->backup_due)
+                r = -EBUSY;
+        else if (self->has_finisher) {
+                pthread_join(self->finisher, NULL); /* it has answered: this takes no time */
+                self->has_finisher = false;
+        }
+        if (r == 0) {
+                self->backup_due = commit;
+                self->backup_due_usec = now_usec;
+                pthread_cond_signal(&self->wake);
+        }
+        pthread_mutex_unlock(&self->lock);
+        if (r < 0)
+                commit_free(commit);
+        return r;
+}
+
+static uint64_t sqlite_backup_time(const struct store *store) {
+        struct sqlite_store *self = sqlite_store_of(store);
+        uint64_t usec;
+
+        pthread_mutex_lock(&self->lock);
+        usec = self->backup_usec;
+        pthread_mutex_unlock(&self->lock);
+        return usec;
+}
+
 static int sqlite_fd(const struct store *store) {
         return sqlite_store_of(store)->event_fd;
 }
@@ -278,7 +378,7 @@ static size_t sqlite_wait(struct store *store) {
         struct sqlite_store *self = sqlite_store_of(store);
 
         pthread_mutex_lock(&self->lock);
-        while (!self->finished && (self->queue || self->writing))
+        while (!self->finished && (self->queue || self->writing || self->backup_due))
                 pthread_cond_wait(&self->idle, &self->lock);
         pthread_mutex_unlock(&self->lock);
         return sqlite_dispatch(store);
@@ -310,6 +410,10 @@ static int open_database(struct sqlite_store *self, const struct store_options *
         version = schema_identify(self->db, n_schema_versions);
         if (version < 0)
                 return version;
+        /* A state that once had jobs never begins anew in silence. */
+        self->backup_usec = backup_time(self->path);
+        if (version == 0 && self->backup_usec > 0)
+                return -EUCLEAN;
         if (options->unclean) {
                 r = database_quick_check(self->db);
                 if (r < 0)
@@ -326,20 +430,22 @@ static int open_database(struct sqlite_store *self, const struct store_options *
         return rows_init(&self->rows, self->db, options->sealer);
 }
 
-static int find_paths(struct sqlite_store *self, const char *state_dir) {
-        self->directory = realpath(state_dir, NULL);
-        if (!self->directory)
+static int find_paths(const char *state_dir, char **ret_directory, char **ret_path) {
+        *ret_directory = realpath(state_dir, NULL);
+        if (!*ret_directory)
                 return -errno;
-        if (asprintf(&self->path, "%s/" DATABASE_NAME, self->directory) < 0) {
-                self->path = NULL;
+        if (asprintf(ret_path, "%s/" DATABASE_NAME, *ret_directory) < 0) {
+                *ret_path = NULL;
                 return -ENOMEM;
         }
-        return database_create_file(self->directory, self->path);
+        return 0;
 }
 
 static int open_store(struct sqlite_store *self, const struct store_options *options) {
-        int r = find_paths(self, options->state_dir);
+        int r = find_paths(options->state_dir, &self->directory, &self->path);
 
+        if (r == 0)
+                r = database_create_file(self->directory, self->path);
         if (r < 0)
                 return r;
         r = open_database(self, options);
@@ -354,7 +460,9 @@ static int open_store(struct sqlite_store *self, const struct store_options *opt
                 }
                 return r;
         }
-        return start_thread(self);
+        r = start_thread(&self->thread, thread_main, self);
+        self->has_thread = r == 0;
+        return r;
 }
 
 int store_open_sqlite(const struct store_options *options, struct store **ret) {
@@ -377,12 +485,21 @@ int store_open_sqlite(const struct store_options *options, struct store **ret) {
         return 0;
 }
 
+int store_restore_sqlite(const struct store_options *options, uint64_t *ret_usec) {
+        _cleanup_free_ char *directory = NULL, *path = NULL;
+        int r = find_paths(options->state_dir, &directory, &path);
+
+        return r < 0 ? r : backup_restore(directory, path, options->sealer, ret_usec);
+}
+
 static const struct store_ops sqlite_ops = {
         .name = "sqlite",
         .free = sqlite_free,
         .load = sqlite_load,
         .commit = sqlite_commit,
         .recover = sqlite_recover,
+        .backup = sqlite_backup,
+        .backup_time = sqlite_backup_time,
         .fd = sqlite_fd,
         .dispatch = sqlite_dispatch,
         .wait = sqlite_wait,

@@ -22,6 +22,14 @@ int store_recover(struct store *store) {
         return store->ops->recover(store);
 }
 
+int store_backup(struct store *store, uint64_t now_usec, store_done_fn done, void *userdata) {
+        return store->ops->backup(store, now_usec, done, userdata);
+}
+
+uint64_t store_backup_time(const struct store *store) {
+        return store->ops->backup_time(store);
+}
+
 int store_fd(const struct store *store) {
         return store->ops->fd(store);
 }

@@ -19,7 +19,7 @@ struct store;
 struct store_batch;
 
 /* @state_dir: an existing directory of ours, 0700. -EPROTONOSUPPORT: schema is newer than we (file untouched); -EUCLEAN: damaged
- * beyond repair and moved aside, the caller decides; @network_fs: rollback journal, synchronous=EXTRA (design decision 24). */
+ * beyond repair and moved aside, or lost while there is a backup: the caller decides; @network_fs: rollback journal, synchronous=EXTRA (design decision 24). */
 struct store_options {
         const char *state_dir;
         bool network_fs;
@@ -27,10 +27,15 @@ struct store_options {
         const struct sealer *sealer; /* borrowed; NULL: a job with secrets cannot be saved (-ENOKEY) */
 };
 int store_open_sqlite(const struct store_options *options, struct store **ret);
+/* After -EUCLEAN: puts the newest good backup in the place of the database that is gone. 1: done, *ret_usec says of when; its jobs are marked
+ * (job.restored), as is every temp file that was being filled (INO_UNKNOWN). 0: there is no good one. Then open once more. */
+int store_restore_sqlite(const struct store_options *options, uint64_t *ret_usec);
 /* Keeps everything in memory; commits become "durable" at store_dispatch(), in order. store_memory_crash() throws away what was
  * not durable, as a power cut does; the store can then be loaded again. */
 int store_open_memory(struct store **ret);
 void store_memory_crash(struct store *store);
+/* As if the database had been damaged and its backup had been taken; false: there is none. Nothing may be outstanding. */
+bool store_memory_restore(struct store *store);
 
 /* Fails the @nth commit from now (0: the next) with @error, once or for ever after. Owns @inner. */
 int store_open_faulty(struct store *inner, struct store **ret);
@@ -74,6 +79,10 @@ int store_commit(struct store *store, struct store_batch *batch, store_done_fn d
 /* After a failure was handled (memory and disk agree again). 0, or -errno if the store cannot go on: exit and start anew. */
 int store_recover(struct store *store);
 
+/* Begins a copy of all that is durable; commits go on meanwhile. Two are kept. 0: the callback will come, once. -EBUSY: one is being made. */
+int store_backup(struct store *store, uint64_t now_usec, store_done_fn done, void *userdata);
+uint64_t store_backup_time(const struct store *store); /* @now_usec of the newest; 0: there is none */
+
 /* Readable when store_dispatch() has something to do. */
 int store_fd(const struct store *store);
 size_t store_dispatch(struct store *store);
@@ -86,6 +95,8 @@ struct store_ops {
         int (*load)(struct store *store, const struct store_visitor *visitor, void *userdata);
         int (*commit)(struct store *store, struct store_batch *batch, store_done_fn done, void *userdata);
         int (*recover)(struct store *store);
+        int (*backup)(struct store *store, uint64_t now_usec, store_done_fn done, void *userdata);
+        uint64_t (*backup_time)(const struct store *store);
         int (*fd)(const struct store *store);
         size_t (*dispatch)(struct store *store);
         size_t (*wait)(struct store *store);

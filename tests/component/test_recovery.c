@@ -84,7 +84,8 @@ static void assert_asked(struct harness *h, const uint64_t *pieces, size_t n) {
 static void serve_the_rest(struct harness *h) {
         struct fake_request *r = harness_request(h, 0);
 
-        harness_metadata(h, r, 16 * MIB, "\"1\"");
+        if (!r->described)
+                harness_metadata(h, r, 16 * MIB, "\"1\"");
         for (size_t i = 0; i < r->n_pieces; i++)
                 harness_write(h, r, r->pieces[i].local_offset, r->pieces[i].local_offset + MIN(r->pieces[i].length, 16 * MIB));
         harness_finish(h, r, ENGINE_DONE, ERROR_NONE, false);
@@ -189,6 +190,135 @@ static void what_comes_fast_is_not_hashed(void **state) {
         assert_int_equal(harness_job(h)->files[0]->chunks.items[0].start, 48 * MIB);
 }
 
+/* ---- from a backup ---- */
+
+static void back_up(struct harness *h) {
+        harness_advance(h, 2 * USEC_PER_HOUR); /* the next change makes it due */
+        harness_write(h, harness_request(h, 0), 8 * MIB, 8 * MIB + 1);
+        harness_advance(h, 6 * USEC_PER_SEC);
+        assert_true(store_backup_time(h->store) > 0);
+}
+
+static void restore(struct harness *h) {
+        harness_crash(h);
+        assert_true(store_memory_restore(h->memory));
+        harness_restart(h);
+        harness_pump(h);
+}
+
+static void fetch_eight_and_back_up(struct harness *h) {
+        struct fake_request *r;
+
+        assert_int_equal(harness_create(h, "f", true, true), 0);
+        r = harness_request(h, 0);
+        harness_metadata(h, r, 16 * MIB, "\"1\"");
+        for (uint64_t at = 0; at < 8 * MIB; at += MIB) {
+                harness_write(h, r, at, at + MIB);
+                harness_advance(h, USEC_PER_SEC);
+        }
+        harness_advance(h, 6 * USEC_PER_SEC);
+        back_up(h);
+}
+
+static void a_backup_is_due_once_a_day_and_only_when_something_happens(void **state) {
+        struct harness *h = *state;
+        uint64_t first;
+
+        assert_int_equal(harness_create(h, "f", false, false), 0);
+        assert_int_equal(store_backup_time(h->store), 0); /* there was nothing when the service started */
+        harness_advance(h, 2 * USEC_PER_HOUR);
+        assert_int_equal(store_backup_time(h->store), 0);
+        assert_int_equal(harness_call(h, manager_resume_job), 0);
+        harness_pump(h);
+        first = store_backup_time(h->store);
+        assert_true(first > 0);
+        harness_advance(h, 23 * USEC_PER_HOUR);
+        assert_int_equal(harness_call(h, manager_suspend_job), 0);
+        harness_pump(h);
+        assert_int_equal(store_backup_time(h->store), first);
+        harness_advance(h, 2 * USEC_PER_HOUR);
+        assert_int_equal(harness_call(h, manager_resume_job), 0);
+        harness_pump(h);
+        assert_true(store_backup_time(h->store) >= first + USEC_PER_DAY);
+}
+
+static void a_restored_job_goes_on_with_what_hashes_prove(void **state) {
+        struct harness *h = *state;
+        struct fake_request *r;
+
+        fetch_eight_and_back_up(h);
+        r = harness_request(h, 0);
+        harness_write(h, r, 8 * MIB + 1, 10 * MIB); /* which the backup does not know */
+        harness_advance(h, 6 * USEC_PER_SEC);
+        restore(h);
+        ASSERT_ASKED(h, 8 * MIB, 8 * MIB);
+        assert_false(harness_job(h)->restored);
+        serve_the_rest(h);
+        assert_int_equal(harness_count_temp(h), 0);
+}
+
+/* The file began anew in the meantime: same name, same inode, other bytes. */
+static void the_same_inode_proves_nothing_of_a_restored_job(void **state) {
+        struct harness *h = *state;
+
+        fetch_eight_and_back_up(h);
+        harness_crash(h);
+        assert_true(store_memory_restore(h->memory));
+        for (uint64_t at = 0; at < 8 * MIB; at += MIB / 2)
+                if (at / MIB != 5)
+                        spoil(h, at);
+        harness_restart(h);
+        harness_pump(h);
+        ASSERT_ASKED(h, 0, 5 * MIB, 6 * MIB, 10 * MIB);
+        serve_the_rest(h);
+}
+
+static void write_file(struct harness *h, const char *name, const char *text) {
+        FILE *f = fopen(harness_path(h, name), "we");
+
+        assert_non_null(f);
+        assert_true(fputs(text, f) >= 0);
+        assert_int_equal(fclose(f), 0);
+}
+
+static void an_acknowledged_complete_is_not_repeated_from_a_backup(void **state) {
+        struct harness *h = *state;
+        char text[16] = "";
+        FILE *f;
+
+        fetch_eight_and_back_up(h);
+        serve_the_rest(h);
+        write_file(h, "f", "edited since");
+        restore(h);
+        assert_int_equal(harness_job(h)->state, JOB_ERROR);
+        assert_int_equal(harness_job(h)->error.code, ERROR_DESTINATION_CHANGED);
+        assert_non_null(strstr(harness_job(h)->error.text, "backup"));
+        assert_int_equal(harness_running(h), 0);
+        f = fopen(harness_path(h, "f"), "re");
+        assert_non_null(f);
+        assert_non_null(fgets(text, sizeof(text), f));
+        fclose(f);
+        assert_string_equal(text, "edited since");
+        assert_int_equal(harness_call(h, manager_cancel_job), 0);
+        assert_true(harness_exists(h, "f"));
+}
+
+static void an_acknowledged_cancel_is_not_undone_by_a_backup(void **state) {
+        struct harness *h = *state;
+
+        fetch_eight_and_back_up(h);
+        assert_int_equal(harness_call(h, manager_cancel_job), 0);
+        restore(h);
+        assert_int_equal(harness_job(h)->state, JOB_ERROR);
+        assert_int_equal(harness_running(h), 0);
+        harness_restart(h); /* and stays so */
+        harness_pump(h);
+        assert_int_equal(harness_job(h)->state, JOB_ERROR);
+        assert_int_equal(harness_call(h, manager_resume_job), 0); /* unless somebody wants it */
+        harness_pump(h);
+        ASSERT_ASKED(h, 0, UINT64_MAX);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -199,6 +329,11 @@ int main(void) {
                 TEST(a_link_under_the_temp_name_is_never_adopted),
                 TEST(a_crash_while_hashes_decide_leaves_the_question),
                 TEST(what_comes_fast_is_not_hashed),
+                TEST(a_backup_is_due_once_a_day_and_only_when_something_happens),
+                TEST(a_restored_job_goes_on_with_what_hashes_prove),
+                TEST(the_same_inode_proves_nothing_of_a_restored_job),
+                TEST(an_acknowledged_complete_is_not_repeated_from_a_backup),
+                TEST(an_acknowledged_cancel_is_not_undone_by_a_backup),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

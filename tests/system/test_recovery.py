@@ -166,6 +166,43 @@ def test_a_temp_file_that_was_copied_is_gone_on_with_but_for_a_spoiled_chunk(ins
     assert not list(path.parent.glob(".dosvc-*"))
 
 
+def test_a_damaged_database_is_replaced_by_its_backup_and_the_download_goes_on(instance, origin, target):
+    size = 40 * MIB
+    origin.rate = 16 * MIB
+    path = target / "restored"
+    words = ("get", "-o", str(path), origin.url("restored", size))
+    process = instance.spawn(*words)
+    wait_for(lambda: durable(instance) >= 8 * MIB, "some of it is on disk")
+    process.kill()
+    process.wait()
+    done = instance.create("done", [(origin.url("small", 1000), str(target / "small"), {})], Replace=True)
+    instance.job_call(done, "Resume")
+    instance.wait_state(done, ("transferred",))
+    instance.stop()
+    instance.start()  # jobs that outlived a run are backed up at once
+    backup = os.path.join(instance.state, "jobs.sqlite.backup-1")
+    wait_for(lambda: os.path.exists(backup), "there is a backup")
+    instance.job_call(done, "Complete")  # which the backup does not know
+    (target / "small").write_text("edited since")
+    before = durable(instance)
+    instance.kill()
+    for name in ("jobs.sqlite", "jobs.sqlite-wal"):
+        with open(os.path.join(instance.state, name), "r+b") as f:
+            f.write(b"\xa5" * os.fstat(f.fileno()).st_size)
+    instance.start()
+    assert "DAMAGED BEYOND REPAIR" in instance.log() and "minutes old" in instance.log()
+    service = instance.json("service")
+    assert service["restored_from"] and service["backup_time"]
+    sent = origin.sent
+    assert instance.spawn(*words).wait(timeout=300) == 0
+    assert sha256(path) == digest("restored", size)
+    assert before >= 8 * MIB and origin.sent - sent < size - 4 * MIB
+    # Nobody's file is touched by a job that comes back from the dead.
+    assert instance.get(done, "State") == "transferred"
+    instance.job_call(done, "Complete")  # it has its place already
+    assert (target / "small").read_text() == "edited since"
+
+
 def test_a_second_service_for_the_same_state_leaves_at_once(instance):
     second = Instance(instance.folder, QUICK)
     second.start(wait=False)

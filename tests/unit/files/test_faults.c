@@ -302,6 +302,7 @@ static void a_list_syncs_each_directory_once(void **state) {
         assert_int_equal(list_now(f, files_publish, items, 6, errors), -EIO);
 }
 
+/* Injected: kernels of containers and build machines have no quotas (CONFIG_QUOTA) that a test could set. */
 static void a_quota_is_said_and_nothing_is_left_behind(void **state) {
         struct fixture *f = *state;
         char temp[FILES_TEMP_NAME_MAX];

@@ -309,6 +309,106 @@ static void a_file_that_is_complete_has_no_hashes_of_chunks(void **state _unused
         job_free(job);
 }
 
+static void note_error(int error, void *userdata) {
+        *(int *) userdata = error;
+}
+
+static void a_backup_is_made_beside_commits_and_has_its_time(void **state _unused_) {
+        struct job *a = sample_job(1, SAMPLE_DISTINCT, 3), *b = sample_job(2, SAMPLE_DISTINCT, 1);
+        int first = 1, second = 1;
+
+        assert_int_equal(store_backup_time(store), 0);
+        assert_int_equal(save_now(store, a), 0);
+        assert_int_equal(store_backup(store, 7 * USEC_PER_DAY, note_error, &first), 0);
+        assert_int_equal(store_backup(store, 8 * USEC_PER_DAY, note_error, &second), -EBUSY);
+        assert_int_equal(save_now(store, b), 0);
+        while (store_wait(store) > 0)
+                ;
+        assert_int_equal(first, 0);
+        assert_int_equal(second, 1);
+        assert_int_equal(store_backup_time(store), 7 * USEC_PER_DAY);
+        assert_int_equal(store_backup(store, 8 * USEC_PER_DAY + 5, note_error, &second), 0);
+        while (store_wait(store) > 0)
+                ;
+        assert_int_equal(second, 0);
+        start_again();
+        assert_int_equal(store_backup_time(store), 8 * USEC_PER_DAY + 5);
+        assert_is_there(a);
+        assert_is_there(b);
+        job_free(a);
+        job_free(b);
+}
+
+static void a_store_that_goes_calls_nobody_back_about_its_backup(void **state _unused_) {
+        struct job *job = sample_job(1, SAMPLE_DISTINCT, 1);
+        int error = 1;
+
+        assert_int_equal(save_now(store, job), 0);
+        assert_int_equal(store_backup(store, 1, note_error, &error), 0);
+        store = store_free(store);
+        assert_int_equal(error, 1);
+        store = open_backend();
+        job_free(job);
+}
+
+/* Damaged after the backup: 1: restored, 0: there was none. */
+static int damage_and_restore(uint64_t *ret_usec) {
+        struct store_options options = { .state_dir = folder, .network_fs = backend->network_fs };
+        char *path = folder_file(folder, "jobs.sqlite");
+        FILE *f;
+        int r;
+
+        *ret_usec = store_backup_time(store);
+        if (!backend->is_sqlite)
+                return backend->is_wrapped ? -1 : store_memory_restore(store);
+        store = store_free(store);
+        f = fopen(path, "we");
+        assert_non_null(f);
+        for (unsigned i = 0; i < 5000; i++)
+                fputc(0xa5, f);
+        fclose(f);
+        free(path);
+        assert_int_equal(store_open_sqlite(&options, &store), -EUCLEAN);
+        r = store_restore_sqlite(&options, ret_usec);
+        store = open_backend();
+        return r;
+}
+
+static void a_restored_state_says_what_is_not_known(void **state _unused_) {
+        struct job *kept = job_with_chunks(3), *later = sample_job(2, SAMPLE_NEW, 1);
+        struct content content;
+        struct chunks fresh = {};
+        struct job_file *file;
+        uint64_t usec;
+        int error = 1, r;
+
+        kept->files[0]->temp.ino = 77;
+        snprintf(kept->files[0]->temp_name, sizeof(kept->files[0]->temp_name), ".dosvc-0123456789012345678901.part");
+        put_chunk(&fresh, 1, 5);
+        assert_int_equal(save_with_chunks(kept, &fresh), 0);
+        assert_int_equal(store_backup(store, USEC_PER_DAY, note_error, &error), 0);
+        while (store_wait(store) > 0)
+                ;
+        assert_int_equal(error, 0);
+        assert_int_equal(save_now(store, later), 0);
+        r = damage_and_restore(&usec);
+        if (r >= 0) {
+                assert_int_equal(r, 1);
+                assert_int_equal(usec, USEC_PER_DAY);
+                assert_int_equal(content_load(store, &content), 0);
+                assert_int_equal(content.n_jobs, 1);
+                assert_true(content.jobs[0]->restored);
+                file = content.jobs[0]->files[0];
+                assert_true(file->temp.ino == INO_UNKNOWN);
+                assert_int_equal(file->chunks.n_items, 1);
+                assert_int_equal(content.jobs[0]->bytes_durable, 3 * CHUNK_BYTES);
+                content_done(&content);
+        }
+        chunks_done(&fresh);
+        job_free(kept);
+        job_free(later);
+}
+
 static void a_batch_copies_what_it_needs(void **state _unused_) {
         struct job *job = sample_job(1, SAMPLE_DISTINCT, 2), *same = sample_job(1, SAMPLE_DISTINCT, 2);
         struct store_batch *batch = batch_of(job);
@@ -627,6 +727,9 @@ int main(void) {
                 TEST(hashes_of_chunks_are_added_one_by_one_and_go_with_their_ranges),
                 TEST(within_one_batch_the_last_claim_decides_of_the_hashes),
                 TEST(a_file_that_is_complete_has_no_hashes_of_chunks),
+                TEST(a_backup_is_made_beside_commits_and_has_its_time),
+                TEST(a_store_that_goes_calls_nobody_back_about_its_backup),
+                TEST(a_restored_state_says_what_is_not_known),
                 TEST(a_batch_copies_what_it_needs),
                 TEST(the_last_save_in_a_batch_counts),
                 TEST(a_removed_job_is_gone_with_its_files),

@@ -423,6 +423,115 @@ static void another_programs_database_is_moved_aside(void **state _unused_) {
         assert_moved_aside_and_empty_now();
 }
 
+static void note_error(int error, void *userdata) {
+        *(int *) userdata = error;
+}
+
+/* Job @number is saved, then a backup is made that has the time @usec. */
+static void save_and_back_up(unsigned number, uint64_t usec) {
+        struct job *job = sample_job(number, SAMPLE_NEW, 1);
+        struct store *store = open_sqlite(folder);
+        int error = 1;
+
+        assert_int_equal(save_now(store, job), 0);
+        assert_int_equal(store_backup(store, usec, note_error, &error), 0);
+        while (store_wait(store) > 0)
+                ;
+        assert_int_equal(error, 0);
+        store_free(store);
+        job_free(job);
+}
+
+/* 1 and the time, or what store_restore_sqlite() said. */
+static int restore_now(uint64_t *ret_usec) {
+        struct store_options options = { .state_dir = folder };
+
+        return store_restore_sqlite(&options, ret_usec);
+}
+
+static void assert_jobs(size_t n) {
+        struct content content;
+        struct store *store = open_sqlite_unclean(folder);
+
+        assert_int_equal(content_load(store, &content), 0);
+        assert_int_equal(content.n_jobs, n);
+        content_done(&content);
+        store_free(store);
+}
+
+static void two_generations_of_backups_are_kept_and_need_no_journal(void **state _unused_) {
+        for (unsigned i = 1; i <= 3; i++)
+                save_and_back_up(i, i * USEC_PER_DAY);
+        assert_files("jobs.sqlite", "jobs.sqlite jobs.sqlite.backup-1 jobs.sqlite.backup-2 ");
+        for (unsigned i = 1; i <= 2; i++) {
+                char name[32];
+                _cleanup_free_ char *path = NULL, *check = NULL, *mode = NULL;
+
+                snprintf(name, sizeof(name), "jobs.sqlite.backup-%u", i);
+                path = folder_file(folder, name);
+                check = raw_query_file(path, "PRAGMA integrity_check");
+                mode = raw_query_file(path, "PRAGMA journal_mode");
+                assert_string_equal(check, "ok");
+                assert_string_equal(mode, "delete");
+        }
+}
+
+static void the_newest_good_backup_is_taken(void **state _unused_) {
+        uint64_t usec = 0;
+
+        save_and_back_up(1, USEC_PER_DAY);
+        save_and_back_up(2, 2 * USEC_PER_DAY);
+        save_samples(4);
+        overwrite("jobs.sqlite", 0, "not a database, surely", 22);
+        assert_int_equal(open_result(false), -EUCLEAN);
+        assert_int_equal(restore_now(&usec), 1);
+        assert_int_equal(usec, 2 * USEC_PER_DAY);
+        assert_jobs(2);
+        overwrite("jobs.sqlite", 0, "not a database, surely", 22);
+        overwrite("jobs.sqlite.backup-1", 0, "not a database, surely", 22);
+        assert_int_equal(open_result(false), -EUCLEAN);
+        assert_int_equal(restore_now(&usec), 1);
+        assert_int_equal(usec, USEC_PER_DAY);
+        assert_jobs(1);
+}
+
+static void a_backup_whose_rows_make_no_sense_is_not_taken(void **state _unused_) {
+        _cleanup_free_ char *path = folder_file(folder, "jobs.sqlite.backup-1");
+        uint64_t usec = 0;
+
+        save_and_back_up(1, USEC_PER_DAY);
+        save_and_back_up(2, 2 * USEC_PER_DAY);
+        free(raw_query_file(path, "UPDATE job SET state=77 RETURNING state"));
+        overwrite("jobs.sqlite", 0, "not a database, surely", 22);
+        assert_int_equal(open_result(false), -EUCLEAN);
+        assert_int_equal(restore_now(&usec), 1);
+        assert_int_equal(usec, USEC_PER_DAY);
+        assert_jobs(1);
+}
+
+static void without_a_good_backup_the_bad_ones_are_moved_aside_too(void **state _unused_) {
+        uint64_t usec = 0;
+
+        save_and_back_up(1, USEC_PER_DAY);
+        overwrite("jobs.sqlite", 0, "not a database, surely", 22);
+        overwrite("jobs.sqlite.backup-1", 0, "not a database, surely", 22);
+        assert_int_equal(open_result(false), -EUCLEAN);
+        assert_int_equal(restore_now(&usec), 0);
+        assert_jobs(0);
+}
+
+static void a_database_that_vanished_is_no_empty_one_while_there_is_a_backup(void **state _unused_) {
+        _cleanup_free_ char *path = folder_file(folder, "jobs.sqlite");
+        uint64_t usec = 0;
+
+        save_and_back_up(1, USEC_PER_DAY);
+        assert_int_equal(unlink(path), 0);
+        assert_int_equal(open_result(false), -EUCLEAN);
+        assert_int_equal(open_result(false), -EUCLEAN); /* as after a crash before the next line */
+        assert_int_equal(restore_now(&usec), 1);
+        assert_jobs(1);
+}
+
 static void two_damaged_files_in_one_second_are_both_kept(void **state _unused_) {
         _cleanup_free_ char *list = NULL;
         unsigned n_files = 0, n_logs = 0;
@@ -657,6 +766,11 @@ int main(void) {
                 TEST(what_is_no_database_is_moved_aside),
                 TEST(another_programs_database_is_moved_aside),
                 TEST(two_damaged_files_in_one_second_are_both_kept),
+                TEST(two_generations_of_backups_are_kept_and_need_no_journal),
+                TEST(the_newest_good_backup_is_taken),
+                TEST(a_backup_whose_rows_make_no_sense_is_not_taken),
+                TEST(without_a_good_backup_the_bad_ones_are_moved_aside_too),
+                TEST(a_database_that_vanished_is_no_empty_one_while_there_is_a_backup),
                 TEST(a_missing_table_is_damage),
                 TEST(the_quick_check_after_an_unclean_end_finds_a_broken_page),
                 TEST(a_row_that_makes_no_sense_is_an_error),

@@ -184,6 +184,10 @@ static void the_transfer_process_can_only_move_bytes(void **state) {
 }
 
 static void the_resolver_can_only_resolve(void **state) {
+        if (try_getaddrinfo() < 0) {
+                print_message("skipped: this machine does not know localhost (no /etc/hosts?)\n");
+                skip();
+        }
         enter_and_try(sandbox_enter_resolve, resolve_attempts, ELEMENTSOF(resolve_attempts));
 }
 
