@@ -161,7 +161,7 @@ def test_a_temp_file_that_was_copied_is_gone_on_with_but_for_a_spoiled_chunk(ins
     assert process.wait(timeout=300) == 0, process.stderr.read()
     assert sha256(path) == digest("copied", size)
     proved, recorded = map(int, re.search(r"(\d+) of (\d+) bytes are proved by their hashes", instance.log()).groups())
-    assert recorded == kept and kept // 2 <= proved <= kept - MIB  # all but the spoiled chunk and what came in a burst
+    assert recorded >= kept and kept // 2 <= proved <= recorded - MIB  # all but the spoiled chunk and what came in a burst
     assert origin.sent - before <= size - proved
     assert not list(path.parent.glob(".dosvc-*"))
 
