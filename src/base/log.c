@@ -45,7 +45,6 @@ static void write_line(enum log_level level, const char *text) {
                 (void) !write(STDERR_FILENO, line, (size_t) n); /* nobody left to tell */
 }
 
-static void emit(const struct log_line *line, const char *format, va_list ap) _printf_(2, 0);
 _printf_(2, 0)
 static void emit(const struct log_line *line, const char *format, va_list ap) {
         struct log_line full = *line;
