@@ -60,7 +60,8 @@ typedef struct dosvc_file_spec {
         uint64_t stated_size;     /* DOSVC_UNKNOWN (0 is a size) */
         const char *integrity_info;  /* JSON: where the hashes of its pieces are, docs/formats/piece-hash-file.md; or NULL */
         int integrity_mandatory;     /* no byte counts without them */
-        const char *decryption_info; /* JSON with a key: what is fetched is encrypted; or NULL. Not carried out yet: the job fails */
+        const char *decryption_info; /* JSON with a key: what is fetched is encrypted, docs/formats/encrypted-file.md; sha256 is
+                                        then that of the content; or NULL */
         const char *mirrors;      /* other URLs of the same bytes, one a line, the best first, at most 16; NULL or "": none. They are
                                      asked when url fails; bytes of two servers go together only if sha256 is given */
 } dosvc_file_spec;

@@ -1,5 +1,6 @@
 /* The two JSON texts that clients give. Keys that are not known are passed over: they are Windows' to add. */
 #include <openssl/crypto.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -164,4 +165,13 @@ int decryption_info_parse(const char *json, struct decryption_info *ret, const c
         if (r != 0)
                 decryption_info_done(ret);
         return r;
+}
+
+void decryption_info_write(const struct decryption_info *info, char ret[static DECRYPTION_INFO_TEXT_MAX]) {
+        char key[BASE64_LENGTH(DECRYPTION_KEY_BYTES_MAX) + 1];
+
+        base64_encode(info->key, info->key_bytes, key);
+        snprintf(ret, DECRYPTION_INFO_TEXT_MAX, "{\"KeyData\":\"%s\",\"EncryptionBufferSize\":%zu,\"AlgorithmName\":\"AES\",\"ChainingMode\":\"%s\"}",
+                 key, info->buffer_bytes, info->mode == CHAINING_GCM ? "ChainingModeGCM" : "ChainingModeCBC");
+        OPENSSL_cleanse(key, sizeof(key));
 }

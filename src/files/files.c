@@ -71,6 +71,11 @@ int files_finish(struct files *files, struct files_handle *handle, const struct 
         return files->ops->finish(files, handle, request, done, userdata);
 }
 
+int files_decrypt(struct files *files, struct files_handle *source, struct files_handle *target,
+                  const struct files_decrypt_request *request, files_decrypt_fn done, void *userdata) {
+        return files->ops->decrypt(files, source, target, request, done, userdata);
+}
+
 int files_publish(struct files *files, const struct files_item *items, size_t n, files_list_fn done, void *userdata) {
         return files->ops->list(files, FILES_LIST_PUBLISH, items, n, done, userdata);
 }

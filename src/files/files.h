@@ -8,6 +8,7 @@
  *    the directory). Only its success allows the store to record them: sync, then record.
  * 4. files_finish() checks size and digest on the descriptor, sets mode, syncs. files_publish() renames a whole job's files,
  *    then syncs each directory once. files_remove() unlinks only what is provably ours.
+ *    files_decrypt() makes the content of an encrypted one in a second temp file, which is finished like the first.
  * 5. Requests on one mount run in a lane of their own (found in /proc/self/mountinfo by path, without touching the file system),
  *    so that a hanging mount stops only its own jobs.
  *
@@ -24,6 +25,7 @@
 
 #include "base/clock.h"
 #include "base/intervals.h"
+#include "content/encryption.h"
 #include "content/integrity.h"
 #include "protocol/certificates.h"
 #include "protocol/limits.h"
@@ -173,6 +175,26 @@ typedef void (*files_finish_fn)(const struct files_finish_result *result, void *
  * then on. -ETXTBSY: somebody else has the file open for writing, so nothing that is verified would stay so. */
 int files_finish(struct files *files, struct files_handle *handle, const struct files_finish_request *request,
                  files_finish_fn done, void *userdata);
+
+/* ---- decrypt ---- */
+struct files_decrypt_request {
+        const struct decryption_info *info; /* copied, and wiped when it was used */
+        uint64_t size;      /* of the source */
+        uint64_t first;     /* buffer to go on with; 0: the beginning */
+};
+struct files_decrypt_result {
+        int error;          /* > 0: ERROR_ENCRYPTION_EXPECTED, ERROR_DECRYPTION_*; -ECANCELED: one of the handles was closed */
+        const char *why;    /* with a positive error: a sentence, static, or "" */
+        uint64_t content_max;   /* bytes that the target will have at most */
+        uint64_t content_bytes; /* that it has now */
+        uint64_t next;      /* first buffer of the next slice */
+        bool is_complete;
+};
+typedef void (*files_decrypt_fn)(const struct files_decrypt_result *result, void *userdata);
+/* One slice of a finished temp file into another, fresh one, which files_finish() then judges and makes durable; the caller asks for slice
+ * after slice. Closing either handle ends it within a buffer. @target NULL: only looks whether the info fits. */
+int files_decrypt(struct files *files, struct files_handle *source, struct files_handle *target,
+                  const struct files_decrypt_request *request, files_decrypt_fn done, void *userdata);
 
 /* ---- publish and remove: whole lists, idempotent, by identity ---- */
 struct files_item {

@@ -123,6 +123,11 @@ static int ops_finish(struct files *files, struct files_handle *handle, const st
         return local_finish(to_local(files), to_handle(handle), request, done, userdata);
 }
 
+static int ops_decrypt(struct files *files, struct files_handle *source, struct files_handle *target,
+                       const struct files_decrypt_request *request, files_decrypt_fn done, void *userdata) {
+        return local_decrypt(to_local(files), to_handle(source), target ? to_handle(target) : NULL, request, done, userdata);
+}
+
 static int ops_list(struct files *files, enum files_list_kind kind, const struct files_item *items, size_t n, files_list_fn done,
                     void *userdata) {
         return local_list(to_local(files), kind, items, n, done, userdata);
@@ -152,6 +157,7 @@ static const struct files_ops local_ops = {
         .read_hashes = ops_read_hashes,
         .verify = ops_verify,
         .finish = ops_finish,
+        .decrypt = ops_decrypt,
         .list = ops_list,
         .certificate = ops_certificate,
         .sweep = ops_sweep,

@@ -20,6 +20,8 @@ int local_verify(struct local_files *files, struct local_handle *handle, const s
                  files_verify_fn done, void *userdata);
 int local_finish(struct local_files *files, struct local_handle *handle, const struct files_finish_request *request,
                  files_finish_fn done, void *userdata);
+int local_decrypt(struct local_files *files, struct local_handle *source, struct local_handle *target,
+                  const struct files_decrypt_request *request, files_decrypt_fn done, void *userdata);
 int local_list(struct local_files *files, enum files_list_kind kind, const struct files_item *items, size_t n, files_list_fn done,
                void *userdata);
 int local_certificate(struct local_files *files, const struct certificate_name *name, files_certificate_fn done, void *userdata);

@@ -46,6 +46,8 @@ struct files_ops {
                       files_verify_fn done, void *userdata);
         int (*finish)(struct files *files, struct files_handle *handle, const struct files_finish_request *request,
                       files_finish_fn done, void *userdata);
+        int (*decrypt)(struct files *files, struct files_handle *source, struct files_handle *target,
+                       const struct files_decrypt_request *request, files_decrypt_fn done, void *userdata);
         int (*list)(struct files *files, enum files_list_kind kind, const struct files_item *items, size_t n, files_list_fn done,
                     void *userdata);
         int (*certificate)(struct files *files, struct files_handle *handle, const struct certificate_name *name,

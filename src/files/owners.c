@@ -204,6 +204,11 @@ static int owners_finish(struct files *files _unused_, struct files_handle *hand
         return files_finish(handle->files, handle, request, done, userdata);
 }
 
+static int owners_decrypt(struct files *files _unused_, struct files_handle *source, struct files_handle *target,
+                          const struct files_decrypt_request *request, files_decrypt_fn done, void *userdata) {
+        return files_decrypt(source->files, source, target, request, done, userdata);
+}
+
 static int owners_list(struct files *files, enum files_list_kind kind, const struct files_item *items, size_t n, files_list_fn done,
                        void *userdata) {
         struct files *theirs;
@@ -244,6 +249,7 @@ static const struct files_ops owners_ops = {
         .read_hashes = owners_read_hashes,
         .verify = owners_verify,
         .finish = owners_finish,
+        .decrypt = owners_decrypt,
         .list = owners_list,
         .sweep = owners_sweep,
 };

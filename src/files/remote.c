@@ -54,6 +54,7 @@ struct remote_call {
                 files_hashes_fn hashes;
                 files_verify_fn verify;
                 files_finish_fn finish;
+                files_decrypt_fn decrypt;
                 files_list_fn list;
                 files_sweep_fn sweep;
         } tell;
@@ -118,6 +119,8 @@ static struct remote_call *call_free(struct remote_files *self, struct remote_ca
         (void) fd_close(call->fd);
         intervals_done(&call->written);
         handle_unref(self, call->handle);
+        if (call->kind == WIRE_DECRYPT && call->bytes)
+                explicit_bzero(call->bytes, call->size); /* a key */
         free(call->bytes);
         free(call);
         return NULL;
@@ -220,6 +223,10 @@ static void tell(struct remote_files *self, struct remote_call *call, struct wir
                 return call->tell.verify(answer->error, answer->bad, answer->n_bad, call->userdata);
         case WIRE_FINISH:
                 return tell_finish(call, answer);
+        case WIRE_DECRYPT:
+                answer->decrypt.error = answer->error;
+                answer->decrypt.why = answer->decrypt.why ?: "";
+                return call->tell.decrypt(&answer->decrypt, call->userdata);
         case WIRE_LIST:
                 return call->tell.list(answer->error, answer->errors, answer->n_errors, call->userdata);
         case WIRE_SWEEP:
@@ -692,6 +699,13 @@ static int remote_finish(struct files *files, struct files_handle *handle, const
                                                       .n_pieces = request->n_pieces });
 }
 
+static int remote_decrypt(struct files *files, struct files_handle *source, struct files_handle *target,
+                          const struct files_decrypt_request *request, files_decrypt_fn done, void *userdata) {
+        return submit_on_handle(files, source,
+                                &(struct remote_call) { .kind = WIRE_DECRYPT, .tell.decrypt = done, .userdata = userdata },
+                                &(struct wire_call) { .decrypt = *request, .target = target ? to_handle(target)->id : 0 });
+}
+
 static int remote_list(struct files *files, enum files_list_kind kind, const struct files_item *items, size_t n, files_list_fn done,
                        void *userdata) {
         for (size_t i = 0; i < n; i++) {
@@ -730,6 +744,7 @@ static const struct files_ops remote_ops = {
         .read_hashes = remote_read_hashes,
         .verify = remote_verify,
         .finish = remote_finish,
+        .decrypt = remote_decrypt,
         .list = remote_list,
         .sweep = remote_sweep,
 };

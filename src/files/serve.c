@@ -36,6 +36,8 @@ struct served {
 static struct served *served_free(struct served *served) {
         if (!served)
                 return NULL;
+        if (served->call.kind == WIRE_DECRYPT && served->parcel.owned)
+                explicit_bzero(served->parcel.owned, served->parcel.size); /* a key */
         wire_call_done(&served->call);
         parcel_done(&served->parcel);
         free(served);
@@ -66,7 +68,7 @@ static void answer_error(struct served *served, int error) {
                                                        served->call.n_pieces;
         _cleanup_free_ int *errors = calloc(MAX(n, (size_t) 1), sizeof(*errors));
         _cleanup_free_ bool *bad = calloc(MAX(n, (size_t) 1), sizeof(*bad));
-        struct wire_answer message = { .error = error };
+        struct wire_answer message = { .error = error, .decrypt.why = "" };
 
         if (served->call.kind == WIRE_CHECKPOINT) {
                 message.pieces = served->call.pieces;
@@ -153,6 +155,10 @@ static void on_finish(const struct files_finish_result *result, void *userdata) 
         answer(served, &message, -EBADF);
 }
 
+static void on_decrypt(const struct files_decrypt_result *result, void *userdata) {
+        answer(userdata, &(struct wire_answer) { .error = result->error, .decrypt = *result }, -EBADF);
+}
+
 static void on_list(int error, const int *errors, size_t n, void *userdata) {
         answer(userdata, &(struct wire_answer) { .error = error, .errors = (int *) errors, .n_errors = n }, -EBADF);
 }
@@ -184,6 +190,18 @@ static int serve_without_handle(struct served *served) {
         }
 }
 
+static int serve_decrypt(struct served *served, struct files_handle *source) {
+        struct wire_call *call = &served->call;
+        struct opened *target = NULL;
+
+        if (call->target != 0) {
+                HASH_FIND(hh, served->server->opened, &call->target, sizeof(call->target), target);
+                if (!target)
+                        return -EOWNERDEAD; /* it was another process's */
+        }
+        return files_decrypt(served->server->files, source, target ? target->handle : NULL, &call->decrypt, on_decrypt, served);
+}
+
 static int serve_on_handle(struct served *served, struct files_handle *handle) {
         struct files *files = served->server->files;
         struct wire_call *call = &served->call;
@@ -205,6 +223,8 @@ static int serve_on_handle(struct served *served, struct files_handle *handle) {
                 call->finish.pieces = call->n_pieces > 0 ? call->pieces : NULL;
                 call->finish.n_pieces = call->n_pieces;
                 return files_finish(files, handle, &call->finish, on_finish, served);
+        case WIRE_DECRYPT:
+                return serve_decrypt(served, handle);
         default:
                 return -EPROTO;
         }

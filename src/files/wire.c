@@ -154,6 +154,26 @@ static void visit_names(struct codec *c, struct wire_call *v) {
         v->sweep.n_known_names = n - n_directories;
 }
 
+static void visit_decrypt(struct codec *c, struct wire_call *v) {
+        struct decryption_info *info = c->decoding ? &v->info : (struct decryption_info *) v->decrypt.info;
+        uint32_t key_bytes = (uint32_t) info->key_bytes, buffer_bytes = (uint32_t) info->buffer_bytes;
+
+        codec_u64(c, &v->target);
+        codec_u64(c, &v->decrypt.size);
+        codec_u64(c, &v->decrypt.first);
+        codec_bytes(c, info->key, sizeof(info->key));
+        codec_u32(c, &key_bytes);
+        codec_u32(c, &buffer_bytes);
+        codec_enum(c, &info->mode, CHAINING_GCM + 1);
+        codec_check(c, key_bytes == 16 || key_bytes == 24 || key_bytes == 32);
+        codec_check(c, buffer_bytes >= LIMIT_ENCRYPTION_BUFFER_MIN && buffer_bytes <= LIMIT_ENCRYPTION_BUFFER && buffer_bytes % 16 == 0);
+        if (!c->decoding)
+                return;
+        info->key_bytes = key_bytes;
+        info->buffer_bytes = buffer_bytes;
+        v->decrypt.info = info;
+}
+
 static void visit_call_content(struct codec *c, struct wire_call *v) {
         switch (v->kind) {
         case WIRE_CHECK:
@@ -183,6 +203,8 @@ static void visit_call_content(struct codec *c, struct wire_call *v) {
                 codec_u64(c, &v->sweep.min_age_usec);
                 codec_u64(c, &v->sweep.now_usec);
                 return visit_names(c, v);
+        case WIRE_DECRYPT:
+                return visit_decrypt(c, v);
         case _WIRE_KIND_MAX:
                 break;
         }
@@ -257,11 +279,19 @@ static void visit_certificate(struct codec *c, struct wire_answer *v) {
         codec_string(c, &v->key, LIMIT_CERTIFICATE_KEY, STRING_NOT_EMPTY);
 }
 
+static void visit_decrypted(struct codec *c, struct files_decrypt_result *v) {
+        codec_string(c, &v->why, LIMIT_ERROR_TEXT, STRING_REQUIRED);
+        codec_u64(c, &v->content_max);
+        codec_u64(c, &v->content_bytes);
+        codec_u64(c, &v->next);
+        codec_bool(c, &v->is_complete);
+}
+
 static void visit_answer(struct codec *c, void *value) {
         struct wire_answer *v = value;
 
         codec_enum(c, &v->kind, _WIRE_KIND_MAX);
-        visit_error(c, &v->error, v->kind == WIRE_READ_HASHES ? _ERROR_CODE_MAX - 1 : 0);
+        visit_error(c, &v->error, v->kind == WIRE_READ_HASHES || v->kind == WIRE_DECRYPT ? _ERROR_CODE_MAX - 1 : 0);
         visit_identity(c, &v->temp);
         visit_identity(c, &v->directory);
         codec_bool(c, &v->already_there);
@@ -277,6 +307,8 @@ static void visit_answer(struct codec *c, void *value) {
                 visit_hashes(c, v);
         if (!c->failed && v->kind == WIRE_CERTIFICATE)
                 visit_certificate(c, v);
+        if (!c->failed && v->kind == WIRE_DECRYPT)
+                visit_decrypted(c, &v->decrypt);
         codec_align(c);
 }
 
@@ -332,6 +364,7 @@ int wire_answer_decode(const void *bytes, size_t size, struct wire_answer *ret) 
 }
 
 void wire_call_done(struct wire_call *call) {
+        decryption_info_done(&call->info);
         free(call->pieces);
         free(call->items);
         free(call->names);

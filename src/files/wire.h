@@ -21,6 +21,7 @@ enum wire_kind {
         WIRE_FINISH,
         WIRE_LIST,
         WIRE_SWEEP,
+        WIRE_DECRYPT,
         _WIRE_KIND_MAX,
 };
 
@@ -40,14 +41,17 @@ struct wire_call {
         struct files_item *items;
         size_t n_items;
         struct files_sweep_request sweep;
+        struct files_decrypt_request decrypt; /* with a key: who has the bytes wipes them */
+        uint64_t target; /* DECRYPT: another handle, or 0 */
         /* of what was decoded */
         uint8_t sha256[32];
+        struct decryption_info info;
         const char **names;
 };
 
 struct wire_answer {
         enum wire_kind kind;
-        int error; /* READ_HASHES: also > 0 */
+        int error; /* READ_HASHES, DECRYPT: also > 0 */
         struct files_identity temp, directory; /* OPEN; CHECK: directory */
         bool already_there;                    /* CHECK */
         bool *bad;                             /* VERIFY, FINISH */
@@ -60,6 +64,7 @@ struct wire_answer {
         struct piece_hashes *hashes; /* READ_HASHES, OWNED once decoded */
         uint64_t n_removed;          /* SWEEP */
         const char *text, *certificate, *key; /* CERTIFICATE */
+        struct files_decrypt_result decrypt; /* without its error; its why points into the bytes once decoded */
 };
 
 int wire_call_encode(const struct wire_call *call, uint8_t **ret, size_t *ret_size);

@@ -116,6 +116,8 @@ struct job_file {
 
         /* Where the bytes are */
         char temp_name[TEMP_NAME_MAX]; /* "" : no temp file */
+        char spare_name[TEMP_NAME_MAX]; /* a second temp file, beside the first; "": there is none. PENDING: what its content is decrypted
+                                           into; TRANSFERRED: the encrypted one, until it is removed */
         struct file_identity temp;
         struct file_identity directory;
         struct intervals durable;  /* synced to disk and recorded, in positions of the local file */

@@ -226,6 +226,11 @@ static void checked_one(const struct files_check_result *result, void *userdata)
                 check_conclude(check);
 }
 
+/* For a while an encrypted file is there twice. */
+static uint64_t room_for(const struct job_file *draft) {
+        return secret_is_none(&draft->decryption_info) ? draft->stated_size : u64_add_saturated(draft->stated_size, draft->stated_size);
+}
+
 static int check_start(struct check *check, const struct manager_file_spec *files, size_t n_files, const struct job *rules) {
         struct manager *m = check->manager;
 
@@ -246,7 +251,7 @@ static int check_start(struct check *check, const struct manager_file_spec *file
                                 .directory_fd = files[i].directory_fd,
                                 .replace = rules->replace,
                                 .background = rules->priority != JOB_PRIORITY_FOREGROUND,
-                                .size = check->draft->files[i]->stated_size,
+                                .size = room_for(check->draft->files[i]),
                         }, checked_one, one);
                 if (r < 0) {
                         free(one);
@@ -277,7 +282,7 @@ static int draft_files(struct manager *m, struct job *draft, const struct manage
 
                 if (i >= m->limits.max_files_per_job)
                         return ERROR_TOO_MANY_FILES;
-                r = manager_check_guards(files[i].file.integrity_info, files[i].file.decryption_info, &why);
+                r = manager_check_guards(files[i].file.integrity_info, files[i].file.decryption_info, files[i].file.n_ranges == 0, &why);
                 if (r == 0)
                         r = job_add_file(draft, &files[i].file, m->limits.max_ranges_per_file, &file);
                 if (r != 0)
@@ -296,7 +301,7 @@ static void refuse_draft(struct reply reply, const struct job *draft, int outcom
                 const char *why = error_code_text(outcome);
                 _cleanup_free_ char *name = NULL;
 
-                if (manager_check_guards(culprit->integrity_info, culprit->decryption_info, &why) == 0 &&
+                if (manager_check_guards(culprit->integrity_info, culprit->decryption_info, culprit->n_ranges == 0, &why) == 0 &&
                     (outcome == ERROR_INVALID_URL || outcome == ERROR_PROTOCOL_NOT_AVAILABLE))
                         name = string_escape(culprit->url, 200);
                 else

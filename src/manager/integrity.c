@@ -23,7 +23,13 @@ static int check_integrity_info(const char *json, const char **reterr_why) {
         return r;
 }
 
-int manager_check_guards(const char *integrity_info, const char *decryption_info, const char **reterr_why) {
+static const char whole_only[] = "An encrypted file is decrypted as a whole: it cannot have ranges of its own or be fetched on demand.";
+
+static bool file_is_whole(const struct job_file *file) {
+        return file->n_ranges == 0 && !file->job->on_demand;
+}
+
+int manager_check_guards(const char *integrity_info, const char *decryption_info, bool is_whole, const char **reterr_why) {
         struct decryption_info decryption;
         int r = 0;
 
@@ -32,6 +38,10 @@ int manager_check_guards(const char *integrity_info, const char *decryption_info
         if (r == 0 && decryption_info && *decryption_info) {
                 r = decryption_info_parse(decryption_info, &decryption, reterr_why);
                 decryption_info_done(&decryption);
+                if (r == 0 && !is_whole) {
+                        *reterr_why = whole_only;
+                        r = ERROR_INVALID_ARGUMENT;
+                }
         }
         return r;
 }
@@ -62,12 +72,12 @@ void manager_set_file_properties(struct manager *m, struct job_file *file, const
 
         if (!manager_command_allowed(m, job, JOB_COMMAND_SET, reply))
                 return;
-        r = manager_check_guards(properties->integrity_info, properties->decryption_info, &why);
+        r = manager_check_guards(properties->integrity_info, properties->decryption_info, file_is_whole(file), &why);
         if (r == 0 && (properties->file_id || properties->stated_size != MANAGER_SIZE_UNCHANGED) &&
             job_command_verdict(job, JOB_COMMAND_SET_SINK) != JOB_VERDICT_OK)
                 r = ERROR_INVALID_STATE;
         /* The last look is being taken by the old rules. */
-        if (r == 0 && run && run->step == STEP_FINISH)
+        if (r == 0 && run && run->step >= STEP_FINISH)
                 r = ERROR_INVALID_STATE;
         /* After these checks only the file's state can be in the way, and it is the same for all of them. */
         if (r == 0)
@@ -313,10 +323,12 @@ void file_run_guard(struct file_run *run) {
         struct job_file *file = run->file;
         int r;
 
-        if (!secret_is_none(&file->decryption_info)) {
-                /* Better nothing than what its owner would take for plain text. */
-                file_run_result(run, ENGINE_FAILED, ERROR_NOT_IMPLEMENTED, ERROR_CONTEXT_GENERAL_QUEUE_MANAGER, 0, false,
-                                "This version cannot decrypt. Take DecryptionInfo away to fetch the encrypted content.");
+        if (secret_is_lost(&file->decryption_info)) {
+                file_run_not_asked(run, ERROR_SECRETS_LOST);
+                return;
+        }
+        if (!secret_is_none(&file->decryption_info) && !file_is_whole(file)) {
+                file_run_result(run, ENGINE_FAILED, ERROR_INVALID_ARGUMENT, ERROR_CONTEXT_GENERAL_QUEUE_MANAGER, 0, false, whole_only);
                 file_run_end(run);
                 return;
         }

@@ -483,6 +483,20 @@ void manager_resume_ops(struct manager *m) {
         }
 }
 
+/* A crash came between the commit that made a decrypted file TRANSFERRED and the removal of what it was made from. */
+static void discard_leftovers(struct manager *m) {
+        struct job_run *run;
+
+        DL_FOREACH(m->jobs, run)
+                for (size_t i = 0; i < run->job->n_files && !run->op && run->job->intent == JOB_INTENT_NONE; i++) {
+                        struct job_file *file = run->job->files[i];
+                        int r = file->state == FILE_TRANSFERRED && file->spare_name[0] ? file_run_start_discard(m, file) : 0;
+
+                        if (r < 0)
+                                log_warning("a temporary file is not removed yet: %s", strerror(-r)); /* the end of the job does it */
+                }
+}
+
 int manager_load(struct manager *m) {
         static const struct store_visitor visitor = { .job = load_job, .history = load_history };
         struct job_run *run;
@@ -500,6 +514,7 @@ int manager_load(struct manager *m) {
                 m->ops_held = true;
         else
                 manager_resume_ops(m);
+        discard_leftovers(m);
         m->schedule_dirty = true;
         return 0;
 }
@@ -521,7 +536,7 @@ static void sweep_directories_of(struct manager *m, uid_t owner) {
         if (n_files == 0)
                 return;
         directories = calloc(n_files, sizeof(*directories));
-        known = calloc(n_files, sizeof(*known));
+        known = calloc(2 * n_files, sizeof(*known));
         if (!directories || !known)
                 goto finish;
         DL_FOREACH(m->jobs, run)
@@ -534,6 +549,8 @@ static void sweep_directories_of(struct manager *m, uid_t owner) {
                                 continue; /* no destination yet */
                         if (file->temp_name[0])
                                 known[n_known++] = file->temp_name;
+                        if (file->spare_name[0])
+                                known[n_known++] = file->spare_name;
                         /* Neighbours mostly share their directory; the sweep itself drops what is left of duplicates. */
                         if (last && strncmp(last, file->path, length) == 0 && last[length] == 0)
                                 continue;

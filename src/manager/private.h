@@ -147,6 +147,8 @@ enum file_step {
         STEP_TRANSFER,
         STEP_SYNC,      /* last checkpoint */
         STEP_FINISH,
+        STEP_DECRYPT,   /* its content is being made from what was fetched */
+        STEP_DISCARD,   /* the second temp file is being removed; nobody can stop that */
 };
 
 struct file_run {
@@ -191,6 +193,11 @@ struct file_run {
         size_t n_pieces;
         size_t first_verified;      /* of the pieces that are being judged */
         struct intervals vouched;   /* local bytes that are right, or that nobody can judge */
+
+        /* decrypt.c */
+        struct files_handle *plain;    /* what is decrypted into */
+        struct files_identity spare;   /* who stands under the file's spare_name; ino 0: its name alone says so */
+        uint64_t content_max;
 
         struct engine_result result;
         char result_text[256];
@@ -311,10 +318,14 @@ void manager_reschedule(struct manager *m, struct job *job);
 int manager_transition(struct manager *m, struct job *job, enum job_event event);
 
 /* run.c: one file's way from its temp file to "complete, verified, synced" */
+int file_run_new(struct manager *m, struct job_file *file, enum file_step step, struct file_run **ret);
 int file_run_start(struct manager *m, struct job_file *file);
 void file_run_opened_as(struct file_run *run, const struct files_identity *temp, const struct files_identity *directory);
 void file_run_lost(struct file_run *run);                    /* what is under the temp name is not ours: the run ends, the file begins anew */
 void file_run_finish(struct file_run *run);
+/* What the file is to look like at its final name, and its digest; without a size. */
+struct files_finish_request file_run_finish_request(const struct file_run *run);
+void file_run_mark_transferred(struct file_run *run);        /* and run->result is "done" */
 void file_run_end(struct file_run *run);                     /* @run may be gone afterwards */
 /* Every completion begins with it: false if the run was orphaned meanwhile (and is gone now, if this was its last request). */
 bool file_run_returned(struct file_run *run);
@@ -402,7 +413,6 @@ void manager_notify_command(struct manager *m, struct job *job); /* starts it if
 extern const struct runner_events manager_runner_events;
 
 /* integrity.c: what guards content beyond a digest */
-/* Are the two texts what src/content understands? NULL and "": there is none. 0, an error code with a sentence, or -ENOMEM. */
 /* The temp file is open: goes on to the transfer, by way of the piece hash file if there is one. */
 void file_run_guard(struct file_run *run);
 /* Events of the request for the piece hash file. */
@@ -417,7 +427,14 @@ int file_run_countable(const struct file_run *run, struct intervals *ret);
 /* The last look found bad pieces. */
 void file_run_drop_bad(struct file_run *run, const bool *bad);
 void file_run_guard_done(struct file_run *run);
-int manager_check_guards(const char *integrity_info, const char *decryption_info, const char **reterr_why);
+/* Are the two texts what src/content understands? NULL and "": there is none. @is_whole: the file has no ranges of its own and comes not on
+ * demand. 0, an error code with a sentence, or -ENOMEM. */
+int manager_check_guards(const char *integrity_info, const char *decryption_info, bool is_whole, const char **reterr_why);
+
+/* decrypt.c: what was fetched is encrypted, complete, verified and synced; ends in file_run_end() */
+void file_run_decrypt(struct file_run *run);
+/* A TRANSFERRED file whose encrypted temp file outlived a crash. 0 or -errno. */
+int file_run_start_discard(struct manager *m, struct job_file *file);
 
 /* commands.c */
 bool manager_command_allowed(struct manager *m, struct job *job, enum job_command command, struct reply reply);

@@ -65,11 +65,28 @@ static void op_abandon(struct job_op *op, enum error_code code, uint32_t file_in
 
 /* ---- items of the job's files ---- */
 
-static struct files_item *op_items(struct job_op *op, bool wanted(const struct job_file *file)) {
-        struct job *job = op->job;
-        struct files_item *items = calloc(MAX(job->n_files, (size_t) 1), sizeof(*items));
+static void op_add_item(struct job_op *op, struct files_item *items, const struct job_file *file, const char *temp_name,
+                        const struct file_identity *temp) {
+        struct files_item *item = &items[op->n_indices];
 
-        op->indices = reallocarray(op->indices, MAX(job->n_files, (size_t) 1), sizeof(*op->indices));
+        *item = (struct files_item) {
+                .owner = op->job->owner,
+                .path = file->path,
+                .temp_name = temp_name,
+                .replace = op->job->replace,
+        };
+        memcpy(&item->temp, temp, sizeof(item->temp));
+        memcpy(&item->directory, &file->directory, sizeof(item->directory));
+        op->indices[op->n_indices++] = file->index;
+}
+
+/* @spares: second temp files too, whatever became of the first. */
+static struct files_item *op_items(struct job_op *op, bool wanted(const struct job_file *file), bool spares) {
+        static const struct file_identity by_name_alone = {};
+        struct job *job = op->job;
+        struct files_item *items = calloc(MAX(2 * job->n_files, (size_t) 1), sizeof(*items));
+
+        op->indices = reallocarray(op->indices, MAX(2 * job->n_files, (size_t) 1), sizeof(*op->indices));
         op->n_indices = 0;
         if (!items || !op->indices) {
                 free(items);
@@ -77,19 +94,11 @@ static struct files_item *op_items(struct job_op *op, bool wanted(const struct j
         }
         for (size_t i = 0; i < job->n_files; i++) {
                 const struct job_file *file = job->files[i];
-                struct files_item *item = &items[op->n_indices];
 
-                if (!wanted(file))
-                        continue;
-                *item = (struct files_item) {
-                        .owner = job->owner,
-                        .path = file->path,
-                        .temp_name = file->temp_name,
-                        .replace = job->replace,
-                };
-                memcpy(&item->temp, &file->temp, sizeof(item->temp));
-                memcpy(&item->directory, &file->directory, sizeof(item->directory));
-                op->indices[op->n_indices++] = file->index;
+                if (wanted(file))
+                        op_add_item(op, items, file, file->temp_name, &file->temp);
+                if (spares && file->spare_name[0])
+                        op_add_item(op, items, file, file->spare_name, &by_name_alone);
         }
         return items;
 }
@@ -188,7 +197,7 @@ static void op_removed(int error, const int *errors, size_t n, void *userdata) {
         for (size_t i = 0; i < op->n_indices; i++) {
                 struct job_file *file = op->job->files[op->indices[i]];
 
-                if (op->intent == JOB_INTENT_COMPLETE)
+                if (op->intent == JOB_INTENT_COMPLETE && file->state == FILE_PENDING)
                         job_file_set_state(file, FILE_DISCARDED);
         }
         op_finish(op);
@@ -197,7 +206,7 @@ static void op_removed(int error, const int *errors, size_t n, void *userdata) {
 static void op_remove(struct job_op *op) {
         struct manager *m = op->manager;
         _cleanup_free_ struct files_item *items =
-                op_items(op, op->intent == JOB_INTENT_COMPLETE ? file_is_unfinished : file_has_temp);
+                op_items(op, op->intent == JOB_INTENT_COMPLETE ? file_is_unfinished : file_has_temp, true);
         int r = 0;
 
         op->phase = OP_REMOVE;
@@ -243,7 +252,7 @@ static void op_published(int error, const int *errors, size_t n, void *userdata)
 
 static void op_publish(struct job_op *op) {
         struct manager *m = op->manager;
-        _cleanup_free_ struct files_item *items = op_items(op, file_is_ready);
+        _cleanup_free_ struct files_item *items = op_items(op, file_is_ready, false);
         int r;
 
         op->phase = OP_PUBLISH;
@@ -305,7 +314,7 @@ static void op_check(struct job_op *op) {
         op->phase = OP_CHECK;
         for (size_t i = 0; i < op->job->n_files; i++)
                 op->partial |= op->job->files[i]->state == FILE_PENDING;
-        items = op_items(op, file_is_ready);
+        items = op_items(op, file_is_ready, false);
         if (items && op->n_indices == 0) {
                 op_promise(op);
                 return;

@@ -80,6 +80,7 @@ void manager_stop_runs(struct manager *m, struct job *job) {
                 run->stop = true;
                 if (run->request_id != 0)
                         engine_stop(m->engine, run->request_id);
+                run->plain = files_close(m->files, run->plain); /* a decryption ends within a buffer */
         }
 }
 

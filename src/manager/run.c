@@ -1,6 +1,6 @@
 /* Motion: files of jobs that have their turn, from the temp file to "complete, verified, synced".
  *
- * One file_run walks: record the temp name → open (→ adopt) → transfer (with checkpoints) → last checkpoint or finish → gone. It may be asked to
+ * One file_run walks: record the temp name → open (→ adopt) → transfer (with checkpoints) → last checkpoint or finish → (decrypt →) gone. It may be asked to
  * stop at any step; it then goes straight to its end, keeping what it received. What the end means for the job is decided in one
  * place, file_run_end(). */
 #include "base/log.h"
@@ -54,6 +54,7 @@ void manager_orphan_runs(struct manager *m) {
                 if (request != 0)
                         engine_stop(m->engine, request);
                 run->handle = files_close(m->files, run->handle);
+                run->plain = files_close(m->files, run->plain);
                 if (run->n_pending == 0)
                         file_run_free(run);
         }
@@ -170,6 +171,7 @@ void file_run_end(struct file_run *run) {
                 manager_job_changed(m, file->job, false);
         }
         run->handle = files_close(m->files, run->handle);
+        run->plain = files_close(m->files, run->plain);
         DL_DELETE(m->file_runs, run);
         if (!m->file_runs)
                 m->checkpoint_at_monotonic = USEC_INFINITY;
@@ -184,6 +186,21 @@ void file_run_end(struct file_run *run) {
 }
 
 /* ---- finish ---- */
+
+static bool file_is_encrypted(const struct job_file *file) {
+        return !secret_is_none(&file->decryption_info);
+}
+
+void file_run_mark_transferred(struct file_run *run) {
+        struct job_file *file = run->file;
+
+        job_file_set_state(file, FILE_TRANSFERRED);
+        if (run->judging)
+                file->integrity = run->pieces_leave_edges ? FILE_INTEGRITY_PARTIAL : FILE_INTEGRITY_VERIFIED;
+        manager_save_file(run->manager, file);
+        manager_job_changed(run->manager, file->job, false);
+        file_run_result(run, ENGINE_DONE, ERROR_NONE, ERROR_CONTEXT_NONE, 0, false, "");
+}
 
 static void file_run_finished(const struct files_finish_result *result, void *userdata) {
         struct file_run *run = userdata;
@@ -211,34 +228,43 @@ static void file_run_finished(const struct files_finish_result *result, void *us
                         r = job_file_durable(file, &all);
                 }
                 intervals_done(&all);
-                if (r == 0) {
-                        job_file_set_state(file, FILE_TRANSFERRED);
-                        if (run->judging)
-                                file->integrity = run->pieces_leave_edges ? FILE_INTEGRITY_PARTIAL : FILE_INTEGRITY_VERIFIED;
+                if (r == 0 && file_is_encrypted(file)) {
                         manager_save_file(m, file);
-                        manager_job_changed(m, file->job, false);
-                        file_run_result(run, ENGINE_DONE, ERROR_NONE, ERROR_CONTEXT_NONE, 0, false, "");
+                        file_run_decrypt(run);
+                        return;
                 }
+                if (r == 0)
+                        file_run_mark_transferred(run);
         }
         if (r < 0 && r != -EBADMSG && r != -EMSGSIZE && r != -EILSEQ)
                 file_run_local_error(run, r, "cannot finish the temporary file");
         file_run_end(run);
 }
 
+struct files_finish_request file_run_finish_request(const struct file_run *run) {
+        const struct job_file *file = run->file;
+
+        return (struct files_finish_request) {
+                .sha256 = file->has_sha256 ? file->sha256 : NULL,
+                .mode = file->mode,
+                .mtime_usec = file->job->remote_time ? MIN(file->remote_time_usec, manager_realtime(run->manager)) : 0, /* never in the future */
+        };
+}
+
 void file_run_finish(struct file_run *run) {
         struct manager *m = run->manager;
         struct job_file *file = run->file;
-        struct files_finish_request request = {
-                .size = file->size,
-                .sha256 = file->has_sha256 ? file->sha256 : NULL,
-                .pieces = run->judging ? run->pieces : NULL,
-                .n_pieces = run->judging ? run->n_pieces : 0,
-                .mode = file->mode,
-        };
+        struct files_finish_request request = {};
         int r;
 
-        if (file->job->remote_time)
-                request.mtime_usec = MIN(file->remote_time_usec, manager_realtime(m)); /* never in the future */
+        /* Of an encrypted one the digest, the mode and the time are its content's. */
+        if (file_is_encrypted(file))
+                request.mode = 0600;
+        else
+                request = file_run_finish_request(run);
+        request.size = file->size;
+        request.pieces = run->judging ? run->pieces : NULL;
+        request.n_pieces = run->judging ? run->n_pieces : 0;
         run->step = STEP_FINISH;
         r = files_finish(m->files, run->handle, &request, file_run_finished, run);
         if (r == 0) {
@@ -378,17 +404,27 @@ static void file_run_recorded(int error, void *userdata) {
         file_run_open(run);
 }
 
-int file_run_start(struct manager *m, struct job_file *file) {
+int file_run_new(struct manager *m, struct job_file *file, enum file_step step, struct file_run **ret) {
         struct file_run *run = calloc(1, sizeof(*run));
 
         if (!run)
                 return -ENOMEM;
-        *run = (struct file_run) { .manager = m, .files = m->files, .file = file, .fd = -EBADF, .hashes_fd = -EBADF, .step = STEP_COMMIT,
+        *run = (struct file_run) { .manager = m, .files = m->files, .file = file, .fd = -EBADF, .hashes_fd = -EBADF, .step = step,
                                    .result = { .outcome = ENGINE_STOPPED, .text = "" } };
         file->attachment = run;
         DL_APPEND(m->file_runs, run);
         m->n_file_runs++;
         job_run(file->job)->n_file_runs++;
+        *ret = run;
+        return 0;
+}
+
+int file_run_start(struct manager *m, struct job_file *file) {
+        struct file_run *run;
+        int r = file_run_new(m, file, STEP_COMMIT, &run);
+
+        if (r < 0)
+                return r;
         /* The name must be on disk before the file is: else a crash leaves one that nobody knows. */
         if (manager_job_is_dirty(m, file->job)) {
                 if (manager_after_commit(m, file_run_recorded, run) == 0) {

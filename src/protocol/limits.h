@@ -33,8 +33,8 @@
 #define LIMIT_PIECES 350000         /* of one file; about what a piece hash file of that size holds */
 #define LIMIT_PIECE_BYTES_MIN 1024  /* less is more hash than content */
 #define LIMIT_PIECE_BYTES (64 * 1024 * 1024) /* what a bad byte costs to fetch again, and what no checkpoint covers yet */
-#define LIMIT_ENCRYPTION_BUFFER_MIN 1024
-#define LIMIT_ENCRYPTION_BUFFER (16 * 1024 * 1024) /* bytes; two of them in memory */
+#define LIMIT_ENCRYPTION_BUFFER_MIN 1024 /* bytes; less is more tag than content */
+#define LIMIT_ENCRYPTION_BUFFER (16 * 1024 * 1024) /* bytes; two of them are in memory while a file is decrypted */
 #define LIMIT_NOTIFY_PARAMETERS 4000 /* code points; BITS: SetNotifyCmdLine. The program's path has LIMIT_PATH */
 #define LIMIT_NOTIFY_COMMANDS 4     /* that run at once; BITS: notifications at once for one user */
 #define LIMIT_NOTIFY_TRIES 50       /* of one command for one event; 6 to 8 hours, then only a callback is told */

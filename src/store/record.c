@@ -199,7 +199,8 @@ int record_file_check(const struct job_file *record) {
 
         if (r < 0)
                 return r;
-        if (!temp_name_makes_sense(record->temp_name) || !ranges_make_sense(record) || !durable_makes_sense(record))
+        if (!temp_name_makes_sense(record->temp_name) || !temp_name_makes_sense(record->spare_name) ||
+            !ranges_make_sense(record) || !durable_makes_sense(record))
                 return error_trace(-EINVAL);
         return 0;
 }

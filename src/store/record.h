@@ -135,6 +135,7 @@ extern const struct field_table history_fields;
         X(validation, U32, validation, FILE_VALIDATION_BAD)                      \
         X(notify_due, BOOL, notify_due, 1)                                       \
         X(temp_name, CHARS, temp_name, TEMP_NAME_MAX)                            \
+        X(spare_name, CHARS, spare_name, TEMP_NAME_MAX)                          \
         X(temp_ino, BITS, temp.ino, 0)                                           \
         X(temp_dev, BITS, temp.dev, 0)                                           \
         X(temp_btime_usec, U64, temp.btime_usec, INT64_MAX)                      \

@@ -108,6 +108,7 @@ const struct schema_version schema_versions[] = {
           "  validation INTEGER NOT NULL,"
           "  notify_due INTEGER NOT NULL,"
           "  temp_name TEXT NOT NULL,"
+          "  spare_name TEXT NOT NULL,"
           "  temp_ino INTEGER NOT NULL,"
           "  temp_dev INTEGER NOT NULL,"
           "  temp_btime_usec INTEGER,"

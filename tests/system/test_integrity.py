@@ -149,15 +149,3 @@ def test_without_a_piece_hash_file_show_says_so(instance, spoiler, served, targe
     assert "NOT checked" in instance.run("show", job_id, check=True).stdout
     instance.run("complete", job_id, check=True)
     assert (target / "f").read_bytes() == spoiler.files["/f"]
-
-
-def test_a_file_with_a_key_is_not_published_as_it_is(instance, spoiler, served, target):
-    job_id = instance.run("create", "secret", check=True).stdout.strip()
-    instance.run("add", job_id, spoiler.url("/f"), "-d", target, check=True)
-    info = '{"KeyData":"AAECAwQFBgcICQoLDA0ODw==","EncryptionBufferSize":65536,"AlgorithmName":"AES","ChainingMode":"ChainingModeGCM"}'
-    instance.run("set", job_id, "file.0.decryption_info@-", stdin=info, check=True)
-    instance.run("resume", job_id, check=True)
-    wait_for_state(instance, job_id, "error")
-    assert instance.jobs()[0]["error"]["name"] == "NotImplemented"
-    assert ("/f", None) not in spoiler.asked
-    assert not (target / "f").exists()
