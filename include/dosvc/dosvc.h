@@ -108,6 +108,16 @@ typedef int (*dosvc_piece_hash_file_fn)(const dosvc_piece_hash_file_info *info, 
  * answers, or a negative HRESULT. */
 int32_t dosvc_make_piece_hash_file(const char *path, uint64_t piece_size, const char *url, dosvc_piece_hash_file_fn fn, void *userdata);
 
+/* ---- encrypted files, for whoever serves files (docs/formats/encrypted-file.md). Local: no service needed. ---- */
+
+#define DOSVC_DECRYPTION_INFO_SIZE 256
+/* A fresh random key of 256 bits, as the JSON text of a DecryptionInfo. @mode: NULL or "gcm", or "cbc". @buffer_size: a multiple of 16 from 1024
+ * to 16777216. The caller wipes @ret. */
+int32_t dosvc_make_decryption_info(const char *mode, uint64_t buffer_size, char ret[DOSVC_DECRYPTION_INFO_SIZE]);
+/* Writes @output whole or not at all; what is there is replaced only if @replace says so. Decrypting is what the service does by itself. */
+int32_t dosvc_encrypt_file(const char *path, const char *output, const char *decryption_info, int replace);
+int32_t dosvc_decrypt_file(const char *path, const char *output, const char *decryption_info, int replace);
+
 /* ---- what may be done to a job; ids may be shortened to a unique prefix of at least 4 digits ---- */
 
 int32_t dosvc_suspend(dosvc *connection, const char *id);

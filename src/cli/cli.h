@@ -50,6 +50,9 @@ enum option_id {
         OPTION_SIZE,
         OPTION_INTEGRITY,
         OPTION_INTEGRITY_OPTIONAL,
+        OPTION_KEY_FILE,
+        OPTION_NEW_KEY,
+        OPTION_MODE,
         OPTION_PIECE_SIZE,
         OPTION_URL,
         OPTION_REPLACE,
@@ -250,10 +253,14 @@ struct inputs {
         struct list_entry *entries; /* what the specs point into */
         size_t n_entries;
         char **paths;
+        char *decryption_info; /* of all of them, or NULL */
 };
 void inputs_done(struct inputs *inputs);
 /* From operands[@first...] and the options -i -o -d --sha256 --size. Reports; an exit code. */
 int inputs_collect(const struct arguments *arguments, int first, struct inputs *ret);
+/* The DecryptionInfo in a file, "-" is stdin. Reports; an exit code. *ret goes with free_secret(). */
+int read_key_file(const char *path, char **ret);
+void free_secret(char *text); /* wiped; NULL is fine */
 
 /* ---- jobs.c ---- */
 
@@ -273,6 +280,8 @@ char *note_of(const dosvc_job_info *job);
 /* ---- the verbs ---- */
 
 int command_hash(const struct arguments *arguments);
+int command_encrypt(const struct arguments *arguments);
+int command_decrypt(const struct arguments *arguments);
 int command_get(const struct arguments *arguments);
 int command_create(const struct arguments *arguments);
 int command_add(const struct arguments *arguments);

@@ -8,7 +8,7 @@
 
 #define BIT(name) OPTION_BIT(OPTION_##name)
 #define OPTIONS_INPUTS (BIT(INPUT) | BIT(OUTPUT) | BIT(DIRECTORY) | BIT(SHA256) | BIT(MIRROR) | BIT(SIZE) | BIT(INTEGRITY) | \
-                        BIT(INTEGRITY_OPTIONAL))
+                        BIT(INTEGRITY_OPTIONAL) | BIT(KEY_FILE))
 
 const struct command commands[] = {
         { "get", "URL...", "fetch files and wait for them",
@@ -42,6 +42,12 @@ const struct command commands[] = {
         { "hash", "FILE...", "make piece hash files, for whoever serves the files",
           "FILE.pieces.json gets the hashes; what is printed goes to \"get --integrity\".\n",
           BIT(OUTPUT) | BIT(PIECE_SIZE) | BIT(URL) | BIT(REPLACE), 1, -1, command_hash },
+        { "encrypt", "FILE...", "encrypt files, for whoever serves them",
+          "FILE.enc gets the encrypted file, for \"get --key-file\". One key will do for many files.\n",
+          BIT(OUTPUT) | BIT(KEY_FILE) | BIT(NEW_KEY) | BIT(MODE) | BIT(REPLACE), 1, -1, command_encrypt },
+        { "decrypt", "FILE...", "decrypt files that were fetched as they are",
+          "FILE.enc becomes FILE. What the service fetches with a key it decrypts by itself.\n", BIT(OUTPUT) | BIT(KEY_FILE) | BIT(REPLACE), 1, -1,
+          command_decrypt },
         { "config", "", "show the configuration of the service and where it comes from", NULL, 0, 0, 0, command_config },
         { "service", "", "show what the service says about itself", NULL, 0, 0, 0, command_service },
         { "completion", "[SHELL]", "print the completion script for bash (default) or zsh", NULL, 0, 0, 1, command_completion },

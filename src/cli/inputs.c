@@ -5,12 +5,14 @@
 #include <string.h>
 
 #define INTEGRITY_INFO_MAX 16384 /* bytes; as the service takes it */
+#define DECRYPTION_INFO_MAX 4096 /* likewise */
 
 void inputs_done(struct inputs *inputs) {
         for (size_t i = 0; i < inputs->n_entries; i++)
                 list_entry_done(&inputs->entries[i]);
         for (size_t i = 0; inputs->paths && i < inputs->n_specs; i++)
                 free(inputs->paths[i]);
+        free_secret(inputs->decryption_info);
         free(inputs->entries);
         free(inputs->paths);
         free(inputs->specs);
@@ -72,6 +74,38 @@ static char *read_integrity(const char *given) {
         }
         (void) fclose(f);
         return TAKE_PTR(text);
+}
+
+void free_secret(char *text) {
+        if (text)
+                explicit_bzero(text, strlen(text));
+        free(text);
+}
+
+int read_key_file(const char *path, char **ret) {
+        FILE *f = strcmp(path, "-") == 0 ? stdin : fopen(path, "re");
+        char text[DECRYPTION_INFO_MAX + 1];
+        int code = EXIT_LOCAL_FILE;
+        size_t size;
+
+        if (!f) {
+                report("cannot read --key-file %s: %m", path);
+                return code;
+        }
+        (void) setvbuf(f, NULL, _IONBF, 0); /* no copy of it in a buffer that nobody wipes */
+        size = fread(text, 1, sizeof(text), f);
+        if (ferror(f))
+                report("cannot read --key-file %s: %m", path);
+        else if (size == 0 || size == sizeof(text) || memchr(text, 0, size))
+                report("--key-file %s is no DecryptionInfo: it is no text of 1 to %d bytes", path, DECRYPTION_INFO_MAX);
+        else {
+                *ret = must_printf("%.*s", (int) size, text);
+                code = EXIT_DONE;
+        }
+        explicit_bzero(text, sizeof(text));
+        if (f != stdin)
+                (void) fclose(f);
+        return code;
 }
 
 static int apply_single_options(const struct arguments *arguments, struct inputs *inputs) {
@@ -157,6 +191,8 @@ int inputs_collect(const struct arguments *arguments, int first, struct inputs *
         code = collect_entries(arguments, first, ret);
         if (code == EXIT_DONE)
                 code = apply_single_options(arguments, ret);
+        if (code == EXIT_DONE && option_given(arguments, OPTION_KEY_FILE))
+                code = read_key_file(arguments->values[OPTION_KEY_FILE], &ret->decryption_info);
         if (code)
                 return code;
         ret->n_specs = ret->n_entries;
@@ -175,6 +211,7 @@ int inputs_collect(const struct arguments *arguments, int first, struct inputs *
                                                     .stated_size = size,
                                                     .mirrors = entry->mirrors,
                                                     .integrity_info = entry->integrity_info,
+                                                    .decryption_info = ret->decryption_info,
                                                     .integrity_mandatory = entry->integrity_info &&
                                                                            !option_given(arguments, OPTION_INTEGRITY_OPTIONAL) };
         }
