@@ -127,7 +127,7 @@ EXTERN_C DOSVC_API const GUID IID_AsyncIBackgroundCopyCallback;
 #define BG_COPY_FILE_ALL 15
 
 /* IBackgroundCopyJobHttpOptions::SetSecurityFlags; 0 unless set */
-#define BG_SSL_ENABLE_CRL_CHECK 0x0001
+#define BG_SSL_ENABLE_CRL_CHECK 0x0001 /* against the lists of CRLFile */
 #define BG_SSL_IGNORE_CERT_CN_INVALID 0x0002
 #define BG_SSL_IGNORE_CERT_DATE_INVALID 0x0004
 #define BG_SSL_IGNORE_UNKNOWN_CA 0x0008

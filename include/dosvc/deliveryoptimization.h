@@ -100,7 +100,8 @@ typedef enum DODownloadProperty {
         DODownloadProperty_IntegrityCheckMandatory = 20, /* VT_BOOL */
         DODownloadProperty_TotalSizeBytes = 21, /* VT_UI8 */
         DODownloadProperty_DisallowOnCellular = 22, /* VT_BOOL; whatever CostPolicy says */
-        DODownloadProperty_HttpCustomAuthHeaders = 23, /* VT_BSTR; sent only when challenged */
+        /* VT_BSTR, write-only; sent only when challenged */
+        DODownloadProperty_HttpCustomAuthHeaders = 23,
         DODownloadProperty_HttpAllowSecureToNonSecureRedirect = 24, /* VT_BOOL; FALSE unless set */
         DODownloadProperty_NonVolatile = 25, /* VT_BOOL; FALSE: lives as long as its client */
         DODownloadProperty_HttpRedirectionTarget = 26, /* VT_BSTR, RO */
@@ -130,7 +131,7 @@ typedef enum DOFilePropertyId {
         DOFilePropertyId_DecryptionInfo = 0, /* VT_BSTR, JSON, WO */
         DOFilePropertyId_IntegrityCheckInfo = 1, /* VT_BSTR, JSON, WO */
         DOFilePropertyId_IntegrityCheckMandatory = 2, /* VT_BOOL */
-        DOFilePropertyId_DownloadSinkInterface = 3, /* VT_UNKNOWN */
+        DOFilePropertyId_DownloadSinkInterface = 3, /* VT_UNKNOWN, IStream; instead of a path */
         DOFilePropertyId_DownloadSinkFilePath = 4, /* VT_BSTR */
         DOFilePropertyId_DownloadSinkMemoryStream = 5, /* deprecated */
         DOFilePropertyId_TotalSizeBytes = 6 /* VT_UI8 */
@@ -198,10 +199,10 @@ EXTERN_C DOSVC_API const IID IID_IDODownload;
 
 struct IDODownload : public IUnknown {
         /*
-         * Starts or goes on; NULL means the whole file. DO_E_DOWNLOAD_NO_URI,
-         * DO_E_LOCALPATH_NOT_SET, DO_E_DOWNLOAD_RANGES_EXPECTED,
-         * DO_E_DOWNLOAD_RANGES_UNEXPECTED. May be called again in Transferred with other
-         * ranges.
+         * Starts or goes on; NULL means the whole file. A stream's first Start needs ranges: 0
+         * to DO_LENGTH_TO_EOF is the whole file. DO_E_DOWNLOAD_NO_URI, DO_E_LOCALPATH_NOT_SET,
+         * DO_E_DOWNLOAD_RANGES_EXPECTED, DO_E_DOWNLOAD_RANGES_UNEXPECTED. May be called again
+         * in Transferred with other ranges.
          */
         virtual HRESULT STDMETHODCALLTYPE Start(const DO_DOWNLOAD_RANGES_INFO *ranges) = 0;
 
@@ -425,7 +426,8 @@ EXTERN_C DOSVC_API const IID IID_IDeliveryOptimizationJob2;
 struct IDeliveryOptimizationJob2 : public IUnknown {
         /*
          * A file whose destination comes later, by IDeliveryOptimizationFile2::SetProperty
-         * (DownloadSinkFilePath). riid is IID_IDeliveryOptimizationFile.
+         * (DownloadSinkFilePath or DownloadSinkInterface). riid is
+         * IID_IDeliveryOptimizationFile.
          */
         virtual HRESULT STDMETHODCALLTYPE AddFile(LPCWSTR fileId, LPCWSTR remoteUrl,
                                                   DWORD rangeCount, BG_FILE_RANGE ranges[],

@@ -1,6 +1,8 @@
 /*
  * dosvc-stream.h: byte streams. A program implements IStream to receive a download without a
- * file (DODownloadProperty_StreamInterface).
+ * file (DODownloadProperty_StreamInterface). Of it only Write is called, on one thread of the
+ * library's for each file; it may block, which stops the transfer after a while, and fail,
+ * which stops the download with its code.
  *
  * Made by tools/generate_headers.py from idl/stream.idl: change it there.
  */
@@ -66,7 +68,7 @@ EXTERN_C DOSVC_API const IID IID_ISequentialStream;
 #if defined(__cplusplus) && !defined(CINTERFACE)
 
 struct ISequentialStream : public IUnknown {
-        /* Up to cb bytes; S_FALSE or a smaller count at the end. */
+        /* Up to cb bytes; S_FALSE or a smaller count at the end. libdosvc never calls it. */
         virtual HRESULT STDMETHODCALLTYPE Read(void *pv, ULONG cb, ULONG *pcbRead) = 0;
 
         /* Takes cb bytes; a smaller count is an error of the stream. */
@@ -110,7 +112,7 @@ EXTERN_C DOSVC_API const IID IID_IStream;
 #if defined(__cplusplus) && !defined(CINTERFACE)
 
 struct IStream : public ISequentialStream {
-        /* Moves the position. dwOrigin is a STREAM_SEEK. */
+        /* Moves the position. dwOrigin is a STREAM_SEEK. libdosvc never calls it. */
         virtual HRESULT STDMETHODCALLTYPE Seek(LARGE_INTEGER dlibMove, DWORD dwOrigin,
                                                ULARGE_INTEGER *plibNewPosition) = 0;
 
@@ -122,7 +124,7 @@ struct IStream : public ISequentialStream {
                                                  ULARGE_INTEGER *pcbRead,
                                                  ULARGE_INTEGER *pcbWritten) = 0;
 
-        /* Makes what was written permanent. Flags are STGC. */
+        /* Makes what was written permanent. Flags are STGC. libdosvc never calls it. */
         virtual HRESULT STDMETHODCALLTYPE Commit(DWORD grfCommitFlags) = 0;
 
         /* Drops what was written since the last Commit. libdosvc never calls it. */
@@ -136,10 +138,10 @@ struct IStream : public ISequentialStream {
         virtual HRESULT STDMETHODCALLTYPE UnlockRegion(ULARGE_INTEGER libOffset, ULARGE_INTEGER cb,
                                                        DWORD dwLockType) = 0;
 
-        /* grfStatFlag is a STATFLAG. */
+        /* grfStatFlag is a STATFLAG. libdosvc never calls it. */
         virtual HRESULT STDMETHODCALLTYPE Stat(STATSTG *pstatstg, DWORD grfStatFlag) = 0;
 
-        /* A second stream over the same bytes with its own position. */
+        /* A second stream over the same bytes with its own position. libdosvc never calls it. */
         virtual HRESULT STDMETHODCALLTYPE Clone(IStream **ppstm) = 0;
 };
 

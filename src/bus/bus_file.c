@@ -1,4 +1,5 @@
 /* org.dosvc.File1 at /org/dosvc/job/<id>/file/<n>. */
+#include "base/fds.h"
 #include "bus/options.h"
 #include "bus/private.h"
 
@@ -119,6 +120,85 @@ static int method_set_position(sd_bus_message *m, void *userdata, sd_bus_error *
         return 1;
 }
 
+/* ---- the bytes of a file, to a program that takes them as they come ---- */
+
+static int method_set_stream(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        struct peer *peer = ASSERT_PTR(userdata);
+        struct bus_call *call;
+        struct job_file *file;
+        int r;
+
+        if (!bus_find_job(peer, sd_bus_message_get_path(m), &file) || !file)
+                return bus_set_error(error, ERROR_NOT_FOUND, "");
+        r = bus_call_new(peer, m, NULL, error, &call);
+        if (r < 0)
+                return r;
+        manager_set_file_stream(peer->server->manager, file, peer, bus_call_answer, call);
+        return 1;
+}
+
+static int method_open_stream(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        struct peer *peer = ASSERT_PTR(userdata);
+        _cleanup_close_ int fd = -EBADF;
+        struct job_file *file;
+        int r;
+
+        if (!bus_find_job(peer, sd_bus_message_get_path(m), &file) || !file)
+                return bus_set_error(error, ERROR_NOT_FOUND, "");
+        fd = manager_open_stream(peer->server->manager, file, peer);
+        if (fd < 0)
+                return bus_set_error(error, fd == -EBADF ? (int) ERROR_INVALID_STATE : fd, "");
+        r = sd_bus_message_new_method_return(m, &reply);
+        if (r >= 0)
+                r = sd_bus_message_append(reply, "h", fd);
+        return r < 0 ? r : bus_reply(peer, m, TAKE_PTR(reply), false, error);
+}
+
+static int append_available(sd_bus_message *reply, const struct manager_reply *answer) {
+        return sd_bus_message_append(reply, "t", answer->available);
+}
+
+static int method_take_stream(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        struct peer *peer = ASSERT_PTR(userdata);
+        struct bus_call *call;
+        struct job_file *file;
+        uint64_t taken;
+        int wait, r;
+
+        if (!bus_find_job(peer, sd_bus_message_get_path(m), &file) || !file)
+                return bus_set_error(error, ERROR_NOT_FOUND, "");
+        r = sd_bus_message_read(m, "tb", &taken, &wait);
+        if (r < 0)
+                return r;
+        if (taken == UINT64_MAX)
+                taken = MANAGER_SIZE_UNCHANGED;
+        r = bus_call_new(peer, m, append_available, error, &call);
+        if (r < 0)
+                return r;
+        manager_take_stream(peer->server->manager, file, peer, taken, wait != 0, bus_call_answer, call);
+        return 1;
+}
+
+static int method_fail_stream(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        struct peer *peer = ASSERT_PTR(userdata);
+        struct bus_call *call;
+        struct job_file *file;
+        uint32_t hresult;
+        int r;
+
+        if (!bus_find_job(peer, sd_bus_message_get_path(m), &file) || !file)
+                return bus_set_error(error, ERROR_NOT_FOUND, "");
+        r = sd_bus_message_read_basic(m, 'u', &hresult);
+        if (r < 0)
+                return r;
+        r = bus_call_new(peer, m, NULL, error, &call);
+        if (r < 0)
+                return r;
+        manager_fail_stream(peer->server->manager, file, peer, hresult, bus_call_answer, call);
+        return 1;
+}
+
 static int get_property(sd_bus *bus _unused_, const char *path, const char *interface _unused_, const char *property,
                         sd_bus_message *reply, void *userdata, sd_bus_error *error) {
         struct job_file *file;
@@ -142,6 +222,13 @@ static const sd_bus_vtable file_vtable[] = {
         SD_BUS_METHOD_WITH_ARGS("RequestRanges", SD_BUS_ARGS("a(tt)", ranges), SD_BUS_NO_RESULT, method_request_ranges,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("SetPosition", SD_BUS_ARGS("t", offset), SD_BUS_NO_RESULT, method_set_position,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("SetStream", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, method_set_stream, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("OpenStream", SD_BUS_NO_ARGS, SD_BUS_RESULT("h", reader), method_open_stream,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("TakeStream", SD_BUS_ARGS("t", taken, "b", wait), SD_BUS_RESULT("t", available),
+                                method_take_stream, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("FailStream", SD_BUS_ARGS("u", hresult), SD_BUS_NO_RESULT, method_fail_stream,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
 #define FILE_PROPERTY(name, signature, expression) SD_BUS_PROPERTY(#name, signature, get_property, 0, 0),
 #define FILE_PROPERTY_LARGE FILE_PROPERTY

@@ -114,6 +114,17 @@ void com_download_stop(void);
 void com_download_before_fork(void);
 void com_download_after_fork(bool child);
 
+/* ---- com_stream.c: programs that take a file's bytes ---- */
+
+/* @unknown, an IStream, gets them from now on. */
+HRESULT com_stream_set(struct dosvc *c, enum job_family family, const char *hex, uint32_t index, IUnknown *unknown);
+/* A new reference, or NULL. */
+IUnknown *com_stream_get(const char *hex, uint32_t index);
+/* After the return nothing is written any more, unless the caller is. */
+void com_stream_stop(void);
+void com_stream_before_fork(void);
+void com_stream_after_fork(bool child);
+
 /* fork(2) with other threads about. */
 void com_callback_before_fork(void);
 void com_callback_after_fork(bool child);

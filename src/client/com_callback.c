@@ -600,6 +600,7 @@ void com_callback_forget(const char *hex) {
 /* ---- fork ---- */
 
 void com_callback_before_fork(void) {
+        com_stream_before_fork();
         com_download_before_fork();
         pthread_mutex_lock(&lock);
 }
@@ -610,9 +611,11 @@ void com_callback_after_fork(bool child) {
         if (!child) {
                 pthread_mutex_unlock(&lock);
                 com_download_after_fork(false);
+                com_stream_after_fork(false);
                 return;
         }
         com_download_after_fork(true);
+        com_stream_after_fork(true);
         (void) pthread_mutex_init(&lock, NULL);
         (void) pthread_cond_init(&ended, NULL);
         parents_registrations = TAKE_PTR(registrations);

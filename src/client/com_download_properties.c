@@ -346,15 +346,19 @@ static HRESULT set_vector(struct com_download *self, const VARIANT *value) {
 }
 
 static HRESULT get_callback(const struct view *view, VARIANT *ret) {
-        V_UNKNOWN(ret) = com_download_get_callback(view->self->hex);
-        if (!V_UNKNOWN(ret))
-                return E_NOT_SET;
-        V_VT(ret) = VT_UNKNOWN;
-        return S_OK;
+        return com_variant_put_unknown(com_download_get_callback(view->self->hex), ret);
 }
 
 static HRESULT set_callback(struct com_download *self, const VARIANT *value) {
         return com_download_set_callback(self->c, self->hex, V_UNKNOWN(value));
+}
+
+static HRESULT get_stream(const struct view *view, VARIANT *ret) {
+        return com_variant_put_unknown(com_stream_get(view->self->hex, 0), ret);
+}
+
+static HRESULT set_stream(struct com_download *self, const VARIANT *value) {
+        return com_stream_set(self->c, JOB_FAMILY_DO, self->hex, 0, V_UNKNOWN(value));
 }
 
 /* ---- what the server answered last ---- */
@@ -381,10 +385,6 @@ static HRESULT get_nothing(const struct view *view, VARIANT *ret) {
         return E_NOT_SET;
 }
 
-static HRESULT set_nothing(struct com_download *self, const VARIANT *value) {
-        return E_NOTIMPL;
-}
-
 static HRESULT set_token(struct com_download *self, const VARIANT *value) {
         return com_variant_take_bool(value) ? E_NOTIMPL : S_OK; /* there is none to clear */
 }
@@ -407,7 +407,7 @@ static const struct property properties[] = {
         P(ForegroundPriority) = { VT_BOOL, .get = get_foreground, .set = set_foreground },
         P(BlockingMode) = { VT_BOOL, .get = get_blocking, .set = set_blocking },
         P(CallbackInterface) = { VT_UNKNOWN, .get = get_callback, .set = set_callback },
-        P(StreamInterface) = { VT_UNKNOWN, .get = get_nothing, .set = set_nothing },
+        P(StreamInterface) = { VT_UNKNOWN, .get = get_stream, .set = set_stream },
         P(SecurityContext) = { VT_ARRAY | VT_UI1, .write_only = true, .set = set_security_context },
         P(NetworkToken) = { VT_BOOL, .get = get_nothing, .set = set_token },
         P(CorrelationVector) = { VT_BSTR, .get = get_vector, .set = set_vector },

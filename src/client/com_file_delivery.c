@@ -87,7 +87,7 @@ const IDeliveryOptimizationFileVtbl com_file_delivery_vtbl = {
 
 struct property {
         VARTYPE type;
-        HRESULT (*get)(const struct file_record *file, VARIANT *ret); /* NULL: write-only */
+        HRESULT (*get)(const struct com_file *self, const struct file_record *file, VARIANT *ret); /* NULL: write-only */
         HRESULT (*set)(struct com_file *self, const VARIANT *value);
 };
 
@@ -121,7 +121,7 @@ static HRESULT set_integrity(struct com_file *self, const VARIANT *value) {
         return set_text(self, value, LIMIT_INTEGRITY_INFO, "IntegrityCheckInfo");
 }
 
-static HRESULT get_mandatory(const struct file_record *file, VARIANT *ret) {
+static HRESULT get_mandatory(const struct com_file *self, const struct file_record *file, VARIANT *ret) {
         return com_variant_put_bool(file->info.integrity_mandatory, ret);
 }
 
@@ -131,7 +131,7 @@ static HRESULT set_mandatory(struct com_file *self, const VARIANT *value) {
                                                           .b = com_variant_take_bool(value) });
 }
 
-static HRESULT get_path(const struct file_record *file, VARIANT *ret) {
+static HRESULT get_path(const struct com_file *self, const struct file_record *file, VARIANT *ret) {
         return com_variant_put_string(file->info.path, ret);
 }
 
@@ -142,7 +142,7 @@ static HRESULT set_path(struct com_file *self, const VARIANT *value) {
         return FAILED(hr) ? hr : file_result(self, wire_set_path(self->c, self->hex, self->record.info.index, s));
 }
 
-static HRESULT get_size(const struct file_record *file, VARIANT *ret) {
+static HRESULT get_size(const struct com_file *self, const struct file_record *file, VARIANT *ret) {
         uint64_t size = file->info.stated_size != DOSVC_UNKNOWN ? file->info.stated_size : file->info.bytes_total;
 
         return size == DOSVC_UNKNOWN ? E_NOT_SET : com_variant_put_u64(size, ret);
@@ -152,14 +152,18 @@ static HRESULT set_size(struct com_file *self, const VARIANT *value) {
         return set_property(self, (struct wire_property){ .name = "StatedSize", .type = 't', .t = V_UI8(value) });
 }
 
-/* ---- what has nothing behind it: docs/not-implemented.md ---- */
-
-static HRESULT get_nothing(const struct file_record *file, VARIANT *ret) {
-        return E_NOT_SET;
+static HRESULT get_stream(const struct com_file *self, const struct file_record *file, VARIANT *ret) {
+        return com_variant_put_unknown(com_stream_get(self->hex, self->record.info.index), ret);
 }
 
 static HRESULT set_stream(struct com_file *self, const VARIANT *value) {
-        return E_NOTIMPL;
+        return com_stream_set(self->c, self->family, self->hex, self->record.info.index, V_UNKNOWN(value));
+}
+
+/* ---- what has nothing behind it: docs/not-implemented.md ---- */
+
+static HRESULT get_nothing(const struct com_file *self, const struct file_record *file, VARIANT *ret) {
+        return E_NOT_SET;
 }
 
 static HRESULT set_memory_stream(struct com_file *self, const VARIANT *value) {
@@ -171,7 +175,7 @@ static const struct property properties[] = {
         P(DecryptionInfo) = { VT_BSTR, .set = set_decryption },
         P(IntegrityCheckInfo) = { VT_BSTR, .set = set_integrity },
         P(IntegrityCheckMandatory) = { VT_BOOL, get_mandatory, set_mandatory },
-        P(DownloadSinkInterface) = { VT_UNKNOWN, get_nothing, set_stream },
+        P(DownloadSinkInterface) = { VT_UNKNOWN, get_stream, set_stream },
         P(DownloadSinkFilePath) = { VT_BSTR, get_path, set_path },
         P(DownloadSinkMemoryStream) = { VT_UNKNOWN, get_nothing, set_memory_stream },
         P(TotalSizeBytes) = { VT_UI8, get_size, set_size },
@@ -213,7 +217,7 @@ static HRESULT delivery2_com_GetProperty(IDeliveryOptimizationFile2 *This, DOFil
         hr = com_file_read(delivery2_of(This), &record);
         if (FAILED(hr))
                 return hr;
-        hr = property->get(&record, propVal);
+        hr = property->get(delivery2_of(This), &record, propVal);
         file_record_done(&record);
         return hr;
 }

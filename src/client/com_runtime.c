@@ -71,9 +71,11 @@ void CoUninitialize(void) {
         if (last)
                 security_is_set = false;
         pthread_mutex_unlock(&lock);
-        /* Objects go on to work as long as somebody holds them; only callbacks end. */
-        if (last)
+        /* Objects go on to work as long as somebody holds them; only callbacks and streams end. */
+        if (last) {
+                com_stream_stop();
                 com_callback_stop();
+        }
 }
 
 /* As published, one initialised thread is enough: the others are in its apartment. */

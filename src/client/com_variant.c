@@ -37,6 +37,14 @@ HRESULT com_variant_put_bool(bool value, VARIANT *ret) {
         return S_OK;
 }
 
+HRESULT com_variant_put_unknown(IUnknown *value, VARIANT *ret) {
+        if (!value)
+                return E_NOT_SET;
+        V_VT(ret) = VT_UNKNOWN;
+        V_UNKNOWN(ret) = value;
+        return S_OK;
+}
+
 static bool has_nul(BSTR s) {
         return s && wcslen(s) != SysStringLen(s);
 }

@@ -103,6 +103,11 @@ struct wire_job {
 /* Jobs that do not fit into one message are filled in steps; see <dosvc.h>. ret_attached may be NULL. */
 int wire_create_job(struct dosvc *c, const struct wire_job *job, const struct wire_file *files, size_t n_files,
                     char ret_hex[static WIRE_ID_HEX + 1], bool *ret_attached);
+/* Files whose bytes this connection takes as they come; see idl/org.dosvc.xml. None of these starts a service. */
+int wire_set_stream(struct dosvc *c, const char *hex, uint32_t index);
+int wire_open_stream(struct dosvc *c, const char *hex, uint32_t index, int *ret_fd);
+int wire_take_stream(struct dosvc *c, const char *hex, uint32_t index, uint64_t taken, bool wait, uint64_t *ret_available);
+int wire_fail_stream(struct dosvc *c, const char *hex, uint32_t index, uint32_t hresult);
 /* The destination of a file that has none yet. */
 int wire_set_path(struct dosvc *c, const char *hex, uint32_t index, const char *to);
 /* ret_first: the index of the first new one; may be NULL. */

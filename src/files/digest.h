@@ -11,3 +11,10 @@
  * NULL). */
 int digest_descriptor(int fd, uint64_t offset, uint64_t size, const atomic_bool *stop, const atomic_bool *closed,
                       uint8_t ret[static DIGEST_SIZE]);
+
+/* The same in parts: what was given so far. */
+struct digest;
+int digest_new(struct digest **ret);
+struct digest *digest_free(struct digest *digest);
+int digest_add_descriptor(struct digest *digest, int fd, uint64_t offset, uint64_t size, const atomic_bool *stop, const atomic_bool *closed);
+int digest_get(const struct digest *digest, uint8_t ret[static DIGEST_SIZE]);

@@ -1,5 +1,6 @@
 #include "files/files.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
@@ -64,6 +65,28 @@ int files_read_hashes(struct files *files, struct files_handle *handle, int fd, 
 int files_verify(struct files *files, struct files_handle *handle, const struct files_piece *pieces, size_t n, files_verify_fn done,
                  void *userdata) {
         return files->ops->verify(files, handle, pieces, n, done, userdata);
+}
+
+int files_open_window(struct files *files, bool digest, struct files_handle **ret, int *ret_fd) {
+        return files->ops->open_window ? files->ops->open_window(files, digest, ret, ret_fd) : -EOPNOTSUPP;
+}
+
+/* Opened anew: a copy of the descriptor would share its right to write. */
+int files_window_reader(const struct files_handle *handle) {
+        char path[sizeof("/proc/self/fd/") + 10];
+        int fd;
+
+        (void) snprintf(path, sizeof(path), "/proc/self/fd/%d", handle->window_fd);
+        fd = open(path, O_RDONLY | O_CLOEXEC);
+        return fd < 0 ? -errno : fd;
+}
+
+int files_window_drop(struct files *files, struct files_handle *handle, uint64_t start, uint64_t end, files_done_fn done, void *userdata) {
+        return files->ops->window_drop(files, handle, start, end, done, userdata);
+}
+
+int files_window_check(struct files *files, struct files_handle *handle, const uint8_t sha256[static 32]) {
+        return files->ops->window_check(files, handle, sha256);
 }
 
 int files_finish(struct files *files, struct files_handle *handle, const struct files_finish_request *request,

@@ -156,6 +156,17 @@ int files_verify(struct files *files, struct files_handle *handle, const struct 
 /* Bytes [start, end) turned out wrong: the ledger forgets them. */
 void files_note_lost(struct files_handle *handle, uint64_t start, uint64_t end);
 
+/* ---- windows: content that is handed on as it comes, and kept nowhere ---- */
+/* In memory, with the positions of the whole file; nobody else can open it. Its handle is for files_scratch(), files_verify() and these.
+ * -EOPNOTSUPP: not where the owner role is another process. */
+int files_open_window(struct files *files, bool digest, struct files_handle **ret, int *ret_fd);
+/* For reading only, whoever gets it. -errno. */
+int files_window_reader(const struct files_handle *handle);
+/* The next bytes, [start, end), were taken: they go into the digest, if there is one, and their memory is given back. One at a time. */
+int files_window_drop(struct files *files, struct files_handle *handle, uint64_t start, uint64_t end, files_done_fn done, void *userdata);
+/* Is that the digest of all that was dropped? 0, -EBADMSG. */
+int files_window_check(struct files *files, struct files_handle *handle, const uint8_t sha256[static 32]);
+
 /* ---- finish ---- */
 struct files_finish_request {
         uint64_t size;         /* the file must have exactly this; space behind it is given back */

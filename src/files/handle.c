@@ -21,19 +21,20 @@ struct local_handle *handle_destroy(struct local_handle *handle) {
                 return NULL;
         fd_close(handle->fd);
         directory_unref(handle->directory);
+        digest_free(handle->digest);
         ledger_done(&handle->base.ledger);
         pthread_mutex_destroy(&handle->sync_lock);
         free(handle);
         return NULL;
 }
 
-static struct local_handle *handle_new(void) {
+struct local_handle *handle_new(void) {
         struct local_handle *handle = calloc(1, sizeof(*handle));
 
         if (!handle)
                 return NULL;
         handle->n_refs = 1;
-        handle->fd = -EBADF;
+        handle->fd = handle->base.window_fd = -EBADF;
         atomic_init(&handle->reserved, false);
         atomic_init(&handle->closed, false);
         pthread_mutex_init(&handle->sync_lock, NULL);

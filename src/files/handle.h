@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "files/digest.h"
 #include "files/request.h"
 
 struct local_handle {
@@ -12,8 +13,9 @@ struct local_handle {
         unsigned n_refs; /* the receiver's, and one per request under way */
         struct mount *mount;
         bool is_counted; /* in mount->n_open */
-        struct directory *directory;
+        struct directory *directory; /* NULL: a window */
         int fd;
+        struct digest *digest;       /* of a window: what was dropped so far, or NULL */
         char temp_name[FILES_TEMP_NAME_MAX];
         struct file_facts facts;  /* when it was opened */
         uint64_t name_number;     /* directory_name_made() */
@@ -24,6 +26,7 @@ struct local_handle {
         int sync_error;            /* guarded by it; the first failure, for ever */
 };
 
+struct local_handle *handle_new(void);
 struct local_handle *handle_ref(struct local_handle *handle);
 struct local_handle *handle_unref(struct local_files *files, struct local_handle *handle);
 /* Closes and frees at once. Threads and local_free() only. */

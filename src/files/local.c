@@ -118,6 +118,26 @@ static int ops_verify(struct files *files, struct files_handle *handle, const st
         return local_verify(to_local(files), to_handle(handle), pieces, n, done, userdata);
 }
 
+static int ops_open_window(struct files *files, bool digest, struct files_handle **ret, int *ret_fd) {
+        struct local_handle *handle;
+        int r = local_open_window(to_local(files), digest, &handle);
+
+        if (r < 0)
+                return r;
+        *ret = &handle->base;
+        *ret_fd = handle->fd;
+        return 0;
+}
+
+static int ops_window_drop(struct files *files, struct files_handle *handle, uint64_t start, uint64_t end, files_done_fn done,
+                           void *userdata) {
+        return local_window_drop(to_local(files), to_handle(handle), start, end, done, userdata);
+}
+
+static int ops_window_check(struct files *files _unused_, struct files_handle *handle, const uint8_t *sha256) {
+        return local_window_check(to_handle(handle), sha256);
+}
+
 static int ops_finish(struct files *files, struct files_handle *handle, const struct files_finish_request *request,
                       files_finish_fn done, void *userdata) {
         return local_finish(to_local(files), to_handle(handle), request, done, userdata);
@@ -156,6 +176,9 @@ static const struct files_ops local_ops = {
         .scratch = ops_scratch,
         .read_hashes = ops_read_hashes,
         .verify = ops_verify,
+        .open_window = ops_open_window,
+        .window_drop = ops_window_drop,
+        .window_check = ops_window_check,
         .finish = ops_finish,
         .decrypt = ops_decrypt,
         .list = ops_list,

@@ -23,6 +23,7 @@ void ledger_done(struct ledger *ledger);
 struct files_handle {
         struct ledger ledger;
         struct files *files; /* whose it is, where there are several behind one (owners.h) */
+        int window_fd; /* of a window; else -EBADF */
 };
 
 /* As the functions of files.h. */
@@ -44,6 +45,10 @@ struct files_ops {
                            const struct integrity_info *expected, files_hashes_fn done, void *userdata);
         int (*verify)(struct files *files, struct files_handle *handle, const struct files_piece *pieces, size_t n,
                       files_verify_fn done, void *userdata);
+        int (*open_window)(struct files *files, bool digest, struct files_handle **ret, int *ret_fd);
+        int (*window_drop)(struct files *files, struct files_handle *handle, uint64_t start, uint64_t end, files_done_fn done,
+                           void *userdata);
+        int (*window_check)(struct files *files, struct files_handle *handle, const uint8_t *sha256);
         int (*finish)(struct files *files, struct files_handle *handle, const struct files_finish_request *request,
                       files_finish_fn done, void *userdata);
         int (*decrypt)(struct files *files, struct files_handle *source, struct files_handle *target,

@@ -36,20 +36,26 @@ struct scratch_request {
         int fd; /* or -errno */
 };
 
+static int scratch_in_memory(void) {
+        int fd = memfd_create("dosvc", MFD_CLOEXEC);
+
+        return fd < 0 ? -errno : fd;
+}
+
 /* In the temp file's directory, as the transfer process that writes there is the one to write this; in memory where a file system has no
  * nameless files. */
 static int scratch_open(int dirfd) {
         int fd = openat(dirfd, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
 
         if (fd < 0 && (errno == EOPNOTSUPP || errno == EISDIR || errno == EINVAL || errno == ENOENT))
-                fd = memfd_create("dosvc", MFD_CLOEXEC);
+                return scratch_in_memory();
         return fd < 0 ? -errno : fd;
 }
 
 static void scratch_run(struct request *request) {
         struct scratch_request *self = CONTAINER_OF(request, struct scratch_request, request);
 
-        self->fd = scratch_open(directory_fd(self->handle->directory));
+        self->fd = self->handle->directory ? scratch_open(directory_fd(self->handle->directory)) : scratch_in_memory();
 }
 
 static void scratch_complete(struct request *request) {

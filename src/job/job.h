@@ -93,7 +93,7 @@ struct job_file {
 
         /* What the client asked for */
         char *url;     /* "": comes later (downloads only) */
-        char *path;    /* absolute, bytes; "": comes later (DO family only) */
+        char *path;    /* absolute, bytes; "": comes later (DO family only), or there is a stream */
         char *file_id; /* DO content id or NULL */
         uint64_t stated_size;
         char *mirrors; /* other URLs of the same bytes, one a line, the best first; or NULL */
@@ -137,6 +137,7 @@ struct job_file {
         char *source;         /* where a file has several: which is asked, without its query; and why the one before was left */
         char *source_trouble;
         void *attachment;    /* the manager's running state for this file; never stored */
+        void *stream;        /* the same, of a file whose bytes a program takes as they come; its path is "" */
 };
 
 /* What the scheduler remembers of a job; only src/schedule writes it. Stored are retry_delay growth (attempts) and

@@ -19,6 +19,8 @@ int job_file_set_path(struct job_file *file, const char *path, mode_t mode, uint
         char *old = file->path;
         int r;
 
+        if (file->stream)
+                return ERROR_SINK_ALREADY_SET;
         if (file->temp.ino != 0 || file->state != FILE_PENDING)
                 return ERROR_INVALID_STATE; /* its bytes are in the old place's directory */
         r = job_path_check(path);
@@ -158,7 +160,7 @@ int job_is_unready(const struct job *job) {
         for (size_t i = 0; i < job->n_files; i++) {
                 if (!*job->files[i]->url)
                         return ERROR_NO_URI;
-                if (!*job->files[i]->path)
+                if (!*job->files[i]->path && !job->files[i]->stream)
                         return job->kind == JOB_KIND_DOWNLOAD ? ERROR_NO_LOCAL_PATH : ERROR_SINK_UNSPECIFIED;
         }
         return 0;

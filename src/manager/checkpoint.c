@@ -5,7 +5,7 @@
 static uint64_t file_run_checkpoint_due(const struct file_run *run) {
         const struct manager_limits *limits = &run->manager->limits;
 
-        if (run->step != STEP_TRANSFER || run->file->job->high_performance ||
+        if (run->step != STEP_TRANSFER || file_has_stream(run->file) || run->file->job->high_performance ||
             run->file->job->dynamic_content || run->since_checkpoint_bytes == 0 || run->checkpoint_running)
                 return USEC_INFINITY;
         return u64_add_saturated(run->last_checkpoint_monotonic, run->since_checkpoint_bytes >= limits->checkpoint_bytes
@@ -58,6 +58,8 @@ int file_run_checkpoint(struct file_run *run) {
 
         if (run->checkpoint_running)
                 return 1;
+        if (file_has_stream(run->file))
+                return 0;
         r = file_run_countable(run, &run->snapshot);
         if (r == 0 && intervals_equal(&run->snapshot, &run->file->durable)) {
                 run->since_checkpoint_bytes = 0;

@@ -40,6 +40,8 @@ static void resume(struct manager *m, struct job *job, struct reply reply) {
                 manager_job_all_transferred(m, job);
         else
                 (void) manager_transition(m, job, JOB_EVENT_RESUME);
+        for (size_t i = 0; i < job->n_files; i++)
+                file_stream_news(job->files[i]); /* held back while the job stood */
         manager_reply_durably(m, &job->id, reply, &(struct manager_reply) {});
 }
 
@@ -66,6 +68,19 @@ void manager_resume_job(struct manager *m, struct job *job, manager_reply_fn fn,
                 resume(m, job, reply);
 }
 
+/* A stream goes only forward, and its program has to say what it wants. From 0 to the end is the whole file: no server needs ranges
+ * for that. */
+static int judge_stream_ranges(const struct job *job, const struct byte_range *ranges, size_t *n_ranges) {
+        bool again = job->state == JOB_TRANSFERRED;
+
+        if (*n_ranges == 0)
+                return job->resumed && !again ? 0 : ERROR_RANGES_EXPECTED;
+        if (*n_ranges > 1 || ranges[0].offset != 0 || ranges[0].length != TO_EOF)
+                return 0;
+        *n_ranges = 0;
+        return again && job->files[0]->n_ranges > 0 ? ERROR_RANGES_UNEXPECTED : 0;
+}
+
 void manager_start_download(struct manager *m, struct job *job, const struct byte_range *ranges, size_t n_ranges,
                             manager_reply_fn fn, void *userdata) {
         struct reply reply = { fn, userdata };
@@ -74,6 +89,8 @@ void manager_start_download(struct manager *m, struct job *job, const struct byt
         if (!manager_command_allowed(m, job, JOB_COMMAND_START, reply))
                 return;
         r = job_is_unready(job);
+        if (r == 0 && file_has_stream(job->files[0]))
+                r = judge_stream_ranges(job, ranges, &n_ranges);
         if (r == 0)
                 r = job_file_want(job->files[0], ranges, n_ranges, m->limits.max_ranges_per_file);
         if (r != 0) {
@@ -175,6 +192,16 @@ static int apply_properties(struct job *job, const struct manager_properties *p,
 static int judge_files(const struct job *job, const struct manager_properties *p) {
         if (p->high_performance >= 0 && job->n_files > 0)
                 return ERROR_READ_ONLY_AFTER_ADDFILE;
+        for (size_t i = 0; i < job->n_files; i++) {
+                if (!file_has_stream(job->files[i]))
+                        continue;
+                if (p->is_volatile == 0)
+                        return ERROR_INVALID_STATE; /* it goes with the program that takes the bytes */
+                if (p->dynamic_content > 0)
+                        return ERROR_NOT_IMPLEMENTED; /* it begins anew after a break, a stream cannot */
+                if (p->on_demand > 0)
+                        return ERROR_RANDOM_ACCESS_NOT_SUPPORTED;
+        }
         for (size_t i = 0; (p->on_demand > 0 || p->dynamic_content > 0) && !job->resumed && i < job->n_files; i++)
                 if (job->files[i]->n_ranges > 0 && !job->on_demand)
                         return ERROR_RANDOM_ACCESS_NOT_SUPPORTED;
@@ -233,9 +260,11 @@ void manager_set_properties(struct manager *m, struct job *job, const struct man
 void manager_file_changed(struct manager *m, struct job_file *file) {
         struct file_run *run = file->attachment;
 
+        manager_save_file(m, file);
         if (run && run->request_id != 0)
                 engine_stop(m->engine, run->request_id);
-        manager_save_file(m, file);
+        else if (run && run->step == STEP_DRAIN)
+                file_run_stop(run);
 }
 
 void manager_set_file_url(struct manager *m, struct job_file *file, const char *url, manager_reply_fn fn, void *userdata) {

@@ -126,7 +126,7 @@ static void engine_metadata(void *userdata, uint64_t id, const struct engine_met
                 r = job_file_set_remote_size(file, metadata->remote_size);
                 if (r == 0 && job_is_over_its_size(file->job))
                         r = ERROR_TOO_LARGE;
-                if (r == 0 && file->size != SIZE_UNKNOWN && file->size >= RESERVE_FROM_BYTES) {
+                if (r == 0 && !file_has_stream(file) && file->size != SIZE_UNKNOWN && file->size >= RESERVE_FROM_BYTES) {
                         r = files_reserve(m->files, run->handle, file->size,
                                           file->job->priority != JOB_PRIORITY_FOREGROUND, file_run_reserved, run);
                         if (r == 0)
@@ -186,6 +186,7 @@ static void engine_progress(void *userdata, uint64_t id, uint64_t start, uint64_
         else if (file_run_judge(run) < 0)
                 log_debug("cannot judge pieces now"); /* no memory: the next progress tries again */
         file_run_note_unsynced(run);
+        file_stream_news(run->file);
         if (job_run(job)->scheduled)
                 schedule_progressed(m->schedule, job);
         manager_job_changed(m, job, false);
@@ -254,6 +255,8 @@ int file_run_ask(struct file_run *run, struct engine_request *request) {
         request->id = m->next_request++;
         request->owner = job->owner;
         request->pace = manager_first_pace(run->manager, job);
+        request->pace.hold_at = file_run_hold_at(run);
+        run->told_pace = request->pace;
         request->proxy_environment = (const char *const *) proxies;
         request->proxy_credentials = job_credentials_for(job, JOB_AUTH_PROXY, &request->proxy_schemes);
         request->check_revocation = job->security_flags & JOB_SECURITY_CHECK_REVOCATION;
@@ -285,6 +288,15 @@ static void file_run_cannot_continue(struct file_run *run) {
         file_run_end(run);
 }
 
+/* Of pieces in order, those that begin before @hold_at (0: all). */
+static size_t count_before(const struct file_piece *pieces, size_t n, uint64_t hold_at) {
+        size_t count = 0;
+
+        while (count < n && (hold_at == 0 || pieces[count].local_offset < hold_at))
+                count++;
+        return count;
+}
+
 void file_run_transfer(struct file_run *run) {
         struct manager *m = run->manager;
         struct job_file *file = run->file;
@@ -305,6 +317,13 @@ void file_run_transfer(struct file_run *run) {
         }
         if ((file->job->http_method && (begun || run->asked)) || (file->job->dynamic_content && begun))
                 return file_run_cannot_continue(run);
+        run->step = STEP_TRANSFER;
+        file_run_widen_window(run);
+        n = count_before(pieces, n, file_run_hold_at(run));
+        if (n == 0) {
+                file_run_drain(run); /* no room for any of them */
+                return;
+        }
         run->asked = true;
         for (size_t i = 0; i < n; i++)
                 wanted[i] = (struct engine_piece) {
@@ -315,7 +334,6 @@ void file_run_transfer(struct file_run *run) {
         url = file_run_source(run, &own);
         credentials = job_credentials_for(file->job, JOB_AUTH_SERVER, &schemes);
         bound = begun && !(run->sources && file_run_is_guarded(run)); /* validators of one source mean nothing at another: the digest decides */
-        run->step = STEP_TRANSFER;
         run->refetch = run->leave_source = false;
         run->pace = (struct paced) {};
         run->received_at_start = intervals_total(&file->received);

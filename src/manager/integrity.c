@@ -472,6 +472,7 @@ static void file_run_verified(int error, const bool *bad, size_t n, void *userda
                 run->stop = true;
         }
         manager_job_changed(run->manager, run->file->job, false);
+        file_stream_news(run->file);
         if (run->request_id == 0)
                 file_run_wind_down(run); /* the request ended meanwhile */
         else if (run->stop || run->leave_source)

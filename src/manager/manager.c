@@ -91,6 +91,7 @@ static void job_run_free(struct job_run *run) {
                 m->page_hint = NULL;
         HASH_DEL(m->by_id, run);
         job_run_forget_sources(run);
+        job_drop_streams(run->job);
         intervals_done(&run->notify.told);
         job_free(run->job);
         free(run);
@@ -151,6 +152,7 @@ void manager_retire_job(struct manager *m, struct job *job) {
         run->notify.notifier = NULL;
         manager_leave_starved(run);
         manager_bind_job(m, job, NULL);
+        job_drop_streams(job);
         if (m->page_hint == run)
                 m->page_hint = NULL; /* its links lead into another list from now on */
         DL_DELETE(m->jobs, run);

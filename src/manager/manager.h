@@ -120,6 +120,7 @@ struct manager_reply {
         bool partial;         /* complete: something was not complete; cancel: something could not be deleted */
         uint32_t first_index; /* add_files */
         uint32_t n_changed;   /* replace_url_prefix */
+        uint64_t available;   /* take_stream */
 };
 typedef void (*manager_reply_fn)(const struct manager_reply *reply, void *userdata);
 
@@ -247,6 +248,17 @@ void manager_set_file_url(struct manager *manager, struct job_file *file, const 
 /* The destination of a file that came without one, or another one before its first byte. @path "" is an error. */
 void manager_set_file_path(struct manager *manager, struct job_file *file, const char *path, mode_t mode, int directory_fd,
                            manager_reply_fn reply, void *userdata);
+/* Instead of a destination: @client takes the bytes as they come, in order. The job becomes volatile and @client's. */
+void manager_set_file_stream(struct manager *manager, struct job_file *file, const void *client, manager_reply_fn reply, void *userdata);
+/* Reads them, at their positions in the local file. -EBADF: it is not @client's stream; -errno. */
+int manager_open_stream(struct manager *manager, struct job_file *file, const void *client);
+/* @client has no need any more of what is before @taken (MANAGER_SIZE_UNCHANGED: as it was), and wants to know how far it may read: at
+ * once, or (@wait) when that is more than it took. Answers whoever waited before. */
+void manager_take_stream(struct manager *manager, struct job_file *file, const void *client, uint64_t taken, bool wait,
+                         manager_reply_fn reply, void *userdata);
+/* It cannot take them: the job goes to ERROR with the program's own code. */
+void manager_fail_stream(struct manager *manager, struct job_file *file, const void *client, uint32_t hresult, manager_reply_fn reply,
+                         void *userdata);
 /* For all files that are still to be fetched, in one transaction. */
 void manager_replace_url_prefix(struct manager *manager, struct job *job, const char *old_prefix, const char *new_prefix,
                                 manager_reply_fn reply, void *userdata);

@@ -103,9 +103,12 @@ static void divide_job(struct manager *m, struct job_run *job, struct share *sha
         DL_FOREACH(m->file_runs, run)
                 if (run_is_paced(run) && job_run(run->file->job) == job) {
                         run->pace.share = shares[n++];
-                        engine_set_pace(m->engine, run->request_id, &(struct engine_pace) {
-                                .foreground = is_foreground(job->job), .max_rate = run->pace.share.granted_rate,
-                        });
+                        run->told_pace = (struct engine_pace) {
+                                .foreground = is_foreground(job->job),
+                                .max_rate = run->pace.share.granted_rate,
+                                .hold_at = file_run_hold_at(run),
+                        };
+                        engine_set_pace(m->engine, run->request_id, &run->told_pace);
                 }
 }
 

@@ -145,6 +145,7 @@ enum file_step {
         STEP_CERTIFICATE, /* the job's client certificate is being read */
         STEP_HASHES,    /* its piece hash file is being fetched and parsed */
         STEP_TRANSFER,
+        STEP_DRAIN,     /* a stream: the program has not taken enough yet */
         STEP_SYNC,      /* last checkpoint */
         STEP_FINISH,
         STEP_DECRYPT,   /* its content is being made from what was fetched */
@@ -170,6 +171,7 @@ struct file_run {
         UT_hash_handle hh;
         uint64_t fetched;      /* of the running request, already added to the job */
         struct paced pace;
+        struct engine_pace told_pace; /* of the running request */
         uint64_t received_at_start;
 
         bool checkpoint_running;
@@ -322,6 +324,9 @@ int file_run_new(struct manager *m, struct job_file *file, enum file_step step, 
 int file_run_start(struct manager *m, struct job_file *file);
 void file_run_opened_as(struct file_run *run, const struct files_identity *temp, const struct files_identity *directory);
 void file_run_lost(struct file_run *run);                    /* what is under the temp name is not ours: the run ends, the file begins anew */
+/* Every byte is there, judged and safe. 0 or -errno; the run's result is DONE then. */
+int file_run_transferred(struct file_run *run);
+void file_run_stop(struct file_run *run);                    /* @run may be gone afterwards */
 void file_run_finish(struct file_run *run);
 /* What the file is to look like at its final name, and its digest; without a size. */
 struct files_finish_request file_run_finish_request(const struct file_run *run);
@@ -360,6 +365,20 @@ bool file_run_next_source(struct file_run *run);
 /* A digest proved the content wrong. True: sources other than the file's own gave bytes, and will not be asked again. */
 bool file_run_blame_sources(struct file_run *run);
 void job_run_forget_sources(struct job_run *job);
+
+/* stream.c: files whose bytes a program takes as they come; all of these are harmless for others */
+struct file_stream *file_stream_free(struct file_stream *stream);
+bool file_has_stream(const struct job_file *file);
+void file_run_use_window(struct file_run *run);                   /* instead of a temp file */
+void file_run_close(struct file_run *run);                        /* gives its handle back */
+void file_run_widen_window(struct file_run *run);                 /* pieces must fit */
+uint64_t file_run_hold_at(const struct file_run *run);            /* as engine_pace.hold_at */
+bool file_run_keeps_received(struct file_run *run);               /* the run ends: what is there stays, and true */
+bool file_stream_was_read(const struct job_file *file);           /* bytes were shown that cannot be taken back */
+void file_stream_news(struct job_file *file);                     /* there may be more to read, or none is held back any more */
+/* All bytes are there: ends the run when they were taken. */
+void file_run_drain(struct file_run *run);
+void job_drop_streams(struct job *job);
 
 /* checkpoint.c */
 /* 1: one is under way, 0: there is nothing to record, -errno. */

@@ -104,7 +104,7 @@ static struct files_item *op_items(struct job_op *op, bool wanted(const struct j
 }
 
 static bool file_is_ready(const struct job_file *file) {
-        return file->state == FILE_TRANSFERRED;
+        return file->state == FILE_TRANSFERRED && !file_has_stream(file);
 }
 
 static bool file_is_unfinished(const struct job_file *file) {
@@ -256,6 +256,12 @@ static void op_publish(struct job_op *op) {
         int r;
 
         op->phase = OP_PUBLISH;
+        for (size_t i = 0; i < op->job->n_files; i++) {
+                struct job_file *file = op->job->files[i];
+
+                if (file->state == FILE_TRANSFERRED && file_has_stream(file))
+                        job_file_set_state(file, FILE_PUBLISHED); /* who took it has it */
+        }
         if (items && op->n_indices == 0) {
                 op_remove(op);
                 return;

@@ -69,7 +69,7 @@ void manager_pump_job(struct manager *m, struct job *job) {
                 (void) manager_transition(m, job, JOB_EVENT_SUSPEND); /* until more is wanted */
 }
 
-void manager_stop_runs(struct manager *m, struct job *job) {
+void manager_stop_runs(struct manager *m _unused_, struct job *job) {
         if (job_run(job)->n_file_runs == 0)
                 return;
         for (size_t i = 0; i < job->n_files; i++) {
@@ -77,10 +77,7 @@ void manager_stop_runs(struct manager *m, struct job *job) {
 
                 if (!run || run->stop)
                         continue;
-                run->stop = true;
-                if (run->request_id != 0)
-                        engine_stop(m->engine, run->request_id);
-                run->plain = files_close(m->files, run->plain); /* a decryption ends within a buffer */
+                file_run_stop(run);
         }
 }
 

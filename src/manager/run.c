@@ -48,12 +48,12 @@ void manager_orphan_runs(struct manager *m) {
                 DL_DELETE(m->file_runs, run);
                 m->n_file_runs--;
                 job_run(run->file->job)->n_file_runs--;
+                file_run_close(run);
                 run->file->attachment = NULL;
                 run->file = NULL;
                 file_run_forget_request(run);
                 if (request != 0)
                         engine_stop(m->engine, request);
-                run->handle = files_close(m->files, run->handle);
                 run->plain = files_close(m->files, run->plain);
                 if (run->n_pending == 0)
                         file_run_free(run);
@@ -88,6 +88,11 @@ static void file_restart(struct manager *m, struct job_file *file, const struct 
         struct job *job = file->job;
         uint64_t bytes = intervals_total(&file->received);
 
+        if (file_stream_was_read(file)) {
+                manager_fail_job(m, job, result->code ?: ERROR_REMOTE_FILE_CHANGED, result->context ?: ERROR_CONTEXT_REMOTE_FILE,
+                                 result->detail, file->index, false, 0, result->text);
+                return;
+        }
         /* An attempt that got further than any before was no waste. And a server that cannot continue (it has no ranges or no
          * validators) makes every interruption a fresh start: that is how it is, not a fault (design decision 7). */
         if (bytes > file->furthest_bytes) {
@@ -162,7 +167,7 @@ void file_run_end(struct file_run *run) {
         assert(run->request_id == 0);
         memcpy(text, run->result_text, sizeof(text));
         result.text = text;
-        if (file->state == FILE_PENDING)
+        if (file->state == FILE_PENDING && !file_run_keeps_received(run))
                 (void) job_file_forget_received(file); /* what no checkpoint covered will be fetched again */
         /* The next answer is another content: nothing of this one may stand beside it. */
         if (file->job->dynamic_content && file->state == FILE_PENDING && !job_file_is_filled(file) && result.outcome != ENGINE_RESTART) {
@@ -170,8 +175,8 @@ void file_run_end(struct file_run *run) {
                 manager_save_file(m, file);
                 manager_job_changed(m, file->job, false);
         }
-        run->handle = files_close(m->files, run->handle);
         run->plain = files_close(m->files, run->plain);
+        file_run_close(run);
         DL_DELETE(m->file_runs, run);
         if (!m->file_runs)
                 m->checkpoint_at_monotonic = USEC_INFINITY;
@@ -202,11 +207,33 @@ void file_run_mark_transferred(struct file_run *run) {
         file_run_result(run, ENGINE_DONE, ERROR_NONE, ERROR_CONTEXT_NONE, 0, false, "");
 }
 
-static void file_run_finished(const struct files_finish_result *result, void *userdata) {
-        struct file_run *run = userdata;
-        struct manager *m = run->manager;
+/* All that was received is durable. 0, or -ENOMEM. */
+static int file_run_mark_durable(struct file_run *run) {
         struct job_file *file = run->file;
         struct intervals all = {};
+        int r;
+
+        r = intervals_add(&all, 0, file->size);
+        if (r == 0) {
+                if (!file_has_stream(file))
+                        files_ledger_assert_durable(run->handle, &all);
+                r = job_file_durable(file, &all);
+        }
+        intervals_done(&all);
+        return r;
+}
+
+int file_run_transferred(struct file_run *run) {
+        int r = file_run_mark_durable(run);
+
+        if (r == 0)
+                file_run_mark_transferred(run);
+        return r;
+}
+
+static void file_run_finished(const struct files_finish_result *result, void *userdata) {
+        struct file_run *run = userdata;
+        struct job_file *file = run->file;
         int r = result->error;
 
         if (!file_run_returned(run))
@@ -222,14 +249,9 @@ static void file_run_finished(const struct files_finish_result *result, void *us
                 file_run_result(run, ENGINE_RESTART, ERROR_DESTINATION_CHANGED, ERROR_CONTEXT_LOCAL_FILE, 0, false,
                                 "the temporary file has not the size that was written");
         else if (r == 0) {
-                r = intervals_add(&all, 0, file->size);
-                if (r == 0) {
-                        files_ledger_assert_durable(run->handle, &all);
-                        r = job_file_durable(file, &all);
-                }
-                intervals_done(&all);
+                r = file_run_mark_durable(run);
                 if (r == 0 && file_is_encrypted(file)) {
-                        manager_save_file(m, file);
+                        manager_save_file(run->manager, file);
                         file_run_decrypt(run);
                         return;
                 }
@@ -257,6 +279,10 @@ void file_run_finish(struct file_run *run) {
         struct files_finish_request request = {};
         int r;
 
+        if (file_has_stream(file)) {
+                file_run_drain(run);
+                return;
+        }
         /* Of an encrypted one the digest, the mode and the time are its content's. */
         if (file_is_encrypted(file))
                 request.mode = 0600;
@@ -273,6 +299,15 @@ void file_run_finish(struct file_run *run) {
         }
         file_run_local_error(run, r, "cannot finish the temporary file");
         file_run_end(run);
+}
+
+void file_run_stop(struct file_run *run) {
+        run->stop = true;
+        run->plain = files_close(run->files, run->plain); /* a decryption ends within a buffer */
+        if (run->request_id != 0)
+                engine_stop(run->manager->engine, run->request_id);
+        else if (run->step == STEP_DRAIN)
+                file_run_end(run); /* nothing else would come */
 }
 
 /* ---- the way to the first byte ---- */
@@ -425,6 +460,11 @@ int file_run_start(struct manager *m, struct job_file *file) {
 
         if (r < 0)
                 return r;
+        if (file_has_stream(file)) {
+                file_run_use_window(run);
+                file_run_guard(run);
+                return 0;
+        }
         /* The name must be on disk before the file is: else a crash leaves one that nobody knows. */
         if (manager_job_is_dirty(m, file->job)) {
                 if (manager_after_commit(m, file_run_recorded, run) == 0) {

@@ -27,6 +27,7 @@
 struct engine_pace {
         bool foreground;   /* somebody waits for it; else it takes only what nobody else wants of the line */
         uint64_t max_rate; /* bytes per second, at least 1, or ENGINE_RATE_UNLIMITED */
+        uint64_t hold_at;  /* local position: once it is reached no more is read until it moves on, give or take one buffer; 0: nowhere */
 };
 
 struct engine_piece {

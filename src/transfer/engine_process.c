@@ -345,7 +345,7 @@ static int request_send_pace(struct process_request *request) {
         request->pace_changed = false;
         return link_send(request->lane->link, &(struct ipc_message) {
                 .type = IPC_PACE,
-                .set_pace = { request->id, { request->pace.foreground, request->pace.max_rate } },
+                .set_pace = { request->id, { request->pace.foreground, request->pace.max_rate, request->pace.hold_at } },
         }, -EBADF);
 }
 
@@ -521,7 +521,7 @@ static int message_from_request(const struct engine_request *request, struct ipc
                 .start = {
                         .id = request->id,
                         .owner = request->owner,
-                        .pace = { request->pace.foreground, request->pace.max_rate },
+                        .pace = { request->pace.foreground, request->pace.max_rate, request->pace.hold_at },
                         .whole_file = request->whole_file,
                         .digest_decides = request->digest_decides,
                         .allow_insecure_redirect = request->allow_insecure_redirect,
@@ -683,7 +683,8 @@ static void process_set_pace(struct engine *base, uint64_t id, const struct engi
 
         HASH_FIND(hh, engine->requests, &id, sizeof(id), request);
         if (!request || request->stopping ||
-            (request->pace.foreground == pace->foreground && request->pace.max_rate == pace->max_rate))
+            (request->pace.foreground == pace->foreground && request->pace.max_rate == pace->max_rate &&
+             request->pace.hold_at == pace->hold_at))
                 return;
         request->pace = *pace;
         request->pace_changed = true;

@@ -210,7 +210,8 @@ static bool is_paused(const struct exchange *exchange) {
 static int on_pause_over(sd_event_source *source, uint64_t usec, void *userdata) {
         struct exchange *exchange = ASSERT_PTR(userdata);
 
-        (void) curl_easy_pause(exchange->easy, CURLPAUSE_CONT);
+        if (!exchange->held)
+                (void) curl_easy_pause(exchange->easy, CURLPAUSE_CONT);
         return 0;
 }
 
@@ -224,6 +225,19 @@ static void pause_for(struct exchange *exchange, uint64_t usec) {
             sd_event_source_set_enabled(exchange->pause, SD_EVENT_ONESHOT) < 0)
                 return;
         (void) curl_easy_pause(exchange->easy, CURLPAUSE_RECV);
+}
+
+void exchange_hold(struct exchange *exchange) {
+        exchange->held = true;
+        (void) curl_easy_pause(exchange->easy, CURLPAUSE_RECV);
+}
+
+void exchange_go_on(struct exchange *exchange) {
+        if (!exchange->held)
+                return;
+        exchange->held = false;
+        if (!is_paused(exchange))
+                (void) curl_easy_pause(exchange->easy, CURLPAUSE_CONT);
 }
 
 static void keep_pace(struct exchange *exchange, size_t size) {

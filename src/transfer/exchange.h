@@ -74,6 +74,7 @@ struct exchange {
         struct bucket bucket;
         struct sd_event *event;
         struct sd_event_source *pause; /* while it is on, nothing is read */
+        bool held;               /* nor now, until somebody says so */
         bool only_public;
         bool https;
         bool expects_challenge;  /* of the server or the proxy: libcurl answers the first one by itself */
@@ -92,6 +93,12 @@ int exchange_prepare(struct exchange *exchange, const struct exchange_spec *spec
 void exchange_judge_challenge(struct exchange *exchange);
 /* Is there something among these lines to say to a server that asks who is there, or to a proxy? */
 bool exchange_can_answer(const char *auth_headers, bool proxy);
+/* From within callbacks.body(): what came is taken, and no more until exchange_go_on(). */
+void exchange_hold(struct exchange *exchange);
+void exchange_go_on(struct exchange *exchange);
+static inline bool exchange_is_held(const struct exchange *exchange) {
+        return exchange->held;
+}
 /* At any time. */
 void exchange_set_pace(struct exchange *exchange, const struct ipc_pace *pace);
 /* After the handle left its multi handle. The facts stay. */

@@ -57,8 +57,13 @@ void request_stop(struct request *request) {
 void request_set_pace(struct request *request, const struct ipc_pace *pace) {
         request->start.start.pace = *pace;
         ticket_set_foreground(&request->ticket, pace->foreground);
-        if (request->stage == STAGE_FETCHING)
-                exchange_set_pace(&request->activity->exchange, pace);
+        if (request->stage != STAGE_FETCHING)
+                return;
+        exchange_set_pace(&request->activity->exchange, pace);
+        if (exchange_is_held(&request->activity->exchange) && !request_is_at_hold(request)) {
+                request->activity->last_byte_usec = request_now(request); /* the server could not send */
+                exchange_go_on(&request->activity->exchange);
+        }
 }
 
 /* --- hops, tries, pieces ------------------------------------------------------------------------------------------------- */

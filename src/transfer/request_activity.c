@@ -143,7 +143,7 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
                 return 0;
         }
         if (activity->receiving) {
-                uint64_t silent = request_now(request) - activity->last_byte_usec;
+                uint64_t silent = exchange_is_held(&activity->exchange) ? 0 : request_now(request) - activity->last_byte_usec;
 
                 if (silent < request_stall_timeout(request)) {
                         request_arm_timer(request, request_stall_timeout(request) - silent);

@@ -85,6 +85,8 @@ static int on_body(void *userdata, const char *bytes, size_t size) {
         r = sink_write(sink, bytes, size, offset);
         request->piece_done += sink->end - before;
         request->any_bytes |= sink->end > before;
+        if (request_is_at_hold(request))
+                exchange_hold(&request->activity->exchange);
         if (sink->end - sink->start >= SINK_REPORT_BYTES)
                 request_report(request);
         else if (!request->links.is_dirty && sink_has_news(sink))

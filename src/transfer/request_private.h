@@ -88,6 +88,13 @@ static inline const struct ipc_start *request_spec(const struct request *request
         return &request->start.start;
 }
 
+static inline bool request_is_at_hold(const struct request *request) {
+        uint64_t hold_at = request_spec(request)->pace.hold_at;
+
+        return hold_at > 0 && request->piece < request->n_pieces &&
+               request->pieces[request->piece].local_offset + request->piece_done >= hold_at;
+}
+
 /* ---- request_activity.c ---- */
 
 /* For a request that leaves the waiting room; NULL: no memory. */

@@ -404,6 +404,18 @@ void origin_case(const char *id, const char *json) {
         free(ask(world.control_port, target, &n));
 }
 
+uint64_t origin_bytes_sent(void) {
+        size_t n;
+        char *answer = ask(world.control_port, "/stats", &n);
+        const char *at = strstr(answer, "\"body_bytes\":");
+        uint64_t bytes;
+
+        assert_non_null(at);
+        bytes = strtoull(at + strlen("\"body_bytes\":"), NULL, 10);
+        free(answer);
+        return bytes;
+}
+
 /* ---- files ---- */
 
 bool file_exists(const wchar_t *path) {

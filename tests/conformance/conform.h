@@ -69,6 +69,7 @@ const wchar_t *widen(const char *s);
 /* What the n-th request gets: see lying_server.py. @json: {"size": …, "answers": […]}. The URL is
  * origin_url("/c/ID/name"). */
 void origin_case(const char *id, const char *json);
+uint64_t origin_bytes_sent(void); /* of bodies, to whomever */
 
 /* ---- files ---- */
 
