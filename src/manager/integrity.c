@@ -56,7 +56,8 @@ static int set_properties(struct job_file *file, const struct manager_file_prope
         if (r == 0 && p->integrity_info)
                 r = job_file_set_integrity_info(file, p->integrity_info, now);
         if (r == 0 && p->decryption_info)
-                r = job_file_set_decryption_info(file, p->decryption_info, now);
+                r = file_has_stream(file) && *p->decryption_info ? ERROR_NOT_IMPLEMENTED
+                                                                 : job_file_set_decryption_info(file, p->decryption_info, now);
         if (r == 0 && p->integrity_mandatory >= 0)
                 r = job_file_set_integrity_mandatory(file, p->integrity_mandatory != 0, now);
         return r;

@@ -244,6 +244,8 @@ static int judge_new(const struct job_file *file, const void *client) {
                 return ERROR_RANDOM_ACCESS_NOT_SUPPORTED;
         if (job->dynamic_content)
                 return ERROR_NOT_IMPLEMENTED; /* it begins anew after a break, a stream cannot */
+        if (!secret_is_none(&file->decryption_info))
+                return ERROR_NOT_IMPLEMENTED; /* it is decrypted when all of it is there, a stream goes on as it comes */
         /* One job cannot go with two connections. */
         return job_run(job)->client && job_run(job)->client != client ? ERROR_ACCESS_DENIED : 0;
 }
