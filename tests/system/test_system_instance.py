@@ -1,7 +1,11 @@
 """The system instance: one service for many owners, each with processes of their own, none of whom can see, touch or starve another."""
+import http.server
+import json
 import os
+import shutil
 import signal
 import stat
+import threading
 
 import pytest
 
@@ -159,6 +163,52 @@ def test_a_killed_process_costs_nothing_but_time(machine, origin, victim):
     machine.wait(lambda: not machine.json("alice", "list"), "the end of the job")
     assert [e for e in os.listdir(machine.home("alice")) if e.endswith(".part")] == []
     origin.rate = None
+
+
+@pytest.fixture
+def folder_server(tmp_path):
+    """Serves what is in its folder, whole."""
+    class Handler(http.server.SimpleHTTPRequestHandler):
+        def __init__(self, *args):
+            super().__init__(*args, directory=str(tmp_path))
+
+        def log_message(self, *_):
+            pass
+
+    served = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    served.daemon_threads = True
+    served.folder = tmp_path
+    served.url = lambda name: f"http://127.0.0.1:{served.server_port}/{name}"
+    threading.Thread(target=served.serve_forever, daemon=True).start()
+    yield served
+    served.shutdown()
+    served.server_close()
+
+
+def test_the_owners_process_decrypts_what_travelled_encrypted(machine, folder_server):
+    body = origin_module.content("secret", SIZE)
+    plain, key, sent = (os.path.join(machine.home("alice"), name) for name in ("plain", "key.json", "sent"))
+    with open(plain, "wb") as f:
+        f.write(body)
+    os.chown(plain, USERS["alice"][0], USERS["alice"][0])
+    machine.ok("alice", "encrypt", plain, "--key-file", key, "--new-key", "-o", sent)
+    shutil.copy(sent, folder_server.folder / "sent")
+    target = os.path.join(machine.home("alice"), "decrypted")
+    machine.ok("alice", "get", folder_server.url("sent"), "--key-file", key, "-o", target, "-q")
+    assert content_of(target) == body and os.stat(target).st_uid == USERS["alice"][0]
+    assert [e for e in os.listdir(machine.home("alice")) if e.endswith(".part")] == []
+    with open(machine.path("state", "jobs.sqlite"), "rb") as f, open(key, encoding="ascii") as k:
+        assert json.load(k)["KeyData"].encode() not in f.read()
+
+
+def test_the_owners_process_judges_pieces(machine, folder_server):
+    body = origin_module.content("pieces", SIZE)
+    (folder_server.folder / "pieces").write_bytes(body)
+    os.chmod(folder_server.folder, 0o755)
+    info = machine.json("root", "hash", folder_server.folder / "pieces", "--url", folder_server.url("pieces.pieces.json"))[0]
+    target = os.path.join(machine.home("alice"), "pieces")
+    machine.ok("alice", "get", folder_server.url("pieces"), "--integrity", json.dumps(info["integrity_info"]), "-o", target, "-q")
+    assert content_of(target) == body
 
 
 def test_root_and_daemons_are_served_only_where_the_configuration_names_them(machine, origin):
