@@ -157,7 +157,6 @@ static void a_program_that_is_not_there_is_an_end_like_others(void **state) {
 
 static void what_takes_too_long_is_ended_with_all_that_it_started(void **state) {
         struct world *w = *state;
-        _cleanup_free_ char *text = NULL;
 
         /* The pipe is open for as long as one of its session lives. */
         write_script(w, "mkfifo \"$1\"; sleep 1000 > \"$1\" & exec sleep 1000 > \"$1\"");
