@@ -2244,12 +2244,19 @@ EXTERN_C DOSVC_API const IID IID_IBackgroundCopyJobHttpOptions;
 #if defined(__cplusplus) && !defined(CINTERFACE)
 
 struct IBackgroundCopyJobHttpOptions : public IUnknown {
-        /* pCertHashBlob points to the 20 bytes of the certificate's SHA-1. */
+        /*
+         * pCertHashBlob points to the 20 bytes of the certificate's SHA-1. Stores are folders:
+         * see dosvc.conf(5). Whether it is there is seen when it is needed. E_NOTIMPL for a
+         * place other than CURRENT_USER and LOCAL_MACHINE.
+         */
         virtual HRESULT STDMETHODCALLTYPE SetClientCertificateByID(BG_CERT_STORE_LOCATION StoreLocation,
                                                                    LPCWSTR StoreName,
                                                                    BYTE *pCertHashBlob) = 0;
 
-        /* A certificate by its subject; see SetClientCertificateByID. */
+        /*
+         * A certificate by its subject or common name, in either case; see
+         * SetClientCertificateByID.
+         */
         virtual HRESULT STDMETHODCALLTYPE SetClientCertificateByName(BG_CERT_STORE_LOCATION StoreLocation,
                                                                      LPCWSTR StoreName,
                                                                      LPCWSTR SubjectName) = 0;

@@ -92,7 +92,11 @@ typedef enum DODownloadProperty {
         DODownloadProperty_BlockingMode = 12, /* VT_BOOL; Start returns at the end or on error */
         DODownloadProperty_CallbackInterface = 13, /* VT_UNKNOWN, IDODownloadStatusCallback */
         DODownloadProperty_StreamInterface = 14, /* VT_UNKNOWN, IStream; instead of LocalPath */
-        DODownloadProperty_SecurityContext = 15, /* VT_ARRAY | VT_UI1, a client certificate */
+        /*
+         * VT_ARRAY | VT_UI1, write-only: a certificate (DER, PEM, serialized CERT_CONTEXT); its
+         * key is in the owner's store MY
+         */
+        DODownloadProperty_SecurityContext = 15,
         DODownloadProperty_NetworkToken = 16, /* VT_BOOL */
         DODownloadProperty_CorrelationVector = 17, /* VT_BSTR */
         DODownloadProperty_DecryptionInfo = 18, /* VT_BSTR, JSON, WO */

@@ -99,6 +99,8 @@ static void a_download_has_no_reply(void **state) {
 /* CONFORMS: api.md 1.8 "SetCredentials / RemoveCredentials": per (target, scheme); 1.7: 300 and 65536 characters */
 /* SENTENCES: limits.credentials */
 static void credentials_are_kept_for_each_target_and_scheme(void **state) {
+        world_needs("a state that outlives the service");
+
         FOR_EACH_FAMILY(family) {
                 struct job job = job_new(family);
                 IBackgroundCopyJob2 *job2 = query(job.com, &IID_IBackgroundCopyJob2);
@@ -346,6 +348,8 @@ static void a_job_that_takes_too_long_is_in_error(void **state) {
 
 /* CONFORMS: api.md 1.7 "Max download time": 90 d; 1.8 SetProperty: HIGH_PERFORMANCE only before the first file */
 static void a_job_has_a_longest_time_and_may_do_without_checkpoints(void **state) {
+        world_needs("a state that outlives the service");
+
         const struct family *bits = &families[1];
         struct job job = job_new(bits);
         IBackgroundCopyJob5 *job5 = query(job.com, &IID_IBackgroundCopyJob5);
@@ -387,6 +391,8 @@ static void assert_filled(IBackgroundCopyFile6 *file6, DWORD n, const BG_FILE_RA
 /* CONFORMS: api.md 1.8 "ON_DEMAND_MODE + RequestFileRanges": only what is asked for, in its own place; list done: SUSPENDED; all: TRANSFERRED */
 /* SENTENCES: demand */
 static void a_job_on_demand_fetches_what_is_asked_for(void **state) {
+        world_needs("a state that outlives the service");
+
         const struct family *bits = &families[1];
         BG_FILE_RANGE first[] = { { 90000, 5000 }, { 1000, 500 }, { 1200, 1000 } }, bad = { 200000, 1 };
         BG_FILE_RANGE filled[] = { { 1000, 1200 }, { 90000, 5000 } }, rest = { 0, BG_LENGTH_TO_EOF }, whole = { 0, 100000 };
@@ -523,6 +529,8 @@ static void a_transferred_file_is_under_its_temporary_name(void **state) {
 /* CONFORMS: api.md 2.1 "Validation FALSE" (origin): BG_E_VALIDATION_FAILED, progress 0; the next Resume fetches the file anew */
 /* SENTENCES: state.validation */
 static void a_file_that_its_program_finds_bad_is_fetched_anew(void **state) {
+        world_needs("a state that outlives the service");
+
         FOR_EACH_FAMILY(family) {
                 struct job job = job_new(family);
                 const wchar_t *path = destination("validated");

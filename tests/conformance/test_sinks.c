@@ -426,11 +426,13 @@ static void a_stream_gets_ranges_one_after_another(void **state) {
 /* A stream that blocks stops the transfer: what is fetched is bounded, whatever the size; and it goes on afterwards. */
 /* SENTENCES: download.stream.blocks */
 static void a_stream_that_blocks_holds_the_transfer(void **state) {
-        struct taker *t = taker_new();
+        struct taker *t;
         uint64_t before = origin_bytes_sent();
         DO_DOWNLOAD_STATUS status;
         IDODownload *d;
 
+        world_needs("a transfer that can be held");
+        t = taker_new();
         t->block_at = 0;
         d = new_stream(HUGE_QUERY, t);
         assert_hr(start_all(d), S_OK);
@@ -534,6 +536,8 @@ static void a_job_has_files_with_and_without_streams(void **state) {
 /* CONFORMS: design decision 18: streams live as long as their client's connection and the service */
 /* SENTENCES: download.stream.volatile */
 static void a_stream_goes_with_the_service(void **state) {
+        world_needs("a state that outlives the service");
+
         struct taker *t = taker_new();
         IDODownload *d = new_stream("/g?size=9000000&rate=5000000", t);
 

@@ -139,7 +139,12 @@ class Service:
         children = self.children()
         self.process.send_signal(signal.SIGKILL)
         self.process.wait()
-        self.bus = None
+        bus, self.bus = self.bus, None
+        if bus:
+            try:
+                bus.close_sync(None)  # or its descriptors stay as long as we live
+            except GLib.Error:
+                pass
         end = time.monotonic() + 5
         for pid in children:
             while self.is_running(pid) and time.monotonic() < end:

@@ -54,8 +54,12 @@ def test_suspend_keeps_and_resume_goes_on(instance, origin, target):
     instance.run("resume", job_id, check=True)
     wait_until(lambda: instance.jobs()[0]["bytes_transferred"] > MIB)
     instance.run("suspend", job_id, check=True)
-    [job] = instance.jobs()
-    assert job["state"] == "suspended" and job["bytes_durable"] == job["bytes_transferred"] > 0
+    assert instance.jobs()[0]["state"] == "suspended"
+
+    def all_durable():  # the last checkpoint may still be under way
+        [job] = instance.jobs()
+        return job["bytes_durable"] == job["bytes_transferred"] > 0
+    wait_until(all_durable)
     origin.rate = None
     instance.run("resume", job_id, check=True)
     assert instance.run("watch", job_id).returncode == 0

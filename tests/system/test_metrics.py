@@ -34,10 +34,16 @@ def parse(text):
     return families
 
 
+def connect(s, path):
+    """Waits for a place in the queue of those who are not accepted yet: with a time-out the kernel would say EAGAIN at once."""
+    s.settimeout(None)
+    s.connect(path)
+
+
 def fetch(path):
     with socket.socket(socket.AF_UNIX) as s:
+        connect(s, path)
         s.settimeout(SECONDS)
-        s.connect(path)
         text = b""
         while chunk := s.recv(65536):
             text += chunk

@@ -354,7 +354,7 @@ static void a_store_that_goes_calls_nobody_back_about_its_backup(void **state _u
 /* Damaged after the backup: 1: restored, 0: there was none. */
 static int damage_and_restore(uint64_t *ret_usec) {
         struct store_options options = { .state_dir = folder, .network_fs = backend->network_fs };
-        char *path = folder_file(folder, "jobs.sqlite");
+        _cleanup_free_ char *path = folder_file(folder, "jobs.sqlite");
         FILE *f;
         int r;
 
@@ -367,7 +367,6 @@ static int damage_and_restore(uint64_t *ret_usec) {
         for (unsigned i = 0; i < 5000; i++)
                 fputc(0xa5, f);
         fclose(f);
-        free(path);
         assert_int_equal(store_open_sqlite(&options, &store), -EUCLEAN);
         r = store_restore_sqlite(&options, ret_usec);
         store = open_backend();
