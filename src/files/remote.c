@@ -138,13 +138,15 @@ static void kick(struct remote_files *self) {
                 self->kicked = write(self->kick_fd, &one, sizeof(one)) == sizeof(one);
 }
 
-/* @content->kind and ->handle are filled in here. */
+/* @content->kind and ->handle are filled in here. The template's descriptor is CONSUMED in any case. */
 static int call_submit(struct remote_files *self, const struct remote_call *template, struct wire_call *content) {
         struct remote_call *call = malloc(sizeof(*call));
         int r;
 
-        if (!call)
+        if (!call) {
+                (void) fd_close(template->fd);
                 return -ENOMEM;
+        }
         *call = *template;
         call->id = ++self->last_id;
         call->bytes = NULL;
@@ -152,6 +154,7 @@ static int call_submit(struct remote_files *self, const struct remote_call *temp
         content->handle = call->handle ? call->handle->id : 0;
         r = wire_call_encode(content, &call->bytes, &call->size);
         if (r < 0) {
+                (void) fd_close(call->fd);
                 free(call);
                 return r;
         }
@@ -577,10 +580,7 @@ static int remote_check(struct files *files, const struct files_check_request *r
                 if (call.fd < 0)
                         return call.fd;
         }
-        r = call_submit(to_remote(files), &call, &content);
-        if (r < 0)
-                (void) fd_close(call.fd);
-        return r;
+        return call_submit(to_remote(files), &call, &content);
 }
 
 static int remote_open(struct files *files, const struct files_open_request *request, files_open_fn done, void *userdata) {
@@ -666,17 +666,13 @@ static int remote_read_hashes(struct files *files, struct files_handle *handle, 
                               const struct integrity_info *expected, files_hashes_fn done, void *userdata) {
         struct remote_call call = { .kind = WIRE_READ_HASHES, .handle = to_handle(handle), .tell.hashes = done, .userdata = userdata };
         struct wire_call content = { .size = size, .expected = *expected };
-        int r;
 
         if (size > LIMIT_PIECE_HASH_FILE)
                 return -EFBIG;
         call.fd = fd_dup(fd);
         if (call.fd < 0)
                 return call.fd;
-        r = call_submit(to_remote(files), &call, &content);
-        if (r < 0)
-                (void) fd_close(call.fd);
-        return r;
+        return call_submit(to_remote(files), &call, &content);
 }
 
 static int remote_verify(struct files *files, struct files_handle *handle, const struct files_piece *pieces, size_t n,

@@ -22,8 +22,8 @@ static const char *temp_path(struct harness *h) {
         return harness_path(h, harness_job(h)->files[0]->temp_name);
 }
 
-/* Eight MiB and a half are there, at one MiB a second, and the service stops. */
-static void fetch_some(struct harness *h) {
+/* Eight of sixteen MiB came, at one MiB a second. */
+static struct fake_request *fetch_eight(struct harness *h) {
         struct fake_request *r;
 
         assert_int_equal(harness_create(h, "f", true, true), 0);
@@ -33,6 +33,13 @@ static void fetch_some(struct harness *h) {
                 harness_write(h, r, at, at + MIB);
                 harness_advance(h, USEC_PER_SEC);
         }
+        return r;
+}
+
+/* Eight MiB and a half are there, at one MiB a second, and the service stops. */
+static void fetch_some(struct harness *h) {
+        struct fake_request *r = fetch_eight(h);
+
         harness_write(h, r, 8 * MIB, 8 * MIB + MIB / 2);
         harness_advance(h, 6 * USEC_PER_SEC);
         assert_int_equal(harness_job(h)->bytes_durable, 8 * MIB + MIB / 2);
@@ -209,15 +216,7 @@ static void restore(struct harness *h) {
 }
 
 static void fetch_eight_and_back_up(struct harness *h) {
-        struct fake_request *r;
-
-        assert_int_equal(harness_create(h, "f", true, true), 0);
-        r = harness_request(h, 0);
-        harness_metadata(h, r, 16 * MIB, "\"1\"");
-        for (uint64_t at = 0; at < 8 * MIB; at += MIB) {
-                harness_write(h, r, at, at + MIB);
-                harness_advance(h, USEC_PER_SEC);
-        }
+        (void) fetch_eight(h);
         harness_advance(h, 6 * USEC_PER_SEC);
         back_up(h);
 }
