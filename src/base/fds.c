@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 int fd_close(int fd) {
@@ -91,6 +92,16 @@ int fd_dup(int fd) {
         int r = fcntl(fd, F_DUPFD_CLOEXEC, 3);
 
         return r < 0 ? -errno : r;
+}
+
+int fd_inode(int fd, uint64_t *ret_dev, uint64_t *ret_ino) {
+        struct statx sx;
+
+        if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_INO, &sx) < 0)
+                return -errno;
+        *ret_dev = makedev(sx.stx_dev_major, sx.stx_dev_minor);
+        *ret_ino = sx.stx_ino;
+        return 0;
 }
 
 int fd_occupy_standard(void) {

@@ -22,6 +22,8 @@ ssize_t fd_pread_all(int fd, void *buf, size_t size, uint64_t offset);
 
 /* A duplicate above 2 with close-on-exec. Return: the new descriptor or -errno. */
 int fd_dup(int fd);
+/* Which inode it is, without asking its server: works, and never waits, on a mount that hangs too. 0 or -errno. */
+int fd_inode(int fd, uint64_t *ret_dev, uint64_t *ret_ino);
 /* Makes sure that 0, 1 and 2 are open (on /dev/null): a database must never become "stderr". */
 int fd_occupy_standard(void);
 int fd_set_nonblocking(int fd, bool on);

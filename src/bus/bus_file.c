@@ -39,7 +39,7 @@ static int method_set_path(sd_bus_message *m, void *userdata, sd_bus_error *erro
         r = bus_call_new(peer, m, NULL, error, &call);
         if (r < 0)
                 return r;
-        manager_set_file_path(peer->server->manager, file, to.file.path, to.file.mode, to.directory_fd, bus_call_answer, call);
+        manager_set_file_path(peer->server->manager, file, to.file.path, to.file.mode, &to.client_directory, bus_call_answer, call);
         return 1;
 }
 

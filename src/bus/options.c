@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 
+#include "base/fds.h"
 #include "base/strings.h"
 
 #define UMASK_DEFAULT 022
@@ -18,7 +19,7 @@ enum option_type {
         OPTION_FLAG,     /* bool */
         OPTION_SIZE,     /* uint64_t */
         OPTION_SHA256,   /* const uint8_t * */
-        OPTION_FD,       /* int */
+        OPTION_INODE,    /* of a descriptor: struct file_identity */
         OPTION_RANGES,   /* struct job_file_spec */
 };
 
@@ -29,6 +30,13 @@ struct option {
 };
 
 /* ---- one value each: 0, an error code, or -errno (-ENXIO: another type) ---- */
+
+static int read_inode(sd_bus_message *m, struct file_identity *ret) {
+        int fd, r;
+
+        r = sd_bus_message_read_basic(m, 'h', &fd);
+        return r < 0 ? r : fd_inode(fd, &ret->dev, &ret->ino);
+}
 
 static int read_word(sd_bus_message *m, int (*from_name)(const char *name), int64_t *ret) {
         const char *word;
@@ -132,8 +140,8 @@ static int read_value(sd_bus_message *m, const struct option *option, void *targ
                 return MIN(sd_bus_message_read_basic(m, 'b', field), 0);
         case OPTION_FLAG:
                 return read_flag(m, field);
-        case OPTION_FD:
-                return MIN(sd_bus_message_read_basic(m, 'h', field), 0);
+        case OPTION_INODE:
+                return read_inode(m, field);
         case OPTION_FAMILY:
                 return read_word(m, job_family_from_name, field);
         case OPTION_KIND:
@@ -162,7 +170,7 @@ static const char *option_signature(enum option_type type) {
                 [OPTION_STRING] = "s",  [OPTION_FAMILY] = "s",  [OPTION_KIND] = "s",       [OPTION_PRIORITY] = "s",
                 [OPTION_U32] = "u",     [OPTION_UMASK] = "u",   [OPTION_SECONDS] = "t",    [OPTION_BOOL] = "b",
                 [OPTION_SIZE] = "t",    [OPTION_FLAG] = "b",
-                [OPTION_SHA256] = "ay", [OPTION_FD] = "h",      [OPTION_RANGES] = "a(tt)",
+                [OPTION_SHA256] = "ay", [OPTION_INODE] = "h",      [OPTION_RANGES] = "a(tt)",
         };
 
         return signatures[type];
@@ -375,7 +383,7 @@ static int read_file(sd_bus_message *m, struct manager_file_spec *spec, struct o
                 { "Size", OPTION_SIZE, offsetof(struct manager_file_spec, file.stated_size) },
                 { "Sha256", OPTION_SHA256, offsetof(struct manager_file_spec, file.sha256) },
                 { "Ranges", OPTION_RANGES, offsetof(struct manager_file_spec, file) },
-                { "Directory", OPTION_FD, offsetof(struct manager_file_spec, directory_fd) },
+                { "Directory", OPTION_INODE, offsetof(struct manager_file_spec, client_directory) },
                 { "IntegrityCheckInfo", OPTION_STRING, offsetof(struct manager_file_spec, file.integrity_info) },
                 { "IntegrityCheckMandatory", OPTION_FLAG, offsetof(struct manager_file_spec, file.integrity_mandatory) },
                 { "DecryptionInfo", OPTION_STRING, offsetof(struct manager_file_spec, file.decryption_info) },
@@ -394,21 +402,21 @@ static int read_file(sd_bus_message *m, struct manager_file_spec *spec, struct o
 int options_read_destination(sd_bus_message *m, struct manager_file_spec *ret, struct options_text *text) {
         struct values {
                 int64_t umask;
-                int directory_fd;
-        } values = { .umask = UMASK_DEFAULT, .directory_fd = -1 };
+                struct file_identity client_directory;
+        } values = { .umask = UMASK_DEFAULT };
         static const struct option options[] = {
                 { "Umask", OPTION_UMASK, offsetof(struct values, umask) },
-                { "Directory", OPTION_FD, offsetof(struct values, directory_fd) },
+                { "Directory", OPTION_INODE, offsetof(struct values, client_directory) },
         };
         int r;
 
         text->text[0] = 0;
-        *ret = (struct manager_file_spec) { .directory_fd = -1 };
+        *ret = (struct manager_file_spec) {};
         r = read_path(m, &ret->file.path);
         if (r == 0)
                 r = read_dictionary(m, options, ELEMENTSOF(options), &values, text);
         ret->file.mode = 0666 & ~(mode_t) values.umask;
-        ret->directory_fd = values.directory_fd;
+        ret->client_directory = values.client_directory;
         return r;
 }
 
@@ -451,7 +459,6 @@ int options_read_files(sd_bus_message *m, uint32_t umask, struct file_list *ret,
                 spec = &ret->items[ret->n_items++];
                 *spec = (struct manager_file_spec) {
                         .file = { .stated_size = SIZE_UNKNOWN, .mode = 0666 & ~umask },
-                        .directory_fd = -1,
                 };
                 r = read_file(m, spec, text);
                 if (r > 0 && !text->text[0])

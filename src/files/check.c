@@ -4,7 +4,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
-#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "files/digest.h"
@@ -18,7 +17,7 @@ struct check_request {
         void *userdata;
         char *path;
         char *directory;
-        int client_fd;
+        struct files_identity client_directory;
         bool replace;
         uint64_t keep_free;
         uint64_t size;
@@ -30,16 +29,9 @@ struct check_request {
 
 /* Containers and private /tmp: the client's path may mean another directory to us. */
 static int judge_client_directory(const struct check_request *self, const struct file_facts *directory) {
-        struct statx theirs;
+        const struct files_identity *theirs = &self->client_directory;
 
-        if (self->client_fd < 0)
-                return 0;
-        /* Who it is never changes: nobody's server needs to be asked. The client's descriptor may be on a mount
-         * that hangs, and we are in the lane of the path's mount. */
-        if (statx(self->client_fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_INO, &theirs) < 0)
-                return -errno;
-        return theirs.stx_ino == directory->identity.ino &&
-                makedev(theirs.stx_dev_major, theirs.stx_dev_minor) == directory->identity.dev ? 0 : -EXDEV;
+        return theirs->ino == 0 || (theirs->ino == directory->identity.ino && theirs->dev == directory->identity.dev) ? 0 : -EXDEV;
 }
 
 static int judge_writable(int dirfd, const char *name) {
@@ -154,7 +146,6 @@ static void check_complete(struct request *request) {
 static void check_destroy(struct request *request) {
         struct check_request *self = CONTAINER_OF(request, struct check_request, request);
 
-        fd_close(self->client_fd);
         free(self->path);
         free(self->directory);
         free(self);
@@ -166,11 +157,6 @@ static int check_prepare(struct local_files *files, struct check_request *self, 
         self->directory = path_directory(request->path);
         if (!self->path || !self->directory)
                 return -ENOMEM;
-        if (request->directory_fd >= 0) {
-                self->client_fd = fd_dup(request->directory_fd);
-                if (self->client_fd < 0)
-                        return self->client_fd;
-        }
         if (request->sha256) {
                 self->has_sha256 = true;
                 memcpy(self->sha256, request->sha256, DIGEST_SIZE);
@@ -193,7 +179,7 @@ int local_check(struct local_files *files, const struct files_check_request *req
                 .request = { .run = check_run, .complete = check_complete, .destroy = check_destroy },
                 .done = done,
                 .userdata = userdata,
-                .client_fd = -EBADF,
+                .client_directory = request->client_directory,
                 .replace = request->replace,
                 .keep_free = files_keep_free(files, request->background),
                 .size = request->size,

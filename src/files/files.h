@@ -70,7 +70,7 @@ int files_temp_name_new(char ret[static FILES_TEMP_NAME_MAX]);
 struct files_check_request {
         uid_t owner;
         const char *path;     /* absolute, copied */
-        int directory_fd;     /* O_PATH descriptor from the client, or -1; duplicated */
+        struct files_identity client_directory; /* dev and ino of the directory as the client sees it; ino 0: not said */
         bool replace;         /* a regular file there is fine */
         bool background;      /* must leave minimum_free_bytes */
         uint64_t size;        /* stated size or FILES_SIZE_UNKNOWN: checked against free space */

@@ -575,11 +575,6 @@ static int remote_check(struct files *files, const struct files_check_request *r
         r = files_path_check(request->path);
         if (r < 0)
                 return r;
-        if (request->directory_fd >= 0) {
-                call.fd = fd_dup(request->directory_fd);
-                if (call.fd < 0)
-                        return call.fd;
-        }
         return call_submit(to_remote(files), &call, &content);
 }
 

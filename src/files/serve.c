@@ -175,7 +175,6 @@ static int serve_without_handle(struct served *served) {
 
         switch (call->kind) {
         case WIRE_CHECK:
-                call->check.directory_fd = served->parcel.fd;
                 return files_check(files, &call->check, on_check, served);
         case WIRE_OPEN:
                 return files_open(files, &call->open, on_open, served);

@@ -89,6 +89,8 @@ static void visit_digest(struct codec *c, const uint8_t **digest, uint8_t storag
 
 static void visit_check(struct codec *c, struct wire_call *v) {
         visit_path(c, &v->check.path);
+        codec_u64(c, &v->check.client_directory.dev);
+        codec_u64(c, &v->check.client_directory.ino);
         codec_bool(c, &v->check.replace);
         codec_bool(c, &v->check.background);
         codec_u64(c, &v->check.size);
@@ -344,7 +346,7 @@ int wire_answer_encode(const struct wire_answer *answer, uint8_t **ret, size_t *
 int wire_call_decode(const void *bytes, size_t size, struct wire_call *ret) {
         struct codec c = { .decoding = true, .in = bytes, .size = size };
 
-        *ret = (struct wire_call) { .check.directory_fd = -EBADF };
+        *ret = (struct wire_call) {};
         visit_call(&c, ret);
         if (!c.failed && c.at == c.size)
                 return 0;

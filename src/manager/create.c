@@ -248,7 +248,7 @@ static int check_start(struct check *check, const struct manager_file_spec *file
                 r = files_check(m->files, &(struct files_check_request) {
                                 .owner = check->owner,
                                 .path = check->draft->files[i]->path,
-                                .directory_fd = files[i].directory_fd,
+                                .client_directory = manager_files_identity(&files[i].client_directory),
                                 .replace = rules->replace,
                                 .background = rules->priority != JOB_PRIORITY_FOREGROUND,
                                 .size = room_for(check->draft->files[i]),
@@ -492,13 +492,13 @@ static void take_path(struct manager *m, struct check *check) {
         manager_reply_durably(m, &job->id, check->reply, &(struct manager_reply) {});
 }
 
-void manager_set_file_path(struct manager *m, struct job_file *file, const char *path, mode_t mode, int directory_fd,
-                           manager_reply_fn fn, void *userdata) {
+void manager_set_file_path(struct manager *m, struct job_file *file, const char *path, mode_t mode,
+                           const struct file_identity *client_directory, manager_reply_fn fn, void *userdata) {
         struct reply reply = { fn, userdata };
         const struct job *job = file->job;
         struct manager_file_spec spec = {
                 .file = { .url = "", .path = path, .stated_size = file->stated_size, .mode = mode },
-                .directory_fd = directory_fd,
+                .client_directory = *client_directory,
         };
         struct check *check;
         int r;

@@ -33,7 +33,7 @@ static void run_discard(struct file_run *run) {
         struct files_item item = { .owner = file->job->owner, .path = file->path, .temp_name = file->spare_name, .temp = run->spare };
         int r;
 
-        memcpy(&item.directory, &file->directory, sizeof(item.directory));
+        item.directory = manager_files_identity(&file->directory);
         run->step = STEP_DISCARD;
         r = files_remove(run->manager->files, &item, 1, file_run_discarded, run);
         if (r == 0)
@@ -209,7 +209,7 @@ static void file_run_spare_cleared(int error, const int *errors, size_t n, void 
                 .reserve_bytes = run->content_max >= RESERVE_FROM_BYTES ? run->content_max : FILES_SIZE_UNKNOWN,
                 .background = file->job->priority != JOB_PRIORITY_FOREGROUND,
         };
-        memcpy(&request.directory, &file->directory, sizeof(request.directory));
+        request.directory = manager_files_identity(&file->directory);
         r = files_open(run->manager->files, &request, file_run_plain_opened, run);
         if (r == 0)
                 run->n_pending++;

@@ -126,7 +126,7 @@ typedef void (*manager_reply_fn)(const struct manager_reply *reply, void *userda
 
 struct manager_file_spec {
         struct job_file_spec file;
-        int directory_fd; /* O_PATH of the destination's directory as the client sees it, or -1; borrowed */
+        struct file_identity client_directory; /* dev and ino of the destination's directory as the client sees it; ino 0: not said */
 };
 struct manager_create_request {
         uid_t owner;
@@ -246,8 +246,8 @@ void manager_set_file_position(struct manager *manager, struct job_file *file, u
 void manager_take_ownership(struct manager *manager, struct job *job, manager_reply_fn reply, void *userdata);
 void manager_set_file_url(struct manager *manager, struct job_file *file, const char *url, manager_reply_fn reply, void *userdata);
 /* The destination of a file that came without one, or another one before its first byte. @path "" is an error. */
-void manager_set_file_path(struct manager *manager, struct job_file *file, const char *path, mode_t mode, int directory_fd,
-                           manager_reply_fn reply, void *userdata);
+void manager_set_file_path(struct manager *manager, struct job_file *file, const char *path, mode_t mode,
+                           const struct file_identity *client_directory, manager_reply_fn reply, void *userdata);
 /* Instead of a destination: @client takes the bytes as they come, in order. The job becomes volatile and @client's. */
 void manager_set_file_stream(struct manager *manager, struct job_file *file, const void *client, manager_reply_fn reply, void *userdata);
 /* Reads them, at their positions in the local file. -EBADF: it is not @client's stream; -errno. */

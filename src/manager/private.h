@@ -4,6 +4,7 @@
  * moved right now) and struct job_op (a Complete or Cancel that is being carried out). The model itself stays plain data. */
 #pragma once
 
+#include <string.h>
 #include <uthash.h>
 #include <utlist.h>
 
@@ -30,6 +31,15 @@
 #define STORE_RETRY_USEC (5 * USEC_PER_SEC)
 #define FINISHED_JOBS_KEPT 256    /* for getters on pointers that programs still hold */
 #define FINISHED_FILES_KEPT 20000
+
+_Static_assert(sizeof(struct file_identity) == sizeof(struct files_identity), "one shape in two rooms");
+
+static inline struct files_identity manager_files_identity(const struct file_identity *identity) {
+        struct files_identity ret;
+
+        memcpy(&ret, identity, sizeof(ret));
+        return ret;
+}
 
 struct reply {
         manager_reply_fn fn;

@@ -75,8 +75,8 @@ static void op_add_item(struct job_op *op, struct files_item *items, const struc
                 .temp_name = temp_name,
                 .replace = op->job->replace,
         };
-        memcpy(&item->temp, temp, sizeof(item->temp));
-        memcpy(&item->directory, &file->directory, sizeof(item->directory));
+        item->temp = manager_files_identity(temp);
+        item->directory = manager_files_identity(&file->directory);
         op->indices[op->n_indices++] = file->index;
 }
 

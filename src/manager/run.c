@@ -373,15 +373,6 @@ static void file_run_opened(const struct files_open_result *result, void *userda
                 file_run_certify(run);
 }
 
-_Static_assert(sizeof(struct file_identity) == sizeof(struct files_identity), "one shape in two rooms");
-
-static struct files_identity to_files_identity(const struct file_identity *identity) {
-        struct files_identity ret;
-
-        memcpy(&ret, identity, sizeof(ret));
-        return ret;
-}
-
 static void file_run_cleared(int error, const int *errors _unused_, size_t n _unused_, void *userdata) {
         struct file_run *run = userdata;
 
@@ -414,8 +405,8 @@ static void file_run_open(struct file_run *run) {
                                 .path = file->path,
                                 .temp_name = file->temp_name,
                                 .create = create,
-                                .temp = to_files_identity(&file->temp),
-                                .directory = create || run->adoption ? (struct files_identity) {} : to_files_identity(&file->directory),
+                                .temp = manager_files_identity(&file->temp),
+                                .directory = create || run->adoption ? (struct files_identity) {} : manager_files_identity(&file->directory),
                                 .adopt = run->adoption,
                                 .durable_end = file->durable.n_items > 0 ? file->durable.items[file->durable.n_items - 1].end : 0,
                                 .reserve_bytes = file->size != SIZE_UNKNOWN && file->size >= RESERVE_FROM_BYTES

@@ -458,7 +458,6 @@ int harness_create(struct harness *h, const char *name, bool resume, bool comple
         char path[256], url[64];
         struct manager_file_spec file = {
                 .file = { .url = url, .path = path, .stated_size = SIZE_UNKNOWN, .mode = 0644 },
-                .directory_fd = -1,
         };
 
         snprintf(url, sizeof(url), "http://origin/%s", name);

@@ -25,7 +25,7 @@ static struct {
 } with;
 
 static void set_path(struct manager *m, struct job *job, manager_reply_fn fn, void *userdata) {
-        manager_set_file_path(m, job->files[0], with.path, 0640, -1, fn, userdata);
+        manager_set_file_path(m, job->files[0], with.path, 0640, &(struct file_identity) {}, fn, userdata);
 }
 
 static void set_url(struct manager *m, struct job *job, manager_reply_fn fn, void *userdata) {
@@ -60,7 +60,6 @@ static int call_start(struct harness *h, size_t n, const struct byte_range *rang
 static int create(struct harness *h, enum job_kind kind, const void *client, const char *url, const char *path) {
         struct manager_file_spec file = {
                 .file = { .url = url, .path = path, .stated_size = SIZE_UNKNOWN, .mode = 0644 },
-                .directory_fd = -1,
         };
 
         return harness_create_with(h, &(struct manager_create_request) {

@@ -59,7 +59,6 @@ static int try_to_create(struct harness *h, const char *info, const uint8_t *sha
         struct manager_file_spec file = {
                 .file = { .url = "http://origin/f", .path = path, .stated_size = SIZE_UNKNOWN, .mode = 0640, .decryption_info = info,
                           .sha256 = sha256, .ranges = range, .n_ranges = range ? 1 : 0 },
-                .directory_fd = -1,
         };
 
         snprintf(path, sizeof(path), "%s", harness_path(h, "f"));

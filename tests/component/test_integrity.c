@@ -76,7 +76,6 @@ static void create_with(struct harness *h, const char *info, bool mandatory, con
                         .ranges = ranges,
                         .n_ranges = n_ranges,
                 },
-                .directory_fd = -1,
         };
 
         assert_int_equal(harness_create_with(h, &(struct manager_create_request) {
@@ -383,7 +382,6 @@ static void bad_texts_are_refused_before_anything_is_made(void **state) {
         _cleanup_free_ char *path = strdup(harness_path(*state, "f"));
         struct manager_file_spec file = {
                 .file = { .url = "http://origin/f", .path = path, .stated_size = SIZE_UNKNOWN, .mode = 0644, .integrity_info = "{}" },
-                .directory_fd = -1,
         };
         struct manager_create_request request = {
                 .family = JOB_FAMILY_DO, .name = "f", .priority = -1, .replace = -1, .remote_time = -1, .no_progress_timeout_s = -1,

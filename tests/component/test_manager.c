@@ -165,8 +165,8 @@ static void complete_of_a_partial_job_keeps_finished_files_and_drops_the_rest(vo
         struct harness *h = *state;
         char a[256], b[256];
         struct manager_file_spec files[] = {
-                { .file = { .url = "http://origin/a", .path = a, .stated_size = SIZE_UNKNOWN, .mode = 0644 }, .directory_fd = -1 },
-                { .file = { .url = "http://origin/b", .path = b, .stated_size = SIZE_UNKNOWN, .mode = 0600 }, .directory_fd = -1 },
+                { .file = { .url = "http://origin/a", .path = a, .stated_size = SIZE_UNKNOWN, .mode = 0644 } },
+                { .file = { .url = "http://origin/b", .path = b, .stated_size = SIZE_UNKNOWN, .mode = 0600 } },
         };
         struct fake_request *r;
         struct stat st;
@@ -317,7 +317,6 @@ static void a_wrong_digest_is_never_published(void **state) {
         char path[256];
         struct manager_file_spec file = {
                 .file = { .url = "http://origin/file", .path = path, .stated_size = SIZE_UNKNOWN, .mode = 0644, .sha256 = wrong },
-                .directory_fd = -1,
         };
 
         strcpy(path, harness_path(h, "file"));
@@ -456,7 +455,6 @@ static void create_two_files(struct harness *h) {
                 files[i] = (struct manager_file_spec) {
                         .file = { .url = i ? "http://origin/two" : "http://origin/one", .path = i ? two : one,
                                   .stated_size = SIZE_UNKNOWN, .mode = 0644 },
-                        .directory_fd = -1,
                 };
         assert_int_equal(harness_create_with(h, &(struct manager_create_request) {
                         .owner = getuid(), .family = JOB_FAMILY_BITS, .name = "pair", .priority = JOB_PRIORITY_FOREGROUND,
@@ -725,7 +723,6 @@ static void many_jobs_share_the_places_for_files(void **state) {
                         snprintf(paths[i], sizeof(paths[i]), "%s/%u-%u", h->directory, j, i);
                         files[i] = (struct manager_file_spec) {
                                 .file = { .url = "http://origin/x", .path = paths[i], .stated_size = SIZE_UNKNOWN, .mode = 0644 },
-                                .directory_fd = -1,
                         };
                 }
                 request = plain_request(name, files, 100);
@@ -762,7 +759,6 @@ static void a_large_background_job_does_not_block_small_ones(void **state) {
                 char path[256], name[16];
                 struct manager_file_spec file = {
                         .file = { .url = "http://origin/x", .path = path, .stated_size = SIZE_UNKNOWN, .mode = 0644 },
-                        .directory_fd = -1,
                 };
                 struct manager_create_request request;
 
@@ -828,7 +824,7 @@ static void the_same_files_again_attach_to_the_job_that_is_there(void **state) {
         struct harness *h = *state;
         char path[256];
         struct manager_file_spec file = {
-                .file = { .url = "http://origin/x", .path = path, .stated_size = SIZE_UNKNOWN, .mode = 0644 }, .directory_fd = -1,
+                .file = { .url = "http://origin/x", .path = path, .stated_size = SIZE_UNKNOWN, .mode = 0644 },
         };
         struct manager_create_request request = plain_request("one", &file, 1);
         struct guid first;
@@ -852,8 +848,8 @@ static void a_wrong_batch_of_files_leaves_nothing_behind(void **state) {
         struct harness *h = *state;
         char a[256], b[256];
         struct manager_file_spec files[] = {
-                { .file = { .url = "http://origin/a", .path = a, .stated_size = SIZE_UNKNOWN, .mode = 0644 }, .directory_fd = -1 },
-                { .file = { .url = "gopher://origin/b", .path = b, .stated_size = SIZE_UNKNOWN, .mode = 0644 }, .directory_fd = -1 },
+                { .file = { .url = "http://origin/a", .path = a, .stated_size = SIZE_UNKNOWN, .mode = 0644 } },
+                { .file = { .url = "gopher://origin/b", .path = b, .stated_size = SIZE_UNKNOWN, .mode = 0644 } },
         };
         struct manager_create_request request = plain_request("two", files, 2);
 

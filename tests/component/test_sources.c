@@ -29,7 +29,6 @@ static void create(struct harness *h, const char *url, const char *mirrors, bool
         struct manager_file_spec file = {
                 .file = { .url = url, .path = path, .stated_size = SIZE_UNKNOWN, .mode = 0644, .mirrors = mirrors,
                           .sha256 = with_digest ? digest : NULL },
-                .directory_fd = -1,
         };
 
         harness_digest(SIZE, digest);

@@ -3,6 +3,7 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 
 #include <cmocka.h>
 
@@ -178,7 +179,9 @@ static void a_file_with_everything_is_read(void **state) {
         _cleanup_(file_list_done) struct file_list list = {};
         const struct manager_file_spec *spec;
         struct options_text text;
+        struct stat st;
 
+        assert_int_equal(fstat(other_end, &st), 0);
         APPEND(m, "a(saya{sv})", 2, "http://a/", 2, '/', 0xff, 5, "FileId", "s", "id", "Size", "t", UINT64_C(9),
                "Sha256", "ay", 32, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23,
                24, 25, 26, 27, 28, 29, 30, 31, "Ranges", "a(tt)", 3, UINT64_C(5), UINT64_C(1), UINT64_C(0), UINT64_C(2),
@@ -195,13 +198,14 @@ static void a_file_with_everything_is_read(void **state) {
         assert_int_equal(spec->file.ranges[0].offset, 5);
         assert_true(spec->file.ranges[2].length == TO_EOF);
         assert_int_equal(spec->file.mode, 0640);
-        assert_true(spec->directory_fd >= 0);
+        assert_true(spec->client_directory.ino == st.st_ino);
+        assert_true(spec->client_directory.dev == st.st_dev);
         spec = &list.items[1];
         assert_string_equal(spec->file.path, "/");
         assert_true(spec->file.stated_size == SIZE_UNKNOWN);
         assert_null(spec->file.sha256);
         assert_null(spec->file.ranges);
-        assert_int_equal(spec->directory_fd, -1);
+        assert_true(spec->client_directory.ino == 0);
 }
 
 static void check_file_refused(sd_bus_message *m, int code) {

@@ -469,7 +469,7 @@ static void ignore_check(const struct files_check_result *result _unused_, void 
 
 /* Names of one mount have their turns in order: when a later request came back, what was closed before is closed. */
 static void wait_for_closing(struct fixture *f, const char *type) {
-        struct files_check_request request = { .directory_fd = -1, .size = FILES_SIZE_UNKNOWN };
+        struct files_check_request request = { .size = FILES_SIZE_UNKNOWN };
         char name[64];
 
         (void) snprintf(name, sizeof(name), "%s/later", type);

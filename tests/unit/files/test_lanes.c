@@ -73,7 +73,7 @@ static void check_answer(const struct files_check_result *result, void *userdata
 }
 
 static void check_begin(struct fixture *f, const char *name, struct answer *answer) {
-        const struct files_check_request request = { .path = fixture_path(f, name), .directory_fd = -1,
+        const struct files_check_request request = { .path = fixture_path(f, name),
                                                      .size = FILES_SIZE_UNKNOWN };
 
         assert_int_equal(files_check(f->files, &request, check_answer, answer), 0);

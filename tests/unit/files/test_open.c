@@ -20,7 +20,6 @@ static const uint8_t content_sha256[32] = {
 static int check_path(struct fixture *f, const char *name, bool replace) {
         const struct files_check_request request = {
                 .path = fixture_path(f, name),
-                .directory_fd = -1,
                 .replace = replace,
                 .size = FILES_SIZE_UNKNOWN,
         };
@@ -63,7 +62,7 @@ static void only_a_regular_file_can_be_replaced(void **state) {
 
 static void a_destination_with_the_right_digest_is_already_there(void **state) {
         struct fixture *f = *state;
-        struct files_check_request request = { .directory_fd = -1, .size = FILES_SIZE_UNKNOWN,
+        struct files_check_request request = { .size = FILES_SIZE_UNKNOWN,
                                                .sha256 = content_sha256 };
         struct files_check_result result;
 
@@ -87,13 +86,14 @@ static void the_clients_directory_must_be_ours_too(void **state) {
         struct fixture *f = *state;
         struct files_check_request request = { .size = FILES_SIZE_UNKNOWN };
         struct files_check_result result;
+        struct stat here;
         size_t n_fds;
 
         fixture_mkdir(f, "here");
         fixture_mkdir(f, "there");
         assert_int_equal(symlink("here", fixture_path(f, "link")), 0);
-        request.directory_fd = open(fixture_path(f, "here"), O_PATH | O_DIRECTORY | O_CLOEXEC);
-        assert_true(request.directory_fd >= 0);
+        assert_int_equal(stat(fixture_path(f, "here"), &here), 0);
+        request.client_directory = (struct files_identity) { .dev = here.st_dev, .ino = here.st_ino };
         n_fds = count_open_fds();
 
         request.path = fixture_path2(f, "here/file");
@@ -105,12 +105,11 @@ static void the_clients_directory_must_be_ours_too(void **state) {
         request.path = fixture_path2(f, "there/file");
         assert_int_equal(check_now(f, &request).error, -EXDEV);
         assert_int_equal(count_open_fds() <= n_fds + 2, true); /* eventfd and mountinfo are there before */
-        close(request.directory_fd);
 }
 
 static void magic_links_lead_nowhere(void **state) {
         struct fixture *f = *state;
-        struct files_check_request request = { .directory_fd = -1, .size = FILES_SIZE_UNKNOWN };
+        struct files_check_request request = { .size = FILES_SIZE_UNKNOWN };
         char path[64];
         int fd = open(f->root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
@@ -211,7 +210,7 @@ static void a_directory_that_cannot_be_read_still_gets_durable_names(void **stat
 
 static void a_stated_size_must_fit_and_background_jobs_leave_room(void **state) {
         struct fixture *f = *state;
-        struct files_check_request request = { .directory_fd = -1 };
+        struct files_check_request request = {};
 
         fixture_mount(f, "small", "dosvc-test", "tmpfs", 0, "size=4m,mode=0755");
         request.path = fixture_path2(f, "small/file");
@@ -482,7 +481,7 @@ static int open_beyond_the_limit(struct fixture *f) {
         char temp[FILES_TEMP_NAME_MAX];
         struct files_open_request request = { .path = fixture_path2(f, "dir/file"), .temp_name = temp, .create = true,
                                               .reserve_bytes = 2 * 1024 * 1024 };
-        struct files_check_request check = { .path = request.path, .directory_fd = -1, .size = 2 * 1024 * 1024 };
+        struct files_check_request check = { .path = request.path, .size = 2 * 1024 * 1024 };
 
         if (setrlimit(RLIMIT_FSIZE, &limit) < 0 || files_temp_name_new(temp) < 0)
                 return -255;

@@ -152,7 +152,7 @@ static void on_verify(int error, const bool *bad, size_t n, void *userdata) {
 }
 
 static void ask_check(struct world *w) {
-        const struct files_check_request request = { .path = "/somewhere/file", .directory_fd = -1, .size = FILES_SIZE_UNKNOWN };
+        const struct files_check_request request = { .path = "/somewhere/file", .size = FILES_SIZE_UNKNOWN };
 
         assert_int_equal(files_check(w->files, &request, on_check, w), 0);
 }
