@@ -58,18 +58,22 @@ static bool acl_mode(const void *acl, size_t size, mode_t *ret, bool *ret_has_ma
         return n > 0;
 }
 
-mode_t access_mode_for_new(int dirfd, int fd, mode_t wanted) {
+/* Asked without room for one: most directories have none, and nobody needs to clear 64 KiB to hear that. */
+bool access_has_default(int dirfd) {
+        char directory[PROC_FD_MAX];
+
+        proc_fd(dirfd, directory);
+        return getxattr(directory, ACL_DEFAULT_NAME, NULL, 0) > 0;
+}
+
+mode_t access_mode_by_default(int dirfd, int fd, mode_t wanted) {
         _cleanup_free_ void *acl = NULL;
         char directory[PROC_FD_MAX];
         bool has_mask;
         mode_t mode;
         ssize_t n;
 
-        wanted &= 0777; /* never set-id */
         proc_fd(dirfd, directory);
-        /* Most directories have none: asked without room for one, neither we nor the kernel clear 64 KiB for each file. */
-        if (getxattr(directory, ACL_DEFAULT_NAME, NULL, 0) <= 0)
-                return wanted;
         acl = malloc(ACL_MAX_BYTES);
         n = acl ? getxattr(directory, ACL_DEFAULT_NAME, acl, ACL_MAX_BYTES) : -1;
         if (n <= 0 || !acl_mode(acl, (size_t) n, &mode, &has_mask))

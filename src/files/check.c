@@ -18,6 +18,7 @@ struct check_request {
         char *path;
         char *directory;
         struct files_identity client_directory;
+        struct mount *mount; /* by its letters */
         bool replace;
         uint64_t keep_free;
         uint64_t size;
@@ -32,18 +33,6 @@ static int judge_client_directory(const struct check_request *self, const struct
         const struct files_identity *theirs = &self->client_directory;
 
         return theirs->ino == 0 || (theirs->ino == directory->identity.ino && theirs->dev == directory->identity.dev) ? 0 : -EXDEV;
-}
-
-static int judge_writable(int dirfd, const char *name) {
-        struct statvfs vfs;
-
-        if (fstatvfs(dirfd, &vfs) < 0)
-                return -errno;
-        if (vfs.f_flag & ST_RDONLY)
-                return -EROFS;
-        if (vfs.f_namemax > 0 && strlen(name) > vfs.f_namemax)
-                return -ENAMETOOLONG;
-        return faccessat(dirfd, ".", W_OK | X_OK, AT_EACCESS) < 0 ? -errno : 0;
 }
 
 /* 1: it is what is asked for; 0: it is not, or may not be read; or -errno. */
@@ -71,13 +60,14 @@ static int existing_has_digest(const struct check_request *self, int dirfd, cons
 }
 
 /* A file of somebody else in a sticky directory cannot be replaced, only the attempt would tell. */
-static bool sticky_forbids(const struct file_facts *directory, const struct file_facts *existing) {
+static bool sticky_forbids(int dirfd, const struct file_facts *existing) {
+        struct file_facts directory;
         uid_t uid = geteuid();
 
-        return (directory->mode & S_ISVTX) && uid != 0 && uid != existing->uid && uid != directory->uid;
+        return uid != 0 && uid != existing->uid && path_facts(dirfd, "", &directory) == 0 && (directory.mode & S_ISVTX) && uid != directory.uid;
 }
 
-static int judge_existing(struct check_request *self, int dirfd, const struct file_facts *directory) {
+static int judge_existing(struct check_request *self, int dirfd) {
         const char *name = path_name(self->path);
         struct file_facts existing;
         int r;
@@ -97,28 +87,28 @@ static int judge_existing(struct check_request *self, int dirfd, const struct fi
         }
         if (!self->replace)
                 return -EEXIST;
-        return sticky_forbids(directory, &existing) ? -EPERM : 0;
+        return sticky_forbids(dirfd, &existing) ? -EPERM : 0;
 }
 
-static int check_now(struct check_request *self) {
-        _cleanup_close_ int dirfd = path_open_directory(self->directory);
-        struct file_facts directory;
-        int r;
+static int check_now(struct check_request *self, struct look *look) {
+        const struct file_facts *facts;
+        struct directory *directory;
+        int r, dirfd;
 
-        if (dirfd < 0)
-                return dirfd;
-        r = path_facts(dirfd, "", &directory);
+        r = look_open(look, self->request.files->directories, self->request.turn, self->directory, &directory);
         if (r < 0)
                 return r;
-        self->mount_id = directory.mount_id;
-        self->result.directory = directory.identity;
-        r = judge_client_directory(self, &directory);
+        dirfd = directory_fd(directory);
+        facts = directory_facts(directory);
+        self->mount_id = facts->mount_id;
+        self->result.directory = facts->identity;
+        r = judge_client_directory(self, facts);
         if (r < 0)
                 return r;
-        r = judge_existing(self, dirfd, &directory);
+        r = judge_existing(self, dirfd);
         if (r < 0 || self->result.already_there)
                 return r;
-        r = judge_writable(dirfd, path_name(self->path));
+        r = look_writable(look, path_name(self->path));
         if (r < 0)
                 return r;
         if (self->size == FILES_SIZE_UNKNOWN)
@@ -132,7 +122,17 @@ static int check_now(struct check_request *self) {
 static void check_run(struct request *request) {
         struct check_request *self = CONTAINER_OF(request, struct check_request, request);
 
-        self->result.error = check_now(self);
+        self->result.error = check_now(self, &self->mount->look);
+        request_looked(self->mount);
+}
+
+/* In LANE_DIGEST, as it may have to read a file. */
+static void check_run_alone(struct request *request) {
+        struct check_request *self = CONTAINER_OF(request, struct check_request, request);
+        struct look look = {};
+
+        self->result.error = check_now(self, &look);
+        look_done(&look);
 }
 
 static void check_complete(struct request *request) {
@@ -151,8 +151,7 @@ static void check_destroy(struct request *request) {
         free(self);
 }
 
-static int check_prepare(struct local_files *files, struct check_request *self, const struct files_check_request *request,
-                         struct mount **ret_mount) {
+static int check_prepare(struct local_files *files, struct check_request *self, const struct files_check_request *request) {
         self->path = strdup(request->path);
         self->directory = path_directory(request->path);
         if (!self->path || !self->directory)
@@ -161,12 +160,11 @@ static int check_prepare(struct local_files *files, struct check_request *self, 
                 self->has_sha256 = true;
                 memcpy(self->sha256, request->sha256, DIGEST_SIZE);
         }
-        return mounts_find(files->mounts, request->path, ret_mount);
+        return mounts_find(files->mounts, request->path, &self->mount);
 }
 
 int local_check(struct local_files *files, const struct files_check_request *request, files_check_fn done, void *userdata) {
         struct check_request *self;
-        struct mount *mount;
         int r;
 
         r = files_path_check(request->path);
@@ -184,11 +182,15 @@ int local_check(struct local_files *files, const struct files_check_request *req
                 .keep_free = files_keep_free(files, request->background),
                 .size = request->size,
         };
-        r = check_prepare(files, self, request, &mount);
+        r = check_prepare(files, self, request);
         if (r < 0) {
                 check_destroy(&self->request);
                 return r;
         }
-        request_submit(files, &self->request, mount_lane(mount, self->has_sha256 ? LANE_DIGEST : LANE_NAMES));
+        if (self->has_sha256) {
+                self->request.run = check_run_alone;
+                request_submit(files, &self->request, mount_lane(self->mount, LANE_DIGEST));
+        } else
+                request_submit_looking(files, &self->request, self->mount);
         return 0;
 }

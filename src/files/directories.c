@@ -92,6 +92,13 @@ int directory_open(struct directories *directories, const char *path, struct dir
         return *ret ? 0 : -ENOMEM;
 }
 
+struct directory *directory_ref(struct directory *directory) {
+        pthread_mutex_lock(&directory->owner->lock);
+        directory->n_refs++;
+        pthread_mutex_unlock(&directory->owner->lock);
+        return directory;
+}
+
 struct directory *directory_unref(struct directory *directory) {
         struct directories *owner;
 

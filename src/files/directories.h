@@ -16,6 +16,7 @@ struct directories *directories_free(struct directories *directories);
 
 /* Opens what @path names now, or shares what is open: one object per inode. May block. 0 or -errno. */
 int directory_open(struct directories *directories, const char *path, struct directory **ret);
+struct directory *directory_ref(struct directory *directory);
 struct directory *directory_unref(struct directory *directory);
 DEFINE_CLEANUP_FUNC(struct directory, directory_unref)
 

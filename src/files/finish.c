@@ -105,11 +105,15 @@ static int judge_pieces(struct finish_request *self) {
 }
 
 /* What the inode is to look like at its final name. The sync that follows makes it durable with the content. */
-static int set_metadata(const struct finish_request *self) {
+static int set_metadata(const struct finish_request *self, struct sync_batch *batch) {
         const struct local_handle *handle = self->sync.handle;
         struct timespec times[2] = { { .tv_nsec = UTIME_OMIT }, { .tv_nsec = UTIME_NOW } };
-        mode_t mode = access_mode_for_new(directory_fd(handle->directory), handle->fd, self->mode);
+        mode_t mode = self->mode & 0777; /* never set-id */
 
+        if (batch->directory != handle->directory)
+                *batch = (struct sync_batch) { handle->directory, access_has_default(directory_fd(handle->directory)) };
+        if (batch->has_default_acl)
+                mode = access_mode_by_default(directory_fd(handle->directory), handle->fd, mode);
         if (fchmod(handle->fd, mode) < 0)
                 return -errno;
         if (self->mtime_usec > 0) {
@@ -119,7 +123,7 @@ static int set_metadata(const struct finish_request *self) {
         return futimens(handle->fd, times) < 0 ? -errno : 0;
 }
 
-static int finish_prepare(struct sync_request *sync) {
+static int finish_prepare(struct sync_request *sync, struct sync_batch *batch) {
         struct finish_request *self = CONTAINER_OF(sync, struct finish_request, sync);
         int r;
 
@@ -135,7 +139,7 @@ static int finish_prepare(struct sync_request *sync) {
                 r = judge_digest(self);
         if (r < 0)
                 return r;
-        return set_metadata(self);
+        return set_metadata(self, batch);
 }
 
 static void finish_complete(struct request *request) {

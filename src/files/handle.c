@@ -147,13 +147,15 @@ static int temp_create(struct open_request *self, struct local_handle *handle) {
 
 static int open_now(struct open_request *self) {
         _cleanup_(handle_destroyp) struct local_handle *handle = handle_new();
+        struct directory *directory;
         int r;
 
         if (!handle)
                 return -ENOMEM;
-        r = directory_open(self->request.files->directories, self->directory_path, &handle->directory);
+        r = look_open(&self->mount->look, self->request.files->directories, self->request.turn, self->directory_path, &directory);
         if (r < 0)
                 return r;
+        handle->directory = directory_ref(directory);
         if (self->directory.ino != 0 &&
             !files_identity_equal(&self->directory, &directory_facts(handle->directory)->identity))
                 return -ESTALE;
@@ -174,6 +176,7 @@ static void open_run(struct request *request) {
         struct open_request *self = CONTAINER_OF(request, struct open_request, request);
 
         self->error = open_now(self);
+        request_looked(self->mount);
 }
 
 static void open_complete(struct request *request) {
@@ -236,7 +239,7 @@ int local_open(struct local_files *files, const struct files_open_request *reque
                 open_destroy(&self->request);
                 return r;
         }
-        request_submit(files, &self->request, mount_lane(self->mount, LANE_NAMES));
+        request_submit_looking(files, &self->request, self->mount);
         return 0;
 }
 

@@ -29,6 +29,7 @@ struct open_directory {
         int fd;
         int error;
         struct file_facts facts;
+        uid_t uid; /* ours */
         bool changed;
         bool readable_asked; /* of remember_file(): once for all items */
         bool writable_asked;
@@ -73,7 +74,7 @@ static int open_directory_close(struct open_directory *directory, bool sync) {
 }
 
 static void open_directory_open(struct open_directory *directory, const char *path) {
-        *directory = (struct open_directory) { .path = path, .fd = path_open_directory(path), .any_fd = -EBADF };
+        *directory = (struct open_directory) { .path = path, .fd = path_open_directory(path), .uid = geteuid(), .any_fd = -EBADF };
         if (directory->fd < 0)
                 directory->error = directory->fd;
         else
@@ -108,7 +109,7 @@ static int find_item(const struct list_item *item, const struct open_directory *
                 r = path_facts(directory->fd, item->temp_name, ret_temp);
                 if (r < 0 && r != -ENOENT)
                         return r;
-                temp_ours = r == 0 && facts_are_ours(ret_temp, geteuid()) &&
+                temp_ours = r == 0 && facts_are_ours(ret_temp, directory->uid) &&
                         files_identity_equal(&ret_temp->identity, &item->item.temp);
         }
         r = path_facts(directory->fd, item->name, &final);
@@ -164,7 +165,7 @@ static int open_temp(int dirfd, const char *name) {
 static int rename_over(const struct list_item *item, const struct open_directory *directory,
                        const struct file_facts *replaced) {
         /* In the family that replaces, mode and ACL of the old file stay if it is the same owner's (decision 13). */
-        if (replaced->uid == geteuid()) {
+        if (replaced->uid == directory->uid) {
                 _cleanup_close_ int fd = open_temp(directory->fd, item->temp_name);
                 int r;
 
@@ -220,7 +221,7 @@ static int publish_at_once(const struct list_item *item, const struct open_direc
         struct file_facts temp;
 
         if (!*item->temp_name || item->item.mtime_usec > 0 || path_facts(directory->fd, item->temp_name, &temp) < 0 ||
-            !facts_are_ours(&temp, geteuid()) || temp.n_links != 1 ||
+            !facts_are_ours(&temp, directory->uid) || temp.n_links != 1 ||
             !files_identity_equal(&temp.identity, &item->item.temp))
                 return 0;
         return renameat2(directory->fd, item->temp_name, directory->fd, item->name, RENAME_NOREPLACE) == 0;

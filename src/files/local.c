@@ -37,6 +37,17 @@ void request_submit(struct local_files *files, struct request *request, const vo
         workers_submit(files->workers, &request->work);
 }
 
+void request_submit_looking(struct local_files *files, struct request *request, struct mount *mount) {
+        request->turn = mounts_turn(files->mounts);
+        atomic_fetch_add(&mount->n_lookers, 1);
+        request_submit(files, request, mount_lane(mount, LANE_NAMES));
+}
+
+void request_looked(struct mount *mount) {
+        if (atomic_fetch_sub(&mount->n_lookers, 1) == 1)
+                look_done(&mount->look);
+}
+
 /* ---- the interface ---- */
 
 static struct files *ops_free(struct files *files, bool abandon) {
@@ -51,8 +62,8 @@ static struct files *ops_free(struct files *files, bool abandon) {
                 DL_DELETE(self->requests, request);
                 request->destroy(request);
         }
+        self->mounts = mounts_free(self->mounts); /* and what they looked at last */
         self->directories = directories_free(self->directories);
-        self->mounts = mounts_free(self->mounts);
         free(self->certificates);
         free(self->machine_certificates);
         free(self);

@@ -34,6 +34,7 @@ struct mounts {
         struct alias aliases[ALIASES_MAX];
         size_t n_aliases;
         struct mount *list;
+        uint64_t turn;
         bool is_fresh; /* the kernel was asked for changes in this turn */
 };
 
@@ -198,6 +199,7 @@ struct mounts *mounts_free(struct mounts *mounts) {
                 struct mount *mount = mounts->list;
 
                 mounts->list = mount->next;
+                look_done(&mount->look);
                 pthread_mutex_destroy(&mount->lock);
                 free(mount);
         }
@@ -241,6 +243,11 @@ static void table_refresh(struct mounts *mounts) {
 
 void mounts_next_turn(struct mounts *mounts) {
         mounts->is_fresh = false;
+        mounts->turn++;
+}
+
+uint64_t mounts_turn(const struct mounts *mounts) {
+        return mounts->turn;
 }
 
 int mounts_find(struct mounts *mounts, const char *path, struct mount **ret) {

@@ -9,7 +9,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-#include "base/macros.h"
+#include "files/look.h"
 
 /* Lanes of one mount. A long digest must not hold up checkpoints, nor these the opening of other files; so one
  * hanging mount can hold at most this many threads. */
@@ -29,6 +29,8 @@ struct mount {
         struct sync_request *waiting;
         unsigned n_waiting;
         atomic_uint n_open; /* handles; counted by the loop's thread */
+        struct look look;       /* the thread's in LANE_NAMES */
+        atomic_uint n_lookers;  /* requests that may use it, submitted and not run */
         struct mount *next; /* private */
 };
 
@@ -41,6 +43,8 @@ int mounts_new(struct mounts **ret);
 struct mounts *mounts_free(struct mounts *mounts);
 /* From here on the kernel is asked for changes of its mounts again: once for all that is looked for in a turn. */
 void mounts_next_turn(struct mounts *mounts);
+/* Its number; see look.h. */
+uint64_t mounts_turn(const struct mounts *mounts);
 /* -ENOMEM is the only failure: without /proc all paths share one mount. */
 int mounts_find(struct mounts *mounts, const char *path, struct mount **ret);
 int mounts_find_id(struct mounts *mounts, uint64_t id, struct mount **ret);

@@ -20,6 +20,7 @@ struct request {
         void (*run)(struct request *request);
         void (*complete)(struct request *request);
         void (*destroy)(struct request *request);
+        uint64_t turn; /* of the loop, when it was submitted: request_submit_looking() */
         struct request *prev, *next;
 };
 
@@ -36,6 +37,9 @@ struct local_files {
 
 /* The request belongs to the list from here on. */
 void request_submit(struct local_files *files, struct request *request, const void *lane);
+/* To LANE_NAMES of @mount, with a run() that may use its look and says request_looked() at its end. */
+void request_submit_looking(struct local_files *files, struct request *request, struct mount *mount);
+void request_looked(struct mount *mount);
 /* What background jobs must leave free. */
 static inline uint64_t files_keep_free(const struct local_files *files, bool background) {
         return background ? files->minimum_free_bytes : 0;

@@ -79,13 +79,14 @@ static void begin_write_back(const struct sync_request *list) {
 }
 
 static void sync_list(struct sync_request *list) {
+        struct sync_batch batch = {};
         struct sync_request *sync;
         unsigned n = 0;
         bool synced;
 
         DL_FOREACH(list, sync) {
                 if (sync->prepare)
-                        sync->error = sync->prepare(sync);
+                        sync->error = sync->prepare(sync, &batch);
                 n += sync->error == 0;
         }
         synced = sync_whole_file_system(list, n);
@@ -189,7 +190,7 @@ static struct checkpoint_request *to_checkpoint(struct request *request) {
 }
 
 /* What was just written is still in the page cache. The disk may begin meanwhile. */
-static int checkpoint_hash(struct sync_request *sync) {
+static int checkpoint_hash(struct sync_request *sync, struct sync_batch *batch _unused_) {
         struct checkpoint_request *self = CONTAINER_OF(sync, struct checkpoint_request, sync);
         struct local_handle *handle = sync->handle;
 

@@ -8,12 +8,18 @@
 
 #include "files/handle.h"
 
+/* What is asked once for the files of one batch in one directory. */
+struct sync_batch {
+        const struct directory *directory; /* NULL: none yet */
+        bool has_default_acl;
+};
+
 struct sync_request {
         struct request request;
         struct local_handle *handle;
         struct intervals written;  /* of the ledger, when it was submitted */
         /* What is to be done before the sync, on a thread; NULL: nothing. */
-        int (*prepare)(struct sync_request *sync);
+        int (*prepare)(struct sync_request *sync, struct sync_batch *batch);
         bool whole_inode;          /* fsync(2), else fdatasync(2) */
         bool taken;                /* guarded by the mount's lock */
         int error;
