@@ -10,8 +10,12 @@
 
 #include "base/strings.h"
 #include "files/access.h"
+#include "files/listing.h"
 #include "files/paths.h"
 #include "files/request.h"
+
+/* From so many files in one directory on it is read instead of asked for each. */
+#define LISTING_MIN 32
 
 struct list_item {
         struct files_item item;
@@ -21,6 +25,7 @@ struct list_item {
         char temp_name[FILES_TEMP_NAME_MAX];
         struct mount *mount;
         size_t index; /* in the caller's order */
+        bool is_plain; /* a listing showed its inode under the temp name, and nothing under the final one */
 };
 
 /* The directory of the items that are being worked on. */
@@ -45,6 +50,7 @@ struct list_request {
         unsigned n_running;
         list_step_fn step;
         bool syncs;
+        bool lists;
         files_list_fn done;
         void *userdata;
         struct list_item *items;
@@ -259,6 +265,8 @@ static int step_publish_check(const struct list_item *item, struct open_director
         r = judge_directory(item, directory);
         if (r < 0)
                 return r;
+        if (item->is_plain) /* the rest of who it is, publish asks */
+                return judge_writable(directory);
         r = find_item(item, directory, &place, &temp, &replaced);
         if (r < 0 || place == PLACE_FINAL)
                 return r;
@@ -303,6 +311,39 @@ static struct list_part *to_part(struct request *request) {
         return CONTAINER_OF(request, struct list_part, request);
 }
 
+/* Items [first, ...) of the part that are in the directory of the first. */
+static size_t count_neighbours(const struct list_part *part, size_t first) {
+        const struct list_item *items = part->list->items;
+        size_t last = first + 1;
+
+        while (last < part->last && streq(items[last].directory, items[first].directory))
+                last++;
+        return last - first;
+}
+
+/* Best effort: an item that is not found to be plain is looked at by itself. */
+static void find_plain(struct list_item *items, size_t n, const struct open_directory *directory) {
+        _cleanup_free_ struct listing_name *names = n >= LISTING_MIN && directory->error == 0 ? calloc(n, 2 * sizeof(*names)) : NULL;
+
+        if (!names)
+                return;
+        for (size_t i = 0; i < n; i++) {
+                names[2 * i] = (struct listing_name) { .name = items[i].temp_name, .index = i };
+                names[2 * i + 1] = (struct listing_name) { .name = items[i].name, .index = i };
+        }
+        if (!listing_find(directory->fd, names, 2 * n))
+                return;
+        for (size_t i = 0; i < 2 * n; i++) {
+                struct list_item *item = &items[names[i].index];
+
+                if (names[i].name == item->temp_name)
+                        item->is_plain = names[i].ino != 0 && names[i].ino == item->item.temp.ino;
+        }
+        for (size_t i = 0; i < 2 * n; i++)
+                if (names[i].name == items[names[i].index].name && names[i].ino != 0)
+                        items[names[i].index].is_plain = false;
+}
+
 static void part_run(struct request *request) {
         struct open_directory directory = { .fd = -EBADF, .any_fd = -EBADF };
         struct list_part *self = to_part(request);
@@ -317,6 +358,8 @@ static void part_run(struct request *request) {
                         if (r < 0)
                                 self->error = r;
                         open_directory_open(&directory, item->directory);
+                        if (list->lists)
+                                find_plain(&list->items[i], count_neighbours(self, i), &directory);
                 }
                 list->errors[item->index] = list->step(item, &directory);
         }
@@ -465,11 +508,11 @@ int local_list(struct local_files *files, enum files_list_kind kind, const struc
                void *userdata) {
         static const struct {
                 list_step_fn step;
-                bool syncs;
+                bool syncs, lists;
         } kinds[_FILES_LIST_MAX] = {
-                [FILES_LIST_PUBLISH] = { step_publish, true },
-                [FILES_LIST_PUBLISH_CHECK] = { step_publish_check, false },
-                [FILES_LIST_REMOVE] = { step_remove, true },
+                [FILES_LIST_PUBLISH] = { step_publish, .syncs = true },
+                [FILES_LIST_PUBLISH_CHECK] = { step_publish_check, .lists = true },
+                [FILES_LIST_REMOVE] = { step_remove, .syncs = true },
         };
         _cleanup_(list_unrefp) struct list_request *list = NULL;
         int r;
@@ -479,6 +522,7 @@ int local_list(struct local_files *files, enum files_list_kind kind, const struc
                 return r;
         list->step = kinds[kind].step;
         list->syncs = kinds[kind].syncs;
+        list->lists = kinds[kind].lists;
         list->done = done;
         list->userdata = userdata;
         return list_submit(files, list); /* the parts keep the list */

@@ -75,6 +75,48 @@ static void a_crash_between_link_and_unlink_is_mended(void **state) {
         assert_false(fixture_exists(f, temp));
 }
 
+/* So many that the directory is read instead of asked for each. */
+static void the_dry_run_of_many_finds_what_that_of_one_finds(void **state) {
+        enum { N = 100, TAKEN = 3, GONE = 40, SWAPPED = 41, TWICE = 98, AGAIN = 99 };
+        struct fixture *f = *state;
+        char temps[N][FILES_TEMP_NAME_MAX], paths[N][TEST_PATH_MAX], name[32];
+        struct files_item items[N];
+        int errors[N];
+
+        for (size_t i = 0; i < N; i++) {
+                (void) snprintf(name, sizeof(name), "%zu", i);
+                items[i] = finished_item(f, name, name, 0644, temps[i]);
+                (void) snprintf(paths[i], sizeof(paths[i]), "%s", items[i].path);
+                items[i].path = paths[i];
+        }
+        assert_int_equal(list_now(f, files_publish_check, items, N, errors), 0);
+        for (size_t i = 0; i < N; i++)
+                assert_int_equal(errors[i], 0);
+
+        fixture_write(f, "3", "foreign");
+        assert_int_equal(unlink(fixture_path(f, temps[GONE])), 0);
+        assert_int_equal(rename(fixture_path(f, temps[SWAPPED + 1]), fixture_path2(f, temps[SWAPPED])), 0);
+        items[AGAIN].path = items[TWICE].path;
+        fixture_write(f, "98", "foreign");
+        assert_int_equal(list_now(f, files_publish_check, items, N, errors), 0);
+        for (size_t i = 0; i < N; i++) {
+                int alone = item_now(f, files_publish_check, &items[i]);
+
+                assert_int_equal(errors[i], alone);
+                assert_int_equal(alone, i == TAKEN || i == TWICE || i == AGAIN ? -EEXIST : i == GONE || i == SWAPPED || i == SWAPPED + 1 ? -ESTALE : 0);
+        }
+
+        /* Far more foreign names than ours: each of ours is asked for. */
+        for (size_t i = 0; i < 20 * N; i++) {
+                (void) snprintf(name, sizeof(name), "foreign-%zu", i);
+                fixture_write(f, name, "");
+        }
+        assert_int_equal(list_now(f, files_publish_check, items, N, errors), 0);
+        assert_int_equal(errors[TAKEN], -EEXIST);
+        assert_int_equal(errors[GONE], -ESTALE);
+        assert_int_equal(errors[0], 0);
+}
+
 static void one_conflict_does_not_stop_the_others(void **state) {
         struct fixture *f = *state;
         char temps[2][FILES_TEMP_NAME_MAX];
@@ -479,6 +521,7 @@ int main(void) {
                 FIXTURE_TEST(publishing_twice_is_publishing_once),
                 FIXTURE_TEST(a_publish_that_was_cut_half_way_is_finished),
                 FIXTURE_TEST(a_crash_between_link_and_unlink_is_mended),
+                FIXTURE_TEST(the_dry_run_of_many_finds_what_that_of_one_finds),
                 FIXTURE_TEST(one_conflict_does_not_stop_the_others),
                 FIXTURE_TEST(what_is_no_regular_file_is_never_replaced),
                 FIXTURE_TEST(a_replaced_file_hands_on_its_mode),
