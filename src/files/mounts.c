@@ -35,8 +35,14 @@ struct mounts {
         size_t n_aliases;
         struct mount *list;
         uint64_t turn;
+        char *last_directory; /* of the path that was looked for last in this turn, as it was written; or NULL */
+        struct mount *last_mount;
         bool is_fresh; /* the kernel was asked for changes in this turn */
 };
+
+static void forget_last(struct mounts *mounts) {
+        free(TAKE_PTR(mounts->last_directory));
+}
 
 static bool is_octal(const char *s, char first_max) {
         return s[0] >= '0' && s[0] <= first_max && s[1] >= '0' && s[1] <= '7' && s[2] >= '0' && s[2] <= '7';
@@ -204,6 +210,7 @@ struct mounts *mounts_free(struct mounts *mounts) {
                 free(mount);
         }
         aliases_clear(mounts);
+        forget_last(mounts);
         table_done(&mounts->table);
         fd_close(mounts->fd);
         free(mounts);
@@ -244,13 +251,14 @@ static void table_refresh(struct mounts *mounts) {
 void mounts_next_turn(struct mounts *mounts) {
         mounts->is_fresh = false;
         mounts->turn++;
+        forget_last(mounts);
 }
 
 uint64_t mounts_turn(const struct mounts *mounts) {
         return mounts->turn;
 }
 
-int mounts_find(struct mounts *mounts, const char *path, struct mount **ret) {
+static int find_slowly(struct mounts *mounts, const char *path, struct mount **ret) {
         _cleanup_free_ char *simple = path_simplify(path);
         const char *last_slash;
 
@@ -268,9 +276,37 @@ int mounts_find(struct mounts *mounts, const char *path, struct mount **ret) {
         return mounts_find_id(mounts, table_find(&mounts->table, simple), ret);
 }
 
-void mounts_learn(struct mounts *mounts, const char *directory, uint64_t id) {
-        _cleanup_free_ char *simple = path_simplify(directory);
+/* Neighbours of a list are looked for one after the other. A last component like ".." is another matter, and no file's name. */
+int mounts_find(struct mounts *mounts, const char *path, struct mount **ret) {
+        _cleanup_free_ char *directory = NULL;
+        int r;
 
+        if (mounts->last_directory) {
+                size_t length = strlen(mounts->last_directory);
+
+                if (strncmp(path, mounts->last_directory, length) == 0 && path[length] == '/' && !strchr(path + length + 1, '/') &&
+                    path[length + 1] != '.') {
+                        *ret = mounts->last_mount;
+                        return 0;
+                }
+        }
+        r = find_slowly(mounts, path, ret);
+        if (r < 0)
+                return r;
+        forget_last(mounts);
+        directory = path_directory(path);
+        mounts->last_directory = TAKE_PTR(directory);
+        mounts->last_mount = *ret;
+        return 0;
+}
+
+void mounts_learn(struct mounts *mounts, const char *directory, uint64_t id) {
+        _cleanup_free_ char *simple = NULL;
+
+        if (mounts->last_directory && mounts->last_mount->id == id && streq(mounts->last_directory, directory))
+                return;
+        forget_last(mounts);
+        simple = path_simplify(directory);
         if (!simple || id == 0 || streq(simple, "/") || table_find(&mounts->table, simple) == id)
                 return;
         for (size_t i = 0; i < mounts->n_aliases; i++)

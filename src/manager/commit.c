@@ -37,15 +37,36 @@ static void collect(struct manager *m, struct job *job) {
                 job_run(job)->saved_in = m->group->seq;
 }
 
+/* Its row is copied when the turn ends: each of a thousand files that end in one turn changes their job. */
 void manager_save_job(struct manager *m, struct job *job) {
-        int r;
+        struct job_run *run = job_run(job);
 
         collect(m, job);
-        if (job_run(job)->scheduled)
+        if (run->scheduled)
                 schedule_count_time(m->schedule, job);
-        r = store_batch_save_job(m->batch, job);
-        if (r < 0)
-                collecting_failed(m, r);
+        if (run->unsaved)
+                return;
+        run->unsaved = true;
+        DL_APPEND2(m->unsaved, run, unsaved_prev, unsaved_next);
+}
+
+static void drop_unsaved(struct manager *m, struct job_run *run) {
+        if (run->unsaved)
+                DL_DELETE2(m->unsaved, run, unsaved_prev, unsaved_next);
+        run->unsaved = false;
+}
+
+static void collect_unsaved(struct manager *m) {
+        int r;
+
+        while (m->unsaved) {
+                struct job_run *run = m->unsaved;
+
+                drop_unsaved(m, run);
+                r = store_batch_save_job(m->batch, run->job);
+                if (r < 0)
+                        collecting_failed(m, r);
+        }
 }
 
 void manager_save_file(struct manager *m, struct job_file *file) {
@@ -75,6 +96,7 @@ void manager_forget_job(struct manager *m, struct job *job, const struct history
         int r;
 
         collect(m, job);
+        drop_unsaved(m, job_run(job));
         r = store_batch_remove_job(m->batch, &job->id);
         /* Entries end in order, so "the newest n" also says which are too old. */
         if (r == 0 && keep > 0)
@@ -149,10 +171,13 @@ void manager_drop_group(struct manager *m) {
 }
 
 void manager_flush(struct manager *m) {
-        struct commit_group *group = TAKE_PTR(m->group);
-        struct store_batch *batch = TAKE_PTR(m->batch);
+        struct commit_group *group;
+        struct store_batch *batch;
         int r;
 
+        collect_unsaved(m);
+        group = TAKE_PTR(m->group);
+        batch = TAKE_PTR(m->batch);
         if (!group)
                 return;
         if (!batch && m->n_commits == 0) {

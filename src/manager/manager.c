@@ -179,6 +179,7 @@ void manager_drop_all(struct manager *m) {
                 DL_DELETE(m->finished, run);
                 job_run_free(run);
         }
+        m->unsaved = NULL;
         m->n_jobs = m->n_finished = m->n_finished_files = 0;
         for (size_t i = 0; i < m->n_history; i++)
                 history_entry_free(m->history[i]);

@@ -125,6 +125,8 @@ struct job_run {
         struct job_run *prev, *next; /* manager->jobs, in order of sequence */
         uint64_t sequence;
         uint64_t saved_in;     /* newest group that holds a change of it */
+        bool unsaved;          /* on manager->unsaved */
+        struct job_run *unsaved_prev, *unsaved_next;
         bool scheduled;        /* known to the scheduler */
         bool finished;         /* final, kept for getters */
         bool changed;          /* on manager->changed */
@@ -250,6 +252,7 @@ struct manager {
         uint64_t history_first;   /* sequence number of history[0] */
 
         struct store_batch *batch;      /* what this turn changed */
+        struct job_run *unsaved;        /* jobs whose own rows are not in it yet */
         struct commit_group *group;     /* what waits for it */
         uint64_t n_durable_commits;     /* for statistics, as is the next one */
         uint64_t bytes_fetched;

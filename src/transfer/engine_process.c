@@ -624,10 +624,12 @@ static bool is_another_file(const struct stat *a, const struct stat *b) {
 
 /* Authorities and revocation lists are read once by each process: with a changed file an idle one is replaced before it is used again. */
 static void lane_refresh_authorities(struct lane *lane) {
-        struct stat ca_stat = stamp_of(lane->engine->ca_file), crl_stat = stamp_of(lane->engine->crl_file);
+        struct stat ca_stat, crl_stat;
 
         if (!lane->children || lane->n_requests > 0)
                 return;
+        ca_stat = stamp_of(lane->engine->ca_file);
+        crl_stat = stamp_of(lane->engine->crl_file);
         if (is_another_file(&ca_stat, &lane->ca_stat) || is_another_file(&crl_stat, &lane->crl_stat)) {
                 lane->retired = true;
                 children_kill(lane->children);
