@@ -318,6 +318,7 @@ int options_read_properties(sd_bus_message *m, struct manager_properties *ret, s
                 { "MaxDownloadSize", OPTION_SIZE, offsetof(struct manager_properties, max_download_size) },
                 { "MaxRate", OPTION_SIZE, offsetof(struct manager_properties, max_rate) },
                 { "CostFlags", OPTION_U32, offsetof(struct manager_properties, cost_flags) },
+                { "DisallowOnCellular", OPTION_BOOL, offsetof(struct manager_properties, no_cellular) },
                 { "NotificationInterval", OPTION_U32, offsetof(struct manager_properties, notification_interval_ms) },
                 { "Volatile", OPTION_BOOL, offsetof(struct manager_properties, is_volatile) },
         };

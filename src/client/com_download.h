@@ -28,7 +28,6 @@ struct download_settings {
         UINT32 percent; /* CallbackFreqPercent, 0: none */
         UINT32 seconds; /* CallbackFreqSeconds */
         bool blocking;
-        bool no_cellular;
         wchar_t vector[129]; /* CorrelationVector; "": none */
 };
 #define DOWNLOAD_SETTINGS_DEFAULT ((struct download_settings){ .seconds = 1 })

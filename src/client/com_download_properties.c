@@ -312,14 +312,11 @@ static HRESULT set_blocking(struct com_download *self, const VARIANT *value) {
 }
 
 static HRESULT get_no_cellular(const struct view *view, VARIANT *ret) {
-        return com_variant_put_bool(com_download_settings(view->self->hex).no_cellular, ret);
+        return com_variant_put_bool(view->job.more.no_cellular != 0, ret);
 }
 
 static HRESULT set_no_cellular(struct com_download *self, const VARIANT *value) {
-        struct download_settings settings = com_download_settings(self->hex);
-
-        settings.no_cellular = com_variant_take_bool(value);
-        return com_download_set_settings(self->hex, &settings);
+        return set_job(self, (struct wire_property){ .name = "DisallowOnCellular", .type = 'b', .b = com_variant_take_bool(value) });
 }
 
 static HRESULT get_vector(const struct view *view, VARIANT *ret) {

@@ -328,11 +328,15 @@ HRESULT job_com_SetProperty(IBackgroundCopyJob5 *This, BITS_JOB_PROPERTY_ID Prop
         }
 }
 
-/* Whoever never said at what cost gets the file at any. */
+/* What the service goes by where a job never said it and its configuration says nothing else. */
+static DWORD default_cost_flags(const struct job_record *record) {
+        return record->priority == JOB_PRIORITY_FOREGROUND ? (DWORD) BITS_JOB_TRANSFER_POLICY_ALWAYS
+                                                           : (DWORD) BITS_JOB_TRANSFER_POLICY_STANDARD;
+}
+
 static void read_property(const struct job_record *record, BITS_JOB_PROPERTY_ID id, BITS_JOB_PROPERTY_VALUE *ret) {
         if (id == BITS_JOB_PROPERTY_ID_COST_FLAGS)
-                ret->Dword =
-                        record->more.cost_flags ? record->more.cost_flags : (DWORD) BITS_JOB_TRANSFER_POLICY_ALWAYS;
+                ret->Dword = record->more.cost_flags ? record->more.cost_flags : default_cost_flags(record);
         else if (id == BITS_JOB_PROPERTY_MAX_DOWNLOAD_SIZE)
                 ret->Uint64 = record->more.max_download_size;
         else if (id == BITS_JOB_PROPERTY_HIGH_PERFORMANCE)

@@ -308,6 +308,7 @@ static const struct field job_fields[] = {
         JOB_MORE("DynamicContent", FIELD_BOOL, dynamic_content),
         JOB_MORE("OnDemand", FIELD_BOOL, on_demand),
         JOB_MORE("CostFlags", FIELD_U32, cost_flags),
+        JOB_MORE("DisallowOnCellular", FIELD_BOOL, no_cellular),
         JOB_MORE("NotificationInterval", FIELD_U32, notification_interval_ms),
         { "Error", FIELD_ERROR, offsetof(struct job_fields, error) },
 };

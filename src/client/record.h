@@ -38,6 +38,7 @@ struct job_record {
                 uint32_t maximum_download_time;
                 int high_performance, dynamic_content, on_demand;
                 uint32_t cost_flags;
+                int no_cellular;
                 uint32_t notification_interval_ms;
         } more; /* what <dosvc.h> does not tell */
         struct record_strings strings;

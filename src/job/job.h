@@ -226,7 +226,8 @@ struct job {
         bool on_demand;                 /* only what job_file_demand() named is fetched, at its own place in the file */
         bool resumed;                   /* at least once: some properties are fixed then */
         bool restored;                  /* from a backup: it may have ended since then, until its temp file is seen */
-        uint32_t cost_flags;            /* 0: never set; kept and told, not acted on */
+        uint32_t cost_flags;            /* what a network may cost (conditions.h) with which it transfers; 0: as the configuration says */
+        bool no_cellular;               /* never over a mobile network */
         uint32_t notification_interval_ms; /* least time between two JobModification */
 
         /* Wall-clock times in microseconds; 0: not yet */
@@ -286,6 +287,24 @@ struct job_file_spec {
         const char *decryption_info; /* NULL: none */
         bool integrity_mandatory;
 };
+/* Where a host is, as far as its name or address tells. */
+enum host_kind {
+        HOST_LOOPBACK,      /* this machine */
+        HOST_LOCAL_ADDRESS, /* private and link-local ones */
+        HOST_LOCAL_NAME,    /* without a dot, or in a domain that is nobody's on the internet */
+        HOST_NAME,          /* it may mean any address */
+        HOST_ADDRESS,
+        _HOST_KIND_MAX,
+};
+/* @authority: of a URL or proxy, with or without user info and port; a bare IPv6 address is fine. */
+enum host_kind job_host_kind(const char *authority, size_t n);
+/* Of whoever answered for it last, else of its URL. */
+enum host_kind job_file_host_kind(const struct job_file *file);
+/* Has every file with something to fetch a source whose kind is allowed? Linear in the files. */
+bool job_sources_are(const struct job *job, const bool allowed[static _HOST_KIND_MAX]);
+/* Has it a proxy whose kind is allowed? */
+bool job_proxy_is(const struct job *job, const bool allowed[static _HOST_KIND_MAX]);
+
 /* Judges names and ranges by form alone (URL: scheme, length, control characters; path: absolute, lengths, no "." or "..";
  * ranges: bounds and overlap as the family documents). */
 /* mirrors: at most LIMIT_MIRRORS lines, each of them a URL as above; not with ranges (whose bytes no digest can decide). */

@@ -179,6 +179,8 @@ static int apply_properties(struct job *job, const struct manager_properties *p,
                 job->max_rate = MIN(p->max_rate, (uint64_t) INT64_MAX);
         if (p->cost_flags >= 0)
                 job->cost_flags = (uint32_t) p->cost_flags;
+        if (p->no_cellular >= 0)
+                job->no_cellular = p->no_cellular != 0;
         if (p->notification_interval_ms >= 0)
                 job->notification_interval_ms = (uint32_t) p->notification_interval_ms;
         if (p->is_volatile >= 0)
@@ -251,6 +253,7 @@ void manager_set_properties(struct manager *m, struct job *job, const struct man
         manager_job_changed(m, job, true);
         manager_reschedule(m, job);
         manager_pace_changed(m);
+        manager_judge_job(m, job); /* what it may cost, and its priority, count at once */
         if (job->state == JOB_TRANSFERRED && properties->complete_when_transferred > 0 && job_is_complete(job))
                 manager_start_op(m, job, JOB_INTENT_COMPLETE, false, (struct reply) {});
         manager_reply_durably(m, &job->id, reply, &(struct manager_reply) {});

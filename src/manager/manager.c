@@ -20,6 +20,7 @@ const struct manager_limits manager_limits_default = {
         .stall_timeout_usec = 60 * USEC_PER_SEC,
         .notify_commands = true,
         .notify_command_timeout_usec = 15 * USEC_PER_MINUTE,
+        .blockers = { .foreground_cost_flags = COST_STATES, .background_cost_flags = COST_STATES },
         .engine = { .max_connections_per_owner = 64, .max_connections_per_host = 6 },
 };
 
@@ -37,6 +38,7 @@ int manager_new(const struct manager_config *config, struct manager **ret) {
                 .runner = config->runner,
                 .clock = config->clock,
                 .limits = config->limits,
+                .conditions = CONDITIONS_UNKNOWN,
                 .may_own = config->may_own,
                 .may_own_userdata = config->may_own_userdata,
                 .next_request = 1,
@@ -71,6 +73,7 @@ void manager_set_limits(struct manager *m, const struct manager_limits *limits, 
                 log_debug("the transfer process learns of its limits when it is started the next time");
         manager_pace_changed(m);
         manager_notify_wake(m, 0); /* commands may be allowed now */
+        manager_judge_jobs(m);
 }
 
 void manager_set_events(struct manager *m, const struct manager_events *events, void *userdata) {
@@ -120,6 +123,7 @@ int manager_adopt_job(struct manager *m, struct job *job) {
                         return r;
                 }
                 run->scheduled = true;
+                manager_judge_presence(m, job);
         }
         HASH_ADD(hh, m->by_id, id, sizeof(run->id), run);
         DL_APPEND(m->jobs, run);
@@ -196,6 +200,7 @@ struct manager *manager_free(struct manager *m) {
         manager_drop_all(m);
         manager_drop_group(m);
         schedule_free(m->schedule);
+        manager_forget_conditions(m);
         free(m->history);
         free(m);
         return NULL;

@@ -17,6 +17,7 @@
 #include "files/files.h"
 #include "job/job.h"
 #include "program/runner.h"
+#include "schedule/blockers.h"
 #include "schedule/schedule.h"
 #include "store/store.h"
 #include "transfer/engine.h"
@@ -42,6 +43,8 @@ struct manager_limits {
         struct engine_limits engine;
         bool notify_commands; /* jobs may name them */
         uint64_t notify_command_timeout_usec;
+        bool no_cache_on_vpn;     /* cache servers are not asked through one */
+        struct blocker_policy blockers;
         uint64_t foreground_rate; /* bytes per second of all foreground jobs together, 0: no limit */
         uint64_t background_rate;
 };
@@ -76,6 +79,10 @@ DEFINE_CLEANUP_FUNC(struct manager, manager_free)
 /* Other limits while it runs: transfers go on, at the new rates and numbers of connections; what bounds jobs, files and time-outs
  * counts for what begins from now on. files_in_flight stays. */
 void manager_set_limits(struct manager *manager, const struct manager_limits *limits, const struct schedule_config *schedule);
+/* What the machine is like now (copied); until somebody says it, CONDITIONS_UNKNOWN. Jobs that must not run like that stop at once, and go on
+ * by themselves. 0 or -ENOMEM: what was said before still holds. */
+int manager_set_conditions(struct manager *manager, const struct conditions *conditions);
+const struct conditions *manager_get_conditions(const struct manager *manager);
 void manager_set_events(struct manager *manager, const struct manager_events *events, void *userdata);
 /* Loads the store, finishes what was promised (Complete, Cancel), queues what was running. Blocks; call it once. */
 int manager_start(struct manager *manager);
@@ -193,6 +200,7 @@ struct manager_properties { /* NULL, -1: leave as it is */
         uint64_t max_download_size; /* or MANAGER_SIZE_UNCHANGED */
         uint64_t max_rate;          /* or MANAGER_SIZE_UNCHANGED */
         int64_t cost_flags;
+        int no_cellular;
         int64_t notification_interval_ms;
         int is_volatile;
         const void *client; /* with is_volatile 1: as in manager_create_request */
@@ -217,6 +225,7 @@ struct manager_properties { /* NULL, -1: leave as it is */
                                       .max_download_size = MANAGER_SIZE_UNCHANGED,                                  \
                                       .max_rate = MANAGER_SIZE_UNCHANGED,                                          \
                                       .cost_flags = -1,                                                             \
+                                      .no_cellular = -1,                                                            \
                                       .notification_interval_ms = -1,                                               \
                                       .is_volatile = -1 })
 /* All or none. */

@@ -22,6 +22,7 @@
 #define RESERVE_FROM_BYTES (UINT64_C(1) << 20) /* smaller files are not preallocated */
 #define SOURCE_STALL_USEC (10 * USEC_PER_SEC) /* silence of a source while another could be asked */
 #define BLOCKED_POLL_USEC (15 * USEC_PER_SEC)
+#define NEIGHBOURS_POLL_USEC USEC_PER_MINUTE
 #define CHANGE_COALESCE_USEC (100 * USEC_PER_MSEC)
 #define DIRTY_POLL_USEC (10 * USEC_PER_MSEC) /* a notice waits for a commit */
 #define NOTIFY_RETRY_FIRST_USEC (1 * USEC_PER_SEC)
@@ -226,6 +227,8 @@ struct manager {
         const struct clock *clock;
         struct schedule *schedule;
         struct manager_limits limits;
+        struct conditions conditions;
+        uid_t *present;            /* conditions.present */
         const struct manager_events *events;
         void *events_userdata;
         bool (*may_own)(void *userdata, uid_t uid);
@@ -413,6 +416,14 @@ void file_run_adoption_done(struct file_run *run);
 struct engine_pace manager_first_pace(struct manager *m, const struct job *job);
 void manager_pace_changed(struct manager *m);                /* a limit, a priority */
 void manager_pace_turn(struct manager *m);
+
+/* conditions.c */
+/* It is to be started: false if it must not run now, and it says so from now on. */
+bool manager_job_may_run(struct manager *m, struct job *job);
+void manager_judge_presence(struct manager *m, struct job *job); /* of its owner: may it have turns? */
+void manager_judge_job(struct manager *m, struct job *job);  /* it, or its policy, changed: it stops or goes on if it must */
+void manager_judge_jobs(struct manager *m);
+void manager_forget_conditions(struct manager *m);
 
 /* pump.c */
 void manager_pump_job(struct manager *m, struct job *job);   /* starts files while it may */

@@ -90,8 +90,15 @@ void manager_job_all_transferred(struct manager *m, struct job *job) {
 
 void manager_fail_job(struct manager *m, struct job *job, enum error_code code, enum error_context context, uint32_t detail,
                       uint32_t file_index, bool transient, uint64_t retry_after_usec, const char *text) {
-        bool blocked = job_error_is_blocked_cause(code);
         enum job_event event = JOB_EVENT_FATAL_ERROR;
+        uint64_t poll_usec = BLOCKED_POLL_USEC;
+        bool blocked;
+
+        if (transient && file_index < job->n_files)
+                code = blockers_judge_failure(&m->conditions, job->files[file_index], code, detail);
+        if (code == ERROR_NO_NETWORK) /* another one is told; only what is next door comes unnoticed */
+                poll_usec = m->conditions.network == NETWORK_LOCAL ? NEIGHBOURS_POLL_USEC : USEC_INFINITY;
+        blocked = job_error_is_blocked_cause(code);
 
         /* Fewer at once fit; without this the same number would be tried again, and fail again. */
         if (code == ERROR_TOO_MANY_OPEN_FILES)
@@ -102,7 +109,7 @@ void manager_fail_job(struct manager *m, struct job *job, enum error_code code, 
                 blocked = transient = false; /* a request that may have had its effect is not sent again by itself */
         if (blocked || (transient && context != ERROR_CONTEXT_LOCAL_FILE)) {
                 enum schedule_verdict verdict = schedule_failed(m->schedule, job, blocked ? SCHEDULE_BLOCKED : SCHEDULE_TRANSIENT,
-                                                                blocked ? BLOCKED_POLL_USEC : retry_after_usec);
+                                                                blocked ? poll_usec : retry_after_usec);
 
                 if (verdict == SCHEDULE_RETRY_LATER)
                         event = JOB_EVENT_TRANSIENT_ERROR;
@@ -122,7 +129,7 @@ static void carry_out(struct manager *m, const struct schedule_decision *decisio
         case SCHEDULE_START:
                 if (job_is_complete(job))
                         manager_job_all_transferred(m, job);
-                else if (manager_transition(m, job, JOB_EVENT_START) == 0)
+                else if (manager_job_may_run(m, job) && manager_transition(m, job, JOB_EVENT_START) == 0)
                         manager_pump_job(m, job);
                 break;
         case SCHEDULE_YIELD:

@@ -218,16 +218,18 @@ static int gather(struct file_run *run) {
         struct job_run *job = job_run(file->job);
         uint64_t now = manager_boottime(run->manager), until;
         struct sources_policy policy = policy_of(run);
+        bool through_vpn = run->manager->conditions.is_vpn && run->manager->limits.no_cache_on_vpn;
+        const char *cache_hosts = through_vpn ? NULL : run->manager->limits.cache_hosts;
         int r;
 
         if (file->n_ranges > 0 || file->job->http_method || file->job->dynamic_content ||
-            (!file->mirrors && !run->manager->limits.cache_hosts))
+            (!file->mirrors && !cache_hosts))
                 return 0;
         sources = calloc(1, sizeof(*sources));
         if (!sources)
                 return -ENOMEM;
         sources->began = now;
-        r = add_caches(sources, job, file, run->manager->limits.cache_hosts);
+        r = add_caches(sources, job, file, cache_hosts);
         if (r >= 0)
                 r = add_candidate(sources, job, SOURCE_OWN, strdup(file->url));
         if (r >= 0)

@@ -62,6 +62,9 @@ static const struct {
         [WAITING_RESUME] = { "resume", "is suspended and waits for Resume" },
         [WAITING_ATTENTION] = { "attention", "failed and waits for somebody to act" },
         [WAITING_PUBLISH] = { "publish", "is being completed or cancelled" },
+        [WAITING_COST] = { "cost", "waits for a network that costs less" },
+        [WAITING_POWER] = { "power", "waits for mains power or a fuller battery" },
+        [WAITING_SLEEP] = { "sleep", "waits until the machine is awake" },
 };
 
 #define LOOKUP(table, value) ((size_t)(value) < ELEMENTSOF(table) ? (table)[value] : NULL)

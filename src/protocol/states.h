@@ -90,6 +90,9 @@ enum waiting_reason {
         WAITING_RESUME,      /* SUSPENDED: somebody must call Resume */
         WAITING_ATTENTION,   /* ERROR: fatal, somebody must act */
         WAITING_PUBLISH,     /* an acknowledged Complete or Cancel is being carried out */
+        WAITING_COST,        /* TRANSIENT_ERROR: the network costs too much */
+        WAITING_POWER,       /* TRANSIENT_ERROR: the battery is low, or saved */
+        WAITING_SLEEP,       /* TRANSIENT_ERROR: the machine goes to sleep */
         _WAITING_REASON_MAX,
 };
 

@@ -96,6 +96,23 @@ static void decide_retries(struct decisions *decisions) {
         }
 }
 
+/* ---- no turn ---- */
+
+static void decide_holds(struct decisions *decisions) {
+        struct schedule *schedule = decisions->schedule;
+
+        while (!is_full(decisions) && schedule->held) {
+                struct schedule_entry *entry = schedule->held;
+
+                schedule->steps++;
+                schedule_entry_not_fresh(schedule, entry);
+                if (entry->state == JOB_TRANSFERRING)
+                        entry->yielding = entry->hold;
+                if (entry->state == JOB_TRANSFERRING || entry->job->waiting != entry->hold)
+                        decide(decisions, entry, entry->state == JOB_TRANSFERRING ? SCHEDULE_YIELD : SCHEDULE_WAIT, entry->hold);
+        }
+}
+
 /* ---- lanes ---- */
 
 static void start_first(struct decisions *decisions, struct lane *lane) {
@@ -266,6 +283,7 @@ size_t schedule_decide(struct schedule *schedule, struct schedule_decision *ret,
         decide_no_progress(&decisions);
         decide_max_time(&decisions);
         decide_retries(&decisions);
+        decide_holds(&decisions);
         while (!is_full(&decisions) && schedule->lanes[JOB_PRIORITY_FOREGROUND].ready)
                 start_first(&decisions, &schedule->lanes[JOB_PRIORITY_FOREGROUND]);
         share_slots(schedule, &shares);

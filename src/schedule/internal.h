@@ -9,6 +9,7 @@ enum place {
         PLACE_READY,    /* QUEUED: in its lane */
         PLACE_RUNNING,  /* TRANSFERRING, or told to START */
         PLACE_RETRYING, /* TRANSIENT_ERROR */
+        PLACE_HELD,     /* QUEUED or TRANSFERRING, and no turn: see schedule_hold() */
 };
 
 struct schedule_entry {
@@ -17,8 +18,9 @@ struct schedule_entry {
         enum place place;
         enum job_priority level; /* the lane that it is in */
         struct schedule_entry *prev, *next;             /* in the list of its place */
-        struct schedule_entry *fresh_prev, *fresh_next; /* in schedule->fresh */
+        struct schedule_entry *fresh_prev, *fresh_next; /* in schedule->fresh, or schedule->held */
         bool is_fresh;
+        enum waiting_reason hold; /* WAITING_NONE: it may have turns */
 
         enum job_state state; /* as last reported */
         /* What was decided and is not carried out yet: not decided again until the state has changed. */
@@ -34,7 +36,6 @@ struct schedule_entry {
 
         /* No-progress clock: runs when all of this allows it */
         bool counting; /* an error was counted since the last byte */
-        bool could_try;
         bool blocked;
         uint64_t progress_realtime;
 
@@ -58,9 +59,11 @@ struct schedule {
         struct lane lanes[_JOB_PRIORITY_MAX];
         struct schedule_entry *retrying;
         struct schedule_entry *fresh; /* in a lane since the last decision */
+        struct schedule_entry *held;  /* held since the last decision */
         struct heap retry, no_progress, max_time, life;
         uint64_t order;
         int64_t wall_offset;           /* CLOCK_REALTIME - CLOCK_BOOTTIME when last looked at */
+        uint64_t slept_usec;           /* CLOCK_BOOTTIME - CLOCK_MONOTONIC, likewise */
         uint64_t expire_hold_monotonic; /* nothing expires before */
         uint64_t steps;
 };
@@ -77,5 +80,5 @@ void schedule_entry_set_told(struct schedule *schedule, struct schedule_entry *e
 void schedule_entry_not_fresh(struct schedule *schedule, struct schedule_entry *entry);
 /* USEC_INFINITY: it lives for ever. */
 uint64_t schedule_entry_life_end(const struct schedule_entry *entry);
-/* Wall time against running time (design decision 10). */
+/* Wall time against running time, and a machine that slept (design decision 10). */
 void schedule_notice_clock_jump(struct schedule *schedule);

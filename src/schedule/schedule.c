@@ -20,6 +20,11 @@ static int64_t wall_offset(const struct schedule *schedule) {
         return (int64_t)(schedule_now(schedule, CLOCK_ID_REALTIME) - schedule_now(schedule, CLOCK_ID_BOOTTIME));
 }
 
+/* How long the machine slept, all in all. */
+static uint64_t slept(const struct schedule *schedule) {
+        return schedule_now(schedule, CLOCK_ID_BOOTTIME) - schedule_now(schedule, CLOCK_ID_MONOTONIC);
+}
+
 int schedule_new(const struct schedule_config *config, const struct clock *clock, struct schedule **ret) {
         struct schedule *schedule = malloc(sizeof(*schedule));
 
@@ -30,6 +35,7 @@ int schedule_new(const struct schedule_config *config, const struct clock *clock
                 .clock = clock,
         };
         schedule->wall_offset = wall_offset(schedule);
+        schedule->slept_usec = slept(schedule);
         *ret = schedule;
         return 0;
 }
@@ -71,7 +77,9 @@ void schedule_entry_set_told(struct schedule *schedule, struct schedule_entry *e
 }
 
 void schedule_entry_not_fresh(struct schedule *schedule, struct schedule_entry *entry) {
-        if (entry->is_fresh)
+        if (entry->is_fresh && entry->place == PLACE_HELD)
+                DL_DELETE2(schedule->held, entry, fresh_prev, fresh_next);
+        else if (entry->is_fresh)
                 DL_DELETE2(schedule->fresh, entry, fresh_prev, fresh_next);
         entry->is_fresh = false;
 }
@@ -96,6 +104,9 @@ void schedule_entry_unplace(struct schedule *schedule, struct schedule_entry *en
                 break;
         case PLACE_RETRYING:
                 DL_DELETE(schedule->retrying, entry);
+                break;
+        case PLACE_HELD:
+                schedule_entry_not_fresh(schedule, entry);
                 break;
         }
         entry->place = PLACE_NONE;
@@ -150,6 +161,22 @@ static void entry_enqueue(struct schedule *schedule, struct schedule_entry *entr
         schedule_entry_set_told(schedule, entry, entry->job->waiting);
 }
 
+/* Out of its lane, and to be told so, unless that was why it had to yield. */
+static void entry_hold(struct schedule *schedule, struct schedule_entry *entry) {
+        schedule_entry_unplace(schedule, entry);
+        entry->place = PLACE_HELD;
+        entry->starting = false;
+        entry->slice_used_usec = 0;
+        entry->job->pace.slice_since_boottime = USEC_INFINITY;
+        if (entry->state == JOB_QUEUED && entry->yielding == entry->hold) {
+                entry->yielding = WAITING_NONE;
+                return;
+        }
+        entry->yielding = WAITING_NONE;
+        DL_APPEND2(schedule->held, entry, fresh_prev, fresh_next);
+        entry->is_fresh = true;
+}
+
 static void entry_retire(struct schedule *schedule, struct schedule_entry *entry) {
         schedule_entry_unplace(schedule, entry);
         entry->starting = false;
@@ -169,6 +196,11 @@ static void entry_place(struct schedule *schedule, struct schedule_entry *entry,
 
         if (!is_schedulable(job)) {
                 entry_retire(schedule, entry);
+                return;
+        }
+        if (entry->hold != WAITING_NONE && job->state != JOB_TRANSIENT_ERROR) {
+                if (entry->place != PLACE_HELD || entry->state != before)
+                        entry_hold(schedule, entry);
                 return;
         }
         switch (job->state) {
@@ -218,7 +250,7 @@ static void arm_no_progress(struct schedule *schedule, struct schedule_entry *en
         uint64_t timeout = no_progress_timeout(entry->job);
         bool trying = is_schedulable(entry->job) && entry->state != JOB_QUEUED;
         bool runs = pace->try_since_monotonic != USEC_INFINITY;
-        bool should_run = entry->counting && entry->could_try && !entry->blocked && trying;
+        bool should_run = entry->counting && !entry->blocked && trying;
 
         if (should_run && !runs)
                 pace->try_since_monotonic = now;
@@ -297,6 +329,11 @@ void schedule_notice_clock_jump(struct schedule *schedule) {
         schedule->wall_offset = offset;
         if (jump > (int64_t) CLOCK_JUMP_USEC || jump < -(int64_t) CLOCK_JUMP_USEC)
                 hold_expiry(schedule);
+        /* A life that ended while the machine slept gets a day awake, too, but one for all: some machines sleep every night. */
+        if (slept(schedule) - schedule->slept_usec > CLOCK_JUMP_USEC && schedule_now(schedule, CLOCK_ID_MONOTONIC) >= schedule->expire_hold_monotonic &&
+            heap_top(&schedule->life) && heap_top(&schedule->life)->key <= schedule_now(schedule, CLOCK_ID_REALTIME))
+                hold_expiry(schedule);
+        schedule->slept_usec = slept(schedule);
 }
 
 /* ---- the interface ---- */
@@ -343,7 +380,6 @@ int schedule_add(struct schedule *schedule, struct job *job) {
                 .level = job->priority,
                 .state = job->state,
                 .expire_given_for = USEC_INFINITY,
-                .could_try = true,
         };
         heap_item_init(&entry->retry);
         heap_item_init(&entry->no_progress);
@@ -397,11 +433,13 @@ void schedule_count_time(struct schedule *schedule, struct job *job) {
         count_time(schedule, &job->pace);
 }
 
-void schedule_set_could_try(struct schedule *schedule, struct job *job, bool could_try) {
+void schedule_hold(struct schedule *schedule, struct job *job, enum waiting_reason reason) {
         struct schedule_entry *entry = entry_of(job);
 
-        entry->could_try = could_try;
-        arm_no_progress(schedule, entry);
+        if (entry->hold == reason)
+                return;
+        entry->hold = reason;
+        entry_place(schedule, entry, entry->state);
 }
 
 static uint64_t retry_delay(const struct schedule *schedule, const struct job *job, uint64_t not_before_usec) {
@@ -452,13 +490,13 @@ enum schedule_verdict schedule_failed(struct schedule *schedule, struct job *job
         return SCHEDULE_RETRY_LATER;
 }
 
-void schedule_retry_all(struct schedule *schedule) {
-        uint64_t now = schedule_now(schedule, CLOCK_ID_BOOTTIME);
-        struct schedule_entry *entry;
+void schedule_retry_now(struct schedule *schedule, struct job *job, bool afresh) {
+        struct schedule_entry *entry = entry_of(job);
 
-        DL_FOREACH(schedule->retrying, entry) {
-                entry->job->pace.retry_at_boottime = now;
-                entry->retry_given = false;
-                arm_retry(schedule, entry);
-        }
+        if (entry->place != PLACE_RETRYING)
+                return;
+        if (afresh)
+                job->pace.attempts = 0;
+        job->pace.retry_at_boottime = schedule_now(schedule, CLOCK_ID_BOOTTIME);
+        arm_retry(schedule, entry);
 }

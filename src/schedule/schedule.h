@@ -35,25 +35,25 @@ void schedule_update(struct schedule *schedule, struct job *job);
 void schedule_progressed(struct schedule *schedule, struct job *job);
 /* Brings job->pace.moved_usec up to now: before the job is recorded, and for whoever asks. */
 void schedule_count_time(struct schedule *schedule, struct job *job);
-/* The job could try / could not (network, policy): lets the no-progress clock run or stand (design decision 10). It runs from the
- * first counted error since the last byte, while the job is TRANSFERRING or TRANSIENT_ERROR; whether a job gets a turn does not
- * depend on it. */
-void schedule_set_could_try(struct schedule *schedule, struct job *job, bool could_try);
+/* It gets no turn, whatever its priority, until the reason is WAITING_NONE again: QUEUED it stays, TRANSFERRING it yields. */
+void schedule_hold(struct schedule *schedule, struct job *job, enum waiting_reason reason);
 
 enum schedule_failure {
         SCHEDULE_TRANSIENT, /* server or network trouble: counted, retried after the delay */
-        SCHEDULE_BLOCKED,   /* a local cause that ends by itself (space, policy, …): not counted, clock stands */
+        SCHEDULE_BLOCKED,   /* a cause that ends by itself (network, space, policy, …): not counted, the no-progress clock stands until the
+                             * next try. Else it runs from the first counted error since the last byte, while the job is TRANSFERRING or
+                             * TRANSIENT_ERROR (design decision 10). */
 };
 enum schedule_verdict {
         SCHEDULE_RETRY_LATER, /* pace.retry_at_boottime is set */
         SCHEDULE_GIVE_UP,     /* no-progress time-out is over (or 0, or shorter than the retry delay): ERROR */
 };
 /* @not_before_usec: for SCHEDULE_TRANSIENT from Retry-After, 0 for none, clamped to [1 s, 24 h]: the delay is not shorter.
- * For SCHEDULE_BLOCKED when to look again: 0 for a minute, USEC_INFINITY for never (schedule_retry_all() will do). */
+ * For SCHEDULE_BLOCKED when to look again: 0 for a minute, USEC_INFINITY for never (schedule_retry_now() will do). */
 enum schedule_verdict schedule_failed(struct schedule *schedule, struct job *job, enum schedule_failure failure,
                                       uint64_t not_before_usec);
-/* The cause of every blocked or retrying job may have ended (network back): all TRANSIENT_ERROR jobs are due now. */
-void schedule_retry_all(struct schedule *schedule);
+/* The cause may have ended: a job in TRANSIENT_ERROR is due now. @afresh: delays begin small again (another network is another try). */
+void schedule_retry_now(struct schedule *schedule, struct job *job, bool afresh);
 
 enum schedule_action {
         SCHEDULE_START,       /* QUEUED → TRANSFERRING */

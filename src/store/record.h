@@ -91,6 +91,7 @@ extern const struct field_table history_fields;
         X(resumed, BOOL, resumed, 1)                                             \
         X(restored, BOOL, restored, 1)                                           \
         X(cost_flags, U32, cost_flags, UINT32_MAX)                               \
+        X(no_cellular, BOOL, no_cellular, 1)                                     \
         X(notification_interval_ms, U32, notification_interval_ms, UINT32_MAX)   \
         X(created_usec, U64, created_usec, INT64_MAX)                            \
         X(modified_usec, U64, modified_usec, INT64_MAX)                          \

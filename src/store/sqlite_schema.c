@@ -61,6 +61,7 @@ const struct schema_version schema_versions[] = {
           "  resumed INTEGER NOT NULL,"
           "  restored INTEGER NOT NULL,"
           "  cost_flags INTEGER NOT NULL,"
+          "  no_cellular INTEGER NOT NULL,"
           "  notification_interval_ms INTEGER NOT NULL,"
           "  created_usec INTEGER,"
           "  modified_usec INTEGER,"

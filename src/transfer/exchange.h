@@ -8,8 +8,8 @@
 
 #include <curl/curl.h>
 
+#include "base/address.h"
 #include "ipc/message.h"
-#include "transfer/address.h"
 #include "transfer/authorities.h"
 #include "transfer/bucket.h"
 #include "transfer/proxy.h"

@@ -4,8 +4,8 @@
 
 #include <systemd/sd-event.h>
 
+#include "base/address.h"
 #include "base/clock.h"
-#include "transfer/address.h"
 #include "transfer/exchange.h"
 #include "transfer/redirect.h"
 #include "transfer/request.h"

@@ -6,9 +6,9 @@
 #include <sys/epoll.h>
 #include <systemd/sd-event.h>
 
+#include "base/address.h"
 #include "base/fds.h"
 #include "base/workers.h"
-#include "transfer/address.h"
 #include "transfer/link.h"
 
 #define THREADS 16          /* names that hang (their servers do not answer) hold a thread each for some seconds */

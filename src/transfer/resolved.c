@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "transfer/address.h"
+#include "base/address.h"
 
 #define ENTRY_MAX (IPC_HOST_MAX + 16 + IPC_ADDRESSES_MAX * (ADDRESS_TEXT_MAX + 3))
 

@@ -12,8 +12,8 @@
 
 #include <curl/curl.h>
 
+#include "base/address.h"
 #include "base/macros.h"
-#include "transfer/address.h"
 
 struct sd_event;
 struct sockets;

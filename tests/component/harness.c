@@ -122,7 +122,7 @@ void harness_metadata(struct harness *h, struct fake_request *r, uint64_t size, 
                         .remote_size = size,
                         .etag = etag,
                         .origin = "http://origin:80/file",
-                        .address = "127.0.0.1",
+                        .address = h->server_address ?: "127.0.0.1",
                 });
 }
 

@@ -60,6 +60,7 @@ struct harness {
         struct fake_command commands[8];
         unsigned n_commands;      /* ever */
         int runner_refuses;       /* runner_start() fails with this */
+        const char *server_address; /* of whoever answers; NULL: loopback */
         bool engine_refuses;      /* engine_start() fails with -EMFILE */
         struct manager *manager;
         char log[16384];

@@ -532,9 +532,13 @@ static void properties_of_a_job_survive_a_crash(void **state) {
                 IBackgroundCopyJob5 *job5;
 
                 assert_hr(IBackgroundCopyJob_QueryInterface(job.com, &IID_IBackgroundCopyJob5, (void **) &job5), S_OK);
+                /* delivery-optimization.md 3.3, "Data saver": background jobs have STANDARD, foreground jobs ALWAYS */
+                assert_hr(IBackgroundCopyJob5_GetProperty(job5, BITS_JOB_PROPERTY_ID_COST_FLAGS, &value), S_OK);
+                assert_int_equal(value.Dword, (DWORD) BITS_JOB_TRANSFER_POLICY_STANDARD);
+                assert_hr(IBackgroundCopyJob_SetPriority(job.com, BG_JOB_PRIORITY_FOREGROUND), S_OK);
                 assert_hr(IBackgroundCopyJob5_GetProperty(job5, BITS_JOB_PROPERTY_ID_COST_FLAGS, &value), S_OK);
                 assert_int_equal(value.Dword, (DWORD) BITS_JOB_TRANSFER_POLICY_ALWAYS);
-                value.Dword = (DWORD) BITS_JOB_TRANSFER_POLICY_STANDARD;
+                value.Dword = (DWORD) BITS_JOB_TRANSFER_POLICY_NOT_ROAMING;
                 assert_hr(IBackgroundCopyJob5_SetProperty(job5, BITS_JOB_PROPERTY_ID_COST_FLAGS, value), S_OK);
                 if (!family->is_do) {
                         assert_hr(IBackgroundCopyJob5_GetProperty(
@@ -549,7 +553,7 @@ static void properties_of_a_job_survive_a_crash(void **state) {
                 world_kill_service();
                 world_start_service();
                 assert_hr(IBackgroundCopyJob5_GetProperty(job5, BITS_JOB_PROPERTY_ID_COST_FLAGS, &value), S_OK);
-                assert_int_equal(value.Dword, (DWORD) BITS_JOB_TRANSFER_POLICY_STANDARD);
+                assert_int_equal(value.Dword, (DWORD) BITS_JOB_TRANSFER_POLICY_NOT_ROAMING);
                 if (!family->is_do) {
                         assert_hr(IBackgroundCopyJob5_GetProperty(
                                           job5, BITS_JOB_PROPERTY_MINIMUM_NOTIFICATION_INTERVAL_MS, &value),

@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/address.h"
 #include "base/strings.h"
-#include "transfer/address.h"
 #include "transfer/redirect.h"
 
 #define CHECK(x) \

@@ -71,6 +71,11 @@ static void hresults_are_the_published_ones(void **state _unused_) {
                 { ERROR_NO_PROGRESS, 0x80D02002, 0x80200024 },
                 { ERROR_NO_NETWORK, 0x80D03805, 0x80200010 },
                 { ERROR_BLOCKED_BY_POLICY, 0x80D03801, 0x8020003E },
+                { ERROR_BLOCKED_BY_COST, 0x80D03801, 0x80200059 },
+                { ERROR_BLOCKED_BY_CELLULAR, 0x80D03803, 0x80200059 },
+                { ERROR_BLOCKED_BY_BATTERY, 0x80D03804, 0x80200067 },
+                { ERROR_BLOCKED_BY_BATTERY_SAVER, 0x80D03804, 0x80200068 },
+                { ERROR_STANDBY, 0x80D03804, 0x80200065 },
                 { ERROR_NO_SPACE, 0x80070070, 0x80070070 },
         };
 

@@ -147,8 +147,12 @@ static void when_the_network_is_back_all_try_again(void **state _unused_) {
         fail_try(&world, b, ERROR_TIMED_OUT, 0);
         event(&world, c, JOB_EVENT_SUSPEND);
         assert_true(a->pace.retry_at_boottime == USEC_INFINITY);
-        schedule_retry_all(world.schedule);
+        assert_int_equal(b->pace.attempts, 1);
+        schedule_retry_now(world.schedule, a, true);
+        schedule_retry_now(world.schedule, b, true);
+        schedule_retry_now(world.schedule, c, true); /* does not wait for it */
         assert_string_equal(run(&world), "retry a, retry b, start a, start b");
+        assert_int_equal(b->pace.attempts, 0);
         world_done(&world);
 }
 
@@ -267,14 +271,15 @@ static void the_clock_stands_while_the_job_could_not_try(void **state _unused_) 
         pass(&world, 1000 * SEC);
         assert_int_equal(job->state, JOB_TRANSFERRING);
 
-        schedule_set_could_try(world.schedule, job, false); /* no network */
+        fail_try(&world, job, ERROR_NO_NETWORK, USEC_INFINITY);
         assert_string_equal(pass(&world, 100000 * SEC), "");
-        schedule_set_could_try(world.schedule, job, true);
+        schedule_retry_now(world.schedule, job, false);
+        assert_string_equal(run(&world), "retry a, start a");
         assert_string_equal(pass(&world, 1000 * SEC), "");
 
         fail_try(&world, job, ERROR_NO_SPACE, USEC_INFINITY); /* blocked */
         assert_string_equal(pass(&world, 100000 * SEC), "");
-        schedule_retry_all(world.schedule);
+        schedule_retry_now(world.schedule, job, false);
         assert_string_equal(run(&world), "retry a, start a");
 
         assert_int_equal(job_set_priority(job, JOB_PRIORITY_LOW, T0), 0); /* queued */
@@ -517,6 +522,29 @@ static void only_running_time_confirms_a_jump(void **state _unused_) {
         world_done(&world);
 }
 
+static void sleep(struct world *world, uint64_t usec) {
+        world->clock.now[CLOCK_ID_BOOTTIME] += usec;
+        world->clock.now[CLOCK_ID_REALTIME] += usec;
+}
+
+static void a_life_that_ends_while_the_machine_sleeps_gets_a_day_awake(void **state _unused_) {
+        struct world world;
+        struct job *job;
+
+        world_init(&world, 1);
+        job = new_job(&world, "a", JOB_FAMILY_DO, JOB_PRIORITY_NORMAL);
+        assert_int_equal(schedule_add(world.schedule, job), 0);
+        assert_string_equal(pass(&world, 29 * USEC_PER_DAY), "");
+        sleep(&world, 2 * USEC_PER_DAY);
+        assert_string_equal(run(&world), "");
+        assert_string_equal(pass(&world, 16 * USEC_PER_HOUR), "");
+        sleep(&world, 8 * USEC_PER_HOUR); /* and every other night */
+        assert_string_equal(run(&world), "");
+        assert_string_equal(pass(&world, 8 * USEC_PER_HOUR - 1), "");
+        assert_string_equal(pass(&world, 1), "expire a");
+        world_done(&world);
+}
+
 static void sleep_and_slewing_are_no_jumps(void **state _unused_) {
         struct world world;
         struct job *job;
@@ -528,9 +556,9 @@ static void sleep_and_slewing_are_no_jumps(void **state _unused_) {
                 world.clock.now[CLOCK_ID_REALTIME] += 43 * SEC; /* 500 ppm */
                 assert_string_equal(pass(&world, USEC_PER_DAY), "");
         }
-        world.clock.now[CLOCK_ID_BOOTTIME] += USEC_PER_DAY; /* slept over its end */
-        world.clock.now[CLOCK_ID_REALTIME] += USEC_PER_DAY;
-        assert_string_equal(run(&world), "expire a");
+        sleep(&world, 12 * USEC_PER_HOUR); /* ends before its end */
+        assert_string_equal(run(&world), "");
+        assert_string_equal(pass(&world, 12 * USEC_PER_HOUR), "expire a");
         world_done(&world);
 }
 
@@ -606,6 +634,7 @@ int main(void) {
                 cmocka_unit_test(a_jump_that_is_mended_does_no_harm),
                 cmocka_unit_test(a_jump_back_expires_nothing),
                 cmocka_unit_test(only_running_time_confirms_a_jump),
+                cmocka_unit_test(a_life_that_ends_while_the_machine_sleeps_gets_a_day_awake),
                 cmocka_unit_test(sleep_and_slewing_are_no_jumps),
                 cmocka_unit_test(a_job_that_is_over_age_when_it_is_loaded_waits_a_day),
                 cmocka_unit_test(an_end_of_life_that_cannot_be_carried_out_is_told_once),

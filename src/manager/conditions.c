@@ -1,0 +1,100 @@
+/* What the machine's conditions mean for jobs (design decisions 11 and 19). Whom they forbid to transfer is decided in schedule/blockers.h;
+ * here it is carried out: such a job goes to TRANSIENT_ERROR with its reason when it runs or is to start, and on again, without waiting for
+ * a time, when the reason has ended. Who waits in the queue learns it when its turn comes. */
+#include "base/log.h"
+#include "manager/private.h"
+
+/* A request that may have had its effect is not broken off: it would not be sent again. */
+static bool may_be_stopped(const struct job *job) {
+        return !job->http_method || job_run(job)->n_file_runs == 0;
+}
+
+static void block(struct manager *m, struct job *job, enum error_code code, const char *text) {
+        job_set_error(job, code, code == ERROR_NO_NETWORK ? ERROR_CONTEXT_GENERAL_TRANSPORT : ERROR_CONTEXT_GENERAL_QUEUE_MANAGER, 0,
+                      JOB_ERROR_NO_FILE, text);
+        (void) schedule_failed(m->schedule, job, SCHEDULE_BLOCKED, USEC_INFINITY); /* blocked is never given up */
+        if (manager_transition(m, job, JOB_EVENT_TRANSIENT_ERROR) == 0)
+                manager_stop_runs(m, job);
+}
+
+bool manager_job_may_run(struct manager *m, struct job *job) {
+        char text[BLOCKER_TEXT_MAX];
+        enum error_code code = blockers_find(&m->conditions, &m->limits.blockers, job, text);
+
+        if (code != ERROR_NONE)
+                block(m, job, code, text);
+        return code == ERROR_NONE;
+}
+
+void manager_judge_presence(struct manager *m, struct job *job) {
+        bool away = blockers_owner_is_away(&m->conditions, &m->limits.blockers, job->owner);
+
+        schedule_hold(m->schedule, job, away ? WAITING_LOGON : WAITING_NONE);
+}
+
+/* @network_is_back: another network, or one that reaches further. Then all try again, whatever they failed of (api.md 2.1). */
+static void judge(struct manager *m, struct job *job, bool network_is_back) {
+        char text[BLOCKER_TEXT_MAX];
+        enum error_code code;
+
+        if (!job_run(job)->scheduled)
+                return;
+        manager_judge_presence(m, job);
+        if (job->intent != JOB_INTENT_NONE || (job->state != JOB_TRANSFERRING && job->state != JOB_TRANSIENT_ERROR))
+                return;
+        code = blockers_find(&m->conditions, &m->limits.blockers, job, text);
+        if (job->state == JOB_TRANSFERRING) {
+                if (code != ERROR_NONE && may_be_stopped(job))
+                        block(m, job, code, text);
+        } else if (code != ERROR_NONE) {
+                if (job->error.code != code)
+                        block(m, job, code, text);
+        } else if (network_is_back || blockers_decide(job->error.code))
+                schedule_retry_now(m->schedule, job, network_is_back);
+}
+
+static void judge_all(struct manager *m, bool network_is_back) {
+        struct job_run *run, *tmp;
+
+        DL_FOREACH_SAFE(m->jobs, run, tmp)
+                judge(m, run->job, network_is_back);
+        m->schedule_dirty = true;
+}
+
+void manager_judge_job(struct manager *m, struct job *job) {
+        judge(m, job, false);
+        m->schedule_dirty = true;
+}
+
+void manager_judge_jobs(struct manager *m) {
+        judge_all(m, false);
+}
+
+int manager_set_conditions(struct manager *m, const struct conditions *conditions) {
+        bool network_is_back = conditions->network > m->conditions.network ||
+                               (conditions->network == m->conditions.network && conditions->network_serial != m->conditions.network_serial);
+        uid_t *present = NULL;
+
+        if (conditions->n_present > 0) {
+                present = reallocarray(NULL, conditions->n_present, sizeof(*present));
+                if (!present)
+                        return -ENOMEM;
+                memcpy(present, conditions->present, conditions->n_present * sizeof(*present));
+        }
+        free(m->present);
+        m->present = present;
+        m->conditions = *conditions;
+        m->conditions.present = present;
+        judge_all(m, network_is_back);
+        return 0;
+}
+
+const struct conditions *manager_get_conditions(const struct manager *m) {
+        return &m->conditions;
+}
+
+void manager_forget_conditions(struct manager *m) {
+        m->conditions = CONDITIONS_UNKNOWN;
+        free(m->present);
+        m->present = NULL;
+}

@@ -1,0 +1,279 @@
+/* What jobs do when the network, its cost, the battery or their owner goes and comes back, in the exact order that leaves the service. */
+#include "harness.h"
+
+#include <unistd.h>
+
+#define MIB (UINT64_C(1) << 20)
+
+static int setup(void **state) {
+        *state = harness_new();
+        return 0;
+}
+
+static int teardown(void **state) {
+        harness_free(*state);
+        return 0;
+}
+
+static void create(struct harness *h, const char *name, const char *url, enum job_priority priority) {
+        char path[256];
+        struct manager_file_spec file = {
+                .file = { .url = url, .path = path, .stated_size = SIZE_UNKNOWN, .mode = 0644 },
+                .directory_fd = -1,
+        };
+
+        strcpy(path, harness_path(h, name));
+        assert_int_equal(harness_create_with(h, &(struct manager_create_request) {
+                        .family = JOB_FAMILY_DO, .name = name, .priority = (int) priority, .replace = -1, .remote_time = -1, .resume = true,
+                        .no_progress_timeout_s = -1, .minimum_retry_delay_s = -1, .notify_flags = -1, .files = &file, .n_files = 1,
+                }), 0);
+}
+
+static void set_conditions(struct harness *h, struct conditions conditions) {
+        assert_int_equal(manager_set_conditions(h->manager, &conditions), 0);
+        harness_pump(h);
+}
+
+static struct conditions network(enum network_reach reach) {
+        struct conditions conditions = CONDITIONS_UNKNOWN;
+
+        conditions.network = reach;
+        return conditions;
+}
+
+static void on_done(const struct manager_reply *reply, void *userdata) {
+        *(int *) userdata = reply->outcome;
+}
+
+static void set(struct harness *h, const struct manager_properties *properties) {
+        int outcome = -1;
+
+        manager_set_properties(h->manager, harness_job(h), properties, on_done, &outcome);
+        harness_pump(h);
+        assert_int_equal(outcome, 0);
+}
+
+static void assert_waits(struct harness *h, enum job_state state, enum waiting_reason waiting, enum error_code code) {
+        struct job *job = harness_job(h);
+
+        harness_advance(h, 5 * USEC_PER_SEC); /* what is told late, and the grace after a start */
+        assert_int_equal(job->state, state);
+        assert_string_equal(waiting_reason_name(job->waiting), waiting_reason_name(waiting));
+        assert_string_equal(error_code_name(job->error.code), error_code_name(code));
+        assert_int_equal(job->error_count, 0);
+        assert_true(manager_next_deadline(h->manager) > h->clock.now[CLOCK_ID_BOOTTIME] + USEC_PER_DAY); /* nothing wakes us */
+}
+
+/* SENTENCES: state.network */
+static void a_network_that_goes_stops_a_job_and_one_that_comes_lets_it_go_on_at_once(void **state) {
+        struct harness *h = *state;
+        struct fake_request *r;
+
+        h->server_address = "93.184.216.34";
+        create(h, "file", "http://93.184.216.34/file", JOB_PRIORITY_FOREGROUND);
+        r = harness_request(h, 0);
+        harness_metadata(h, r, 4 * MIB, "\"v1\"");
+        harness_write(h, r, 0, MIB);
+        harness_pump(h);
+        harness_forget(h);
+        set_conditions(h, network(NETWORK_NONE));
+        harness_expect(h, "engine: stop\nstate file transient_error\n");
+        assert_waits(h, JOB_TRANSIENT_ERROR, WAITING_NETWORK, ERROR_NO_NETWORK);
+        assert_int_equal(harness_job(h)->bytes_durable, MIB); /* a checkpoint was made */
+
+        harness_advance(h, 7 * USEC_PER_DAY);
+        harness_expect(h, "");
+        set_conditions(h, network(NETWORK_FULL));
+        harness_expect(h, "state file transferring\nengine: start http://93.184.216.34/file from 1048576 if \"v1\"\n");
+        assert_int_equal(harness_job(h)->error.code, ERROR_NONE);
+}
+
+static void loopback_and_neighbours_do_not_wait_for_the_internet(void **state) {
+        struct harness *h = *state;
+
+        create(h, "self", "http://127.0.0.1/self", JOB_PRIORITY_FOREGROUND);
+        create(h, "near", "http://10.1.2.3/near", JOB_PRIORITY_FOREGROUND);
+        create(h, "name", "http://example.org/name", JOB_PRIORITY_FOREGROUND);
+        harness_forget(h);
+        set_conditions(h, network(NETWORK_LOCAL));
+        harness_expect(h, "");
+        set_conditions(h, network(NETWORK_PORTAL));
+        harness_expect(h, "engine: stop\nstate name transient_error\n");
+        set_conditions(h, network(NETWORK_NONE)); /* a name may be this machine's own: no worse than before is no reason to try it */
+        harness_expect(h, "engine: stop\nstate near transient_error\n");
+        assert_int_equal(harness_running(h), 1);
+        set_conditions(h, network(NETWORK_FULL));
+        assert_int_equal(harness_running(h), 3);
+}
+
+static void a_name_that_nobody_can_resolve_waits_for_the_network_not_for_a_time(void **state) {
+        struct harness *h = *state;
+
+        set_conditions(h, network(NETWORK_NONE));
+        create(h, "file", "http://example.org/file", JOB_PRIORITY_FOREGROUND);
+        harness_forget(h);
+        harness_finish(h, harness_request(h, 0), ENGINE_FAILED, ERROR_NAME_NOT_RESOLVED, true);
+        harness_pump(h);
+        harness_expect(h, "state file transient_error\n");
+        assert_waits(h, JOB_TRANSIENT_ERROR, WAITING_NETWORK, ERROR_NO_NETWORK);
+        set_conditions(h, (struct conditions){ .network = NETWORK_NONE, .cost = COST_UNRESTRICTED, .battery_percent = 50 });
+        harness_expect(h, ""); /* other news are no reason */
+        set_conditions(h, network(NETWORK_FULL));
+        assert_int_equal(harness_job(h)->state, JOB_TRANSFERRING);
+}
+
+/* api.md 2.1, "Network back" */
+static void when_the_network_is_back_a_retry_does_not_wait_out_its_delay(void **state) {
+        struct harness *h = *state;
+        struct conditions other = network(NETWORK_FULL);
+
+        create(h, "file", "http://example.org/file", JOB_PRIORITY_FOREGROUND);
+        harness_finish_status(h, harness_request(h, 0), 503, true);
+        harness_pump(h);
+        assert_int_equal(harness_job(h)->state, JOB_TRANSIENT_ERROR);
+        assert_int_equal(harness_job(h)->waiting, WAITING_RETRY);
+        harness_forget(h);
+        other.battery_percent = 50;
+        set_conditions(h, other);
+        harness_expect(h, "");
+        other.network_serial++;
+        set_conditions(h, other);
+        harness_expect(h, "state file transferring\nengine: start http://example.org/file from 0\n");
+        assert_int_equal(harness_job(h)->pace.attempts, 0);
+}
+
+/* SENTENCES: state.cost */
+static void cost_flags_decide_at_once(void **state) {
+        struct harness *h = *state;
+        struct manager_properties properties = MANAGER_PROPERTIES_NONE;
+        struct conditions conditions = network(NETWORK_FULL);
+
+        create(h, "file", "http://example.org/file", JOB_PRIORITY_FOREGROUND);
+        conditions.cost = COST_CAPPED_USAGE_UNKNOWN;
+        set_conditions(h, conditions);
+        harness_forget(h);
+        properties.cost_flags = 0x80000021; /* BITS_JOB_TRANSFER_POLICY_UNRESTRICTED */
+        set(h, &properties);
+        harness_expect(h, "engine: stop\nstate file transient_error\n");
+        assert_waits(h, JOB_TRANSIENT_ERROR, WAITING_COST, ERROR_BLOCKED_BY_COST);
+        properties.cost_flags = 0x80000067; /* _STANDARD */
+        set(h, &properties);
+        harness_expect(h, "state file transferring\nengine: start http://example.org/file from 0\n");
+
+        properties = MANAGER_PROPERTIES_NONE;
+        properties.no_cellular = true;
+        set(h, &properties);
+        harness_forget(h);
+        conditions.is_cellular = true;
+        set_conditions(h, conditions);
+        assert_waits(h, JOB_TRANSIENT_ERROR, WAITING_COST, ERROR_BLOCKED_BY_CELLULAR);
+        harness_crash(h);
+        set_conditions(h, conditions);
+        assert_waits(h, JOB_TRANSIENT_ERROR, WAITING_COST, ERROR_BLOCKED_BY_CELLULAR); /* that was kept */
+        conditions.is_cellular = false;
+        set_conditions(h, conditions);
+        assert_int_equal(harness_job(h)->state, JOB_TRANSFERRING);
+}
+
+/* SENTENCES: state.blocked */
+static void who_waits_in_the_queue_is_told_when_its_turn_comes(void **state) {
+        struct harness *h = *state;
+
+        h->limits.blockers.background_battery_percent = 20;
+        manager_set_limits(h->manager, &h->limits, &h->schedule);
+        set_conditions(h, (struct conditions){ .network = NETWORK_FULL, .cost = COST_UNRESTRICTED, .battery_percent = 19 });
+        harness_forget(h);
+        create(h, "file", "http://example.org/file", JOB_PRIORITY_LOW);
+        harness_expect(h, "added file\nreply NONE\nstate file transient_error\n");
+        assert_waits(h, JOB_TRANSIENT_ERROR, WAITING_POWER, ERROR_BLOCKED_BY_BATTERY);
+        assert_string_equal(harness_job(h)->error.text, "The battery has less than 20 %, which background jobs leave alone.");
+        h->limits.blockers.background_battery_percent = 10; /* SIGHUP */
+        manager_set_limits(h->manager, &h->limits, &h->schedule);
+        harness_pump(h);
+        assert_int_equal(harness_job(h)->state, JOB_TRANSFERRING);
+}
+
+static void before_the_machine_sleeps_all_is_safe_and_afterwards_it_goes_on(void **state) {
+        struct harness *h = *state;
+        struct conditions conditions = network(NETWORK_FULL);
+        struct fake_request *r;
+
+        create(h, "file", "http://127.0.0.1/file", JOB_PRIORITY_FOREGROUND);
+        r = harness_request(h, 0);
+        harness_metadata(h, r, 4 * MIB, "\"v1\"");
+        harness_write(h, r, 0, MIB);
+        harness_pump(h);
+        harness_forget(h);
+        conditions.goes_to_sleep = true;
+        set_conditions(h, conditions);
+        harness_expect(h, "engine: stop\nstate file transient_error\n");
+        assert_true(manager_is_quiet(h->manager)); /* the machine may sleep */
+        assert_waits(h, JOB_TRANSIENT_ERROR, WAITING_SLEEP, ERROR_STANDBY);
+        assert_int_equal(harness_job(h)->bytes_durable, MIB);
+        h->clock.now[CLOCK_ID_BOOTTIME] += 8 * USEC_PER_HOUR;
+        h->clock.now[CLOCK_ID_REALTIME] += 8 * USEC_PER_HOUR;
+        harness_pump(h);
+        harness_expect(h, "");
+        set_conditions(h, network(NETWORK_FULL));
+        harness_expect(h, "state file transferring\nengine: start http://127.0.0.1/file from 1048576 if \"v1\"\n");
+}
+
+/* SENTENCES: state.logon */
+static void a_job_whose_owner_logs_off_is_queued_until_log_on(void **state) {
+        struct harness *h = *state;
+        struct conditions conditions = network(NETWORK_FULL);
+        uid_t present[] = { getuid() };
+
+        h->limits.blockers.require_logon = true;
+        manager_set_limits(h->manager, &h->limits, &h->schedule);
+        conditions.knows_presence = true;
+        conditions.present = present;
+        conditions.n_present = 1;
+        set_conditions(h, conditions);
+        create(h, "file", "http://127.0.0.1/file", JOB_PRIORITY_FOREGROUND);
+        assert_int_equal(harness_job(h)->state, JOB_TRANSFERRING);
+        harness_forget(h);
+
+        conditions.n_present = 0;
+        set_conditions(h, conditions);
+        harness_expect(h, "engine: stop\nstate file queued\n");
+        assert_waits(h, JOB_QUEUED, WAITING_LOGON, ERROR_NONE);
+        harness_restart(h);
+        set_conditions(h, conditions);
+        assert_waits(h, JOB_QUEUED, WAITING_LOGON, ERROR_NONE);
+        harness_forget(h);
+        conditions.n_present = 1;
+        set_conditions(h, conditions);
+        harness_expect(h, "state file transferring\nengine: start http://127.0.0.1/file from 0\n");
+}
+
+static void a_request_that_is_not_sent_twice_is_left_to_its_end(void **state) {
+        struct harness *h = *state;
+
+        create(h, "file", "http://93.184.216.34/file", JOB_PRIORITY_FOREGROUND);
+        assert_int_equal(harness_call(h, manager_suspend_job), 0);
+        harness_job(h)->resumed = false; /* its method can be set only before the first start */
+        assert_int_equal(job_set_http_method(harness_job(h), "POST", 0), 0);
+        assert_int_equal(harness_call(h, manager_resume_job), 0);
+        harness_forget(h);
+        set_conditions(h, network(NETWORK_NONE));
+        harness_expect(h, "");
+        assert_int_equal(harness_job(h)->state, JOB_TRANSFERRING);
+}
+
+int main(void) {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+        const struct CMUnitTest tests[] = {
+                TEST(a_network_that_goes_stops_a_job_and_one_that_comes_lets_it_go_on_at_once),
+                TEST(loopback_and_neighbours_do_not_wait_for_the_internet),
+                TEST(a_name_that_nobody_can_resolve_waits_for_the_network_not_for_a_time),
+                TEST(when_the_network_is_back_a_retry_does_not_wait_out_its_delay),
+                TEST(cost_flags_decide_at_once),
+                TEST(who_waits_in_the_queue_is_told_when_its_turn_comes),
+                TEST(before_the_machine_sleeps_all_is_safe_and_afterwards_it_goes_on),
+                TEST(a_job_whose_owner_logs_off_is_queued_until_log_on),
+                TEST(a_request_that_is_not_sent_twice_is_left_to_its_end),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
