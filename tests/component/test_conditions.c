@@ -19,7 +19,6 @@ static void create(struct harness *h, const char *name, const char *url, enum jo
         char path[256];
         struct manager_file_spec file = {
                 .file = { .url = url, .path = path, .stated_size = SIZE_UNKNOWN, .mode = 0644 },
-                .directory_fd = -1,
         };
 
         strcpy(path, harness_path(h, name));
