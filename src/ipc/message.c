@@ -64,6 +64,7 @@ static void visit_pace(struct codec *c, struct ipc_pace *m) {
         codec_u64(c, &m->max_rate);
         codec_check(c, m->max_rate > 0);
         codec_u64(c, &m->hold_at);
+        codec_u64(c, &m->end_at);
 }
 
 static void visit_set_pace(struct codec *c, struct ipc_set_pace *m) {

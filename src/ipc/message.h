@@ -86,6 +86,7 @@ struct ipc_pace {
         bool foreground;
         uint64_t max_rate; /* bytes per second, UINT64_MAX: no limit */
         uint64_t hold_at;
+        uint64_t end_at;
 };
 
 struct ipc_set_pace {

@@ -28,6 +28,7 @@ struct engine_pace {
         bool foreground;   /* somebody waits for it; else it takes only what nobody else wants of the line */
         uint64_t max_rate; /* bytes per second, at least 1, or ENGINE_RATE_UNLIMITED */
         uint64_t hold_at;  /* local position: once it is reached no more is read until it moves on, give or take one buffer; 0: nowhere */
+        uint64_t end_at;   /* local position: nothing behind it is wanted any more, and the request is DONE there; only ever comes nearer, 0: nowhere */
 };
 
 struct engine_piece {
@@ -104,7 +105,7 @@ struct engine_metadata {
 };
 
 enum engine_outcome {
-        ENGINE_DONE,    /* every piece was written to its end */
+        ENGINE_DONE,    /* every piece was written to its end, or to engine_pace.end_at */
         ENGINE_STOPPED, /* engine_stop() */
         ENGINE_RESTART, /* the remote file is another one, or cannot be resumed: fetch it anew from 0 into a new temp file */
         ENGINE_FAILED,  /* see error */

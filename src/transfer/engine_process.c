@@ -194,15 +194,18 @@ static void on_progress(struct process_request *request, const struct ipc_progre
                 engine->events->progress(engine->userdata, request->id, m->local_start, m->local_end, m->bytes_fetched);
 }
 
-/* DONE is believed only when each byte of each piece was reported before. */
+/* DONE is believed only when each byte of each piece was reported before, as far as it is still wanted. */
 static bool request_is_covered(const struct process_request *request) {
-        for (size_t i = 0; i < request->wanted.n_items; i++) {
+        uint64_t end_at = request->pace.end_at > 0 ? request->pace.end_at : UINT64_MAX;
+
+        for (size_t i = 0; i < request->wanted.n_items && request->wanted.items[i].start < end_at; i++) {
                 const struct interval *item = &request->wanted.items[i];
 
-                if (!intervals_contain(&request->reported, item->start, item->end))
+                if (!intervals_contain(&request->reported, item->start, MIN(item->end, end_at)))
                         return false;
         }
-        return true;
+        /* A piece without an end has one now. */
+        return end_at == UINT64_MAX || request->open_start >= end_at || intervals_contain(&request->reported, request->open_start, end_at);
 }
 
 static void on_finished(struct process_request *request, const struct ipc_finished *m) {
@@ -341,11 +344,20 @@ static int lane_start_processes(struct lane *lane) {
         return lane_send_limits(lane);
 }
 
+static struct ipc_pace pace_to_ipc(const struct engine_pace *pace) {
+        return (struct ipc_pace) {
+                .foreground = pace->foreground,
+                .max_rate = pace->max_rate,
+                .hold_at = pace->hold_at,
+                .end_at = pace->end_at,
+        };
+}
+
 static int request_send_pace(struct process_request *request) {
         request->pace_changed = false;
         return link_send(request->lane->link, &(struct ipc_message) {
                 .type = IPC_PACE,
-                .set_pace = { request->id, { request->pace.foreground, request->pace.max_rate, request->pace.hold_at } },
+                .set_pace = { request->id, pace_to_ipc(&request->pace) },
         }, -EBADF);
 }
 
@@ -521,7 +533,7 @@ static int message_from_request(const struct engine_request *request, struct ipc
                 .start = {
                         .id = request->id,
                         .owner = request->owner,
-                        .pace = { request->pace.foreground, request->pace.max_rate, request->pace.hold_at },
+                        .pace = pace_to_ipc(&request->pace),
                         .whole_file = request->whole_file,
                         .digest_decides = request->digest_decides,
                         .allow_insecure_redirect = request->allow_insecure_redirect,
@@ -686,7 +698,7 @@ static void process_set_pace(struct engine *base, uint64_t id, const struct engi
         HASH_FIND(hh, engine->requests, &id, sizeof(id), request);
         if (!request || request->stopping ||
             (request->pace.foreground == pace->foreground && request->pace.max_rate == pace->max_rate &&
-             request->pace.hold_at == pace->hold_at))
+             request->pace.hold_at == pace->hold_at && request->pace.end_at == pace->end_at))
                 return;
         request->pace = *pace;
         request->pace_changed = true;

@@ -54,8 +54,36 @@ void request_stop(struct request *request) {
         request_finish(request, (struct ipc_finished) { .outcome = ENGINE_STOPPED });
 }
 
+/* What lies behind @end_at is not wanted any more. Return: true if nothing is left to fetch. */
+static bool cut(struct request *request, uint64_t end_at) {
+        struct engine_piece *piece;
+
+        if (end_at == 0)
+                return false;
+        while (request->n_pieces > request->piece && request->pieces[request->n_pieces - 1].local_offset >= end_at)
+                request->n_pieces--;
+        if (request->n_pieces == request->piece)
+                return true;
+        piece = &request->pieces[request->n_pieces - 1];
+        piece->length = MIN(piece->length, end_at - piece->local_offset);
+        if (request->n_pieces - 1 > request->piece || request->piece_done < piece->length)
+                return false;
+        piece->length = request->piece_done;
+        return true;
+}
+
+static void finish_done(struct request *request) {
+        request_finish(request, (struct ipc_finished) {
+                .outcome = ENGINE_DONE,
+                .length_unverified = request->length_unverified,
+                .local_end = request->local_end,
+        });
+}
+
 void request_set_pace(struct request *request, const struct ipc_pace *pace) {
         request->start.start.pace = *pace;
+        if (cut(request, pace->end_at))
+                return finish_done(request);
         ticket_set_foreground(&request->ticket, pace->foreground);
         if (request->stage != STAGE_FETCHING)
                 return;
@@ -182,11 +210,7 @@ static void next_try(struct request *request) {
                         return request_fail_verdict(request, &verdict);
                 }
         }
-        request_finish(request, (struct ipc_finished) {
-                .outcome = ENGINE_DONE,
-                .length_unverified = request->length_unverified,
-                .local_end = request->local_end,
-        });
+        finish_done(request);
 }
 
 /* The server that redirected: by its address, or behind a proxy, where only the proxy knows that, by what its name shows. */
@@ -261,6 +285,10 @@ void request_exchange_done(void *private, CURLcode code) {
         activity->receiving = false;
         request_arm_timer(request, USEC_INFINITY);
         tls_watch_stop(&exchange->tls_watch);
+        if (activity->enough) {
+                piece_is_done(request, &(struct verdict) {});
+                return next_try(request);
+        }
         if (request_fail_own_abort(request))
                 return;
         if (exchange->challenged && code == CURLE_OK)
@@ -335,6 +363,7 @@ static void on_first_grant(struct ticket *ticket) {
         if (!activity->exchange.easy)
                 return request_fail_errno(request, -ENOMEM);
         verdict_known_from_request(&activity->known, &spec);
+        (void) cut(request, request_spec(request)->pace.end_at);
         next_try(request);
 }
 

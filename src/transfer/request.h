@@ -43,6 +43,7 @@ struct request *request_free(struct request *request);
 uint64_t request_id(const struct request *request);
 struct owner *request_owner(const struct request *request);
 void request_report(struct request *request);
+/* @request may be gone afterwards: nothing is left that is wanted. */
 void request_set_pace(struct request *request, const struct ipc_pace *pace);
 /* Ends it now, with STOPPED. */
 void request_stop(struct request *request);

@@ -72,13 +72,25 @@ static struct verdict on_judge(void *userdata) {
         return verdict;
 }
 
+/* The piece was cut short while its bytes come: the answer goes on behind its end. */
+static bool piece_is_enough(const struct request *request) {
+        const struct engine_piece *piece = &request->pieces[request->piece];
+        const struct verdict_task *task = &request->activity->task;
+
+        return request->piece_done >= piece->length &&
+               (task->length == ENGINE_TO_EOF || task->offset + task->length > piece->remote_offset + piece->length);
+}
+
 static int on_body(void *userdata, const char *bytes, size_t size) {
         struct request *request = ASSERT_PTR(userdata);
         struct sink *sink = &request->sink;
-        uint64_t before, offset = request->pieces[request->piece].local_offset + request->piece_done;
+        const struct engine_piece *piece = &request->pieces[request->piece];
+        uint64_t before, offset = piece->local_offset + request->piece_done;
         int r;
 
         request->activity->last_byte_usec = request_now(request);
+        if (piece->length != ENGINE_TO_EOF)
+                size = (size_t) MIN(size, piece->length - request->piece_done);
         if (sink_must_report_before(sink, offset))
                 request_report(request);
         before = sink_has_news(sink) ? sink->end : offset;
@@ -91,7 +103,10 @@ static int on_body(void *userdata, const char *bytes, size_t size) {
                 request_report(request);
         else if (!request->links.is_dirty && sink_has_news(sink))
                 request->environment->dirty(request->environment->userdata, request);
-        return r;
+        if (r < 0 || !piece_is_enough(request))
+                return r;
+        request->activity->enough = true;
+        return -ECANCELED;
 }
 
 static const struct exchange_callbacks exchange_callbacks = {
@@ -146,7 +161,7 @@ static void fetch(struct request *request) {
         int r;
 
         prepare_for_challenges(request);
-        activity->receiving = activity->draining = activity->timed_out = false;
+        activity->receiving = activity->draining = activity->timed_out = activity->enough = false;
         r = exchange_prepare(&activity->exchange, &spec, &exchange_callbacks, request);
         if (r == 0)
                 r = owner_add(request->owner, activity->exchange.easy);

@@ -53,6 +53,7 @@ struct activity {
         bool receiving;    /* the timer counts from the last byte */
         bool timed_out;
         bool draining;
+        bool enough;       /* all that is still wanted of what was asked for is there: the rest of the answer is left */
 };
 
 struct request {

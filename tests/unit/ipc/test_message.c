@@ -20,7 +20,7 @@ static struct ipc_message start_message(void) {
         memset(url, 'u', LIMIT_URL);
         memset(headers, 'h', LIMIT_CUSTOM_HEADERS);
         m.start = (struct ipc_start) {
-                .id = 7, .owner = 1000, .pace = { true, 5000, 7 }, .remote_size = UINT64_MAX, .stated_size = 12,
+                .id = 7, .owner = 1000, .pace = { true, 5000, 7, 9 }, .remote_size = UINT64_MAX, .stated_size = 12,
                 .max_bytes = UINT64_MAX, .connect_timeout_usec = 30, .stall_timeout_usec = 40,
                 .url = "http://example.org/a", .etag = "\"x\"", .n_pieces = 1, .pieces = pieces,
         };
@@ -54,6 +54,7 @@ static void a_start_comes_back_as_it_was(void **state) {
         assert_true(r.start.pace.foreground);
         assert_int_equal(r.start.pace.max_rate, 5000);
         assert_int_equal(r.start.pace.hold_at, 7);
+        assert_int_equal(r.start.pace.end_at, 9);
         assert_false(r.start.whole_file);
         assert_string_equal(r.start.url, "http://example.org/a");
         assert_string_equal(r.start.etag, "\"x\"");
@@ -68,7 +69,7 @@ static void every_other_message_comes_back_as_it_was(void **state) {
         struct ipc_message r, all[] = {
                 { .type = IPC_HELLO, .hello = { .version = 1, .role = IPC_ROLE_RESOLVE, .landlock_abi = 7,
                                                 .seccomp = true, .program_version = "1" } },
-                { .type = IPC_PACE, .set_pace = { 8, { true, 100, UINT64_MAX } } },
+                { .type = IPC_PACE, .set_pace = { 8, { true, 100, UINT64_MAX, UINT64_MAX } } },
                 { .type = IPC_LIMITS, .limits = { .max_connections_per_owner = 64, .max_connections_per_host = 6 } },
                 { .type = IPC_STOP, .stop = { .id = 3 } },
                 { .type = IPC_METADATA, .metadata = { .id = 3, .http_status = 206, .remote_size = 5, .remote_time_usec = 9,

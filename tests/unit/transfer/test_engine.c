@@ -459,6 +459,47 @@ static void stop_before_anything_happened_ends_it_too(void **state) {
         assert_int_equal(engine_process_pid(f->engine), 0); /* it was not even started */
 }
 
+static void a_request_is_done_where_nothing_more_is_wanted(void **state) {
+        struct fixture *f = *state;
+        struct engine_piece piece, two[] = { { 0, 2000, 0 }, { 5000, 2000, 5000 } };
+        struct engine_request request = request_for(f, 1, url_of(&web, "/data/3000000"), &piece);
+
+        request.pace.end_at = 1234567;
+        request.digest_decides = true; /* it is a part */
+        assert_done(fetch(f, &request));
+        assert_true(intervals_contain(&f->records[1].reported, 0, 1234567));
+        assert_int_equal(intervals_total(&f->records[1].reported), 1234567);
+        assert_content(f, 0, 0, 1234567);
+
+        request = request_for(f, 2, url_of(&web, "/data/100000"), &piece);
+        request.pieces = two;
+        request.n_pieces = 2;
+        request.whole_file = false;
+        request.pace.end_at = 6000;
+        assert_done(fetch(f, &request));
+        assert_int_equal(intervals_total(&f->records[2].reported), 3000);
+        assert_true(intervals_contain(&f->records[2].reported, 5000, 6000));
+}
+
+static void an_end_that_comes_nearer_ends_a_running_request(void **state) {
+        static const uint64_t ends[] = { 2000, 1500 }; /* at, and behind us */
+        struct fixture *f = *state;
+
+        for (unsigned i = 0; i < ELEMENTSOF(ends); i++) {
+                struct engine_piece piece;
+                struct engine_request request = request_for(f, 1 + i, url_of(&web, "/stall/1000000/2000"), &piece);
+                struct engine_pace pace = request.pace;
+
+                assert_int_equal(engine_start(f->engine, &request), 0);
+                wait_reported(f, 1 + i, 2000);
+                pace.end_at = ends[i];
+                engine_set_pace(f->engine, 1 + i, &pace);
+                wait_finished(f, 1 + i);
+                assert_done(&f->records[1 + i]);
+                assert_int_equal(intervals_total(&f->records[1 + i].reported), 2000);
+        }
+}
+
 static void requests_that_cannot_be_are_refused_at_once(void **state) {
         struct fixture *f = *state;
         static struct engine_piece many[ENGINE_PIECES_MAX + 1];
@@ -540,6 +581,8 @@ int main(void) {
                 TEST(a_stated_size_is_held),
                 TEST(stop_ends_a_request_after_its_progress),
                 TEST(stop_before_anything_happened_ends_it_too),
+                TEST(a_request_is_done_where_nothing_more_is_wanted),
+                TEST(an_end_that_comes_nearer_ends_a_running_request),
                 TEST(requests_that_cannot_be_are_refused_at_once),
                 TEST(a_full_disk_is_a_local_error),
                 TEST(a_file_size_limit_is_an_error_and_no_death),
