@@ -42,10 +42,10 @@ static void file_run_checkpointed(int error, void *userdata) {
                 file_run_local_error(run, error, "cannot sync the temporary file");
                 run->stop = true;
         }
-        if (run->request_id != 0) {
+        if (run->requests) {
                 file_run_note_unsynced(run); /* what came meanwhile */
                 if (run->stop)
-                        engine_stop(m->engine, run->request_id);
+                        file_run_recall(run);
                 return;
         }
         /* The request ended while the checkpoint ran. */

@@ -264,8 +264,8 @@ void manager_file_changed(struct manager *m, struct job_file *file) {
         struct file_run *run = file->attachment;
 
         manager_save_file(m, file);
-        if (run && run->request_id != 0)
-                engine_stop(m->engine, run->request_id);
+        if (run && run->requests)
+                file_run_recall(run);
         else if (run && run->step == STEP_DRAIN)
                 file_run_stop(run);
 }

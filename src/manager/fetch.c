@@ -50,21 +50,38 @@ const struct engine_events manager_engine_events = {
         .finished = engine_finished,
 };
 
-static struct file_run *find_request(struct manager *m, uint64_t id) {
-        struct file_run *run;
+static struct file_request *find_request(struct manager *m, uint64_t id) {
+        struct file_request *request;
 
-        HASH_FIND(hh, m->by_request, &id, sizeof(id), run);
-        return run;
+        HASH_FIND(hh, m->by_request, &id, sizeof(id), request);
+        return request;
+}
+
+struct file_request *file_request_free(struct file_request *request) {
+        struct file_run *run = request->run;
+
+        HASH_DEL(run->manager->by_request, request);
+        DL_DELETE(run->requests, request);
+        free(request);
+        return NULL;
+}
+
+void file_run_recall(struct file_run *run) {
+        struct file_request *request;
+
+        run->recalled = true;
+        DL_FOREACH(run->requests, request)
+                engine_stop(run->manager->engine, request->id);
 }
 
 static void file_run_reserved(int error, void *userdata) {
         struct file_run *run = userdata;
 
-        if (!file_run_returned(run) || error == 0 || run->request_id == 0 || run->stop)
+        if (!file_run_returned(run) || error == 0 || !run->requests || run->stop)
                 return;
         file_run_local_error(run, error, "cannot reserve space");
         run->stop = true;
-        engine_stop(run->manager->engine, run->request_id);
+        file_run_recall(run);
 }
 
 void file_run_give_up(struct file_run *run, int code, const char *text) {
@@ -73,7 +90,7 @@ void file_run_give_up(struct file_run *run, int code, const char *text) {
         else
                 file_run_result(run, ENGINE_FAILED, code, ERROR_CONTEXT_REMOTE_FILE, 0, false, error_code_text(code));
         run->stop = true;
-        engine_stop(run->manager->engine, run->request_id);
+        file_run_recall(run);
 }
 
 static uint32_t redirect_policy(const struct job *job) {
@@ -104,7 +121,8 @@ static void note_response(struct job_file *file, const struct engine_metadata *m
 
 static void engine_metadata(void *userdata, uint64_t id, const struct engine_metadata *metadata) {
         struct manager *m = userdata;
-        struct file_run *run = find_request(m, id);
+        struct file_request *request = find_request(m, id);
+        struct file_run *run = request ? request->run : NULL;
         struct job_file *file;
         int r;
 
@@ -156,15 +174,17 @@ static void count_fetched(struct file_run *run, uint64_t bytes) {
 
 static void engine_progress(void *userdata, uint64_t id, uint64_t start, uint64_t end, uint64_t fetched) {
         struct manager *m = userdata;
-        struct file_run *run = find_request(m, id);
+        struct file_request *request = find_request(m, id);
+        struct file_run *run;
         struct job *job;
         int r;
 
-        if (!run)
+        if (!request)
                 return;
+        run = request->run;
         job = run->file->job;
-        count_fetched(run, fetched - run->fetched);
-        run->fetched = fetched;
+        count_fetched(run, fetched - request->fetched);
+        request->fetched = fetched;
         if (run->step == STEP_HASHES) {
                 file_run_hashes_progress(run);
                 return;
@@ -194,14 +214,16 @@ static void engine_progress(void *userdata, uint64_t id, uint64_t start, uint64_
 
 static void engine_finished(void *userdata, uint64_t id, const struct engine_result *result) {
         struct manager *m = userdata;
-        struct file_run *run = find_request(m, id);
+        struct file_request *request = find_request(m, id);
+        struct file_run *run;
         struct job_file *file;
 
-        if (!run)
+        if (!request)
                 return;
+        run = request->run;
         file = run->file;
-        file_run_forget_request(run);
-        count_fetched(run, result->bytes_fetched - MIN(result->bytes_fetched, run->fetched));
+        count_fetched(run, result->bytes_fetched - MIN(result->bytes_fetched, request->fetched));
+        file_request_free(request);
         /* A reason of our own (disk, size) came first: keep it. */
         if (!((run->stop || run->leave_source) && run->result.outcome == ENGINE_FAILED)) {
                 run->result = *result;
@@ -242,6 +264,7 @@ void file_run_not_asked(struct file_run *run, int r) {
 int file_run_ask(struct file_run *run, struct engine_request *request) {
         struct manager *m = run->manager;
         const struct job *job = run->file->job;
+        struct file_request *ours;
         char **proxies = NULL;
         int r;
 
@@ -252,11 +275,15 @@ int file_run_ask(struct file_run *run, struct engine_request *request) {
         r = job_proxy_variables(job, &proxies);
         if (r < 0)
                 return r;
+        ours = calloc(1, sizeof(*ours));
+        if (!ours) {
+                job_proxy_variables_free(proxies);
+                return -ENOMEM;
+        }
         request->id = m->next_request++;
         request->owner = job->owner;
         request->pace = manager_first_pace(run->manager, job);
         request->pace.hold_at = file_run_hold_at(run);
-        run->told_pace = request->pace;
         request->proxy_environment = (const char *const *) proxies;
         request->proxy_credentials = job_credentials_for(job, JOB_AUTH_PROXY, &request->proxy_schemes);
         request->check_revocation = job->security_flags & JOB_SECURITY_CHECK_REVOCATION;
@@ -267,14 +294,17 @@ int file_run_ask(struct file_run *run, struct engine_request *request) {
         request->stall_timeout_usec = m->limits.stall_timeout_usec;
         if (file_run_has_other_source(run))
                 request->stall_timeout_usec = MIN(request->stall_timeout_usec, SOURCE_STALL_USEC);
-        run->request_id = request->id;
-        run->fetched = 0;
-        run->result = (struct engine_result) { .outcome = ENGINE_STOPPED, .text = "" };
-        HASH_ADD(hh, m->by_request, request_id, sizeof(run->request_id), run);
+        if (!run->requests) {
+                run->recalled = false;
+                run->result = (struct engine_result) { .outcome = ENGINE_STOPPED, .text = "" };
+        }
+        *ours = (struct file_request) { .id = request->id, .run = run, .told_pace = request->pace };
+        HASH_ADD(hh, m->by_request, id, sizeof(ours->id), ours);
+        DL_APPEND(run->requests, ours);
         r = engine_start(m->engine, request);
         job_proxy_variables_free(proxies);
         if (r < 0)
-                file_run_forget_request(run);
+                file_request_free(ours);
         return r;
 }
 
@@ -335,7 +365,6 @@ void file_run_transfer(struct file_run *run) {
         credentials = job_credentials_for(file->job, JOB_AUTH_SERVER, &schemes);
         bound = begun && !(run->sources && file_run_is_guarded(run)); /* validators of one source mean nothing at another: the digest decides */
         run->refetch = run->leave_source = false;
-        run->pace = (struct paced) {};
         run->received_at_start = intervals_total(&file->received);
         run->last_checkpoint_monotonic = clock_now(m->clock, CLOCK_ID_MONOTONIC);
         file_run_note_unsynced(run);

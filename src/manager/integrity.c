@@ -474,10 +474,10 @@ static void file_run_verified(int error, const bool *bad, size_t n, void *userda
         }
         manager_job_changed(run->manager, run->file->job, false);
         file_stream_news(run->file);
-        if (run->request_id == 0)
+        if (!run->requests)
                 file_run_wind_down(run); /* the request ended meanwhile */
         else if (run->stop || run->leave_source)
-                engine_stop(run->manager->engine, run->request_id);
+                file_run_recall(run);
         else
                 (void) file_run_judge(run); /* no memory: the next progress tries again */
 }

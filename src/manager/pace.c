@@ -1,4 +1,4 @@
-/* How fast each running request may be: the limits of the classes divided among their jobs, each job's part among its files, and
+/* How fast each running request may be: the limits of the classes divided among their jobs, each job's part among its requests, and
  * whether somebody waits for it. The engine is told what changed. While any limit holds, it is divided anew each second, by what was
  * used meanwhile; while none does, nothing here runs. */
 #include "manager/private.h"
@@ -45,7 +45,7 @@ static void measure(struct paced *paced, uint64_t counter, uint64_t elapsed_usec
 }
 
 static bool run_is_paced(const struct file_run *run) {
-        return run->file && run->request_id != 0 && !run->stop;
+        return run->file && run->requests && !run->stop;
 }
 
 /* The jobs that have requests. Return: how many; the caller frees the list. */
@@ -90,36 +90,39 @@ static bool divide_class(struct manager *m, bool foreground, struct job_run *con
 }
 
 static void divide_job(struct manager *m, struct job_run *job, struct share *shares) {
+        struct file_request *request;
         struct file_run *run;
         size_t n = 0;
 
         DL_FOREACH(m->file_runs, run)
-                if (run_is_paced(run) && job_run(run->file->job) == job) {
-                        run->pace.share.max_rate = SHARE_UNLIMITED;
-                        shares[n++] = run->pace.share;
-                }
+                if (run_is_paced(run) && job_run(run->file->job) == job)
+                        DL_FOREACH(run->requests, request) {
+                                request->pace.share.max_rate = SHARE_UNLIMITED;
+                                shares[n++] = request->pace.share;
+                        }
         shares_divide(job->pace.share.granted_rate, shares, n);
         n = 0;
         DL_FOREACH(m->file_runs, run)
-                if (run_is_paced(run) && job_run(run->file->job) == job) {
-                        run->pace.share = shares[n++];
-                        run->told_pace = (struct engine_pace) {
-                                .foreground = is_foreground(job->job),
-                                .max_rate = run->pace.share.granted_rate,
-                                .hold_at = file_run_hold_at(run),
-                        };
-                        engine_set_pace(m->engine, run->request_id, &run->told_pace);
-                }
+                if (run_is_paced(run) && job_run(run->file->job) == job)
+                        DL_FOREACH(run->requests, request) {
+                                request->pace.share = shares[n++];
+                                request->told_pace.foreground = is_foreground(job->job);
+                                request->told_pace.max_rate = request->pace.share.granted_rate;
+                                request->told_pace.hold_at = file_run_hold_at(run);
+                                engine_set_pace(m->engine, request->id, &request->told_pace);
+                        }
 }
 
 static void measure_all(struct manager *m, struct job_run *const *jobs, size_t n_jobs, uint64_t elapsed) {
+        struct file_request *request;
         struct file_run *run;
 
         for (size_t i = 0; i < n_jobs; i++)
                 measure(&jobs[i]->pace, jobs[i]->job->bytes_fetched, elapsed);
         DL_FOREACH(m->file_runs, run)
                 if (run_is_paced(run))
-                        measure(&run->pace, run->fetched, elapsed);
+                        DL_FOREACH(run->requests, request)
+                                measure(&request->pace, request->fetched, elapsed);
 }
 
 void manager_pace_turn(struct manager *m) {
@@ -132,7 +135,7 @@ void manager_pace_turn(struct manager *m) {
         if (now < m->pace_due)
                 return;
         n = collect_jobs(m, &jobs);
-        shares = calloc(m->n_file_runs + 1, sizeof(*shares));
+        shares = calloc(MAX((size_t) HASH_COUNT(m->by_request), m->n_file_runs) + 1, sizeof(*shares));
         m->pace_due = now + PACE_INTERVAL_USEC;
         if (!jobs || !shares)
                 return; /* no memory: the old rates hold a second longer */

@@ -165,6 +165,17 @@ enum file_step {
         STEP_DISCARD,   /* the second temp file is being removed; nobody can stop that */
 };
 
+/* What is out at the engine for a file. */
+struct file_request {
+        uint64_t id;           /* the hash key */
+        UT_hash_handle hh;
+        struct file_run *run;
+        uint64_t fetched;      /* already added to the job */
+        struct paced pace;
+        struct engine_pace told_pace;
+        struct file_request *prev, *next; /* run->requests, in the order of their starts */
+};
+
 struct file_run {
         struct manager *manager; /* may be gone when the run is an orphan */
         struct files *files;
@@ -180,11 +191,8 @@ struct file_run {
         struct file_sources *sources; /* sources.c; NULL: there is no choice */
         bool leave_source;     /* it lied: run->result says how */
         bool asked;            /* the engine was asked for content before */
-        uint64_t request_id;   /* 0: no request at the engine */
-        UT_hash_handle hh;
-        uint64_t fetched;      /* of the running request, already added to the job */
-        struct paced pace;
-        struct engine_pace told_pace; /* of the running request */
+        struct file_request *requests; /* NULL: none is at the engine */
+        bool recalled;         /* those that are were asked to end */
         uint64_t received_at_start;
 
         bool checkpoint_running;
@@ -247,7 +255,7 @@ struct manager {
         size_t n_file_runs;
         size_t max_file_runs;           /* limits.files_in_flight; less after descriptors ran out */
         struct job_run *starved;        /* first come, first served */
-        struct file_run *by_request;
+        struct file_request *by_request;
         uint64_t next_request;
 
         struct history_entry **history; /* oldest first */
@@ -350,7 +358,8 @@ void file_run_mark_transferred(struct file_run *run);        /* and run->result 
 void file_run_end(struct file_run *run);                     /* @run may be gone afterwards */
 /* Every completion begins with it: false if the run was orphaned meanwhile (and is gone now, if this was its last request). */
 bool file_run_returned(struct file_run *run);
-void file_run_forget_request(struct file_run *run);
+/* What runs at the engine is to end; the run goes on, or ends, when the last request has. */
+void file_run_recall(struct file_run *run);
 void file_run_result(struct file_run *run, enum engine_outcome outcome, enum error_code code, enum error_context context,
                      uint32_t detail, bool transient, const char *text);
 /* A local file call failed: which of these may end by themselves is decided with the code (job_error_is_blocked_cause()). */
@@ -359,6 +368,8 @@ void manager_orphan_runs(struct manager *m);
 
 /* fetch.c */
 void file_run_transfer(struct file_run *run);
+/* After it, nobody hears of the request any more. */
+struct file_request *file_request_free(struct file_request *request);
 /* Reads the job's client certificate, if it has one, and goes on with file_run_guard(). */
 void file_run_certify(struct file_run *run);
 /* Hands a request for one of the run's files to the engine, with what all of them have in common filled in. 0, an error code or -errno. */

@@ -11,7 +11,7 @@ static void file_run_open(struct file_run *run);
 
 static void file_run_free(struct file_run *run) {
         assert(run->n_pending == 0);
-        assert(run->request_id == 0);
+        assert(!run->requests);
         intervals_done(&run->snapshot);
         free(run->chunks);
         file_run_adoption_done(run);
@@ -32,28 +32,19 @@ bool file_run_returned(struct file_run *run) {
         return false;
 }
 
-void file_run_forget_request(struct file_run *run) {
-        if (run->request_id == 0)
-                return;
-        HASH_DEL(run->manager->by_request, run);
-        run->request_id = 0;
-}
-
 void manager_orphan_runs(struct manager *m) {
         struct file_run *run, *tmp;
 
         DL_FOREACH_SAFE(m->file_runs, run, tmp) {
-                uint64_t request = run->request_id;
-
                 DL_DELETE(m->file_runs, run);
                 m->n_file_runs--;
                 job_run(run->file->job)->n_file_runs--;
                 file_run_close(run);
                 run->file->attachment = NULL;
                 run->file = NULL;
-                file_run_forget_request(run);
-                if (request != 0)
-                        engine_stop(m->engine, request);
+                file_run_recall(run);
+                while (run->requests)
+                        file_request_free(run->requests);
                 run->plain = files_close(m->files, run->plain);
                 if (run->n_pending == 0)
                         file_run_free(run);
@@ -164,7 +155,7 @@ void file_run_end(struct file_run *run) {
         struct engine_result result = run->result;
         char text[sizeof(run->result_text)];
 
-        assert(run->request_id == 0);
+        assert(!run->requests);
         memcpy(text, run->result_text, sizeof(text));
         result.text = text;
         if (file->state == FILE_PENDING && !file_run_keeps_received(run))
@@ -304,8 +295,8 @@ void file_run_finish(struct file_run *run) {
 void file_run_stop(struct file_run *run) {
         run->stop = true;
         run->plain = files_close(run->files, run->plain); /* a decryption ends within a buffer */
-        if (run->request_id != 0)
-                engine_stop(run->manager->engine, run->request_id);
+        if (run->requests)
+                file_run_recall(run);
         else if (run->step == STEP_DRAIN)
                 file_run_end(run); /* nothing else would come */
 }

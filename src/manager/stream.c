@@ -161,9 +161,9 @@ static void window_moved(struct file_stream *stream) {
 
         if (!run)
                 return;
-        if (run->request_id != 0 && run->step == STEP_TRANSFER) {
-                run->told_pace.hold_at = file_run_hold_at(run);
-                engine_set_pace(stream->manager->engine, run->request_id, &run->told_pace);
+        if (run->requests && run->step == STEP_TRANSFER) {
+                run->requests->told_pace.hold_at = file_run_hold_at(run);
+                engine_set_pace(stream->manager->engine, run->requests->id, &run->requests->told_pace);
         } else if (run->step == STEP_DRAIN)
                 file_run_transfer(run); /* which also finds that all is there */
 }
