@@ -158,6 +158,16 @@ static void show_guards(const dosvc_file_info *file) {
                 printf("%14s: it has a key; this version cannot decrypt\n", "encryption");
 }
 
+/* Where there was a choice, or trouble. */
+static void show_sources(const dosvc_file_info *file) {
+        _cleanup_(freep) char *source = format_printable(file->source), *trouble = format_printable(file->source_trouble);
+
+        if (*source)
+                printf("%14s: %s\n", "source", source);
+        if (*trouble)
+                printf("%14s: %s\n", "left", trouble);
+}
+
 static int show_file(const dosvc_file_info *file, void *userdata) {
         _cleanup_(freep) char *url = NULL, *path = NULL;
         char done[FORMAT_SHORT], total[FORMAT_SHORT];
@@ -171,6 +181,7 @@ static int show_file(const dosvc_file_info *file, void *userdata) {
         printf("\n%14" PRIu32 ": %s\n%14s: %s\n%14s: %s, %s of %s%s\n", file->index, path, "from", url, "state", file->state,
                format_size(file->bytes_transferred, done), format_size(file->bytes_total, total),
                file->length_unverified ? ", length unverified" : "");
+        show_sources(file);
         show_guards(file);
         return 0;
 }

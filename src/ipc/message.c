@@ -85,6 +85,8 @@ static void visit_start(struct codec *c, struct ipc_start *m) {
         codec_u64(c, &m->max_bytes);
         codec_u64(c, &m->connect_timeout_usec);
         codec_u64(c, &m->stall_timeout_usec);
+        codec_u64(c, &m->floor_rate);
+        codec_bool(c, &m->replace_stalled);
         codec_string(c, &m->url, LIMIT_URL, STRING_REQUIRED | STRING_NOT_EMPTY | STRING_NO_CONTROL);
         codec_string(c, &m->etag, LIMIT_VALIDATOR, STRING_NO_CONTROL);
         codec_string(c, &m->last_modified, LIMIT_VALIDATOR, STRING_NO_CONTROL);
@@ -135,12 +137,18 @@ static void visit_progress(struct codec *c, struct ipc_progress *m) {
         codec_check(c, m->local_start < m->local_end);
 }
 
+static void visit_replaced(struct codec *c, struct ipc_replaced *m) {
+        codec_u64(c, &m->id);
+        codec_string(c, &m->text, LIMIT_ERROR_TEXT, STRING_REQUIRED | STRING_NO_CONTROL);
+}
+
 static void visit_finished(struct codec *c, struct ipc_finished *m) {
         codec_u64(c, &m->id);
         codec_enum(c, &m->outcome, IPC_OUTCOMES);
         codec_enum(c, &m->code, _ERROR_CODE_MAX);
         codec_enum(c, &m->context, _ERROR_CONTEXT_MAX);
         codec_bool(c, &m->transient);
+        codec_bool(c, &m->slow);
         codec_bool(c, &m->length_unverified);
         codec_u32(c, &m->detail);
         codec_u64(c, &m->retry_after_usec);
@@ -222,6 +230,8 @@ static void visit_message(struct codec *c, struct ipc_message *m) {
                 return visit_metadata(c, &m->metadata);
         case IPC_PROGRESS:
                 return visit_progress(c, &m->progress);
+        case IPC_REPLACED:
+                return visit_replaced(c, &m->replaced);
         case IPC_FINISHED:
                 return visit_finished(c, &m->finished);
         case IPC_RESOLVE:
@@ -260,6 +270,7 @@ static const struct ipc_type_row {
         [IPC_PACE] = { "PACE", IPC_ROLE_CORE, IPC_ROLE_TRANSFER, 0 },
         [IPC_METADATA] = { "METADATA", IPC_ROLE_TRANSFER, IPC_ROLE_CORE, 0 },
         [IPC_PROGRESS] = { "PROGRESS", IPC_ROLE_TRANSFER, IPC_ROLE_CORE, 0 },
+        [IPC_REPLACED] = { "REPLACED", IPC_ROLE_TRANSFER, IPC_ROLE_CORE, 0 },
         [IPC_FINISHED] = { "FINISHED", IPC_ROLE_TRANSFER, IPC_ROLE_CORE, 0 },
         [IPC_RESOLVE] = { "RESOLVE", IPC_ROLE_TRANSFER, IPC_ROLE_RESOLVE, 0 },
         [IPC_RESOLVED] = { "RESOLVED", IPC_ROLE_RESOLVE, IPC_ROLE_TRANSFER, 0 },

@@ -47,6 +47,7 @@ enum ipc_type {
         IPC_PACE,     /* core → transfer, about a request that was started */
         IPC_METADATA, /* transfer → core */
         IPC_PROGRESS, /* transfer → core */
+        IPC_REPLACED, /* transfer → core */
         IPC_FINISHED, /* transfer → core */
         IPC_RESOLVE,  /* transfer → resolve */
         IPC_RESOLVED, /* resolve → transfer */
@@ -107,6 +108,8 @@ struct ipc_start {
         uint64_t max_bytes;
         uint64_t connect_timeout_usec;
         uint64_t stall_timeout_usec;
+        uint64_t floor_rate;
+        bool replace_stalled;
         const char *url;
         const char *etag;
         const char *last_modified;
@@ -155,6 +158,11 @@ struct ipc_progress {
         uint64_t bytes_fetched;
 };
 
+struct ipc_replaced {
+        uint64_t id;
+        const char *text;
+};
+
 #define IPC_OUTCOMES 4 /* of enum engine_outcome that travel: DONE STOPPED RESTART FAILED */
 
 struct ipc_finished {
@@ -163,6 +171,7 @@ struct ipc_finished {
         enum error_code code;
         enum error_context context;
         bool transient;
+        bool slow;
         bool length_unverified;
         uint32_t detail;
         uint64_t retry_after_usec;
@@ -231,6 +240,7 @@ struct ipc_message {
                 struct ipc_set_pace set_pace;
                 struct ipc_metadata metadata;
                 struct ipc_progress progress;
+                struct ipc_replaced replaced;
                 struct ipc_finished finished;
                 struct ipc_resolve resolve;
                 struct ipc_resolved resolved;

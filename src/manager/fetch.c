@@ -42,11 +42,13 @@ void file_run_wind_down(struct file_run *run) {
 
 static void engine_metadata(void *userdata, uint64_t id, const struct engine_metadata *metadata);
 static void engine_progress(void *userdata, uint64_t id, uint64_t start, uint64_t end, uint64_t fetched);
+static void engine_replaced(void *userdata, uint64_t id, const char *text);
 static void engine_finished(void *userdata, uint64_t id, const struct engine_result *result);
 
 const struct engine_events manager_engine_events = {
         .metadata = engine_metadata,
         .progress = engine_progress,
+        .replaced = engine_replaced,
         .finished = engine_finished,
 };
 
@@ -172,6 +174,19 @@ static void count_fetched(struct file_run *run, uint64_t bytes) {
                 *by_kind = u64_add_saturated(*by_kind, bytes);
 }
 
+/* A server that lets a byte drip out now and then does not keep a job alive for ever; but where a limit of ours holds it back, each
+ * byte counts. */
+static void note_progress(const struct file_request *request, uint64_t bytes) {
+        struct file_run *run = request->run;
+        struct job_run *job = job_run(run->file->job);
+
+        job->bytes_since_progress += bytes;
+        if (!job->scheduled || (job->bytes_since_progress < PROGRESS_FLOOR_BYTES && request->told_pace.max_rate == ENGINE_RATE_UNLIMITED))
+                return;
+        job->bytes_since_progress = 0;
+        schedule_progressed(run->manager->schedule, run->file->job);
+}
+
 static void engine_progress(void *userdata, uint64_t id, uint64_t start, uint64_t end, uint64_t fetched) {
         struct manager *m = userdata;
         struct file_request *request = find_request(m, id);
@@ -207,9 +222,15 @@ static void engine_progress(void *userdata, uint64_t id, uint64_t start, uint64_
                 log_debug("cannot judge pieces now"); /* no memory: the next progress tries again */
         file_run_note_unsynced(run);
         file_stream_news(run->file);
-        if (job_run(job)->scheduled)
-                schedule_progressed(m->schedule, job);
+        note_progress(request, end - start);
         manager_job_changed(m, job, false);
+}
+
+static void engine_replaced(void *userdata, uint64_t id, const char *text) {
+        const struct file_request *request = find_request(userdata, id);
+
+        if (request && !request->run->stop)
+                file_run_source_replaced(request->run, text);
 }
 
 static void engine_finished(void *userdata, uint64_t id, const struct engine_result *result) {
@@ -223,6 +244,8 @@ static void engine_finished(void *userdata, uint64_t id, const struct engine_res
         run = request->run;
         file = run->file;
         count_fetched(run, result->bytes_fetched - MIN(result->bytes_fetched, request->fetched));
+        if (result->outcome == ENGINE_DONE && run->step != STEP_HASHES)
+                note_progress(request, PROGRESS_FLOOR_BYTES); /* however little it was */
         file_request_free(request);
         /* A reason of our own (disk, size) came first: keep it. */
         if (!((run->stop || run->leave_source) && run->result.outcome == ENGINE_FAILED)) {
@@ -294,6 +317,8 @@ int file_run_ask(struct file_run *run, struct engine_request *request) {
         request->stall_timeout_usec = m->limits.stall_timeout_usec;
         if (file_run_has_other_source(run))
                 request->stall_timeout_usec = MIN(request->stall_timeout_usec, SOURCE_STALL_USEC);
+        request->floor_rate = file_run_floor_rate(run);
+        request->replace_stalled = request->floor_rate == 0;
         if (!run->requests) {
                 run->recalled = false;
                 run->result = (struct engine_result) { .outcome = ENGINE_STOPPED, .text = "" };

@@ -21,6 +21,8 @@
 #define DISK_ERRORS_MAX 2         /* reliability.md 5.3: two failed syncs on one file are a disk error */
 #define RESERVE_FROM_BYTES (UINT64_C(1) << 20) /* smaller files are not preallocated */
 #define SOURCE_STALL_USEC (10 * USEC_PER_SEC) /* silence of a source while another could be asked */
+#define SOURCE_FLOOR_RATE 4096 /* bytes per second: a source that brings less is left while another may bring more */
+#define PROGRESS_FLOOR_BYTES 1024 /* less is no progress of a job, unless that is all there was */
 #define BLOCKED_POLL_USEC (15 * USEC_PER_SEC)
 #define NEIGHBOURS_POLL_USEC USEC_PER_MINUTE
 #define CHANGE_COALESCE_USEC (100 * USEC_PER_MSEC)
@@ -136,6 +138,7 @@ struct job_run {
         bool starved;          /* on manager->starved: it may move, but all places for files are taken */
         struct job_run *starved_prev, *starved_next;
         size_t n_file_runs;
+        uint64_t bytes_since_progress;
         struct paced pace;
         bool is_paced;         /* already on the list of a division of rates that is being made */
         uint32_t next_file;    /* where the pump looks next */
@@ -384,6 +387,8 @@ struct file_sources *file_sources_free(struct file_sources *sources);
 const char *file_run_source(struct file_run *run, bool *ret_own); /* URL to ask; own: the file's, which gets the job's headers */
 enum source_kind file_run_source_kind(const struct file_run *run);
 bool file_run_has_other_source(const struct file_run *run);
+uint64_t file_run_floor_rate(const struct file_run *run);           /* as engine_request.floor_rate */
+void file_run_source_replaced(struct file_run *run, const char *why); /* the same source, a new connection */
 bool file_run_is_guarded(const struct file_run *run);             /* a digest or piece hashes decide in the end */
 void file_run_source_gave(struct file_run *run);                  /* bytes */
 void file_run_source_delivered(struct file_run *run);             /* all that was asked */

@@ -260,6 +260,15 @@ bool file_run_has_other_source(const struct file_run *run) {
         return sources && sources_has_other(sources->states, sources->n, sources->current, manager_boottime(run->manager));
 }
 
+/* Without a digest, to leave it would mean to begin anew: then a connection that has become slow is only replaced. */
+uint64_t file_run_floor_rate(const struct file_run *run) {
+        const struct file_sources *sources = run->sources;
+        bool leave = sources && file_run_is_guarded(run) &&
+                     sources_has_faster(sources->states, sources->n, sources->current, manager_boottime(run->manager));
+
+        return leave ? SOURCE_FLOOR_RATE : 0;
+}
+
 enum source_kind file_run_source_kind(const struct file_run *run) {
         return run->sources ? run->sources->states[run->sources->current].kind : SOURCE_OWN;
 }
@@ -287,17 +296,25 @@ static enum source_fault fault_of(const struct engine_result *result, bool own) 
             result->context == ERROR_CONTEXT_GENERAL_QUEUE_MANAGER)
                 return SOURCE_FAULT_NONE;
         if (result->transient)
-                return SOURCE_FAULT_TROUBLE;
+                return result->slow ? SOURCE_FAULT_SLOW : SOURCE_FAULT_TROUBLE;
         return result->code == ERROR_SIZE_MISMATCH || result->code == ERROR_BAD_PIECE_HASH ? SOURCE_FAULT_LIED : SOURCE_FAULT_REFUSED;
 }
 
-static void note_trouble(struct file_run *run, const struct candidate *candidate, enum source_fault fault) {
+static void note_trouble(struct file_run *run, const char *host, const char *why, const char *what_of_it) {
         char *text;
 
-        if (asprintf(&text, "%s: %s (%s)", candidate->host, run->result.text, source_fault_name(fault)) < 0)
+        if (asprintf(&text, "%s: %s (%s)", host, why, what_of_it) < 0)
                 return;
         free(run->file->source_trouble);
         run->file->source_trouble = text;
+        manager_job_changed(run->manager, run->file->job, false);
+}
+
+void file_run_source_replaced(struct file_run *run, const char *why) {
+        _cleanup_free_ char *host = host_of(run->sources ? run->sources->candidates[run->sources->current].url : run->file->url);
+
+        if (host)
+                note_trouble(run, host, why, "a new connection goes on");
 }
 
 static void fail_current(struct file_run *run, enum source_fault fault) {
@@ -308,7 +325,7 @@ static void fail_current(struct file_run *run, enum source_fault fault) {
         sources_failed(state, fault, manager_boottime(run->manager));
         if (fault != SOURCE_FAULT_REFUSED) /* another file of the same host may well be there */
                 remember_host(job_run(run->file->job), candidate->host, state);
-        note_trouble(run, candidate, fault);
+        note_trouble(run, candidate->host, run->result.text, source_fault_name(fault));
         if (state->kind != SOURCE_OWN)
                 return;
         sources->own_failed = true;
@@ -369,7 +386,7 @@ bool file_run_blame_sources(struct file_run *run) {
                         continue;
                 sources_failed(&sources->states[i], SOURCE_FAULT_LIED, now);
                 remember_host(job_run(run->file->job), sources->candidates[i].host, &sources->states[i]);
-                note_trouble(run, &sources->candidates[i], SOURCE_FAULT_LIED);
+                note_trouble(run, sources->candidates[i].host, run->result.text, source_fault_name(SOURCE_FAULT_LIED));
                 blamed = true;
         }
         return blamed;

@@ -9,6 +9,8 @@
  * - One source at a time. A cache server is preferred, then the file's own URL, then mirrors.
  * - Without a fallback delay the first trouble with a cache server leads to the file's own URL at once; with one, the cache servers
  *   are tried in turn until the delay is over, counted from when the file was first tried.
+ * - A source that brings next to nothing goes behind all that did not, whatever their kind; it does not rest, and when all are slow,
+ *   nobody is.
  * - Trouble (unreachable, stalled, busy) rests a source for a while that grows; a refusal (no such file, forbidden) rests it as long as
  *   the job lives in this service, and so does a lie (bytes that a digest proves wrong): a source that lies is not used again. */
 #pragma once
@@ -29,6 +31,7 @@ enum source_kind {
 enum source_fault {
         SOURCE_FAULT_NONE,
         SOURCE_FAULT_TROUBLE, /* may pass by itself */
+        SOURCE_FAULT_SLOW,    /* brings next to nothing */
         SOURCE_FAULT_REFUSED, /* answered for good that it has no such file */
         SOURCE_FAULT_LIED,    /* sent what is not the file */
         _SOURCE_FAULT_MAX,
@@ -38,6 +41,7 @@ struct source {
         enum source_kind kind;
         enum source_fault fault; /* the last one */
         unsigned n_troubles;     /* in a row */
+        bool slow;
         uint64_t rests_until;    /* CLOCK_BOOTTIME, USEC_INFINITY: for good */
 };
 
@@ -55,5 +59,7 @@ void sources_failed(struct source *source, enum source_fault fault, uint64_t now
 void sources_delivered(struct source *source);
 /* Is there another one than @index that could be asked at @now? */
 bool sources_has_other(const struct source *sources, size_t n_sources, size_t index, uint64_t now);
+/* Is there one among these that was not slow? Then @index need not be put up with when it is. */
+bool sources_has_faster(const struct source *sources, size_t n_sources, size_t index, uint64_t now);
 const char *source_kind_name(enum source_kind kind);   /* "cache" "origin" "mirror" */
-const char *source_fault_name(enum source_fault fault); /* "" "trouble" "refused" "lied" */
+const char *source_fault_name(enum source_fault fault); /* "" "trouble" "slow" "refused" "lied" */

@@ -4,7 +4,7 @@
  * 1. engine_start() takes a request: a URL, pieces of the remote file, where each goes in the descriptor, what is known of the
  *    representation. Everything is copied, the descriptor duplicated.
  * 2. Events come on the loop, for each request in this order: at most one metadata() before the first progress(); any number of
- *    progress(); at most one metadata() of an answer that was refused; exactly one finished(). After finished() the engine never touches the descriptor again.
+ *    progress() and replaced(); at most one metadata() of an answer that was refused; exactly one finished(). After finished() the engine never touches the descriptor again.
  * 3. engine_stop() asks for an early end: finished() still comes (outcome STOPPED unless it ended by itself meanwhile), after all
  *    progress() for bytes that were written.
  * 4. No byte is written before the response was judged (src/transfer/verdict.h): a response that does not fit what is known ends
@@ -88,6 +88,12 @@ struct engine_request {
         const char *const *proxy_environment; /* "http_proxy=…", NULL-terminated, or NULL: none (design decision 21) */
         uint64_t connect_timeout_usec;
         uint64_t stall_timeout_usec;
+        /* What brings less than this many bytes per second for as long as that, of what the pace allows, has stalled, too; 0: none. So
+         * has what fell far below its own rate. */
+        uint64_t floor_rate;
+        /* A stalled connection is replaced by a new one, which goes on where it stopped, if the server can do that; else it ends the
+         * request, as it does after a few of them. */
+        bool replace_stalled;
 };
 
 struct engine_metadata {
@@ -117,6 +123,7 @@ struct engine_result {
         enum error_code code;       /* FAILED and RESTART: why */
         enum error_context context;
         bool transient;             /* FAILED: may work later (design decision 5) */
+        bool slow;                  /* FAILED: bytes came, but next to none */
         uint32_t detail;            /* HTTP status, errno, … */
         uint64_t retry_after_usec;  /* asked for by the server, 0: not */
         bool length_unverified;     /* DONE: the body ended in order but no length had been stated */
@@ -130,6 +137,8 @@ struct engine_events {
         /* Bytes [local_start, local_end) were written to the descriptor. Coalesced: at most about ten times a second and once per
          * MiB for each request. @bytes_fetched: counter as in the result, so far. */
         void (*progress)(void *userdata, uint64_t id, uint64_t local_start, uint64_t local_end, uint64_t bytes_fetched);
+        /* A connection stalled, and a new one goes on. @text: printable, what was wrong with it. */
+        void (*replaced)(void *userdata, uint64_t id, const char *text);
         void (*finished)(void *userdata, uint64_t id, const struct engine_result *result);
 };
 

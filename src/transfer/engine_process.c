@@ -194,6 +194,13 @@ static void on_progress(struct process_request *request, const struct ipc_progre
                 engine->events->progress(engine->userdata, request->id, m->local_start, m->local_end, m->bytes_fetched);
 }
 
+static void on_replaced(struct process_request *request, const struct ipc_replaced *m) {
+        const struct engine_process *engine = request->lane->engine;
+
+        if (engine->events && engine->events->replaced)
+                engine->events->replaced(engine->userdata, request->id, m->text);
+}
+
 /* DONE is believed only when each byte of each piece was reported before, as far as it is still wanted. */
 static bool request_is_covered(const struct process_request *request) {
         uint64_t end_at = request->pace.end_at > 0 ? request->pace.end_at : UINT64_MAX;
@@ -214,6 +221,7 @@ static void on_finished(struct process_request *request, const struct ipc_finish
                 .code = m->code,
                 .context = m->context,
                 .transient = m->transient,
+                .slow = m->slow,
                 .detail = m->detail,
                 .retry_after_usec = m->retry_after_usec,
                 .length_unverified = m->length_unverified,
@@ -242,7 +250,8 @@ static void on_message(void *userdata, const struct ipc_message *message, int fd
                 return;
         }
         id = message->type == IPC_METADATA ? message->metadata.id :
-             message->type == IPC_PROGRESS ? message->progress.id : message->finished.id;
+             message->type == IPC_PROGRESS ? message->progress.id :
+             message->type == IPC_REPLACED ? message->replaced.id : message->finished.id;
         HASH_FIND(hh, lane->engine->requests, &id, sizeof(id), request);
         if (!request || request->lane != lane || !request->sent)
                 return lane_distrust(lane, "a frame for a request that it does not have");
@@ -250,6 +259,8 @@ static void on_message(void *userdata, const struct ipc_message *message, int fd
                 on_metadata(request, &message->metadata);
         else if (message->type == IPC_PROGRESS)
                 on_progress(request, &message->progress);
+        else if (message->type == IPC_REPLACED)
+                on_replaced(request, &message->replaced);
         else
                 on_finished(request, &message->finished);
 }
@@ -543,6 +554,8 @@ static int message_from_request(const struct engine_request *request, struct ipc
                         .max_bytes = request->max_bytes,
                         .connect_timeout_usec = request->connect_timeout_usec,
                         .stall_timeout_usec = request->stall_timeout_usec,
+                        .floor_rate = request->floor_rate,
+                        .replace_stalled = request->replace_stalled,
                         .url = request->url,
                         .etag = request->etag,
                         .last_modified = request->last_modified,

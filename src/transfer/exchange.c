@@ -206,6 +206,10 @@ static bool is_paused(const struct exchange *exchange) {
         return exchange->pause && sd_event_source_get_enabled(exchange->pause, &enabled) >= 0 && enabled != SD_EVENT_OFF;
 }
 
+bool exchange_is_resting(const struct exchange *exchange) {
+        return exchange->held || is_paused(exchange);
+}
+
 /* Whatever waits in libcurl's buffer comes through on_body() from within, which may pause it again. */
 static int on_pause_over(sd_event_source *source, uint64_t usec, void *userdata) {
         struct exchange *exchange = ASSERT_PTR(userdata);
@@ -288,6 +292,10 @@ static void hold_socket(struct exchange *exchange, const char *address, int port
         snprintf(name.remote, sizeof(name.remote), "%s", address ? address : "");
         snprintf(name.local, sizeof(name.local), "%s", local_address ? local_address : "");
         socket_use_begin(&exchange->use, exchange->sockets, &name, exchange->pace.foreground);
+}
+
+uint64_t exchange_allowed_rate(const struct exchange *exchange, uint64_t since_usec) {
+        return MIN(exchange->pace.max_rate, socket_use_allowed_rate(&exchange->use, since_usec));
 }
 
 void exchange_set_pace(struct exchange *exchange, const struct ipc_pace *pace) {
@@ -405,7 +413,7 @@ static CURLcode set_target(struct exchange *exchange, const struct exchange_spec
         c |= curl_easy_setopt(easy, CURLOPT_URL, spec->url);
         c |= curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, spec->method);
         /* On an old connection libcurl sends a request again that was not answered. */
-        c |= curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, spec->method ? 1L : 0L);
+        c |= curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, spec->method || spec->fresh ? 1L : 0L);
         c |= curl_easy_setopt(easy, CURLOPT_HTTPHEADER, exchange->headers);
         c |= curl_easy_setopt(easy, CURLOPT_PROXYHEADER, exchange->proxy_headers);
         c |= curl_easy_setopt(easy, CURLOPT_RESOLVE, exchange->resolve);

@@ -43,6 +43,7 @@ struct exchange_spec {
         const struct verdict_ask *ask;
         struct curl_slist *resolve; /* "host:port:addresses" for every name that libcurl will look for; consumed */
         bool only_public;           /* the connection must end at a public address */
+        bool fresh;                 /* not on a connection that is there already */
         bool is_large;
         struct ipc_pace pace;       /* background exchanges take what nobody else wants of the line (sockets.h) */
         struct sd_event *event;     /* for the pauses that a rate needs */
@@ -99,6 +100,10 @@ void exchange_go_on(struct exchange *exchange);
 static inline bool exchange_is_held(const struct exchange *exchange) {
         return exchange->held;
 }
+/* For that or for its pace nothing is read now. */
+bool exchange_is_resting(const struct exchange *exchange);
+/* Bytes per second that we let it have; 0: nobody knows. @since_usec: as in sockets.h. */
+uint64_t exchange_allowed_rate(const struct exchange *exchange, uint64_t since_usec);
 /* At any time. */
 void exchange_set_pace(struct exchange *exchange, const struct ipc_pace *pace);
 /* After the handle left its multi handle. The facts stay. */

@@ -277,6 +277,10 @@ static void set_content_type(struct response_facts *facts, const char *value, si
                 facts->multipart = true;
 }
 
+static void set_accept_ranges(struct response_facts *facts, const char *value, size_t len) {
+        facts->accepts_ranges = len == 5 && strncasecmp(value, "bytes", 5) == 0;
+}
+
 static void set_retry_after(struct response_facts *facts, const char *value, size_t len) {
         const char *p = value;
         uint64_t seconds;
@@ -317,6 +321,7 @@ static const struct field {
         { "content-encoding", set_encoding, offsetof(struct response_facts, encoding_state) },
         { "transfer-encoding", set_transfer_encoding, 0 },
         { "content-type", set_content_type, 0 },
+        { "accept-ranges", set_accept_ranges, 0 },
         { "retry-after", set_retry_after, offsetof(struct response_facts, retry_after_state) },
         { "location", set_location, offsetof(struct response_facts, location_state) },
 };

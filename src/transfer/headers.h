@@ -63,6 +63,7 @@ struct response_facts {
         enum header_state encoding_state;
         char encoding[RESPONSE_ENCODING_MAX + 1];     /* lower case, "" for none or identity */
         enum transfer_encoding transfer_encoding;
+        bool accepts_ranges;                          /* it says so: a hint, and nothing more (design decision 7) */
         bool multipart;                               /* Content-Type: multipart/byteranges */
         enum header_state retry_after_state;
         bool retry_after_is_date;

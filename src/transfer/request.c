@@ -87,9 +87,10 @@ void request_set_pace(struct request *request, const struct ipc_pace *pace) {
         ticket_set_foreground(&request->ticket, pace->foreground);
         if (request->stage != STAGE_FETCHING)
                 return;
+        if (request->activity->receiving)
+                request_flow_renew(request); /* how much the server could send is another matter from now on */
         exchange_set_pace(&request->activity->exchange, pace);
         if (exchange_is_held(&request->activity->exchange) && !request_is_at_hold(request)) {
-                request->activity->last_byte_usec = request_now(request); /* the server could not send */
                 exchange_go_on(&request->activity->exchange);
         }
 }
@@ -320,6 +321,8 @@ void request_exchange_done(void *private, CURLcode code) {
         case VERDICT_FAIL:
                 if (exchange->header_error < 0)
                         return request_fail_headers(request);
+                if (activity->timed_out && request_replace_connection(request))
+                        return next_try(request);
                 if (exchange->verdict.action == VERDICT_WRITE && code != CURLE_OK && !exchange->too_long)
                         return request_fail_transport(request, code);
                 return request_fail_verdict(request, &verdict);

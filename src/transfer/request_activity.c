@@ -1,10 +1,14 @@
 #include "transfer/request_private.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #define CONNECT_TIMEOUT_DEFAULT (30 * USEC_PER_SEC)
 #define STALL_TIMEOUT_DEFAULT (60 * USEC_PER_SEC)
 #define IDLE_ACTIVITIES_MAX 64
+#define REPLACED_MAX 3 /* stalled connections in a row; then the request ends, and whoever asked decides when to try again */
+#define REPLACED_EARNED_BYTES (UINT64_C(1) << 20) /* of one connection: it is not in a row with those before */
 
 struct request_pool {
         struct sd_event *event;
@@ -129,6 +133,106 @@ void request_arm_timer(struct request *request, uint64_t delay_usec) {
                 set_timer(activity, activity->deadline_usec);
 }
 
+/* --- stalls -------------------------------------------------------------------------------------------------------------- */
+
+static struct flow_rule flow_rule(const struct request *request) {
+        const struct activity *activity = request->activity;
+
+        return (struct flow_rule) {
+                .window_usec = MAX(request_stall_timeout(request), UINT64_C(1)),
+                .floor_rate = request_spec(request)->floor_rate,
+                .allowed_rate = exchange_allowed_rate(&activity->exchange, activity->flow.window_began_usec),
+        };
+}
+
+static void arm_next_look(struct request *request) {
+        struct flow_rule rule = flow_rule(request);
+        uint64_t next = flow_next_look(&request->activity->flow, &rule), now = request_now(request);
+
+        request_arm_timer(request, next - MIN(next, now));
+}
+
+void request_flow_begins(struct request *request) {
+        request->activity->receiving = true;
+        flow_begin(&request->activity->flow, request_now(request));
+}
+
+void request_flow_renew(struct request *request) {
+        flow_renew(&request->activity->flow, clock_now(&clock_system, CLOCK_ID_MONOTONIC));
+}
+
+/* What is there already can be joined by what a new connection brings, as far as anybody can tell beforehand. */
+static bool can_go_on(const struct request *request) {
+        const struct activity *activity = request->activity;
+        struct verdict_task task = activity->task;
+        struct verdict_ask ask;
+
+        task.offset += activity->exchange.n_body;
+        task.length -= task.length == ENGINE_TO_EOF ? 0 : MIN(task.length, activity->exchange.n_body);
+        task.has_bytes = true;
+        return verdict_request(&task, &activity->known, &ask).action == VERDICT_SEND;
+}
+
+static bool may_replace(const struct request *request) {
+        return request_spec(request)->replace_stalled && request->n_replaced < REPLACED_MAX &&
+               request->activity->exchange.n_body > 0 && can_go_on(request);
+}
+
+/* Bytes come, if few: to give that up needs somebody who would do better. */
+static bool slowness_matters(const struct request *request) {
+        const struct activity *activity = request->activity;
+
+        if (!request_spec(request)->replace_stalled)
+                return request_spec(request)->floor_rate > 0;
+        return (activity->exchange.verdict.partial || activity->exchange.facts.accepts_ranges) && may_replace(request);
+}
+
+static bool has_stalled(struct request *request) {
+        struct activity *activity = request->activity;
+        struct flow_rule rule = flow_rule(request);
+
+        if (exchange_is_resting(&activity->exchange)) {
+                request_flow_renew(request);
+                return false;
+        }
+        switch (flow_judge(&activity->flow, &rule, request_now(request))) {
+        case FLOW_FINE:
+                return false;
+        case FLOW_SLOW:
+                activity->slow = slowness_matters(request);
+                return activity->slow;
+        case FLOW_SILENT:
+                break;
+        }
+        return true;
+}
+
+void request_describe_stall(const struct request *request, char ret[static TEXT_MAX]) {
+        const struct activity *activity = request->activity;
+
+        if (activity->slow)
+                snprintf(ret, TEXT_MAX, "only %" PRIu64 " bytes per second came for %" PRIu64 " s", activity->flow.slow_rate,
+                         (request_stall_timeout(request) + USEC_PER_SEC - 1) / USEC_PER_SEC);
+        else
+                snprintf(ret, TEXT_MAX, "nothing came for too long");
+}
+
+/* A try that brought much is forgotten to have ended badly. */
+bool request_replace_connection(struct request *request) {
+        char text[TEXT_MAX];
+
+        if (request->activity->exchange.verdict.action != VERDICT_WRITE || !may_replace(request))
+                return false;
+        request->n_replaced = request->activity->exchange.n_body >= REPLACED_EARNED_BYTES ? 1 : request->n_replaced + 1;
+        request->fresh = true;
+        request_describe_stall(request, text);
+        request->environment->send(request->environment->userdata, &(struct ipc_message) {
+                .type = IPC_REPLACED,
+                .replaced = { request_id(request), text },
+        });
+        return true;
+}
+
 static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
         struct request *request = userdata;
         struct activity *activity;
@@ -143,10 +247,9 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
                 return 0;
         }
         if (activity->receiving) {
-                uint64_t silent = exchange_is_held(&activity->exchange) ? 0 : request_now(request) - activity->last_byte_usec;
-
-                if (silent < request_stall_timeout(request)) {
-                        request_arm_timer(request, request_stall_timeout(request) - silent);
+                activity->slow = false;
+                if (!has_stalled(request)) {
+                        arm_next_look(request);
                         return 0;
                 }
         }

@@ -80,6 +80,16 @@ static bool is_memory_left(void) {
         return left;
 }
 
+static void fail_stalled(struct request *request, const struct transport_error *error) {
+        char text[TEXT_MAX];
+
+        request_describe_stall(request, text);
+        request_finish(request, (struct ipc_finished) {
+                .outcome = ENGINE_FAILED, .code = error->code, .context = error->context, .transient = error->transient,
+                .slow = request->activity->slow, .detail = error->detail, .text = text,
+        });
+}
+
 void request_fail_transport(struct request *request, CURLcode code) {
         struct exchange *exchange = &request->activity->exchange;
         struct transport_facts facts = {
@@ -95,8 +105,10 @@ void request_fail_transport(struct request *request, CURLcode code) {
         error = transport_error_judge(&facts);
         for (size_t i = 0; i < request->activity->n_names; i++)
                 resolver_forget(request->environment->resolver, request->activity->names[i].host);
-        request_fail(request, error.code, error.context, error.transient, error.detail,
-                     request->activity->timed_out ? "nothing came for too long" : exchange_error_text(exchange, code));
+        if (request->activity->timed_out)
+                fail_stalled(request, &error);
+        else
+                request_fail(request, error.code, error.context, error.transient, error.detail, exchange_error_text(exchange, code));
 }
 
 void request_fail_headers(struct request *request) {

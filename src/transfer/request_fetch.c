@@ -6,6 +6,7 @@
 
 #define CONNECT_GRACE (5 * USEC_PER_SEC)     /* libcurl has its own clock for the connection; ours is the net below it */
 #define DRAIN_TIMEOUT (5 * USEC_PER_SEC)     /* for a body that nobody wants */
+#define SLOW_WRITE (100 * USEC_PER_MSEC)     /* meanwhile nothing is read */
 #define LARGE_BYTES (UINT64_C(4) * 1024 * 1024)
 
 static void resolve_next(struct request *request);
@@ -61,8 +62,7 @@ static struct verdict on_judge(void *userdata) {
         if (verdict.action == VERDICT_WRITE) {
                 verdict_known_adopt(&activity->known, &activity->task, &verdict, facts, activity->origin);
                 send_metadata(request, &verdict);
-                activity->receiving = true;
-                activity->last_byte_usec = request_now(request);
+                request_flow_begins(request);
         } else {
                 if (verdict.action == VERDICT_FAIL)
                         send_metadata(request, &verdict);
@@ -86,15 +86,18 @@ static int on_body(void *userdata, const char *bytes, size_t size) {
         struct sink *sink = &request->sink;
         const struct engine_piece *piece = &request->pieces[request->piece];
         uint64_t before, offset = piece->local_offset + request->piece_done;
+        uint64_t began = clock_now(&clock_system, CLOCK_ID_MONOTONIC);
         int r;
 
-        request->activity->last_byte_usec = request_now(request);
+        flow_note(&request->activity->flow, size, began);
         if (piece->length != ENGINE_TO_EOF)
                 size = (size_t) MIN(size, piece->length - request->piece_done);
         if (sink_must_report_before(sink, offset))
                 request_report(request);
         before = sink_has_news(sink) ? sink->end : offset;
         r = sink_write(sink, bytes, size, offset);
+        if (clock_now(&clock_system, CLOCK_ID_MONOTONIC) - began >= SLOW_WRITE)
+                request_flow_renew(request); /* the disk's doing */
         request->piece_done += sink->end - before;
         request->any_bytes |= sink->end > before;
         if (request_is_at_hold(request))
@@ -151,6 +154,7 @@ static void fetch(struct request *request) {
                 .ask = &activity->ask,
                 .resolve = TAKE_PTR(activity->resolve),
                 .only_public = activity->from_public && !*activity->proxy.url,
+                .fresh = request->fresh,
                 .is_large = is_large(request),
                 .pace = request_spec(request)->pace,
                 .event = request->environment->event,
@@ -161,7 +165,8 @@ static void fetch(struct request *request) {
         int r;
 
         prepare_for_challenges(request);
-        activity->receiving = activity->draining = activity->timed_out = activity->enough = false;
+        activity->receiving = activity->draining = activity->timed_out = activity->slow = activity->enough = false;
+        request->fresh = false;
         r = exchange_prepare(&activity->exchange, &spec, &exchange_callbacks, request);
         if (r == 0)
                 r = owner_add(request->owner, activity->exchange.easy);

@@ -7,6 +7,7 @@
 #include "base/address.h"
 #include "base/clock.h"
 #include "transfer/exchange.h"
+#include "transfer/flow.h"
 #include "transfer/redirect.h"
 #include "transfer/request.h"
 #include "transfer/sink.h"
@@ -43,15 +44,16 @@ struct activity {
         struct lookup *lookup;
         sd_event_source *timer; /* kept from request to request; fires too early rather than being set for each */
         uint64_t deadline_usec; /* what it is for; USEC_INFINITY: nothing */
-        uint64_t last_byte_usec;
+        struct flow flow;  /* of the body that is being received */
         char *url; /* of this hop */
         char *origin;
         const char *method; /* of this hop; NULL: GET */
         unsigned n_followed;
         bool from_public;  /* some server of this try had a public address and redirected */
         bool crossed;      /* another origin than the request's own */
-        bool receiving;    /* the timer counts from the last byte */
+        bool receiving;    /* the timer judges the flow */
         bool timed_out;
+        bool slow;         /* and not silent */
         bool draining;
         bool enough;       /* all that is still wanted of what was asked for is there: the rest of the answer is left */
 };
@@ -80,6 +82,8 @@ struct request {
         bool metadata_sent;
         bool length_unverified;
         unsigned n_short;
+        unsigned n_replaced;  /* stalled connections in a row that brought little */
+        bool fresh;           /* the next try takes a new connection */
         uint64_t bytes_fetched;
         uint64_t local_end;
         struct activity *activity;
@@ -104,6 +108,12 @@ struct activity *request_activity_free(struct request *request);
 uint64_t request_now(const struct request *request);
 uint64_t request_connect_timeout(const struct request *request);
 uint64_t request_stall_timeout(const struct request *request);
+/* A body begins; or: it is our own doing that nothing came. */
+void request_flow_begins(struct request *request);
+void request_flow_renew(struct request *request);
+/* The connection stalled, and the body is not whole: true if a new one may go on, and that was told. */
+bool request_replace_connection(struct request *request);
+void request_describe_stall(const struct request *request, char ret[static TEXT_MAX]);
 /* USEC_INFINITY: not any more. */
 void request_arm_timer(struct request *request, uint64_t delay_usec);
 

@@ -27,6 +27,8 @@ struct place {
         uint64_t next_tick_usec;
         uint64_t last_tick_usec;
         uint64_t last_used_usec;
+        uint64_t crowded_usec; /* when others filled the line last; 0: never */
+        uint64_t rtt_usec;     /* the last one that was known */
         uint32_t segment_bytes;
         char address[ADDRESS_TEXT_MAX];
 };
@@ -168,6 +170,10 @@ static void place_tick(struct place *place, uint64_t now) {
                 input.rtt_usec = (uint64_t) (weighted_rtt / (double) input.bytes);
         place->last_tick_usec = place->last_used_usec = now;
         place_share_window(place, scavenger_tick(&place->scavenger, &input));
+        if (scavenger_is_crowded_out(&place->scavenger, &input))
+                place->crowded_usec = now;
+        if (input.rtt_usec > 0)
+                place->rtt_usec = input.rtt_usec;
         place->next_tick_usec = now + scavenger_interval(&place->scavenger);
 }
 
@@ -386,6 +392,18 @@ void socket_use_end(struct socket_use *use) {
         use->socket = NULL;
         socket->n_foreground -= use->foreground;
         socket_judge(socket);
+}
+
+uint64_t socket_use_allowed_rate(const struct socket_use *use, uint64_t since_usec) {
+        const struct place *place = use->socket ? use->socket->place : NULL;
+        uint64_t rtt;
+
+        if (!place)
+                return UINT64_MAX;
+        if (place->crowded_usec > 0 && place->crowded_usec >= since_usec)
+                return 0;
+        rtt = MAX(place->rtt_usec, scavenger_base(&place->scavenger));
+        return rtt > 0 ? (uint64_t) ((double) use->socket->clamp * (double) USEC_PER_SEC / (double) rtt) : 0;
 }
 
 int sockets_new(struct sd_event *event, struct sockets **ret) {

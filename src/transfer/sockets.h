@@ -39,3 +39,6 @@ CURLcode sockets_apply(struct sockets *sockets, CURL *easy);
 void socket_use_begin(struct socket_use *use, struct sockets *sockets, const struct socket_name *name, bool foreground);
 void socket_use_set_foreground(struct socket_use *use, bool foreground);
 void socket_use_end(struct socket_use *use);
+/* Bytes per second that its connection is let to have: UINT64_MAX if it is not held; 0 if others filled the line at any time since
+ * @since_usec (CLOCK_MONOTONIC). */
+uint64_t socket_use_allowed_rate(const struct socket_use *use, uint64_t since_usec);

@@ -55,6 +55,8 @@ static int fake_start(struct engine *engine, const struct engine_request *reques
         r->etag = request->etag ? strdup(request->etag) : NULL;
         r->has_headers = request->headers;
         r->stall_timeout_usec = request->stall_timeout_usec;
+        r->floor_rate = request->floor_rate;
+        r->replace_stalled = request->replace_stalled;
         r->whole_file = request->whole_file;
         r->pace = request->pace;
         r->n_pieces = request->n_pieces;
@@ -189,6 +191,20 @@ static void finish(struct harness *h, struct fake_request *r, enum engine_outcom
 
 void harness_finish(struct harness *h, struct fake_request *r, enum engine_outcome outcome, enum error_code code, bool transient) {
         finish(h, r, outcome, code, transient, code == ERROR_HTTP_STATUS ? (transient ? 503 : 404) : 0);
+}
+
+void harness_finish_slow(struct harness *h, struct fake_request *r) {
+        r->finished = true;
+        r->fd = fd_close(r->fd);
+        h->events->finished(h->events_userdata, r->id, &(struct engine_result) {
+                .outcome = ENGINE_FAILED, .code = ERROR_TIMED_OUT, .context = ERROR_CONTEXT_GENERAL_TRANSPORT, .transient = true,
+                .slow = true, .bytes_fetched = r->fetched, .text = "only 10 bytes per second came for 10 s" });
+        harness_pump(h);
+}
+
+void harness_replace_connection(struct harness *h, struct fake_request *r, const char *text) {
+        h->events->replaced(h->events_userdata, r->id, text);
+        harness_pump(h);
 }
 
 void harness_finish_status(struct harness *h, struct fake_request *r, uint32_t status, bool transient) {

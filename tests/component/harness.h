@@ -23,6 +23,8 @@ struct fake_request {
         char *etag;
         bool has_headers; /* the job's own */
         uint64_t stall_timeout_usec;
+        uint64_t floor_rate;
+        bool replace_stalled;
         bool lies;        /* harness_write() writes other bytes */
         bool whole_file;
         struct engine_pace pace;
@@ -103,6 +105,9 @@ void harness_finish(struct harness *h, struct fake_request *r, enum engine_outco
 /* The next bytes of what was asked for, at most @max, out of a remote file of @size whose content is harness_content() by its own positions.
  * Return: how many; 0: all were written. */
 uint64_t harness_write_next(struct harness *h, struct fake_request *r, uint64_t size, uint64_t max);
+/* Next to nothing comes. */
+void harness_finish_slow(struct harness *h, struct fake_request *r);
+void harness_replace_connection(struct harness *h, struct fake_request *r, const char *text);
 /* It failed with this status of HTTP. */
 void harness_finish_status(struct harness *h, struct fake_request *r, uint32_t status, bool transient);
 /* metadata + these bytes + DONE */

@@ -196,6 +196,70 @@ static void https_and_passwords_never_go_through_a_cache(void **state) {
         assert_string_equal(harness_request(h, 0)->url, "http://user:pass@origin/file");
 }
 
+static void a_source_that_brings_next_to_nothing_is_left_once_and_never_for_one_that_did_the_same(void **state) {
+        struct harness *h = *state;
+        const char *const urls[] = { "http://origin/file", "http://m1/file", "http://m2/file" };
+
+        create(h, "http://origin/file", MIRRORS, true);
+        for (size_t i = 0; i < ELEMENTSOF(urls); i++) {
+                struct fake_request *r = harness_request(h, 0);
+
+                assert_string_equal(r->url, urls[i]);
+                assert_int_equal(r->floor_rate > 0, i < 2); /* the last one has nobody behind it */
+                assert_int_equal(r->replace_stalled, i == 2);
+                if (i == 2)
+                        break;
+                harness_metadata(h, r, SIZE, NULL);
+                harness_write(h, r, i * 100, i * 100 + 100);
+                harness_finish_slow(h, r);
+        }
+        assert_non_null(strstr(harness_job(h)->files[0]->source_trouble, "m1: only 10 bytes per second"));
+        assert_non_null(strstr(harness_job(h)->files[0]->source_trouble, "(slow)"));
+        fails(h, "http://m2/file", ERROR_CONNECT_FAILURE, true); /* who is slow is better than who is not there */
+        assert_int_equal(harness_request(h, 0)->floor_rate, 0);
+        serves(h, "http://origin/file");
+        harness_assert_content(h, "file", SIZE);
+}
+
+static void without_a_digest_a_slow_connection_is_replaced_and_its_source_kept(void **state) {
+        struct harness *h = *state;
+        struct fake_request *r;
+
+        create(h, "http://origin/file", MIRRORS, false);
+        r = harness_request(h, 0);
+        assert_int_equal(r->floor_rate, 0);
+        assert_true(r->replace_stalled);
+        harness_metadata(h, r, SIZE, "\"v1\"");
+        harness_write(h, r, 0, 4000);
+        harness_replace_connection(h, r, "only 3 bytes per second came for 10 s");
+        assert_string_equal(harness_job(h)->files[0]->source_trouble,
+                            "origin: only 3 bytes per second came for 10 s (a new connection goes on)");
+        harness_serve(h, r, SIZE);
+        harness_assert_content(h, "file", SIZE);
+}
+
+static void a_few_bytes_now_and_then_do_not_keep_a_job_alive(void **state) {
+        struct harness *h = *state;
+        struct fake_request *r;
+        uint64_t timeout;
+
+        create(h, "http://origin/file", NULL, false);
+        timeout = harness_job(h)->no_progress_timeout_s * USEC_PER_SEC;
+        r = harness_request(h, 0);
+        harness_metadata(h, r, SIZE, "\"v1\"");
+        harness_finish(h, r, ENGINE_FAILED, ERROR_TIMED_OUT, true);
+        for (uint64_t at = 0; at < 100 && harness_job(h)->state != JOB_ERROR; at++) {
+                harness_advance(h, timeout / 10);
+                if (harness_running(h) == 0)
+                        continue;
+                harness_write(h, harness_request(h, 0), at, at + 1);
+                harness_finish(h, harness_request(h, 0), ENGINE_FAILED, ERROR_TIMED_OUT, true);
+                harness_pump(h);
+        }
+        assert_int_equal(harness_job(h)->state, JOB_ERROR);
+        assert_int_equal(harness_job(h)->error.code, ERROR_NO_PROGRESS);
+}
+
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
         const struct CMUnitTest tests[] = {
@@ -204,6 +268,9 @@ int main(void) {
                 TEST(with_a_digest_a_mirror_goes_on_where_the_own_server_stalled),
                 TEST(without_a_digest_bytes_of_two_servers_never_meet),
                 TEST(a_mirror_that_lies_is_not_asked_again),
+                TEST(a_source_that_brings_next_to_nothing_is_left_once_and_never_for_one_that_did_the_same),
+                TEST(without_a_digest_a_slow_connection_is_replaced_and_its_source_kept),
+                TEST(a_few_bytes_now_and_then_do_not_keep_a_job_alive),
                 TEST(headers_of_the_job_go_to_its_own_server_only),
                 TEST(a_cache_server_is_asked_first_with_the_host_it_stands_for),
                 TEST(a_cache_in_trouble_is_left_at_once_without_a_delay),

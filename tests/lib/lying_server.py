@@ -36,6 +36,7 @@ one again and again. An answer is an object; what it does not say is honest:
     extra        bytes sent after the end of the body
     drip         seconds between single bytes: "header" or "body" with drip_what (slow-loris)
     rate         body bytes per second on this connection
+    slow_from    bytes of the body after which it is slow_rate instead
     endless      "headers" | "informational" | "body"
     informational  number of 103 answers before
     location     for 3xx; {port} and {host} are this server's
@@ -299,10 +300,14 @@ class Connection:
         cut = lies.get("cut")
         if cut is not None:
             data = data[:max(0, int(cut) - self.body_sent)]
-        rate = lies.get("rate") or self.server.rate
-        step = max(1, int(rate) // 20) if rate else len(data) or 1
-        for start in range(0, len(data), step):
-            piece = data[start:start + step]
+        data = memoryview(data)
+        while data:
+            slow = int(lies.get("slow_from", 1 << 62)) - self.body_sent
+            rate = lies["slow_rate"] if slow <= 0 else lies.get("rate") or self.server.rate
+            step = max(1, int(rate) // 20) if rate else len(data)
+            if slow > 0:
+                step = min(step, slow)
+            piece, data = data[:step], data[step:]
             self.send_dripping(lies, piece) if lies.get("drip") and lies.get("drip_what", "body") == "body" else self.send(piece)
             self.body_sent += len(piece)
             self.server.count(len(piece))

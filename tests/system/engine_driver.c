@@ -180,7 +180,7 @@ static int on_input(sd_event_source *source, int fd, uint32_t revents, void *use
 }
 
 int main(int argc, char **argv) {
-        static const struct engine_events events = { on_metadata, on_progress, on_finished };
+        static const struct engine_events events = { .metadata = on_metadata, .progress = on_progress, .finished = on_finished };
         static const struct engine_limits limits = { .max_connections_per_owner = 64, .max_connections_per_host = 64 };
         static struct driver driver;
         int r;

@@ -1,6 +1,7 @@
 """Where a file comes from when there is a choice, with the real service: mirrors and cache servers on loopback that stall and lie."""
 import os
 import sys
+import time
 
 import pytest
 
@@ -101,3 +102,53 @@ def test_a_cache_server_without_the_file_costs_one_question(with_cache, servers)
     with_cache.run("get", "-q", serve(origin), check=True)
     assert the_file(with_cache.folder) == whole()
     assert len(cache.records) == 1 and len(origin.records) == 1
+
+
+@pytest.fixture
+def impatient(tmp_path):
+    made = Instance(str(tmp_path), QUICK.replace("StallTimeout=5", "StallTimeout=1"))
+    made.start()
+    yield made
+    made.close()
+
+
+def the_only_file(instance, job):
+    shown = instance.json("show", job)
+    return (shown[0] if isinstance(shown, list) else shown)["files"][0]
+
+
+@pytest.mark.parametrize("ending", [{"cut": 1_000_000, "end": "stall"}, {"slow_from": 2_000_000, "slow_rate": 2000, "rate": 1_000_000}])
+def test_a_stalled_or_dripping_connection_is_replaced_and_no_byte_comes_twice(impatient, servers, ending):
+    first = servers[0]
+    first.add_case("x", {"name": "f", "size": SIZE, "answers": [{"headers": ["Accept-Ranges: bytes"], **ending}, {"rate": 800_000}]})
+    job = impatient.run("get", "--detach", first.url("/c/x/f"), check=True).stdout.strip()
+    while not the_only_file(impatient, job)["source_trouble"]:
+        time.sleep(0.05)
+    assert "a new connection goes on" in the_only_file(impatient, job)["source_trouble"]
+    assert "a new connection goes on" in impatient.run("show", job, check=True).stdout
+    impatient.wait_state(job, {"acknowledged"})
+    assert the_file(impatient.folder) == whole()
+    while not (parts := [record for record in first.records if record["range"]]):  # it is written down when the answer has ended
+        time.sleep(0.05)
+    second, = parts
+    assert second["body_sent"] <= SIZE - 900_000
+
+
+def test_a_mirror_takes_over_where_the_server_only_drips(impatient, servers):
+    first, second, _ = servers
+    url = serve(first, slow_from=500_000, slow_rate=1000)
+    impatient.run("get", "-q", "--sha256", digest("f", 1, SIZE), "--mirror", serve(second), url, check=True, timeout=60)
+    assert the_file(impatient.folder) == whole()
+    assert second.records[-1]["body_sent"] <= SIZE - 500_000
+
+
+@pytest.mark.parametrize("words", [["--limit-rate", "10K"], ["--background", "--limit-rate", "20K"]])
+def test_what_the_users_own_limit_holds_back_is_no_stall(impatient, servers, words):
+    first, second, _ = servers
+    size = 80_000
+    first.add_case("x", {"name": "f", "size": size, "answers": [{}]})
+    second.add_case("x", {"name": "f", "size": size, "answers": [{}]})
+    impatient.run("get", "-q", "--sha256", digest("f", 1, size), "--mirror", second.url("/c/x/f"), *words, first.url("/c/x/f"),
+                  check=True, timeout=60)
+    assert the_file(impatient.folder) == content("f", 1, 0, size)
+    assert len(first.records) == 1 and second.records == []

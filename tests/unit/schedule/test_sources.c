@@ -120,6 +120,22 @@ static void another_source_is_there_only_if_it_may_be_asked_now(void **state _un
         assert_false(sources_has_other(two, 2, 0, START));
 }
 
+static void a_slow_source_goes_behind_all_that_are_not_and_is_the_last_hope(void **state _unused_) {
+        struct world w = world(0);
+
+        fails(&w, CACHE_A, SOURCE_FAULT_SLOW);
+        fails(&w, CACHE_B, SOURCE_FAULT_SLOW);
+        fails(&w, OWN, SOURCE_FAULT_SLOW);
+        assert_true(sources_has_faster(w.sources, N, MIRROR_A, w.now));
+        fails(&w, MIRROR_A, SOURCE_FAULT_SLOW);
+        assert_false(sources_has_faster(w.sources, N, MIRROR_B, w.now));
+        fails(&w, MIRROR_B, SOURCE_FAULT_SLOW);
+        assert_int_equal(choose(&w), CACHE_A); /* all are: none is */
+        assert_int_equal(w.until, 0);
+        sources_delivered(&w.sources[MIRROR_A]);
+        assert_int_equal(choose(&w), MIRROR_A);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(a_cache_comes_first_then_the_file_s_own_url_then_mirrors),
@@ -128,6 +144,7 @@ int main(void) {
                 cmocka_unit_test(a_cache_that_has_no_such_file_is_no_reason_to_wait),
                 cmocka_unit_test(trouble_rests_longer_each_time_up_to_an_end),
                 cmocka_unit_test(who_lied_is_never_asked_again),
+                cmocka_unit_test(a_slow_source_goes_behind_all_that_are_not_and_is_the_last_hope),
                 cmocka_unit_test(when_all_rest_the_first_to_wake_up_is_told),
                 cmocka_unit_test(another_source_is_there_only_if_it_may_be_asked_now),
         };
