@@ -401,6 +401,23 @@ static int note_wal_pages(void *userdata, sqlite3 *db _unused_, const char *name
         return SQLITE_OK;
 }
 
+static int judge_job(struct job *job, void *userdata _unused_) {
+        job_free(job);
+        return 0;
+}
+
+static int judge_history(struct history_entry *entry, void *userdata _unused_) {
+        history_entry_free(entry);
+        return 0;
+}
+
+/* Pages may be sound and rows nonsense. Found only when the rows are wanted it would be too late: the file would be in use. */
+static int judge_rows(struct sqlite_store *self) {
+        static const struct store_visitor visitor = { .job = judge_job, .history = judge_history };
+
+        return rows_load(&self->rows, &visitor, NULL);
+}
+
 static int open_database(struct sqlite_store *self, const struct store_options *options) {
         int version, r;
 
@@ -427,7 +444,8 @@ static int open_database(struct sqlite_store *self, const struct store_options *
         if (r < 0)
                 return r;
         (void) sqlite3_wal_hook(self->db, note_wal_pages, self);
-        return rows_init(&self->rows, self->db, options->sealer);
+        r = rows_init(&self->rows, self->db, options->sealer);
+        return r == 0 && options->unclean ? judge_rows(self) : r;
 }
 
 static int find_paths(const char *state_dir, char **ret_directory, char **ret_path) {

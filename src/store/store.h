@@ -23,7 +23,7 @@ struct store_batch;
 struct store_options {
         const char *state_dir;
         bool network_fs;
-        bool unclean; /* the last run did not end well: quick_check first */
+        bool unclean; /* the last run did not end well: pages and rows are judged first */
         const struct sealer *sealer; /* borrowed; NULL: a job with secrets cannot be saved (-ENOKEY) */
 };
 int store_open_sqlite(const struct store_options *options, struct store **ret);

@@ -2,11 +2,13 @@
 
 With DOSVC_SOAK the file has 1 GiB, as a person would fetch it; without, 128 MiB. The server is paced at 50 MiB/s and counts what it sends.
 """
+import contextlib
 import hashlib
 import os
 import re
 import shutil
 import signal
+import sqlite3
 import subprocess
 import time
 
@@ -201,6 +203,21 @@ def test_a_damaged_database_is_replaced_by_its_backup_and_the_download_goes_on(i
     assert instance.get(done, "State") == "transferred"
     instance.job_call(done, "Complete")  # it has its place already
     assert (target / "small").read_text() == "edited since"
+
+
+def test_rows_that_make_no_sense_are_replaced_by_the_backup(instance, origin, target):
+    job = instance.create("kept", [(origin.url("small", 1000), str(target / "small"), {})])
+    instance.stop()
+    instance.start()
+    backup = os.path.join(instance.state, "jobs.sqlite.backup-1")
+    wait_for(lambda: os.path.exists(backup), "there is a backup")
+    instance.stop()
+    with contextlib.closing(sqlite3.connect(os.path.join(instance.state, "jobs.sqlite"), isolation_level=None)) as db:
+        db.execute("UPDATE job SET state=99")
+    instance.start()  # one start is enough
+    assert "makes no sense" in instance.log() and "DAMAGED BEYOND REPAIR" in instance.log()
+    assert instance.json("service")["restored_from"]
+    assert instance.get(job, "State") == "suspended"
 
 
 def test_a_second_service_for_the_same_state_leaves_at_once(instance):

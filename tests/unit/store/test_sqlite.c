@@ -572,6 +572,15 @@ static void the_quick_check_after_an_unclean_end_finds_a_broken_page(void **stat
         assert_moved_aside_and_empty_now();
 }
 
+/* As a run ends that cannot load them: the next one takes what is left of the day before. */
+static void rows_that_make_no_sense_are_moved_aside_after_an_unclean_end(void **state _unused_) {
+        save_samples(4);
+        raw_sql(folder, "UPDATE job SET state=99 WHERE key=2");
+        assert_int_equal(open_result(false), 0);
+        assert_int_equal(open_result(true), -EUCLEAN);
+        assert_moved_aside_and_empty_now();
+}
+
 static int load_result(void) {
         struct store_options options = { .state_dir = folder };
         struct content content;
@@ -773,6 +782,7 @@ int main(void) {
                 TEST(a_database_that_vanished_is_no_empty_one_while_there_is_a_backup),
                 TEST(a_missing_table_is_damage),
                 TEST(the_quick_check_after_an_unclean_end_finds_a_broken_page),
+                TEST(rows_that_make_no_sense_are_moved_aside_after_an_unclean_end),
                 TEST(a_row_that_makes_no_sense_is_an_error),
                 TEST(a_column_of_the_wrong_type_is_an_error),
                 TEST(damaged_bytes_never_do_worse_than_an_error),
