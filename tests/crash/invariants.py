@@ -31,6 +31,7 @@ class Ledger:
     def __init__(self):
         self.jobs = {}     # id -> Job: CreateJob was answered
         self.unsure = []   # Job: CreateJob was sent, no answer came
+        self.has_backup = False  # one was seen
 
     def all_files(self):
         for job in list(self.jobs.values()) + self.unsure:
@@ -38,9 +39,12 @@ class Ledger:
             yield from job.maybe.items()
 
 
+BACKUPS = (".backup-1", ".backup-2")
+
+
 def copy_database(state):
     folder = tempfile.mkdtemp(prefix="dosvc-db-")
-    for suffix in ("", "-wal", "-journal"):
+    for suffix in ("", "-wal", "-journal") + BACKUPS:
         path = os.path.join(state, "jobs.sqlite" + suffix)
         if os.path.exists(path):
             shutil.copy(path, folder)
@@ -63,10 +67,39 @@ def check_disk(state, destination, ledger, umask=0o022):
             if db.execute("PRAGMA user_version").fetchone()[0] > 0:
                 bad += check_ranges(db, final)
             db.close()
+        bad += check_backups(folder, ledger)
     finally:
         shutil.rmtree(folder)
     bad += check_finals(destination, final, umask)
     return bad
+
+
+def check_backups(folder, ledger):
+    """What has a backup's name is whole, and once there was one there always is."""
+    bad = []
+    there = [p for p in (os.path.join(folder, "jobs.sqlite" + suffix) for suffix in BACKUPS) if os.path.exists(p)]
+    for path in there:
+        db = sqlite3.connect(path)
+        try:
+            if db.execute("PRAGMA integrity_check").fetchone()[0] != "ok" or db.execute("PRAGMA foreign_key_check").fetchall():
+                bad.append(f"I8: {os.path.basename(path)} is damaged")
+            if db.execute("PRAGMA user_version").fetchone()[0] == 0:
+                bad.append(f"I8: {os.path.basename(path)} is empty")
+        except sqlite3.DatabaseError as e:
+            bad.append(f"I8: {os.path.basename(path)}: {e}")
+        finally:
+            db.close()
+    if ledger.has_backup and not there:
+        bad.append("I8: there was a backup, and none is left")
+    ledger.has_backup = bool(there)
+    return bad
+
+
+def age_backup(state):
+    """So that the next start makes another one."""
+    path = os.path.join(state, "jobs.sqlite" + BACKUPS[0])
+    if os.path.exists(path):
+        os.utime(path, (1e9, 1e9))
 
 
 def check_ranges(db, final):

@@ -23,6 +23,8 @@ def main():
     began = time.monotonic()
     for number in range(args.rounds):
         crash.origin.rate = crash.random.choice([None, 2 << 20, 500_000])
+        if number % 4 == 0:
+            invariants.age_backup(crash.state)
         crash.service.start()
         crash.report(f"round {number}, restarted", invariants.check_service(crash.service, destination, crash.ledger))
         crash.work_until_killed(crash.service.kill, crash.random.choice([0.0, 0.01, 0.03, 0.1, 0.3]) * crash.random.random()
