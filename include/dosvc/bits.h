@@ -2438,7 +2438,12 @@ EXTERN_C DOSVC_API const IID IID_IBackgroundCopyJobHttpOptions3;
 #if defined(__cplusplus) && !defined(CINTERFACE)
 
 struct IBackgroundCopyJobHttpOptions3 : public IBackgroundCopyJobHttpOptions2 {
-        /* The object's IBackgroundCopyServerCertificateValidationCallback; NULL removes it. */
+        /*
+         * The object's IBackgroundCopyServerCertificateValidationCallback is asked before
+         * anything is sent to an https server; the last caller's. NULL removes it. That the job
+         * wants it outlives the program: without an object the job waits in TRANSIENT_ERROR
+         * with BG_E_SERVER_CERT_VALIDATION_INTERFACE_REQUIRED until one is set again.
+         */
         virtual HRESULT STDMETHODCALLTYPE SetServerCertificateValidationInterface(IUnknown *certValidationCallback) = 0;
 
         /* From now on no method hands the headers out. Cannot be undone; always S_OK. */
@@ -2530,7 +2535,13 @@ EXTERN_C DOSVC_API const IID IID_IBackgroundCopyServerCertificateValidationCallb
 #if defined(__cplusplus) && !defined(CINTERFACE)
 
 struct IBackgroundCopyServerCertificateValidationCallback : public IUnknown {
-        /* S_OK accepts the server's certificate; a failure puts the job into ERROR. */
+        /*
+         * S_OK accepts the server's certificate, which has passed verification before, for all
+         * files of the job. Any other result puts the job into TRANSIENT_ERROR with it and
+         * BG_ERROR_CONTEXT_SERVER_CERTIFICATE_CALLBACK; so does no answer in 30 seconds, as if
+         * there were no object. certData: the server's own certificate, DER. certEncodingType:
+         * 0x10001 (X.509, PKCS #7). certStoreData: PKCS #7 with all that the server sent.
+         */
         virtual HRESULT STDMETHODCALLTYPE ValidateServerCertificate(IBackgroundCopyJob *job,
                                                                     IBackgroundCopyFile *file,
                                                                     DWORD certLength,

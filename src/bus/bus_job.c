@@ -168,8 +168,8 @@ static int method_list_files(sd_bus_message *m, void *userdata, sd_bus_error *er
         return bus_reply(peer, m, TAKE_PTR(reply), manager_job_is_dirty(peer->server->manager, job), error);
 }
 
-static int method_set_notify(sd_bus_message *m, void *userdata, sd_bus_error *error) {
-        struct peer *peer = ASSERT_PTR(userdata);
+static int set_registration(sd_bus_message *m, struct peer *peer, sd_bus_error *error, int (*on_fn)(struct peer *peer, struct job *job),
+                            void (*off_fn)(struct peer *peer, struct job *job)) {
         struct job *job = bus_find_job(peer, sd_bus_message_get_path(m), NULL);
         int on, r;
 
@@ -185,13 +185,21 @@ static int method_set_notify(sd_bus_message *m, void *userdata, sd_bus_error *er
         if (r < 0)
                 return r;
         if (!on) {
-                bus_notify_unregister(peer, job);
+                off_fn(peer, job);
                 return 1;
         }
-        r = bus_notify_register(peer, job);
+        r = on_fn(peer, job);
         if (r != 0)
                 peer_drop(peer); /* was told yes already */
         return 1;
+}
+
+static int method_set_notify(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        return set_registration(m, ASSERT_PTR(userdata), error, bus_notify_register, bus_notify_unregister);
+}
+
+static int method_set_judge(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        return set_registration(m, ASSERT_PTR(userdata), error, bus_judge_register, bus_judge_unregister);
 }
 
 /* ---- properties ---- */
@@ -232,6 +240,8 @@ static const sd_bus_vtable job_vtable[] = {
         SD_BUS_METHOD_WITH_ARGS("ListFiles", SD_BUS_ARGS("u", first, "u", limit), SD_BUS_RESULT("aa{sv}", files),
                                 method_list_files, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("SetNotify", SD_BUS_ARGS("b", on), SD_BUS_NO_RESULT, method_set_notify,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("SetJudge", SD_BUS_ARGS("b", on), SD_BUS_NO_RESULT, method_set_judge,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
 #define JOB_PROPERTY(name, signature, kind, expression) \
         SD_BUS_PROPERTY(#name, signature, get_property, 0, PROPERTY_FLAGS_##kind),

@@ -9,6 +9,7 @@ static struct bus_notifier *notifier_free(struct bus_notifier *notifier) {
                 return NULL;
         HASH_DEL(notifier->peer->notifiers, notifier);
         sd_bus_slot_unref(notifier->pending); /* the answer, if it comes, is nobody's */
+        sd_bus_slot_unref(notifier->question);
         free(notifier);
         return NULL;
 }
@@ -86,23 +87,45 @@ static void deliver(void *userdata, const struct job *job, const struct manager_
 
 static const struct manager_notifier bus_manager_notifier = { .deliver = deliver };
 
-int bus_notify_register(struct peer *peer, struct job *job) {
+struct bus_notifier *bus_notifier_find(struct peer *peer, const struct guid *id) {
         struct bus_notifier *notifier;
 
-        HASH_FIND(hh, peer->notifiers, &job->id, sizeof(job->id), notifier);
+        HASH_FIND(hh, peer->notifiers, id, sizeof(*id), notifier);
+        return notifier;
+}
+
+int bus_notifier_get(struct peer *peer, const struct guid *id, struct bus_notifier **ret) {
+        struct bus_notifier *notifier = bus_notifier_find(peer, id);
+
         if (!notifier) {
                 if (HASH_COUNT(peer->notifiers) >= LIMIT_SUBSCRIPTIONS)
                         return ERROR_TOO_MANY_REQUESTS;
                 notifier = malloc(sizeof(*notifier));
                 if (!notifier)
                         return -ENOMEM;
-                *notifier = (struct bus_notifier) { .id = job->id, .peer = peer };
+                *notifier = (struct bus_notifier) { .id = *id, .peer = peer };
                 HASH_ADD(hh, peer->notifiers, id, sizeof(notifier->id), notifier);
                 if (!notifier->hh.tbl) {
                         free(notifier);
                         return -ENOMEM;
                 }
-        } else if (notifier_job(notifier))
+        }
+        *ret = notifier;
+        return 0;
+}
+
+void bus_notifier_free_idle(struct bus_notifier *notifier) {
+        if (!notifier_job(notifier) && !bus_judge_job(notifier))
+                notifier_free(notifier);
+}
+
+int bus_notify_register(struct peer *peer, struct job *job) {
+        struct bus_notifier *notifier;
+        int r = bus_notifier_get(peer, &job->id, &notifier);
+
+        if (r != 0)
+                return r;
+        if (notifier_job(notifier))
                 return 0; /* it is this one's already: an event that is out stays out */
         notifier->pending = sd_bus_slot_unref(notifier->pending);
         manager_set_notifier(peer->server->manager, job, &bus_manager_notifier, notifier);
@@ -110,20 +133,19 @@ int bus_notify_register(struct peer *peer, struct job *job) {
 }
 
 void bus_notify_unregister(struct peer *peer, struct job *job) {
-        struct bus_notifier *notifier;
+        struct bus_notifier *notifier = bus_notifier_find(peer, &job->id);
 
-        HASH_FIND(hh, peer->notifiers, &job->id, sizeof(job->id), notifier);
         if (!notifier)
                 return;
         if (notifier_job(notifier))
                 manager_set_notifier(peer->server->manager, job, NULL, NULL);
-        notifier_free(notifier);
+        notifier->pending = sd_bus_slot_unref(notifier->pending);
+        bus_notifier_free_idle(notifier);
 }
 
 void bus_notify_forget_job(struct peer *peer, const struct guid *id) {
-        struct bus_notifier *notifier;
+        struct bus_notifier *notifier = bus_notifier_find(peer, id);
 
-        HASH_FIND(hh, peer->notifiers, id, sizeof(*id), notifier);
         if (notifier)
                 notifier_free(notifier);
 }
@@ -132,10 +154,12 @@ void bus_notify_done(struct peer *peer) {
         struct bus_notifier *notifier, *tmp;
 
         HASH_ITER(hh, peer->notifiers, notifier, tmp) {
-                struct job *job = notifier_job(notifier);
+                struct job *job = notifier_job(notifier), *judged = bus_judge_job(notifier);
 
                 if (job)
                         manager_set_notifier(peer->server->manager, job, NULL, NULL);
+                if (judged)
+                        (void) manager_set_judge(peer->server->manager, judged, NULL, NULL);
                 notifier_free(notifier);
         }
 }

@@ -309,6 +309,7 @@ int options_read_properties(sd_bus_message *m, struct manager_properties *ret, s
                 { "ServerDigestCredentials", OPTION_STRING, offsetof(struct manager_properties, credentials[JOB_AUTH_SERVER][JOB_AUTH_DIGEST]) },
                 { "ProxyBasicCredentials", OPTION_STRING, offsetof(struct manager_properties, credentials[JOB_AUTH_PROXY][JOB_AUTH_BASIC]) },
                 { "ProxyDigestCredentials", OPTION_STRING, offsetof(struct manager_properties, credentials[JOB_AUTH_PROXY][JOB_AUTH_DIGEST]) },
+                { "JudgeCertificate", OPTION_BOOL, offsetof(struct manager_properties, judge_certificate) },
                 { "ClientCertificate", OPTION_STRING, offsetof(struct manager_properties, client_certificate) },
                 { "HttpMethod", OPTION_STRING, offsetof(struct manager_properties, http_method) },
                 { "SecurityFlags", OPTION_U32, offsetof(struct manager_properties, security_flags) },

@@ -42,13 +42,15 @@ struct subscription {
         UT_hash_handle hh;
 };
 
-/* A client's registration for one job's callbacks; its address is the token that the manager knows it by. */
+/* A client's registration for one job: to be told of its events, or to judge certificates, or both. Its address is the token that the
+ * manager knows it by. */
 struct bus_notifier {
         struct guid id; /* the hash key */
         UT_hash_handle hh;
         struct peer *peer;
-        sd_bus_slot *pending; /* the call that is out */
-        uint32_t event;       /* that it told */
+        sd_bus_slot *pending;  /* the call that is out */
+        uint32_t event;        /* that it told */
+        sd_bus_slot *question; /* as @pending, to the judge */
 };
 
 struct peer {
@@ -148,7 +150,18 @@ int bus_job_add(struct peer *peer);
 int bus_file_add(struct peer *peer);
 int bus_driver_add(struct peer *peer);
 
+/* bus_judge.c: the other half of such a registration */
+/* @notifier's job if it is the judge there, else NULL. */
+struct job *bus_judge_job(const struct bus_notifier *notifier);
+int bus_judge_register(struct peer *peer, struct job *job);
+void bus_judge_unregister(struct peer *peer, struct job *job);
+
 /* bus_notify.c */
+/* @peer's registration for @id, made if there is none. 0, ERROR_TOO_MANY_REQUESTS, -ENOMEM */
+int bus_notifier_get(struct peer *peer, const struct guid *id, struct bus_notifier **ret);
+struct bus_notifier *bus_notifier_find(struct peer *peer, const struct guid *id);
+/* If it is neither half of anything any more. */
+void bus_notifier_free_idle(struct bus_notifier *notifier);
 int bus_notify_register(struct peer *peer, struct job *job);
 void bus_notify_unregister(struct peer *peer, struct job *job);
 void bus_notify_forget_job(struct peer *peer, const struct guid *id); /* the job is final */

@@ -104,7 +104,7 @@ int exit_code_of(const dosvc_failure *failure) {
         if (strcmp(name, "AccessDenied") == 0)
                 return failure->file && *failure->file ? EXIT_LOCAL_FILE : EXIT_DENIED;
         if (strcmp(context, "remote_file") == 0 || strcmp(context, "general_transport") == 0 ||
-            strcmp(context, "remote_application") == 0)
+            strcmp(context, "remote_application") == 0 || strcmp(context, "server_certificate_callback") == 0)
                 return EXIT_REMOTE;
         return EXIT_OTHER;
 }

@@ -114,6 +114,26 @@ void com_download_stop(void);
 void com_download_before_fork(void);
 void com_download_after_fork(bool child);
 
+/* ---- com_judge.c: programs that judge servers' certificates ---- */
+
+struct judge_question {
+        char hex[WIRE_ID_HEX + 1];
+        uint32_t file;
+        const void *bytes, *all; /* the server's own certificate, DER; PKCS #7 with all that it sent */
+        size_t n_bytes, n_all;
+};
+/* @unknown NULL: no more. S_OK or why not. */
+HRESULT com_judge_set(struct dosvc *c, enum job_family family, const char *hex, IUnknown *unknown);
+void com_judge_forget(const char *hex);
+/* For com_callback.c alone. false: the program was not asked. */
+bool com_judge_ask(const struct judge_question *question, HRESULT *ret);
+bool com_judge_is_needed(void);
+/* Registers all again. true: all that can be are. */
+bool com_judge_renew(void);
+void com_judge_stop(void);
+void com_judge_before_fork(void);
+void com_judge_after_fork(bool child);
+
 /* ---- com_stream.c: programs that take a file's bytes ---- */
 
 /* @unknown, an IStream, gets them from now on. */

@@ -23,6 +23,7 @@ enum event_kind {
         EVENT_MODIFICATION,
         EVENT_FILE_TRANSFERRED,
         EVENT_FILE_RANGES,
+        EVENT_CERTIFICATE, /* a question */
 };
 
 struct registration {
@@ -42,6 +43,7 @@ struct event {
         char hex[WIRE_ID_HEX + 1];
         uint32_t file;   /* of the events about files */
         struct record_ranges ranges;
+        struct judge_question question; /* points into @call */
         struct dosvc *c; /* a reference, as the registration may be gone */
         sd_bus_message *call;
 };
@@ -169,12 +171,25 @@ static bool is_waiting(enum event_kind kind, const char *hex) {
         return false;
 }
 
+static int read_question(sd_bus_message *call, struct event *event) {
+        struct judge_question *question = &event->question;
+
+        strcpy(question->hex, event->hex);
+        question->file = event->file;
+        if (sd_bus_message_read_array(call, 'y', &question->bytes, &question->n_bytes) < 0 ||
+            sd_bus_message_read_array(call, 'y', &question->all, &question->n_all) < 0)
+                return -EINVAL;
+        return 0;
+}
+
 /* What an event brings besides the job's id. */
 static int read_details(sd_bus_message *call, enum event_kind kind, struct event *event) {
-        if (kind != EVENT_FILE_TRANSFERRED && kind != EVENT_FILE_RANGES)
+        if (kind != EVENT_FILE_TRANSFERRED && kind != EVENT_FILE_RANGES && kind != EVENT_CERTIFICATE)
                 return 0;
         if (sd_bus_message_read_basic(call, 'u', &event->file) < 0)
                 return -EINVAL;
+        if (kind == EVENT_CERTIFICATE)
+                return read_question(call, event);
         return kind == EVENT_FILE_RANGES ? MIN(record_ranges_read(&event->ranges, call), 0) : 0;
 }
 
@@ -242,19 +257,24 @@ static int on_file_ranges(sd_bus_message *call, void *userdata, sd_bus_error *re
         return queue(userdata, call, EVENT_FILE_RANGES);
 }
 
+static int on_question(sd_bus_message *call, void *userdata, sd_bus_error *reterr) {
+        return queue(userdata, call, EVENT_CERTIFICATE);
+}
+
 static const sd_bus_vtable callback_vtable[] = {
         SD_BUS_VTABLE_START(0),
         SD_BUS_METHOD("JobTransferred", "s", "", on_transferred, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD("JobError", "s", "", on_error, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD("FileTransferred", "su", "", on_file_transferred, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD("FileRangesTransferred", "sua(tt)", "", on_file_ranges, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD("JudgeCertificate", "suayay", "u", on_question, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD("JobModification", "s", "", on_modification, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_VTABLE_END,
 };
 
 static void ask_to_renew(void) {
         pthread_mutex_lock(&lock);
-        renew = registrations != NULL;
+        renew = registrations != NULL || com_judge_is_needed();
         if (running)
                 pthread_cond_signal(&wake);
         pthread_mutex_unlock(&lock);
@@ -373,10 +393,27 @@ static bool take_registration(const char *hex, struct registration *ret) {
         return found;
 }
 
+static void put_question(struct event *event) {
+        HRESULT hr;
+
+        if (!com_judge_ask(&event->question, &hr)) {
+                answer(event, false);
+                return;
+        }
+        connection_lock(event->c);
+        connection_answer_number(event->c, TAKE_PTR(event->call), (uint32_t) hr);
+        connection_unlock(event->c);
+}
+
 static void deliver(struct event *event) {
         struct registration to;
         bool taken = false;
 
+        if (event->kind == EVENT_CERTIFICATE) {
+                put_question(event);
+                event_free(event);
+                return;
+        }
         /* Without a registration the answer is "not taken": the service keeps the event for whoever registers
          * next. */
         if (take_registration(event->hex, &to)) {
@@ -428,7 +465,7 @@ static bool register_again(void) {
                 com_connection_put(list[i].c);
         }
         free(list);
-        return complete;
+        return com_judge_renew() && complete;
 }
 
 /* Under the lock. */
@@ -536,6 +573,7 @@ void com_callback_stop(void) {
         pthread_mutex_unlock(&lock);
 
         com_download_stop();
+        com_judge_stop();
         HASH_ITER(hh, all, registration, next) {
                 HASH_DEL(all, registration);
                 registration_free(registration);
@@ -603,11 +641,13 @@ void com_callback_before_fork(void) {
         com_stream_before_fork();
         com_download_before_fork();
         pthread_mutex_lock(&lock);
+        com_judge_before_fork();
 }
 
 /* The callbacks are the parent's. The child forgets them without touching them: their state may be that of another
  * thread. */
 void com_callback_after_fork(bool child) {
+        com_judge_after_fork(child);
         if (!child) {
                 pthread_mutex_unlock(&lock);
                 com_download_after_fork(false);

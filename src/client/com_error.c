@@ -87,6 +87,7 @@ static HRESULT error_com_GetErrorContextDescription(IBackgroundCopyError *This, 
                 [BG_ERROR_CONTEXT_REMOTE_FILE] = "The error happened with the file on the server.",
                 [BG_ERROR_CONTEXT_GENERAL_TRANSPORT] = "The error happened on the way to the server.",
                 [BG_ERROR_CONTEXT_REMOTE_APPLICATION] = "The application on the server answered with an error.",
+                [BG_ERROR_CONTEXT_SERVER_CERTIFICATE_CALLBACK] = "The error happened when the program judged the server's certificate.",
         };
         size_t context = (size_t) error_of(This)->context;
 
@@ -117,7 +118,7 @@ static const IBackgroundCopyErrorVtbl error_vtbl = {
 /* A protocol was spoken only if the error is on the far side. */
 static bool has_protocol(enum error_context context) {
         return context == ERROR_CONTEXT_REMOTE_FILE || context == ERROR_CONTEXT_GENERAL_TRANSPORT ||
-               context == ERROR_CONTEXT_REMOTE_APPLICATION;
+               context == ERROR_CONTEXT_REMOTE_APPLICATION || context == ERROR_CONTEXT_SERVER_CERTIFICATE_CALLBACK;
 }
 
 static char *scheme_of(const struct job_record *record) {

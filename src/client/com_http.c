@@ -193,7 +193,9 @@ static HRESULT http_com_GetHttpMethod(IBackgroundCopyJobHttpOptions3 *This, LPWS
 
 static HRESULT http_com_SetServerCertificateValidationInterface(IBackgroundCopyJobHttpOptions3 *This,
                                                                 IUnknown *certValidationCallback) {
-        return E_NOTIMPL;
+        struct com_job *self = http_of(This);
+
+        return com_judge_set(self->c, self->family, self->hex, certValidationCallback);
 }
 
 const IBackgroundCopyJobHttpOptions3Vtbl com_http_vtbl = {

@@ -87,6 +87,7 @@ static HRESULT job_com_Cancel(IBackgroundCopyJob5 *This) {
         if (code)
                 return com_job_result(self, code);
         com_callback_forget(self->hex);
+        com_judge_forget(self->hex);
         return left ? BG_S_UNABLE_TO_DELETE_FILES : S_OK;
 }
 
@@ -99,6 +100,7 @@ static HRESULT job_com_Complete(IBackgroundCopyJob5 *This) {
         if (code)
                 return com_job_result(self, code);
         com_callback_forget(self->hex);
+        com_judge_forget(self->hex);
         return partial ? BG_S_PARTIAL_COMPLETE : S_OK;
 }
 

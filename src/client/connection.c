@@ -497,3 +497,9 @@ void connection_answer(struct dosvc *c, sd_bus_message *call, const char *error_
         sd_bus_message_unref(call);
         wake_reader(c);
 }
+
+void connection_answer_number(struct dosvc *c, sd_bus_message *call, uint32_t number) {
+        (void) sd_bus_reply_method_return(call, "u", number);
+        sd_bus_message_unref(call);
+        wake_reader(c);
+}

@@ -82,6 +82,8 @@ void connection_lock(struct dosvc *connection);
 void connection_unlock(struct dosvc *connection);
 /* Under the lock: answers a method call that came in and drops the message. @error_name NULL: an empty reply. */
 void connection_answer(struct dosvc *connection, sd_bus_message *call, const char *error_name, const char *text);
+/* The same with one number. */
+void connection_answer_number(struct dosvc *connection, sd_bus_message *call, uint32_t number);
 
 /* ---- changes ---- */
 

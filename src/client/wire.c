@@ -451,6 +451,12 @@ int wire_set_notify(struct dosvc *c, const char *hex, bool on) {
                                .member = "SetNotify", .flags = CALL_REPEATABLE, .build = build_bool, .args = &on });
 }
 
+int wire_set_judge(struct dosvc *c, const char *hex, bool on) {
+        return command(c, hex,
+                       (struct call){
+                               .member = "SetJudge", .flags = CALL_REPEATABLE, .build = build_bool, .args = &on });
+}
+
 int wire_subscribe(struct dosvc *c, const char *hex, unsigned flags, uint64_t *ret_generation) {
         return connection_call(c, &(struct call){ .path = WIRE_MANAGER_PATH,
                                                   .interface = WIRE_MANAGER,

@@ -51,6 +51,7 @@ int wire_start(struct dosvc *c, const char *hex, const struct record_range *rang
 int wire_cancel(struct dosvc *c, const char *hex, bool *ret_left);
 int wire_complete(struct dosvc *c, const char *hex, bool *ret_partial);
 int wire_set_notify(struct dosvc *c, const char *hex, bool on);
+int wire_set_judge(struct dosvc *c, const char *hex, bool on);
 /* @hex "": all jobs. *ret_generation: of the connection on which it was done. */
 int wire_subscribe(struct dosvc *c, const char *hex, unsigned flags, uint64_t *ret_generation);
 int wire_set_url(struct dosvc *c, const char *hex, uint32_t index, const char *url);

@@ -43,7 +43,7 @@ void codec_span(struct codec *c, const void **p, size_t n) {
         }
         if (c->decoding)
                 *p = c->in + c->at;
-        else if (c->out)
+        else if (c->out && n > 0)
                 memcpy(c->out + c->at, *p, n);
         c->at += n;
 }

@@ -17,8 +17,10 @@ struct ipc_header {
 static_assert(sizeof(struct ipc_header) == IPC_HEADER_SIZE, "the header has no padding");
 static_assert(sizeof(struct ipc_piece) == 24, "a piece has no padding");
 static_assert(IPC_HEADER_SIZE + 256 + IPC_PIECES_MAX * sizeof(struct ipc_piece) + LIMIT_URL + IPC_ORIGIN_MAX +
-              3 * LIMIT_VALIDATOR + LIMIT_HTTP_METHOD + 8 + LIMIT_CERTIFICATE + LIMIT_CERTIFICATE_KEY + 16 + 2 * (LIMIT_CUSTOM_HEADERS + 8) + 2 * (LIMIT_CREDENTIALS + 8) + IPC_PROXIES_MAX * (IPC_PROXY_BYTES + 8) <= IPC_FRAME_MAX,
+              3 * LIMIT_VALIDATOR + LIMIT_HTTP_METHOD + 8 + LIMIT_CERTIFICATE + LIMIT_CERTIFICATE_KEY + 16 + 2 * (LIMIT_CUSTOM_HEADERS + 8) + 2 * (LIMIT_CREDENTIALS + 8) + LIMIT_ACCEPTED_CERTIFICATES * 32 + IPC_PROXIES_MAX * (IPC_PROXY_BYTES + 8) <= IPC_FRAME_MAX,
               "the largest START fits one frame");
+
+static_assert(IPC_HEADER_SIZE + 64 + LIMIT_SERVER_CERTIFICATE + LIMIT_SERVER_CERTIFICATES <= IPC_FRAME_MAX, "so does the largest CERTIFICATE");
 
 static void visit_hello(struct codec *c, struct ipc_hello *m) {
         codec_u32(c, &m->version);
@@ -104,6 +106,10 @@ static void visit_start(struct codec *c, struct ipc_start *m) {
         codec_u32(c, &m->proxy_schemes);
         codec_u32(c, &m->ignore_certificate);
         codec_bool(c, &m->check_revocation);
+        codec_bool(c, &m->judge_certificate);
+        codec_count(c, &m->n_accepted, 0, m->judge_certificate ? LIMIT_ACCEPTED_CERTIFICATES : 0);
+        if (!c->failed)
+                codec_span(c, &m->accepted, (size_t) m->n_accepted * 32);
         codec_count(c, &m->n_proxies, 0, IPC_PROXIES_MAX);
         for (uint32_t i = 0; !c->failed && i < m->n_proxies; i++)
                 codec_string(c, &m->proxies[i], IPC_PROXY_BYTES, STRING_REQUIRED | STRING_NO_CONTROL);
@@ -127,6 +133,17 @@ static void visit_metadata(struct codec *c, struct ipc_metadata *m) {
         codec_string(c, &m->address, IPC_ADDRESS_TEXT_MAX, STRING_NO_CONTROL | STRING_UTF8);
         codec_string(c, &m->headers, LIMIT_KEPT_HEADERS, STRING_UTF8);
         codec_bool(c, &m->refused);
+}
+
+static void visit_certificate(struct codec *c, struct ipc_certificate *m) {
+        codec_u64(c, &m->id);
+        codec_bytes(c, m->sha256, sizeof(m->sha256));
+        codec_count(c, &m->n_bytes, 1, LIMIT_SERVER_CERTIFICATE);
+        if (!c->failed)
+                codec_span(c, &m->bytes, m->n_bytes);
+        codec_count(c, &m->n_all, 1, LIMIT_SERVER_CERTIFICATES);
+        if (!c->failed)
+                codec_span(c, &m->all, m->n_all);
 }
 
 static void visit_progress(struct codec *c, struct ipc_progress *m) {
@@ -228,6 +245,8 @@ static void visit_message(struct codec *c, struct ipc_message *m) {
                 return visit_set_pace(c, &m->set_pace);
         case IPC_METADATA:
                 return visit_metadata(c, &m->metadata);
+        case IPC_CERTIFICATE:
+                return visit_certificate(c, &m->certificate);
         case IPC_PROGRESS:
                 return visit_progress(c, &m->progress);
         case IPC_REPLACED:
@@ -269,6 +288,7 @@ static const struct ipc_type_row {
         [IPC_STOP] = { "STOP", IPC_ROLE_CORE, IPC_ROLE_TRANSFER, 0 },
         [IPC_PACE] = { "PACE", IPC_ROLE_CORE, IPC_ROLE_TRANSFER, 0 },
         [IPC_METADATA] = { "METADATA", IPC_ROLE_TRANSFER, IPC_ROLE_CORE, 0 },
+        [IPC_CERTIFICATE] = { "CERTIFICATE", IPC_ROLE_TRANSFER, IPC_ROLE_CORE, 0 },
         [IPC_PROGRESS] = { "PROGRESS", IPC_ROLE_TRANSFER, IPC_ROLE_CORE, 0 },
         [IPC_REPLACED] = { "REPLACED", IPC_ROLE_TRANSFER, IPC_ROLE_CORE, 0 },
         [IPC_FINISHED] = { "FINISHED", IPC_ROLE_TRANSFER, IPC_ROLE_CORE, 0 },

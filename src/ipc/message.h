@@ -46,6 +46,7 @@ enum ipc_type {
         IPC_STOP,     /* core → transfer */
         IPC_PACE,     /* core → transfer, about a request that was started */
         IPC_METADATA, /* transfer → core */
+        IPC_CERTIFICATE, /* transfer → core: what the server showed, nobody accepted it yet; then comes FINISHED */
         IPC_PROGRESS, /* transfer → core */
         IPC_REPLACED, /* transfer → core */
         IPC_FINISHED, /* transfer → core */
@@ -126,6 +127,9 @@ struct ipc_start {
         uint32_t proxy_schemes;
         uint32_t ignore_certificate;
         bool check_revocation;
+        bool judge_certificate;
+        uint32_t n_accepted;
+        const void *accepted; /* n_accepted times SHA-256 */
         uint32_t n_proxies;
         const char *proxies[IPC_PROXIES_MAX];
         uint32_t n_pieces;
@@ -149,6 +153,15 @@ struct ipc_metadata {
         const char *address;
         const char *headers;
         bool refused;
+};
+
+struct ipc_certificate {
+        uint64_t id;
+        uint8_t sha256[32]; /* of the server's own */
+        uint32_t n_bytes;
+        const void *bytes;  /* DER */
+        uint32_t n_all;
+        const void *all;    /* PKCS #7 with all that the server sent */
 };
 
 struct ipc_progress {
@@ -239,6 +252,7 @@ struct ipc_message {
                 struct ipc_stop stop;
                 struct ipc_set_pace set_pace;
                 struct ipc_metadata metadata;
+                struct ipc_certificate certificate;
                 struct ipc_progress progress;
                 struct ipc_replaced replaced;
                 struct ipc_finished finished;

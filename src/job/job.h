@@ -212,6 +212,7 @@ struct job {
         bool custom_headers_write_only; /* no face hands them out any more */
         struct secret auth_headers;     /* the same, for who asks who is there; never told */
         struct secret credentials[_JOB_AUTH_TARGET_MAX][_JOB_AUTH_SCHEME_MAX]; /* never told */
+        bool judge_certificate;         /* an https server is used only once a program accepted its certificate */
         char *client_certificate;       /* its name (protocol/certificates.h), or NULL; it and its key stay where they are */
         char *http_method;              /* of its requests; NULL: GET. Any other one is sent once, for the whole file, by a foreground job */
         uint32_t security_flags;        /* enum job_security */

@@ -185,6 +185,8 @@ static int apply_properties(struct job *job, const struct manager_properties *p,
                 job->notification_interval_ms = (uint32_t) p->notification_interval_ms;
         if (p->is_volatile >= 0)
                 job->is_volatile = p->is_volatile != 0;
+        if (p->judge_certificate >= 0)
+                job->judge_certificate = p->judge_certificate != 0;
         job->custom_headers_write_only = job->custom_headers_write_only || p->custom_headers_write_only > 0;
         job->modified_usec = now;
         return 0;
@@ -247,6 +249,8 @@ void manager_set_properties(struct manager *m, struct job *job, const struct man
         }
         if (properties->notify_command)
                 job_run(job)->command.retry = (struct notify_retry) {};
+        if (properties->judge_certificate >= 0)
+                manager_judging_changed(m, job);
         if (properties->is_volatile >= 0)
                 manager_bind_job(m, job, job->is_volatile ? properties->client : NULL);
         manager_save_job(m, job);

@@ -41,12 +41,14 @@ void file_run_wind_down(struct file_run *run) {
 }
 
 static void engine_metadata(void *userdata, uint64_t id, const struct engine_metadata *metadata);
+static void engine_certificate(void *userdata, uint64_t id, const struct engine_certificate *certificate);
 static void engine_progress(void *userdata, uint64_t id, uint64_t start, uint64_t end, uint64_t fetched);
 static void engine_replaced(void *userdata, uint64_t id, const char *text);
 static void engine_finished(void *userdata, uint64_t id, const struct engine_result *result);
 
 const struct engine_events manager_engine_events = {
         .metadata = engine_metadata,
+        .certificate = engine_certificate,
         .progress = engine_progress,
         .replaced = engine_replaced,
         .finished = engine_finished,
@@ -163,6 +165,15 @@ static void engine_metadata(void *userdata, uint64_t id, const struct engine_met
         manager_job_changed(m, file->job, false);
 }
 
+static void engine_certificate(void *userdata, uint64_t id, const struct engine_certificate *certificate) {
+        struct manager *m = userdata;
+        struct file_request *request = find_request(m, id);
+        struct file_run *run = request ? request->run : NULL;
+
+        if (run && !run->stop)
+                run->awaits_judge = manager_ask_judge(m, run->file, certificate);
+}
+
 static void count_fetched(struct file_run *run, uint64_t bytes) {
         struct job *job = run->file->job;
         uint64_t *by_kind = file_run_source_kind(run) == SOURCE_CACHE ? &job->bytes_from_cache :
@@ -253,6 +264,11 @@ static void engine_finished(void *userdata, uint64_t id, const struct engine_res
                 snprintf(run->result_text, sizeof(run->result_text), "%s", result->text ?: "");
                 run->result.text = run->result_text;
         }
+        if (run->awaits_judge && result->code == ERROR_CERTIFICATE_NOT_JUDGED) {
+                run->stop = true; /* the pump starts it anew after the answer */
+                file_run_recall(run);
+                file_run_result(run, ENGINE_STOPPED, ERROR_NONE, ERROR_CONTEXT_NONE, 0, false, "");
+        }
         if (run->step == STEP_HASHES) {
                 file_run_hashes_finished(run, result->local_end);
                 return;
@@ -309,6 +325,7 @@ int file_run_ask(struct file_run *run, struct engine_request *request) {
         request->pace.hold_at = file_run_hold_at(run);
         request->proxy_environment = (const char *const *) proxies;
         request->proxy_credentials = job_credentials_for(job, JOB_AUTH_PROXY, &request->proxy_schemes);
+        manager_request_judged(job, request);
         request->check_revocation = job->security_flags & JOB_SECURITY_CHECK_REVOCATION;
         request->ignore_certificate = job->security_flags & JOB_SECURITY_IGNORE_MASK;
         request->allow_insecure_redirect = job->security_flags & JOB_SECURITY_REDIRECT_INSECURE;

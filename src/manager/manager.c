@@ -96,6 +96,7 @@ static void job_run_free(struct job_run *run) {
         job_run_forget_sources(run);
         job_drop_streams(run->job);
         intervals_done(&run->notify.told);
+        free(run->judging);
         job_free(run->job);
         free(run);
 }

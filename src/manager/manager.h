@@ -192,6 +192,7 @@ struct manager_properties { /* NULL, -1: leave as it is */
         const char *auth_headers;   /* "": none */
         const char *credentials[_JOB_AUTH_TARGET_MAX][_JOB_AUTH_SCHEME_MAX]; /* "user:password"; "": none */
         const char *client_certificate; /* "": none */
+        int judge_certificate;
         const char *http_method;
         int64_t security_flags;
         int64_t proxy_usage;
@@ -220,6 +221,7 @@ struct manager_properties { /* NULL, -1: leave as it is */
                                       .replace = -1,                                                                \
                                       .remote_time = -1,                                                            \
                                       .custom_headers_write_only = -1,                                              \
+                                      .judge_certificate = -1,                                                      \
                                       .security_flags = -1,                                                         \
                                       .proxy_usage = -1,                                                            \
                                       .max_download_size = MANAGER_SIZE_UNCHANGED,                                  \
@@ -297,6 +299,27 @@ void manager_set_notifier(struct manager *manager, struct job *job, const struct
 void *manager_get_notifier(const struct manager *manager, const struct job *job);
 /* The program answered. @ok false (or it vanished): delivered again with growing delay. */
 void manager_notified(struct manager *manager, const struct guid *id, uint32_t event, bool ok);
+
+/* ---- programs that judge servers' certificates (BITS: SetServerCertificateValidationInterface) ---- */
+struct manager_certificate {
+        const void *bytes; /* the server's own, DER */
+        size_t n_bytes;
+        const void *all;   /* PKCS #7 with all that the server sent */
+        size_t n_all;
+};
+struct manager_judge {
+        /* One question for a job is out at a time; the answer comes by manager_certificate_judged(), later. -errno: it cannot be asked. */
+        int (*ask)(void *userdata, const struct job_file *file, const struct manager_certificate *certificate);
+};
+/* For jobs with judge_certificate. As manager_set_notifier(); what another judge accepted is forgotten. 0 or -ENOMEM. */
+int manager_set_judge(struct manager *manager, struct job *job, const struct manager_judge *judge, void *userdata);
+void *manager_get_judge(const struct manager *manager, const struct job *job);
+enum manager_judgement {
+        CERTIFICATE_ACCEPTED, /* for this job, until another judge comes or the service ends */
+        CERTIFICATE_DECLINED, /* with a code of the program's own */
+        CERTIFICATE_UNJUDGED, /* it gave no answer */
+};
+void manager_certificate_judged(struct manager *manager, const struct guid *id, enum manager_judgement judgement, uint32_t code);
 
 /* ---- commands that jobs name for that (BITS: SetNotifyCmdLine) ---- */
 enum notify_command_state {

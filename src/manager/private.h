@@ -105,6 +105,18 @@ struct notify_state {
         uint64_t modified_at;     /* when it may go out, CLOCK_BOOTTIME */
 };
 
+/* judge.c; made with the first judge of a job */
+struct judging {
+        const struct manager_judge *judge; /* NULL: it is gone */
+        void *userdata;
+        bool asked;             /* nothing is started before the answer */
+        uint8_t question[32];   /* the certificate's SHA-256 */
+        uint32_t file;          /* that it was shown for */
+        uint8_t accepted[LIMIT_ACCEPTED_CERTIFICATES][32];
+        size_t n_accepted;
+        size_t oldest;          /* of them, once all places are taken */
+};
+
 /* notify_command.c; outlives registrations of callbacks */
 struct notify_command {
         uint64_t id;               /* of the one that runs, 0: none */
@@ -147,6 +159,7 @@ struct job_run {
         struct job_op *op;
         struct notify_state notify;
         struct notify_command command;
+        struct judging *judging; /* NULL: nobody ever was its judge */
         const void *client;    /* whose volatile job it is, NULL: nobody's (any more) */
         struct job_run *client_prev, *client_next; /* manager->bound */
         struct source_host *source_hosts; /* sources.c: what was learned of servers, by host; never stored */
@@ -187,6 +200,7 @@ struct file_run {
         struct files_handle *handle;
         int fd;                /* belongs to the handle */
         bool stop;             /* somebody wants it to end */
+        bool awaits_judge;     /* it ended so that somebody can look at the server's certificate */
         bool cleared;          /* STEP_CLEAR was done once */
         unsigned n_pending;    /* requests to files and store that are out */
 
@@ -465,6 +479,15 @@ bool manager_notice_is_wanted(const struct job *job, uint32_t event);
 void manager_notify_wake(struct manager *m, uint64_t at);    /* manager_notify_turn() looks at all jobs then */
 bool manager_notify_may_go(struct manager *m, const struct notify_retry *retry); /* else it has the turn called in time */
 void manager_notify_refused(struct manager *m, struct notify_retry *retry, uint64_t least_usec);
+
+/* judge.c */
+/* The server has shown what nobody accepted yet. True: the judge is being asked, and the files go on after its answer. */
+bool manager_ask_judge(struct manager *m, struct job_file *file, const struct engine_certificate *certificate);
+bool manager_awaits_judge(const struct job *job);
+/* How many files may be under way beside @file: until a first certificate is accepted, one, or all would show the same. */
+size_t manager_files_beside(const struct job_file *file);
+void manager_request_judged(const struct job *job, struct engine_request *request);
+void manager_judging_changed(struct manager *m, struct job *job); /* job->judge_certificate did */
 
 /* notify_command.c */
 bool manager_allows_commands(const struct manager *m);

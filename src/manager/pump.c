@@ -34,7 +34,7 @@ static bool has_work(const struct job *job) {
 void manager_pump_job(struct manager *m, struct job *job) {
         struct job_run *run = job_run(job);
 
-        if (job->state != JOB_TRANSFERRING || job->intent != JOB_INTENT_NONE || m->stopping)
+        if (job->state != JOB_TRANSFERRING || job->intent != JOB_INTENT_NONE || m->stopping || manager_awaits_judge(job))
                 return;
         if (run->pumping) {
                 run->pump_again = true;
@@ -47,7 +47,8 @@ void manager_pump_job(struct manager *m, struct job *job) {
                         struct job_file *file = job->files[run->next_file % job->n_files];
 
                         run->next_file = (uint32_t)((run->next_file + 1) % job->n_files);
-                        if (file->attachment || !job_file_has_work(file) || !manager_may_start_file(file))
+                        if (file->attachment || !job_file_has_work(file) || !manager_may_start_file(file) ||
+                            run->n_file_runs > manager_files_beside(file))
                                 continue;
                         if (m->n_file_runs >= m->max_file_runs) {
                                 run->next_file = file->index;
@@ -105,7 +106,7 @@ void manager_fail_job(struct manager *m, struct job *job, enum error_code code, 
                 m->max_file_runs = MAX(m->n_file_runs / 2, (size_t) FILES_IN_FLIGHT_MIN);
         job_set_error(job, code, context, detail, file_index, text);
         /* A local file error is fatal unless its cause ends by itself; a remote one as the engine judged it. */
-        if (job->http_method)
+        if (job->http_method && context != ERROR_CONTEXT_SERVER_CERTIFICATE_CALLBACK)
                 blocked = transient = false; /* a request that may have had its effect is not sent again by itself */
         if (blocked || (transient && context != ERROR_CONTEXT_LOCAL_FILE)) {
                 enum schedule_verdict verdict = schedule_failed(m->schedule, job, blocked ? SCHEDULE_BLOCKED : SCHEDULE_TRANSIENT,

@@ -33,7 +33,7 @@ uint32_t error_code_hresult(enum error_code code, enum job_family family, uint32
         assert(family < _JOB_FAMILY_MAX);
         if (code == ERROR_HTTP_STATUS)
                 return table[code].hresult[family] | (detail & 0xffff);
-        if (code == ERROR_SINK_FAILED && detail != 0)
+        if ((code == ERROR_SINK_FAILED || code == ERROR_CERTIFICATE_DECLINED) && detail != 0)
                 return detail;
         return table[code].hresult[family];
 }

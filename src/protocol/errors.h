@@ -18,7 +18,7 @@ enum error_code {
 const char *error_code_name(enum error_code code);      /* "NO_SPACE"; "NONE" for 0; NULL out of range */
 const char *error_code_dbus_name(enum error_code code); /* "org.dosvc.Error.NoSpace" */
 const char *error_code_text(enum error_code code);      /* a sentence for a person */
-/* @detail: the HTTP status for HTTP_STATUS, the program's own code for SINK_FAILED, else ignored. 0 (S_OK) for ERROR_NONE. */
+/* @detail: the HTTP status for HTTP_STATUS, the program's own code for SINK_FAILED and CERTIFICATE_DECLINED, else ignored. 0 (S_OK) for ERROR_NONE. */
 uint32_t error_code_hresult(enum error_code code, enum job_family family, uint32_t detail);
 int error_code_from_name(const char *name);             /* -EINVAL */
 int error_code_from_dbus_name(const char *name);        /* with or without the prefix; -EINVAL */

@@ -25,6 +25,9 @@
 #define LIMIT_CERTIFICATE_STORE 64  /* bytes of a store's name, a word */
 #define LIMIT_CERTIFICATE_SUBJECT 1024 /* bytes of a subject or common name */
 #define LIMIT_CERTIFICATES 1000     /* that are looked through in one store */
+#define LIMIT_SERVER_CERTIFICATE (64 * 1024) /* bytes of DER; OpenSSL takes 100 KiB for all that a server sends */
+#define LIMIT_SERVER_CERTIFICATES (128 * 1024) /* bytes: PKCS #7 with all of them */
+#define LIMIT_ACCEPTED_CERTIFICATES 16 /* of one job, remembered: servers behind one name, and those that it redirects to */
 #define LIMIT_PROXY_LIST 4000       /* BITS: SetProxySettings */
 #define LIMIT_PROXY_ENVIRONMENT 16384 /* bytes of a client's proxy variables */
 #define LIMIT_INTEGRITY_INFO 16384  /* bytes of JSON: a URL of LIMIT_URL, escaped, and two hashes */

@@ -40,6 +40,7 @@ static const char *const context_names[_ERROR_CONTEXT_MAX] = {
         [ERROR_CONTEXT_REMOTE_FILE] = "remote_file",
         [ERROR_CONTEXT_GENERAL_TRANSPORT] = "general_transport",
         [ERROR_CONTEXT_REMOTE_APPLICATION] = "remote_application",
+        [ERROR_CONTEXT_SERVER_CERTIFICATE_CALLBACK] = "server_certificate_callback",
 };
 
 static const struct {

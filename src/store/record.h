@@ -76,6 +76,7 @@ extern const struct field_table history_fields;
         X(server_digest, SECRET, credentials[JOB_AUTH_SERVER][JOB_AUTH_DIGEST], LIMIT_CREDENTIALS) \
         X(proxy_basic, SECRET, credentials[JOB_AUTH_PROXY][JOB_AUTH_BASIC], LIMIT_CREDENTIALS)     \
         X(proxy_digest, SECRET, credentials[JOB_AUTH_PROXY][JOB_AUTH_DIGEST], LIMIT_CREDENTIALS)   \
+        X(judge_certificate, BOOL, judge_certificate, 1)                         \
         X(client_certificate, BYTES_OR_NULL, client_certificate, CERTIFICATE_TEXT_MAX) \
         X(http_method, BYTES_OR_NULL, http_method, LIMIT_HTTP_METHOD)            \
         X(security_flags, U32, security_flags, UINT32_MAX)                       \

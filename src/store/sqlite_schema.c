@@ -46,6 +46,7 @@ const struct schema_version schema_versions[] = {
           "  proxy_basic BLOB,"
           "  proxy_digest BLOB,"
           "  custom_headers_write_only INTEGER NOT NULL,"
+          "  judge_certificate INTEGER NOT NULL,"
           "  client_certificate BLOB,"
           "  http_method BLOB,"
           "  security_flags INTEGER NOT NULL,"

@@ -6,6 +6,7 @@
 #include <unistd.h>
 #include <utlist.h>
 
+#include "transfer/certificate_gate.h"
 #include "transfer/engine.h"
 
 struct authorities {
@@ -167,6 +168,8 @@ static CURLcode on_ssl_context(CURL *easy, void *ssl_context, void *userdata) {
                         return CURLE_OUT_OF_MEMORY;
                 SSL_CTX_set_verify(context, SSL_VERIFY_PEER, on_verify);
         }
+        if (policy->gate && certificate_gate_guard(policy->gate, context) < 0)
+                return CURLE_OUT_OF_MEMORY;
         SSL_CTX_set_info_callback(context, on_ssl_info);
         return CURLE_OK;
 }

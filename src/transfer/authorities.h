@@ -30,10 +30,12 @@ void tls_watch_start(struct tls_watch *watch, CURL *easy);
 void tls_watch_stop(struct tls_watch *watch);
 
 /* Whom a connection trusts, and which checks of the certificate it leaves out (ENGINE_IGNORE_ of engine.h). */
+struct certificate_gate;
 struct tls_policy {
         struct authorities *authorities; /* NULL: nobody is trusted */
         uint32_t ignore;
         bool check_revocation; /* of the server's own certificate; without a valid list of its authority it fails */
+        struct certificate_gate *gate; /* NULL: nobody else judges */
 };
 /* @policy must outlive the exchange. Verification of peer and host with these authorities and no others, TLS 1.2 at least. */
 int authorities_apply(const struct tls_policy *policy, CURL *easy);

@@ -4,7 +4,7 @@
  * 1. engine_start() takes a request: a URL, pieces of the remote file, where each goes in the descriptor, what is known of the
  *    representation. Everything is copied, the descriptor duplicated.
  * 2. Events come on the loop, for each request in this order: at most one metadata() before the first progress(); any number of
- *    progress() and replaced(); at most one metadata() of an answer that was refused; exactly one finished(). After finished() the engine never touches the descriptor again.
+ *    progress() and replaced(); at most one metadata() of an answer that was refused; at most one certificate(); exactly one finished(). After finished() the engine never touches the descriptor again.
  * 3. engine_stop() asks for an early end: finished() still comes (outcome STOPPED unless it ended by itself meanwhile), after all
  *    progress() for bytes that were written.
  * 4. No byte is written before the response was judged (src/transfer/verdict.h): a response that does not fit what is known ends
@@ -85,6 +85,11 @@ struct engine_request {
         uint32_t proxy_schemes;
         bool check_revocation;       /* ask the revocation lists for the server's own certificate; to have none is an error */
         uint32_t ignore_certificate; /* ENGINE_IGNORE_: each leaves out one check of the server's certificate and no other */
+        /* Nothing is sent over https before somebody accepted the server's own certificate. With one that is none of these the request ends:
+         * certificate(), then finished() with CERTIFICATE_NOT_JUDGED. Ask again when it was accepted */
+        bool judge_certificate;
+        const uint8_t (*accepted)[32]; /* SHA-256 of each */
+        size_t n_accepted;             /* at most LIMIT_ACCEPTED_CERTIFICATES */
         const char *const *proxy_environment; /* "http_proxy=…", NULL-terminated, or NULL: none (design decision 21) */
         uint64_t connect_timeout_usec;
         uint64_t stall_timeout_usec;
@@ -108,6 +113,14 @@ struct engine_metadata {
         const char *address;         /* of the server, printable */
         const char *headers;         /* of the answer, to be shown: lines with CR LF, UTF-8 */
         bool refused;                /* the answer ended the request: only status, headers, redirected_url and address count */
+};
+
+struct engine_certificate {
+        uint8_t sha256[32]; /* of the server's own */
+        const void *bytes;  /* DER */
+        size_t n_bytes;
+        const void *all;    /* PKCS #7 with all that the server sent */
+        size_t n_all;
 };
 
 enum engine_outcome {
@@ -134,6 +147,7 @@ struct engine_result {
 
 struct engine_events {
         void (*metadata)(void *userdata, uint64_t id, const struct engine_metadata *metadata);
+        void (*certificate)(void *userdata, uint64_t id, const struct engine_certificate *certificate);
         /* Bytes [local_start, local_end) were written to the descriptor. Coalesced: at most about ten times a second and once per
          * MiB for each request. @bytes_fetched: counter as in the result, so far. */
         void (*progress)(void *userdata, uint64_t id, uint64_t local_start, uint64_t local_end, uint64_t bytes_fetched);

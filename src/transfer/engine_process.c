@@ -182,6 +182,15 @@ static void on_metadata(struct process_request *request, const struct ipc_metada
                 engine->events->metadata(engine->userdata, request->id, &metadata);
 }
 
+static void on_certificate(struct process_request *request, const struct ipc_certificate *m) {
+        const struct engine_process *engine = request->lane->engine;
+        struct engine_certificate certificate = { .bytes = m->bytes, .n_bytes = m->n_bytes, .all = m->all, .n_all = m->n_all };
+
+        memcpy(certificate.sha256, m->sha256, sizeof(certificate.sha256));
+        if (engine->events && engine->events->certificate)
+                engine->events->certificate(engine->userdata, request->id, &certificate);
+}
+
 static void on_progress(struct process_request *request, const struct ipc_progress *m) {
         const struct engine_process *engine = request->lane->engine;
 
@@ -250,6 +259,7 @@ static void on_message(void *userdata, const struct ipc_message *message, int fd
                 return;
         }
         id = message->type == IPC_METADATA ? message->metadata.id :
+             message->type == IPC_CERTIFICATE ? message->certificate.id :
              message->type == IPC_PROGRESS ? message->progress.id :
              message->type == IPC_REPLACED ? message->replaced.id : message->finished.id;
         HASH_FIND(hh, lane->engine->requests, &id, sizeof(id), request);
@@ -257,6 +267,8 @@ static void on_message(void *userdata, const struct ipc_message *message, int fd
                 return lane_distrust(lane, "a frame for a request that it does not have");
         if (message->type == IPC_METADATA)
                 on_metadata(request, &message->metadata);
+        else if (message->type == IPC_CERTIFICATE)
+                on_certificate(request, &message->certificate);
         else if (message->type == IPC_PROGRESS)
                 on_progress(request, &message->progress);
         else if (message->type == IPC_REPLACED)
@@ -533,7 +545,8 @@ static int engine_find_lane(struct engine_process *engine, uint64_t owner, int f
 }
 
 static int message_from_request(const struct engine_request *request, struct ipc_piece *pieces, struct ipc_message *ret) {
-        if (request->n_pieces == 0 || request->n_pieces > ENGINE_PIECES_MAX || !request->url)
+        if (request->n_pieces == 0 || request->n_pieces > ENGINE_PIECES_MAX || !request->url ||
+            request->n_accepted > LIMIT_ACCEPTED_CERTIFICATES)
                 return -EINVAL;
         for (size_t i = 0; i < request->n_pieces; i++)
                 pieces[i] = (struct ipc_piece) {
@@ -572,6 +585,9 @@ static int message_from_request(const struct engine_request *request, struct ipc
                         .proxy_schemes = request->proxy_schemes,
                         .ignore_certificate = request->ignore_certificate,
                         .check_revocation = request->check_revocation,
+                        .judge_certificate = request->judge_certificate,
+                        .n_accepted = (uint32_t) request->n_accepted,
+                        .accepted = request->accepted,
                         .n_pieces = (uint32_t) request->n_pieces,
                         .pieces = pieces,
                 },

@@ -323,6 +323,8 @@ static int on_connected(void *userdata, char *address, char *local_address, int 
                 exchange->address_refused = true;
                 return CURL_PREREQFUNC_ABORT;
         }
+        if (exchange->tls.gate && !certificate_gate_passes(exchange->tls.gate, exchange->easy))
+                return CURL_PREREQFUNC_ABORT;
         hold_socket(exchange, address, port, local_address, local_port);
         exchange->callbacks->connected(exchange->userdata);
         return CURL_PREREQFUNC_OK;
@@ -448,11 +450,14 @@ int exchange_prepare(struct exchange *exchange, const struct exchange_spec *spec
                 .https = spec->https,
                 .expects_challenge = (spec->credentials && (spec->credentials_schemes & ENGINE_AUTH_DIGEST)) ||
                                      (spec->proxy_credentials && (spec->proxy_schemes & ENGINE_AUTH_DIGEST)),
-                .tls = { spec->authorities, spec->ignore_certificate, spec->check_revocation },
+                .tls = { spec->authorities, spec->ignore_certificate, spec->check_revocation, NULL },
                 .resolve = spec->resolve,
         };
         response_facts_init(&exchange->facts);
         r = make_headers(exchange, spec);
+        if (r == 0 && spec->judge_certificate && spec->https)
+                r = certificate_gate_new(spec->accepted, spec->n_accepted, spec->ignore_certificate & ENGINE_IGNORE_NAME ? NULL : spec->host,
+                                         &exchange->tls.gate);
         if (r < 0)
                 return r;
         if (set_callbacks(exchange) != CURLE_OK || set_policy(easy) != CURLE_OK || set_target(exchange, spec) != CURLE_OK ||
@@ -465,6 +470,7 @@ void exchange_done(struct exchange *exchange) {
         socket_use_end(&exchange->use);
         exchange->pause = sd_event_source_disable_unref(exchange->pause);
         tls_watch_stop(&exchange->tls_watch);
+        exchange->tls.gate = certificate_gate_unref(exchange->tls.gate);
         curl_slist_free_all(TAKE_PTR(exchange->headers));
         curl_slist_free_all(TAKE_PTR(exchange->proxy_headers));
         curl_slist_free_all(TAKE_PTR(exchange->resolve));

@@ -12,6 +12,7 @@
 #include "ipc/message.h"
 #include "transfer/authorities.h"
 #include "transfer/bucket.h"
+#include "transfer/certificate_gate.h"
 #include "transfer/proxy.h"
 #include "transfer/sockets.h"
 #include "transfer/verdict.h"
@@ -40,6 +41,10 @@ struct exchange_spec {
         uint32_t proxy_schemes;
         uint32_t ignore_certificate;
         bool check_revocation;
+        bool judge_certificate;     /* as engine.h */
+        const uint8_t (*accepted)[32];
+        size_t n_accepted;
+        const char *host;           /* of the URL */
         const struct verdict_ask *ask;
         struct curl_slist *resolve; /* "host:port:addresses" for every name that libcurl will look for; consumed */
         bool only_public;           /* the connection must end at a public address */
@@ -80,7 +85,7 @@ struct exchange {
         bool https;
         bool expects_challenge;  /* of the server or the proxy: libcurl answers the first one by itself */
         bool challenged;         /* the facts are of that answer, and nobody judged them */
-        struct tls_policy tls;
+        struct tls_policy tls; /* the gate is the exchange's own */
         struct tls_watch tls_watch;
         uint64_t drain_left;
         struct curl_slist *headers, *proxy_headers, *resolve;
@@ -111,5 +116,9 @@ void exchange_done(struct exchange *exchange);
 /* The body of a WRITE came to its end in order: @code says so, and for a body that only the end of a TLS connection ends, the
  * peer's close_notify, too (design decision 8). */
 bool exchange_ended_in_order(const struct exchange *exchange, CURLcode code);
+/* The server's certificate, if the exchange ended because nobody accepted it yet; else NULL. */
+static inline const struct server_certificate *exchange_refused_certificate(const struct exchange *exchange) {
+        return certificate_gate_refused(exchange->tls.gate);
+}
 /* What libcurl says went wrong. */
 const char *exchange_error_text(const struct exchange *exchange, CURLcode code);

@@ -118,6 +118,25 @@ void request_fail_headers(struct request *request) {
                      too_many ? "the answer's headers are too many or too long" : "the answer's headers are malformed");
 }
 
+/* Whoever asked shows it to somebody, and asks again when it was accepted. */
+static void fail_unjudged(struct request *request, const struct server_certificate *certificate) {
+        struct ipc_certificate shown = {
+                .id = request_id(request),
+                .bytes = certificate->bytes,
+                .n_bytes = (uint32_t) certificate->n_bytes,
+                .all = certificate->all,
+                .n_all = (uint32_t) certificate->n_all,
+        };
+
+        if (!certificate->bytes)
+                return request_fail(request, ERROR_CERTIFICATE, ERROR_CONTEXT_GENERAL_TRANSPORT, false, 0,
+                                    "nobody can be asked about the server's certificates: they are too large");
+        memcpy(shown.sha256, certificate->sha256, sizeof(shown.sha256));
+        request->environment->send(request->environment->userdata,
+                                   &(struct ipc_message) { .type = IPC_CERTIFICATE, .certificate = shown });
+        request_fail(request, ERROR_CERTIFICATE_NOT_JUDGED, ERROR_CONTEXT_SERVER_CERTIFICATE_CALLBACK, true, 0, "");
+}
+
 bool request_fail_own_abort(struct request *request) {
         struct exchange *exchange = &request->activity->exchange;
 
@@ -125,6 +144,8 @@ bool request_fail_own_abort(struct request *request) {
                 fail_local(request, exchange->body_error);
         else if (exchange->address_refused)
                 request_fail(request, ERROR_ADDRESS_REFUSED, ERROR_CONTEXT_REMOTE_FILE, false, 0, exchange->address);
+        else if (exchange_refused_certificate(exchange))
+                fail_unjudged(request, exchange_refused_certificate(exchange));
         else if (exchange->header_error < 0 && !exchange->judged)
                 request_fail_headers(request);
         else

@@ -54,6 +54,10 @@ static int fake_start(struct engine *engine, const struct engine_request *reques
         r->url = strdup(request->url);
         r->etag = request->etag ? strdup(request->etag) : NULL;
         r->has_headers = request->headers;
+        r->judge_certificate = request->judge_certificate;
+        r->n_accepted = request->n_accepted;
+        if (r->n_accepted > 0)
+                memcpy(r->accepted, request->accepted, r->n_accepted * sizeof(r->accepted[0]));
         r->stall_timeout_usec = request->stall_timeout_usec;
         r->floor_rate = request->floor_rate;
         r->replace_stalled = request->replace_stalled;
@@ -180,7 +184,9 @@ static void finish(struct harness *h, struct fake_request *r, enum engine_outcom
         h->events->finished(h->events_userdata, r->id, &(struct engine_result) {
                         .outcome = outcome,
                         .code = code,
-                        .context = code == ERROR_NONE ? ERROR_CONTEXT_NONE : ERROR_CONTEXT_REMOTE_FILE,
+                        .context = code == ERROR_NONE ? ERROR_CONTEXT_NONE :
+                                   code == ERROR_CERTIFICATE_NOT_JUDGED ? ERROR_CONTEXT_SERVER_CERTIFICATE_CALLBACK :
+                                   ERROR_CONTEXT_REMOTE_FILE,
                         .transient = transient,
                         .detail = detail,
                         .bytes_fetched = r->fetched,
@@ -205,6 +211,20 @@ void harness_finish_slow(struct harness *h, struct fake_request *r) {
 void harness_replace_connection(struct harness *h, struct fake_request *r, const char *text) {
         h->events->replaced(h->events_userdata, r->id, text);
         harness_pump(h);
+}
+
+bool harness_certificate(struct harness *h, struct fake_request *r, uint8_t kind) {
+        struct engine_certificate certificate = { .bytes = "certificate", .n_bytes = 11, .all = "all of them", .n_all = 11 };
+
+        memset(certificate.sha256, kind, sizeof(certificate.sha256));
+        for (size_t i = 0; i < r->n_accepted; i++)
+                if (memcmp(r->accepted[i], certificate.sha256, sizeof(certificate.sha256)) == 0)
+                        return true;
+        if (!r->judge_certificate)
+                return true;
+        h->events->certificate(h->events_userdata, r->id, &certificate);
+        harness_finish(h, r, ENGINE_FAILED, ERROR_CERTIFICATE_NOT_JUDGED, true);
+        return false;
 }
 
 void harness_finish_status(struct harness *h, struct fake_request *r, uint32_t status, bool transient) {

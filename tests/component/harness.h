@@ -22,6 +22,9 @@ struct fake_request {
         size_t n_pieces;
         char *etag;
         bool has_headers; /* the job's own */
+        bool judge_certificate;
+        uint8_t accepted[LIMIT_ACCEPTED_CERTIFICATES][32];
+        size_t n_accepted;
         uint64_t stall_timeout_usec;
         uint64_t floor_rate;
         bool replace_stalled;
@@ -101,6 +104,8 @@ size_t harness_running(struct harness *h);
 void harness_metadata(struct harness *h, struct fake_request *r, uint64_t size, const char *etag);
 /* Writes the right bytes [start, end) and reports them. */
 void harness_write(struct harness *h, struct fake_request *r, uint64_t start, uint64_t end);
+/* Its server shows a certificate whose digest is all @kind. True: it was accepted before. Else the request has ended with it. */
+bool harness_certificate(struct harness *h, struct fake_request *r, uint8_t kind);
 void harness_finish(struct harness *h, struct fake_request *r, enum engine_outcome outcome, enum error_code code, bool transient);
 /* The next bytes of what was asked for, at most @max, out of a remote file of @size whose content is harness_content() by its own positions.
  * Return: how many; 0: all were written. */

@@ -34,12 +34,13 @@ static struct {
         char *dosvcd, *python, *lying_server;
         char root[PATH_SIZE];
         char config[PATH_SIZE * 2];
-        pid_t service, origin;
-        int port, control_port;
+        pid_t service, origin, secure_origin;
+        int port, control_port, secure_port;
+        bool with_tls;
         dosvc *connection; /* for waiting and for questions about the service itself */
         IBackgroundCopyManager *managers[2];
         unsigned n_destinations;
-} world = { .service = -1, .origin = -1 };
+} world = { .service = -1, .origin = -1, .secure_origin = -1 };
 
 void assert_hr_at(HRESULT actual, HRESULT expected, const char *what, const char *file, int line) {
         if (actual == expected)
@@ -145,17 +146,18 @@ static void become(char *const arguments[]) {
         _exit(127);
 }
 
-static int start_origin(void) {
+/* @arguments: as the server's, after its name. */
+static int start_origin(char *const arguments[4], pid_t *ret_pid, int *ret_port, int *ret_control_port) {
         char line[64] = "";
         size_t n = 0;
         int fds[2];
 
         if (pipe2(fds, O_CLOEXEC) < 0)
                 return -errno;
-        world.origin = fork();
-        if (world.origin == 0) {
+        *ret_pid = fork();
+        if (*ret_pid == 0) {
                 (void) dup2(fds[1], STDOUT_FILENO);
-                become((char *[]){ world.python, world.lying_server, NULL });
+                become((char *[]){ world.python, world.lying_server, arguments[0], arguments[1], arguments[2], NULL });
         }
         close(fds[1]);
         while (n + 1 < sizeof(line) && !strchr(line, '\n')) {
@@ -166,7 +168,60 @@ static int start_origin(void) {
                 n += (size_t) got;
         }
         close(fds[0]);
-        return sscanf(line, "%d %d", &world.port, &world.control_port) == 2 ? 0 : -EIO;
+        return sscanf(line, "%d %d", ret_port, ret_control_port) == 2 ? 0 : -EIO;
+}
+
+static const char *in_root(const char *name) {
+        char *path;
+
+        assert_true(asprintf(&path, "%s/%s", world.root, name) > 0);
+        return keep(path);
+}
+
+static int run(char *const arguments[]) {
+        pid_t pid = fork();
+        int status = -1;
+
+        if (pid == 0) {
+                (void) freopen("/dev/null", "w", stderr);
+                become(arguments);
+        }
+        (void) waitpid(pid, &status, 0);
+        return status;
+}
+
+/* With a certificate of its own, which the service trusts by its configuration. */
+static int start_secure_origin(void) {
+        char *openssl = (char *) "/usr/bin/openssl", *key = (char *) in_root("tls.key"), *pem = (char *) in_root("tls.pem");
+        int unused;
+
+        if (world_is_fake()) {
+                world.secure_port = 443; /* nobody connects to it */
+                return 0;
+        }
+        if (run((char *[]){ openssl, (char *) "req", (char *) "-x509", (char *) "-newkey", (char *) "ec", (char *) "-pkeyopt",
+                            (char *) "ec_paramgen_curve:P-256", (char *) "-nodes", (char *) "-keyout", key, (char *) "-out", pem,
+                            (char *) "-days", (char *) "2", (char *) "-subj", (char *) "/CN=origin", (char *) "-addext",
+                            (char *) "subjectAltName=IP:127.0.0.1", NULL }) != 0 ||
+            run((char *[]){ openssl, (char *) "x509", (char *) "-in", pem, (char *) "-outform", (char *) "DER", (char *) "-out",
+                            (char *) in_root("tls.der"), NULL }) != 0)
+                return -EIO;
+        return start_origin((char *[]){ (char *) "--tls", pem, key, NULL }, &world.secure_origin, &world.secure_port, &unused);
+}
+
+void world_with_tls(void) {
+        world.with_tls = true;
+}
+
+const wchar_t *secure_url(const char *path_and_query) {
+        char *url;
+
+        assert_true(asprintf(&url, "https://127.0.0.1:%d%s", world.secure_port, path_and_query) > 0);
+        return widen(keep(url));
+}
+
+char *secure_certificate(size_t *ret_n) {
+        return file_read(widen(in_root("tls.der")), ret_n);
 }
 
 /* systemd's readiness protocol: the service says when it listens. */
@@ -259,6 +314,8 @@ static void write_config(const char *config) {
         f = fopen(path, "we");
         assert_non_null(f);
         (void) fprintf(f, "[Service]\n%s", config ? config : "");
+        if (world.with_tls)
+                (void) fprintf(f, "CAFile=%s\n", in_root("tls.pem"));
         (void) fclose(f);
 }
 
@@ -276,7 +333,8 @@ int world_start(const char *config) {
         write_config(config);
         (void) snprintf(path, sizeof(path), "unix:path=%s/bus", world.root);
         (void) setenv("DOSVC_ADDRESS", path, 1);
-        if (start_origin() < 0 || start_service() < 0) {
+        if (start_origin((char *[4]){}, &world.origin, &world.port, &world.control_port) < 0 ||
+            (world.with_tls && start_secure_origin() < 0) || start_service() < 0) {
                 (void) fprintf(stderr, "cannot start the origin or the service, see %s/log\n", world.root);
                 return -1;
         }
@@ -303,6 +361,7 @@ int world_stop(void) {
         CoUninitialize();
         reap(&world.service, SIGTERM);
         reap(&world.origin, SIGKILL);
+        reap(&world.secure_origin, SIGKILL);
         remove_root();
         return 0;
 }

@@ -42,6 +42,8 @@ extern const struct family families[2]; /* DO, BITS */
 
 /* For main(): remembers the paths. */
 void world_arguments(int argc, char **argv);
+/* For main(), before that: the world has a second origin, with TLS. */
+void world_with_tls(void);
 /* All of these with a world that is @config, as world_start() has it. Return: what main() returns. */
 int world_run(int argc, char **argv, const char *name, const char *config, const struct CMUnitTest *tests, size_t n_tests);
 /* Starts origin and service with @config (lines of [Service]; NULL: defaults). 0, or -1 with a message. */
@@ -61,6 +63,10 @@ pid_t world_started_pid(void); /* as fork() said */
  * bytes for files. */
 const wchar_t *origin_url(const char *path_and_query);
 const char *origin_url_bytes(const char *path_and_query);
+/* The same, of the origin with TLS. */
+const wchar_t *secure_url(const char *path_and_query);
+/* DER, its own authority. The caller frees it; the fake shows something else. */
+char *secure_certificate(size_t *ret_n);
 /* A name in the folder for downloads that was never given before, with @stem in it. */
 const wchar_t *destination(const char *stem);
 char *narrow(const wchar_t *s); /* ASCII only; lives until the end of the program */

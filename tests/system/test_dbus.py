@@ -44,6 +44,10 @@ def refused(service, path, interface, method, signature=None, *values):
 class Listener:
     """A connection whose signals and callbacks are collected on a thread of its own."""
 
+    CALLBACKS = ("<node><interface name='org.dosvc.Callback1'>" +
+                 "".join(f"<method name='{n}'><arg type='s' direction='in'/></method>"
+                         for n in ("JobTransferred", "JobError", "JobModification")) + "</interface></node>")
+
     def __init__(self, service, callback=None):
         self.context = GLib.MainContext()
         self.loop = GLib.MainLoop(self.context)
@@ -58,10 +62,7 @@ class Listener:
                                                                None, None)
             self.bus.signal_subscribe(None, None, None, None, None, Gio.DBusSignalFlags.NONE, self.on_signal)
             if callback:
-                info = Gio.DBusNodeInfo.new_for_xml(
-                    "<node><interface name='org.dosvc.Callback1'>" +
-                    "".join(f"<method name='{n}'><arg type='s' direction='in'/></method>"
-                            for n in ("JobTransferred", "JobError", "JobModification")) + "</interface></node>")
+                info = Gio.DBusNodeInfo.new_for_xml(self.CALLBACKS)
                 self.bus.register_object("/org/dosvc/callback", info.interfaces[0], self.on_callback, None, None)
             started.set()
             self.loop.run()

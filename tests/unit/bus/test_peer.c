@@ -24,6 +24,7 @@ struct client {
         sd_bus *bus;
         char log[4096]; /* one word per answer, signal and callback */
         bool takes_callbacks;
+        uint32_t verdict; /* on certificates */
 };
 
 static void note(struct client *c, const char *format, ...) _printf_(2, 3);
@@ -66,11 +67,27 @@ static int on_callback(sd_bus_message *m, void *userdata, sd_bus_error *error) {
                                   : sd_bus_error_set(error, "org.example.Later", "not now");
 }
 
+static int on_question(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        struct client *c = userdata;
+        size_t n_bytes, n_all;
+        const void *bytes, *all;
+        const char *id;
+        uint32_t file;
+
+        assert_true(sd_bus_message_read(m, "su", &id, &file) > 0);
+        assert_true(sd_bus_message_read_array(m, 'y', &bytes, &n_bytes) > 0);
+        assert_true(sd_bus_message_read_array(m, 'y', &all, &n_all) > 0);
+        note(c, "JudgeCertificate(%u, %.*s, %.*s) ", file, (int) n_bytes, (const char *) bytes, (int) n_all, (const char *) all);
+        return c->takes_callbacks ? sd_bus_reply_method_return(m, "u", c->verdict)
+                                  : sd_bus_error_set(error, "org.example.Later", "not now");
+}
+
 static const sd_bus_vtable callback_vtable[] = {
         SD_BUS_VTABLE_START(0),
         SD_BUS_METHOD("JobTransferred", "s", "", on_callback, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD("JobError", "s", "", on_callback, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD("JobModification", "s", "", on_callback, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD("JudgeCertificate", "suayay", "u", on_question, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_VTABLE_END,
 };
 
@@ -493,6 +510,92 @@ static void a_job_that_ends_takes_its_callbacks_and_watches_along(void **state) 
         client_free(c);
 }
 
+/* ---- questions about certificates ---- */
+
+/* A job that wants its servers judged; the first has shown its certificate. */
+static void show_certificate(struct fixture *f) {
+        assert_false(harness_certificate(f->h, harness_request(f->h, 0), 7));
+        settle(f);
+}
+
+static void create_judged(struct fixture *f, struct client *c) {
+        assert_int_equal(harness_create(f->h, "a", true, false), 0);
+        call(c, "SetProperties", "a{sv}", 1, "JudgeCertificate", "b", 1);
+        call(c, "SetJudge", "b", 1);
+        settle(f);
+        expect(c, "ok ok ");
+        assert_non_null(manager_get_judge(f->h->manager, harness_job(f->h)));
+}
+
+static void the_judge_is_asked_and_its_verdict_counts(void **state) {
+        struct fixture *f = *state;
+        struct client *c = client_new(f);
+
+        create_judged(f, c);
+        show_certificate(f);
+        expect(c, "JudgeCertificate(0, certificate, all of them) ");
+        assert_true(harness_certificate(f->h, harness_request(f->h, 0), 7));
+        call(c, "SetJudge", "b", 1); /* again: what it accepted stays so */
+        harness_finish(f->h, harness_request(f->h, 0), ENGINE_LOST, ERROR_NONE, false);
+        settle(f);
+        expect(c, "ok ");
+        assert_true(harness_certificate(f->h, harness_request(f->h, 0), 7));
+        client_free(c);
+}
+
+static void a_verdict_that_is_not_0_is_the_job_s_error(void **state) {
+        struct fixture *f = *state;
+        struct client *c = client_new(f);
+
+        create_judged(f, c);
+        c->verdict = 0x80004004;
+        show_certificate(f);
+        assert_int_equal(harness_job(f->h)->error.code, ERROR_CERTIFICATE_DECLINED);
+        assert_int_equal(harness_job(f->h)->error.detail, 0x80004004);
+        client_free(c);
+}
+
+static void a_judge_that_answers_with_an_error_or_dies_is_none(void **state) {
+        struct fixture *f = *state;
+        struct client *c = client_new(f), *next = client_new(f);
+
+        create_judged(f, c);
+        c->takes_callbacks = false;
+        show_certificate(f);
+        assert_int_equal(harness_job(f->h)->state, JOB_TRANSIENT_ERROR);
+        assert_int_equal(harness_job(f->h)->error.code, ERROR_CERTIFICATE_NOT_JUDGED);
+        client_free(c);
+        settle(f);
+        assert_null(manager_get_judge(f->h->manager, harness_job(f->h)));
+        call(next, "SetJudge", "b", 1);
+        settle(f);
+        show_certificate(f);
+        expect(next, "ok JudgeCertificate(0, certificate, all of them) ");
+        assert_int_equal(harness_job(f->h)->state, JOB_TRANSFERRING);
+        client_free(next);
+}
+
+static void a_client_may_judge_and_be_told_and_give_up_either(void **state) {
+        struct fixture *f = *state;
+        struct client *c = client_new(f);
+
+        create_judged(f, c);
+        call(c, "SetNotify", "b", 1);
+        call(c, "SetJudge", "b", 0);
+        settle(f);
+        expect(c, "ok ok ");
+        assert_null(manager_get_judge(f->h->manager, harness_job(f->h)));
+        assert_non_null(manager_get_notifier(f->h->manager, harness_job(f->h)));
+        call(c, "SetJudge", "b", 1);
+        call(c, "SetNotify", "b", 0);
+        settle(f);
+        assert_non_null(manager_get_judge(f->h->manager, harness_job(f->h)));
+        assert_null(manager_get_notifier(f->h->manager, harness_job(f->h)));
+        client_free(c);
+        settle(f);
+        assert_null(manager_get_judge(f->h->manager, harness_job(f->h)));
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make_service, free_service)
 
 int main(void) {
@@ -512,6 +615,10 @@ int main(void) {
                 TEST(a_client_that_dies_with_an_event_leaves_it_to_the_next),
                 TEST(who_no_longer_wants_callbacks_gets_none),
                 TEST(a_job_that_ends_takes_its_callbacks_and_watches_along),
+                TEST(the_judge_is_asked_and_its_verdict_counts),
+                TEST(a_verdict_that_is_not_0_is_the_job_s_error),
+                TEST(a_judge_that_answers_with_an_error_or_dies_is_none),
+                TEST(a_client_may_judge_and_be_told_and_give_up_either),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

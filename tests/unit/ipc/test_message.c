@@ -75,6 +75,7 @@ static void every_other_message_comes_back_as_it_was(void **state) {
                 { .type = IPC_METADATA, .metadata = { .id = 3, .http_status = 206, .remote_size = 5, .remote_time_usec = 9,
                                                       .etag = "\"e\"", .origin = "http://h:80/p", .address = "::1", .refused = true,
                                                       .headers = "HTTP/1.1 206 X\r\nA: b\r\n" } },
+                { .type = IPC_CERTIFICATE, .certificate = { .id = 3, .sha256 = { 1, 2 }, .n_bytes = 3, .bytes = "own", .n_all = 5, .all = "chain" } },
                 { .type = IPC_PROGRESS, .progress = { .id = 3, .local_start = 1, .local_end = 2, .bytes_fetched = 9 } },
                 { .type = IPC_REPLACED, .replaced = { .id = 3, .text = "too slow" } },
                 { .type = IPC_FINISHED, .finished = { .id = 3, .slow = true, .outcome = 3, .code = ERROR_HTTP_STATUS,
@@ -117,6 +118,9 @@ static void the_largest_start_fits_one_frame(void **state) {
         memset(key, 'k', LIMIT_CERTIFICATE_KEY);
         m.start.client_certificate = certificate;
         m.start.client_key = key;
+        m.start.judge_certificate = true;
+        m.start.n_accepted = LIMIT_ACCEPTED_CERTIFICATES;
+        m.start.accepted = key;
         m.start.n_pieces = IPC_PIECES_MAX;
         m.start.n_proxies = IPC_PROXIES_MAX;
         for (size_t i = 0; i < IPC_PROXIES_MAX; i++)
@@ -147,6 +151,34 @@ static void what_is_over_a_limit_is_not_encoded(void **state) {
         m.start.url = NULL;
         assert_int_equal(ipc_encode(&m, frame), -EINVAL);
         m.start.url = "http://h/\r\nX: y";
+        assert_int_equal(ipc_encode(&m, frame), -EINVAL);
+}
+
+static void certificates_have_limits(void **state) {
+        static const uint8_t bytes[LIMIT_SERVER_CERTIFICATES + 1];
+        struct ipc_message r, m = {
+                .type = IPC_CERTIFICATE,
+                .certificate = { .id = 1, .n_bytes = LIMIT_SERVER_CERTIFICATE, .bytes = bytes, .n_all = LIMIT_SERVER_CERTIFICATES, .all = bytes },
+        };
+
+        assert_round_trip(&m, &r);
+        assert_int_equal(r.certificate.n_all, LIMIT_SERVER_CERTIFICATES);
+        m.certificate.n_bytes++;
+        assert_int_equal(ipc_encode(&m, frame), -EINVAL);
+        m.certificate.n_bytes = 0;
+        assert_int_equal(ipc_encode(&m, frame), -EINVAL);
+        m.certificate.n_bytes = 1;
+        m.certificate.n_all++;
+        assert_int_equal(ipc_encode(&m, frame), -EINVAL);
+
+        m = start_message();
+        m.start.judge_certificate = true;
+        m.start.accepted = bytes;
+        m.start.n_accepted = LIMIT_ACCEPTED_CERTIFICATES + 1;
+        assert_int_equal(ipc_encode(&m, frame), -EINVAL);
+        m.start.n_accepted = 1;
+        assert_round_trip(&m, &r);
+        m.start.judge_certificate = false; /* accepted for what? */
         assert_int_equal(ipc_encode(&m, frame), -EINVAL);
 }
 
@@ -207,6 +239,7 @@ int main(void) {
                 cmocka_unit_test(every_other_message_comes_back_as_it_was),
                 cmocka_unit_test(the_largest_start_fits_one_frame),
                 cmocka_unit_test(what_is_over_a_limit_is_not_encoded),
+                cmocka_unit_test(certificates_have_limits),
                 cmocka_unit_test(a_cut_frame_is_refused_at_every_length),
                 cmocka_unit_test(a_wrong_header_is_refused),
                 cmocka_unit_test(a_string_with_a_nul_inside_is_refused),

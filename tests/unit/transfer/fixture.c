@@ -32,6 +32,20 @@ static void on_metadata(void *userdata, uint64_t id, const struct engine_metadat
         snprintf(record->address, sizeof(record->address), "%s", m->address ? m->address : "");
 }
 
+static void on_certificate(void *userdata, uint64_t id, const struct engine_certificate *certificate) {
+        struct fixture *f = userdata;
+        struct record *record = &f->records[id];
+
+        assert_false(record->finished);
+        assert_true(certificate->n_bytes <= sizeof(record->certificate) && certificate->n_all <= sizeof(record->certificates));
+        record->n_certificates++;
+        memcpy(record->sha256, certificate->sha256, sizeof(record->sha256));
+        memcpy(record->certificate, certificate->bytes, certificate->n_bytes);
+        memcpy(record->certificates, certificate->all, certificate->n_all);
+        record->n_certificate = certificate->n_bytes;
+        record->n_certificates_bytes = certificate->n_all;
+}
+
 static void on_progress(void *userdata, uint64_t id, uint64_t start, uint64_t end, uint64_t bytes_fetched) {
         struct fixture *f = userdata;
         struct record *record = &f->records[id];
@@ -56,7 +70,8 @@ static void on_finished(void *userdata, uint64_t id, const struct engine_result 
         f->n_finished++;
 }
 
-static const struct engine_events events = { .metadata = on_metadata, .progress = on_progress, .finished = on_finished };
+static const struct engine_events events = { .metadata = on_metadata, .certificate = on_certificate, .progress = on_progress,
+                                             .finished = on_finished };
 
 void fixture_use_engine(struct fixture *f, struct engine *engine) {
         (void) engine_free(f->engine);

@@ -32,6 +32,10 @@ struct record {
         char headers[512]; /* of the last answer, refused or not */
         uint64_t remote_size, remote_time_usec;
         char etag[128], last_modified[128], origin[256], address[64];
+        unsigned n_certificates; /* shown, and the last of them */
+        uint8_t sha256[32];
+        uint8_t certificate[4096], certificates[8192];
+        size_t n_certificate, n_certificates_bytes;
         struct intervals reported;
         uint64_t bytes_fetched;
         enum engine_outcome outcome;
