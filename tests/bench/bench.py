@@ -146,6 +146,13 @@ class Curl(Tool):
         return ["curl", "-s", "--fail", "--cacert", self.server.ca, "-Z", "--parallel-max", "50", "-K", listing]
 
 
+class CurlThenSum(Curl):
+    name = "curl, then sha256sum"
+
+    def one_command(self, url, path):
+        return ["sh", "-c", 'curl -s --fail --cacert "$1" -o "$2" "$3" && sha256sum "$2"', "sh", self.server.ca, path, url]
+
+
 class Wget2(Tool):
     name = "wget2"
 
@@ -213,6 +220,20 @@ class Dosvc(Tool):
         return self.run(["get", "-q", "-d", folder, "-i", listing], folder)
 
 
+class DosvcVerified(Dosvc):
+    """The file appears only when its digest is right."""
+
+    name = "dosvc, verified"
+
+    def __init__(self, server, work, build, digest):
+        super().__init__(server, os.path.join(work, "verified"), build)
+        os.mkdir(self.work)
+        self.digest = digest
+
+    def one(self, url, path, sync):
+        return self.run(["get", "-q", "--sha256", self.digest, "-o", path, url], os.path.dirname(path))
+
+
 def clean(folder):
     """An empty folder. Many small files are only moved out of the way: ext4 is slow to make new ones for minutes after thousands were
     deleted (it avoids their inodes), which would measure the turn that a tool has, not the tool."""
@@ -241,7 +262,7 @@ def measure(tools, rounds, folder, on_disk, job, check):
 
 
 def table(title, results, gib, on_disk):
-    others = [n for n in results if n != "dosvc"]
+    others = [n for n in results if not n.startswith("dosvc")]
     durable = {n: median(x.durable for x in r) for n, r in results.items()}
     wall = {n: median(x.wall for x in r) for n, r in results.items()}
     cpu = {n: median(x.cpu for x in r) for n, r in results.items()}
@@ -301,6 +322,8 @@ def main():
             os.mkdir(work)
             folder = os.path.join(base, "out")
             tools = [Curl(server, work), Wget2(server, work), Aria2(server, work), Dosvc(server, work, args.build)]
+            verifiers = [CurlThenSum(server, work), DosvcVerified(server, work, args.build, digest.hexdigest())]
+            plain, tools = tools, tools + verifiers
             for t in tools:
                 t.begin()
             if on_disk:
@@ -320,13 +343,18 @@ def main():
             for scheme in args.schemes.split(","):
                 print(f"{args.size_mib} MiB over {scheme} on {where}", flush=True)
                 url = server.url(scheme, "big")
-                results = measure(tools, args.rounds, folder, on_disk, lambda t, d, u=url: t.one(
-                    u, path, (lambda: subprocess.run(["sync", "-d", path], check=True)) if d else None), check_big)
+                def one(tool, durable, u=url):
+                    return tool.one(u, path, (lambda: subprocess.run(["sync", "-d", path], check=True)) if durable else None)
+
+                results = measure(plain, args.rounds, folder, on_disk, one, check_big)
                 lines += table(f"{args.size_mib} MiB over {scheme}, {where}", results, size / (1 << 30), on_disk)
+                if scheme == "http":
+                    results = measure(verifiers, args.rounds, folder, on_disk, one, check_big)
+                    lines += table(f"{args.size_mib} MiB over {scheme} with SHA-256, {where}", results, size / (1 << 30), on_disk)
             for scheme in args.schemes.split(","):
                 print(f"{args.files} files of 4 KiB over {scheme} on {where}", flush=True)
                 urls = [server.url(scheme, f"small/f{i:05d}") for i in range(args.files)]
-                results = measure(tools, args.rounds, folder, on_disk, lambda t, d, u=urls: t.many(
+                results = measure(plain, args.rounds, folder, on_disk, lambda t, d, u=urls: t.many(
                     u, folder, (lambda: subprocess.run(["sync", "-f", folder], check=True)) if d else None), check_small)
                 lines += table(f"{args.files} files of 4 KiB over {scheme}, {where}", results, None, on_disk)
             for t in tools:
