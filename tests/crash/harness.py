@@ -84,9 +84,19 @@ class Crash:
         """Ended jobs were checked many times: their files and ledger rows may go, so that rounds stay quick."""
         ended = [i for i, job in self.ledger.jobs.items() if job.acknowledged]
         for job_id in ended[:-keep] if keep else ended:
-            for path in self.ledger.jobs.pop(job_id).files:
-                if os.path.exists(path):
-                    os.unlink(path)
+            self.forget_files(self.ledger.jobs.pop(job_id))
+        # Those that were never answered: known by now, or ended, or never made.
+        known = list(self.ledger.jobs.values())
+        for job in self.ledger.unsure[:-keep]:
+            if job not in known:
+                self.forget_files(job)
+            self.ledger.unsure.remove(job)
+
+    @staticmethod
+    def forget_files(job):
+        for path in list(job.files) + list(job.maybe):
+            if os.path.exists(path):
+                os.unlink(path)
 
     def settle(self):
         """Everything that is left ends right, and leaves nothing behind."""
