@@ -12,6 +12,10 @@ uint64_t bucket_take(struct bucket *bucket, uint64_t rate, uint64_t bytes, uint6
         return bucket->paid_until_usec > now_usec ? bucket->paid_until_usec - now_usec : 0;
 }
 
-void bucket_change_rate(struct bucket *bucket, uint64_t now_usec) {
-        bucket->paid_until_usec = now_usec;
+uint64_t bucket_change_rate(struct bucket *bucket, uint64_t old_rate, uint64_t rate, uint64_t now_usec) {
+        double owed = bucket->paid_until_usec > now_usec ? (double) (bucket->paid_until_usec - now_usec) : 0;
+        uint64_t wait = (uint64_t) MIN(owed * ((double) old_rate / (double) rate), (double) USEC_PER_DAY);
+
+        bucket->paid_until_usec = now_usec + wait;
+        return wait;
 }

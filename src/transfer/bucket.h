@@ -12,5 +12,6 @@ struct bucket {
 
 /* @rate: bytes per second, at least 1. Return: how long to wait before the next byte, 0: not at all. */
 uint64_t bucket_take(struct bucket *bucket, uint64_t rate, uint64_t bytes, uint64_t now_usec);
-/* Another rate from now on: what was owed at the old one is forgotten. */
-void bucket_change_rate(struct bucket *bucket, uint64_t now_usec);
+/* Another rate from now on: what is owed is owed at the new one. Rates change often, and each change would be a gift else. @rate:
+ * UINT64_MAX for none. Return: how long to wait now. */
+uint64_t bucket_change_rate(struct bucket *bucket, uint64_t old_rate, uint64_t rate, uint64_t now_usec);

@@ -9,6 +9,7 @@
 #include "config.h"
 
 #define DRAIN_BYTES_MAX (64u * 1024)          /* a body that nobody wants is read so far, to keep the connection */
+#define BUFFER_SIZE_PACED (16L * 1024)        /* at least: libcurl's own choice, good enough if the limit goes away */
 #define BUFFER_SIZE_SMALL (64L * 1024)
 #define BUFFER_SIZE_LARGE (512L * 1024)       /* libcurl's maximum; fewer system calls for large files (measured) */
 #define CONNECTION_LIFETIME_SECONDS 3600L     /* then names are looked up anew */
@@ -299,15 +300,15 @@ uint64_t exchange_allowed_rate(const struct exchange *exchange, uint64_t since_u
 }
 
 void exchange_set_pace(struct exchange *exchange, const struct ipc_pace *pace) {
-        bool new_rate = pace->max_rate != exchange->pace.max_rate;
+        uint64_t old_rate = exchange->pace.max_rate, wait;
 
         exchange->pace = *pace;
         socket_use_set_foreground(&exchange->use, pace->foreground);
-        if (!new_rate)
+        if (pace->max_rate == old_rate)
                 return;
-        bucket_change_rate(&exchange->bucket, now_usec(exchange));
+        wait = bucket_change_rate(&exchange->bucket, old_rate, pace->max_rate, now_usec(exchange));
         if (is_paused(exchange)) /* it was to last as long as the old rate asked for */
-                (void) sd_event_source_set_time(exchange->pause, now_usec(exchange));
+                (void) sd_event_source_set_time(exchange->pause, now_usec(exchange) + wait);
 }
 
 /* A connection is there, and nothing was sent yet: the last word on where it ends. It may be an old one from the pool. */
@@ -407,6 +408,14 @@ static CURLcode set_certificate(CURL *easy, const struct exchange_spec *spec) {
         return c;
 }
 
+/* TLS hands out records of 16 KiB at most, so a large buffer only costs memory there. With a limit, what is read at once is what comes in
+ * one burst: no more than a sixteenth of a second's. libcurl cannot change it any more once bytes came. */
+static long buffer_size(const struct exchange_spec *spec) {
+        long size = spec->is_large && !spec->https ? BUFFER_SIZE_LARGE : BUFFER_SIZE_SMALL;
+
+        return (long) CLAMP(spec->pace.max_rate / 16, (uint64_t) BUFFER_SIZE_PACED, (uint64_t) size);
+}
+
 static CURLcode set_target(struct exchange *exchange, const struct exchange_spec *spec) {
         uint64_t connect_msec = spec->connect_timeout_usec / USEC_PER_MSEC;
         CURL *easy = exchange->easy;
@@ -422,9 +431,8 @@ static CURLcode set_target(struct exchange *exchange, const struct exchange_spec
         c |= curl_easy_setopt(easy, CURLOPT_PROXY, spec->proxy->url); /* "" keeps libcurl from the environment */
         c |= curl_easy_setopt(easy, CURLOPT_NOPROXY, spec->proxy->no_proxy);
         c |= curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long) MIN(MAX(connect_msec, UINT64_C(1)), (uint64_t) INT32_MAX));
-        /* TLS hands out records of 16 KiB at most, so a large buffer only costs memory there. A handle that has a buffer from an
-         * HTTP/2 stream refuses another size, and keeps the default. */
-        (void) curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, spec->is_large && !spec->https ? BUFFER_SIZE_LARGE : BUFFER_SIZE_SMALL);
+        /* A handle that has a buffer from an HTTP/2 stream refuses another size, and keeps the default. */
+        (void) curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, buffer_size(spec));
         /* HTTP/2 only where ALPN can say so: a server that answers "HTTP/2" in the clear would have libcurl believe that all requests to
          * it can share that connection, and they would wait for it. */
         c |= curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long) (spec->https ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1));

@@ -44,12 +44,33 @@ static void what_was_not_used_is_not_saved_up(void **state) {
         assert_int_equal(bucket_take(&bucket, 1000, 1000, USEC_PER_HOUR + 10 * USEC_PER_MINUTE), USEC_PER_SEC);
 }
 
-static void another_rate_does_not_wait_for_the_old_ones_debts(void **state) {
+static void what_is_owed_is_paid_at_another_rate_as_fast_as_that_allows(void **state) {
         struct bucket bucket = {};
 
         assert_int_equal(bucket_take(&bucket, 1, 1000, USEC_PER_HOUR), 1000 * USEC_PER_SEC);
-        bucket_change_rate(&bucket, USEC_PER_HOUR);
-        assert_int_equal(bucket_take(&bucket, 1000, 1000, USEC_PER_HOUR), USEC_PER_SEC);
+        assert_int_equal(bucket_change_rate(&bucket, 1, 1000, USEC_PER_HOUR), USEC_PER_SEC);
+        assert_int_equal(bucket_take(&bucket, 1000, 1000, USEC_PER_HOUR), 2 * USEC_PER_SEC);
+        assert_int_equal(bucket_change_rate(&bucket, 1000, UINT64_MAX, USEC_PER_HOUR), 0);
+        /* Without a limit nothing is owed, however much came. */
+        assert_int_equal(bucket_change_rate(&bucket, UINT64_MAX, 1, USEC_PER_HOUR + USEC_PER_SEC), 0);
+        assert_int_equal(bucket_take(&bucket, 1, 1, USEC_PER_HOUR + USEC_PER_SEC), USEC_PER_SEC);
+}
+
+static void a_rate_that_changes_all_the_time_is_kept_all_the_same(void **state) {
+        struct bucket bucket = {};
+        uint64_t now = USEC_PER_HOUR, total = 0, allowed = 0, rate = 0;
+
+        for (unsigned second = 0; second < 20; second++) {
+                uint64_t old_rate = rate, end = USEC_PER_HOUR + (second + 1) * USEC_PER_SEC;
+
+                rate = second % 2 ? 100000 : 300000;
+                allowed += rate;
+                if (old_rate > 0)
+                        now = end - USEC_PER_SEC + bucket_change_rate(&bucket, old_rate, rate, end - USEC_PER_SEC);
+                for (; now < end; total += 131072)
+                        now += bucket_take(&bucket, rate, 131072, now);
+        }
+        assert_in_range(total, allowed - 131072, allowed + 2 * 131072);
 }
 
 static void a_huge_piece_at_a_tiny_rate_does_not_overflow(void **state) {
@@ -62,7 +83,8 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(a_rate_is_kept_to_a_percent_in_small_and_large_pieces),
                 cmocka_unit_test(what_was_not_used_is_not_saved_up),
-                cmocka_unit_test(another_rate_does_not_wait_for_the_old_ones_debts),
+                cmocka_unit_test(what_is_owed_is_paid_at_another_rate_as_fast_as_that_allows),
+                cmocka_unit_test(a_rate_that_changes_all_the_time_is_kept_all_the_same),
                 cmocka_unit_test(a_huge_piece_at_a_tiny_rate_does_not_overflow),
         };
 
