@@ -293,8 +293,8 @@ typedef struct dosvc_config_info {
         const char *source; /* "default", or FILE:LINE that said it */
         const char *unit;
         const char *text;
-        const char *type;   /* "uint" "seconds" "bytes" "bool" "path" */
-        uint64_t min;       /* of a path: its length in bytes */
+        const char *type;   /* "uint" "seconds" "bytes" "bool" "path" "hosts" "users" "hours" */
+        uint64_t min;       /* of the last four: its length in bytes */
         uint64_t max;
         const char *initial; /* the value without a file */
         int needs_restart;   /* 1: a reload of the configuration does not change it */

@@ -18,6 +18,16 @@ static uint64_t system_now(const struct clock *clock _unused_, enum clock_id id)
 
 const struct clock clock_system = { .now = system_now };
 
+unsigned clock_local_hour(uint64_t realtime_usec) {
+        time_t seconds = (time_t) (realtime_usec / USEC_PER_SEC);
+        struct tm tm;
+
+        tzset(); /* localtime_r() looks at the zone only once */
+        if (!localtime_r(&seconds, &tm))
+                return 0; /* a year that no int holds */
+        return (unsigned) tm.tm_hour;
+}
+
 static uint64_t fake_now(const struct clock *clock, enum clock_id id) {
         const struct clock_fake *fake = CONTAINER_OF(clock, const struct clock_fake, clock);
 

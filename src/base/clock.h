@@ -33,6 +33,10 @@ static inline uint64_t clock_now(const struct clock *clock, enum clock_id id) {
         return clock->now(clock, id);
 }
 
+/* The hour of the day, 0 to 23, where this machine is. A time zone that the administrator changes while the process runs counts from
+ * the next call on, unless TZ says another one. */
+unsigned clock_local_hour(uint64_t realtime_usec);
+
 /* A clock that stands still until a test turns it. */
 struct clock_fake {
         struct clock clock; /* first member */

@@ -358,10 +358,19 @@ struct config {
 };
 
 static char *range_of(const dosvc_config_info *entry) {
-        if (strcmp(entry->type, "bool") == 0)
-                return text("yes or no");
-        if (strcmp(entry->type, "path") == 0)
-                return text("absolute path or empty");
+        static const struct {
+                const char *type, *text;
+        } forms[] = {
+                { "bool", "yes or no" },
+                { "path", "absolute path or empty" },
+                { "hosts", "HOST[:PORT],... or empty" },
+                { "users", "names or empty" },
+                { "hours", "FROM-TO INSIDE% OUTSIDE% or empty" },
+        };
+
+        for (size_t i = 0; i < sizeof(forms) / sizeof(*forms); i++)
+                if (strcmp(entry->type, forms[i].type) == 0)
+                        return text(forms[i].text);
         return must_printf("%" PRIu64 " to %" PRIu64, entry->min, entry->max);
 }
 

@@ -62,9 +62,11 @@ static void write_jobs(FILE *f, const struct manager_statistics *now, const stru
 static void write_bytes(FILE *f, const struct manager_statistics *now) {
         single(f, "transfers", "gauge", "Files on their way.", now->n_transfers);
         single(f, "fetched_bytes_total", "counter", "Bytes of files that came over the network, kept or not.", now->bytes_fetched);
-        family(f, "rate_limit_bytes_per_second", "gauge", "What all jobs of a class together may download, 0: no limit.");
+        family(f, "rate_limit_bytes_per_second", "gauge", "What all jobs of a class together may download now, 0: no limit, 1: nothing.");
         labelled(f, "rate_limit_bytes_per_second", "class", "foreground", now->foreground_rate_limit);
         labelled(f, "rate_limit_bytes_per_second", "class", "background", now->background_rate_limit);
+        single(f, "line_capacity_bytes_per_second", "gauge", "What the line can carry, which percentages are of, 0: not measured.",
+               now->line_capacity);
 }
 
 int metrics_format(const struct metrics_sources *sources, char **ret) {

@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "base/strings.h"
+#include "schedule/hours.h"
 
 #define SECTION "Service"
 
@@ -20,17 +21,30 @@ enum setting_type {
         CONFIG_PATH,
         CONFIG_HOSTS,
         CONFIG_USERS,
+        CONFIG_HOURS,
         _CONFIG_TYPE_MAX,
 };
 
 static const char *const type_names[_CONFIG_TYPE_MAX] = {
         [CONFIG_UINT] = "uint", [CONFIG_SECONDS] = "seconds", [CONFIG_BYTES] = "bytes",
         [CONFIG_BOOL] = "bool", [CONFIG_PATH] = "path", [CONFIG_HOSTS] = "hosts",
-        [CONFIG_USERS] = "users",
+        [CONFIG_USERS] = "users", [CONFIG_HOURS] = "hours",
+};
+
+/* What a value looks like, for whoever wrote another one. */
+static const char *const type_forms[_CONFIG_TYPE_MAX] = {
+        [CONFIG_UINT] = "a number",
+        [CONFIG_SECONDS] = "a number of seconds",
+        [CONFIG_BYTES] = "a number, K, M, G or T may follow",
+        [CONFIG_BOOL] = "yes or no",
+        [CONFIG_PATH] = "an absolute path",
+        [CONFIG_HOSTS] = "HOST or HOST:PORT, with commas between",
+        [CONFIG_USERS] = "names, with commas between",
+        [CONFIG_HOURS] = "FROM-TO INSIDE% OUTSIDE%, as 8-18 25% 100%: two hours of the day, two percentages",
 };
 
 static bool type_is_text(enum setting_type type) {
-        return type == CONFIG_PATH || type == CONFIG_HOSTS || type == CONFIG_USERS;
+        return type == CONFIG_PATH || type == CONFIG_HOSTS || type == CONFIG_USERS || type == CONFIG_HOURS;
 }
 
 struct setting_row {
@@ -118,6 +132,14 @@ static int parse_users(const char *s, uint64_t *ret) {
         return s[strspn(s, allowed)] ? -EINVAL : 0;
 }
 
+/* FROM-TO INSIDE% OUTSIDE%, or empty. Its number is its length. */
+static int parse_hours(const char *s, uint64_t *ret) {
+        struct hours hours;
+
+        *ret = strlen(s);
+        return hours_parse(s, &hours) < 0 ? -EINVAL : 0; /* the range of the setting is another one: that of its length */
+}
+
 static int parse_value(const struct setting_row *row, const char *s, uint64_t *ret) {
         int r;
 
@@ -130,6 +152,9 @@ static int parse_value(const struct setting_row *row, const char *s, uint64_t *r
                 break;
         case CONFIG_USERS:
                 r = parse_users(s, ret);
+                break;
+        case CONFIG_HOURS:
+                r = parse_hours(s, ret);
                 break;
         case CONFIG_BOOL:
                 return parse_bool(s, ret);
@@ -275,8 +300,8 @@ static int take_pair(void *userdata, const char *section, const char *key, const
                         log_warning("%s:%u: %s must be from %" PRIu64 " to %" PRIu64 ", not \"%s\"; ignored",
                                     reader->path, reader->line, key, rows[i].min, rows[i].max, value);
                 else if (r < 0)
-                        log_warning("%s:%u: \"%s\" is no value for %s; ignored", reader->path, reader->line, value,
-                                    key);
+                        log_warning("%s:%u: \"%s\" is no value for %s (%s); ignored", reader->path, reader->line, value, key,
+                                    type_forms[rows[i].type]);
                 else
                         r = put_from_file(reader, i, number, value);
                 if (r == -ENOMEM)

@@ -14,6 +14,16 @@ static size_t files_that_fit(void) {
         return MAX((size_t)(rlimit.rlim_cur - MIN(rlimit.rlim_cur, (rlim_t) 40)) / 3, (size_t) 4);
 }
 
+static struct bandwidth_policy make_bandwidth(const struct settings *settings, enum setting max, enum setting percent, enum setting hours) {
+        struct bandwidth_policy policy = {
+                .max_rate = settings_get(settings, max) * BYTES_PER_KB,
+                .percent = (unsigned) settings_get(settings, percent),
+        };
+
+        (void) hours_parse(settings_get_text(settings, hours), &policy.hours); /* it was good when it became a setting */
+        return policy;
+}
+
 struct manager_limits tuning_make_limits(const struct settings *settings) {
         struct manager_limits limits = manager_limits_default;
 
@@ -35,8 +45,12 @@ struct manager_limits tuning_make_limits(const struct settings *settings) {
         limits.notify_commands = settings_get(settings, SETTING_NotifyCommands) != 0;
         limits.notify_command_timeout_usec = settings_get(settings, SETTING_NotifyCommandTimeout) * USEC_PER_SEC;
         limits.engine.max_connections_per_owner = (unsigned) settings_get(settings, SETTING_MaxConnectionsPerOwner);
-        limits.foreground_rate = settings_get(settings, SETTING_DOMaxForegroundDownloadBandwidth) * BYTES_PER_KB;
-        limits.background_rate = settings_get(settings, SETTING_DOMaxBackgroundDownloadBandwidth) * BYTES_PER_KB;
+        limits.foreground_bandwidth =
+                make_bandwidth(settings, SETTING_DOMaxForegroundDownloadBandwidth, SETTING_DOPercentageMaxForegroundBandwidth,
+                               SETTING_DOSetHoursToLimitForegroundDownloadBandwidth);
+        limits.background_bandwidth =
+                make_bandwidth(settings, SETTING_DOMaxBackgroundDownloadBandwidth, SETTING_DOPercentageMaxBackgroundBandwidth,
+                               SETTING_DOSetHoursToLimitBackgroundDownloadBandwidth);
         limits.engine.max_connections_per_host = (unsigned) settings_get(settings, SETTING_MaxConnectionsPerHost);
         limits.files_in_flight = MIN(limits.files_in_flight, files_that_fit());
         return limits;

@@ -9,17 +9,33 @@ static bool may_be_stopped(const struct job *job) {
         return !job->http_method || job_run(job)->n_file_runs == 0;
 }
 
+static enum error_code find_blocker(const struct manager *m, const struct job *job, char text[static BLOCKER_TEXT_MAX]) {
+        enum error_code code = blockers_find(&m->conditions, &m->limits.blockers, job, text);
+
+        return code == ERROR_NONE && manager_hours_forbid(m, job, text) ? ERROR_BLOCKED_BY_POLICY : code;
+}
+
+/* Nothing but this judgement says when such an error ends. */
+static bool is_judged_here(enum error_code code) {
+        return blockers_decide(code) || code == ERROR_BLOCKED_BY_POLICY;
+}
+
+/* Blocked is never given up. */
+static void wait_for_end(struct manager *m, struct job *job, enum error_code code) {
+        (void) schedule_failed(m->schedule, job, SCHEDULE_BLOCKED, code == ERROR_BLOCKED_BY_POLICY ? manager_hours_wait(m, job) : USEC_INFINITY);
+}
+
 static void block(struct manager *m, struct job *job, enum error_code code, const char *text) {
         job_set_error(job, code, code == ERROR_NO_NETWORK ? ERROR_CONTEXT_GENERAL_TRANSPORT : ERROR_CONTEXT_GENERAL_QUEUE_MANAGER, 0,
                       JOB_ERROR_NO_FILE, text);
-        (void) schedule_failed(m->schedule, job, SCHEDULE_BLOCKED, USEC_INFINITY); /* blocked is never given up */
+        wait_for_end(m, job, code);
         if (manager_transition(m, job, JOB_EVENT_TRANSIENT_ERROR) == 0)
                 manager_stop_runs(m, job);
 }
 
 bool manager_job_may_run(struct manager *m, struct job *job) {
         char text[BLOCKER_TEXT_MAX];
-        enum error_code code = blockers_find(&m->conditions, &m->limits.blockers, job, text);
+        enum error_code code = find_blocker(m, job, text);
 
         if (code != ERROR_NONE)
                 block(m, job, code, text);
@@ -42,14 +58,16 @@ static void judge(struct manager *m, struct job *job, bool network_is_back) {
         manager_judge_presence(m, job);
         if (job->intent != JOB_INTENT_NONE || (job->state != JOB_TRANSFERRING && job->state != JOB_TRANSIENT_ERROR))
                 return;
-        code = blockers_find(&m->conditions, &m->limits.blockers, job, text);
+        code = find_blocker(m, job, text);
         if (job->state == JOB_TRANSFERRING) {
                 if (code != ERROR_NONE && may_be_stopped(job))
                         block(m, job, code, text);
         } else if (code != ERROR_NONE) {
                 if (job->error.code != code)
                         block(m, job, code, text);
-        } else if (network_is_back || blockers_decide(job->error.code))
+                else if (code == ERROR_BLOCKED_BY_POLICY)
+                        wait_for_end(m, job, code); /* other hours end at another time */
+        } else if (network_is_back || is_judged_here(job->error.code))
                 schedule_retry_now(m->schedule, job, network_is_back);
 }
 
@@ -81,6 +99,8 @@ int manager_set_conditions(struct manager *m, const struct conditions *condition
                         return -ENOMEM;
                 memcpy(present, conditions->present, conditions->n_present * sizeof(*present));
         }
+        if (conditions->network_serial != m->conditions.network_serial)
+                m->line = (struct line) {}; /* it was another one that was measured */
         free(m->present);
         m->present = present;
         m->conditions = *conditions;

@@ -181,6 +181,7 @@ static void count_fetched(struct file_run *run, uint64_t bytes) {
 
         job->bytes_fetched = u64_add_saturated(job->bytes_fetched, bytes);
         job_run(job)->manager->bytes_fetched += bytes;
+        manager_pace_fetched(job_run(job)->manager, job, bytes);
         if (by_kind)
                 *by_kind = u64_add_saturated(*by_kind, bytes);
 }

@@ -45,6 +45,7 @@ int manager_new(const struct manager_config *config, struct manager **ret) {
                 .next_command = 1,
                 .max_file_runs = config->limits.files_in_flight,
                 .pace_due = USEC_INFINITY,
+                .hours_due = USEC_INFINITY,
                 .changed_at = USEC_INFINITY,
                 .notify_at = USEC_INFINITY,
                 .checkpoint_at_monotonic = USEC_INFINITY,
@@ -74,6 +75,7 @@ void manager_set_limits(struct manager *m, const struct manager_limits *limits, 
         manager_pace_changed(m);
         manager_notify_wake(m, 0); /* commands may be allowed now */
         manager_judge_jobs(m);
+        manager_hours_concern(m);
 }
 
 void manager_set_events(struct manager *m, const struct manager_events *events, void *userdata) {
@@ -273,6 +275,12 @@ size_t manager_count_jobs(const struct manager *m, size_t *ret_active) {
         return m->n_jobs;
 }
 
+static uint64_t rate_limit(const struct manager *m, bool foreground) {
+        uint64_t rate = manager_class_rate(m, foreground);
+
+        return rate == SHARE_UNLIMITED ? 0 : MAX(rate, UINT64_C(1));
+}
+
 void manager_get_statistics(const struct manager *m, struct manager_statistics *ret) {
         struct job_run *run;
 
@@ -280,8 +288,9 @@ void manager_get_statistics(const struct manager *m, struct manager_statistics *
                 .n_transfers = m->n_file_runs,
                 .bytes_fetched = m->bytes_fetched,
                 .n_commits = m->n_durable_commits,
-                .foreground_rate_limit = m->limits.foreground_rate,
-                .background_rate_limit = m->limits.background_rate,
+                .foreground_rate_limit = rate_limit(m, true),
+                .background_rate_limit = rate_limit(m, false),
+                .line_capacity = line_capacity(&m->line),
         };
         DL_FOREACH(m->jobs, run)
                 ret->jobs[run->job->state]++;
@@ -427,6 +436,7 @@ void manager_turn(struct manager *m) {
         do {
                 manager_run_schedule(m);
                 manager_checkpoints(m);
+                manager_hours_turn(m);
                 manager_pace_turn(m);
                 emit_changes(m);
                 manager_notify_turn(m);
@@ -442,6 +452,7 @@ uint64_t manager_next_deadline(const struct manager *m) {
         uint64_t next = MIN(m->changed_at, m->notify_at);
 
         next = MIN(next, m->pace_due);
+        next = MIN(next, m->hours_due);
         next = MIN(next, manager_next_checkpoint(m));
         if (!m->stopping)
                 next = MIN(next, MAX(schedule_next_deadline(m->schedule), m->held_until_boottime));

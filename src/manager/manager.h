@@ -17,6 +17,7 @@
 #include "files/files.h"
 #include "job/job.h"
 #include "program/runner.h"
+#include "schedule/bandwidth.h"
 #include "schedule/blockers.h"
 #include "schedule/schedule.h"
 #include "store/store.h"
@@ -45,8 +46,8 @@ struct manager_limits {
         uint64_t notify_command_timeout_usec;
         bool no_cache_on_vpn;     /* cache servers are not asked through one */
         struct blocker_policy blockers;
-        uint64_t foreground_rate; /* bytes per second of all foreground jobs together, 0: no limit */
-        uint64_t background_rate;
+        struct bandwidth_policy foreground_bandwidth; /* of all foreground jobs together */
+        struct bandwidth_policy background_bandwidth;
 };
 extern const struct manager_limits manager_limits_default;
 
@@ -110,8 +111,9 @@ struct manager_statistics {
         size_t n_transfers;             /* files on their way */
         uint64_t bytes_fetched;         /* over the network since the start, kept or not */
         uint64_t n_commits;             /* transactions that are on disk since the start */
-        uint64_t foreground_rate_limit; /* bytes per second, 0: none */
+        uint64_t foreground_rate_limit; /* bytes per second that hold now, 0: none, 1: nothing is downloaded */
         uint64_t background_rate_limit;
+        uint64_t line_capacity;         /* bytes per second, as the percentages take it; 0: not measured */
 };
 /* Looks at every job. */
 void manager_get_statistics(const struct manager *manager, struct manager_statistics *ret);

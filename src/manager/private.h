@@ -9,6 +9,7 @@
 #include <utlist.h>
 
 #include "manager/manager.h"
+#include "schedule/bandwidth.h"
 #include "schedule/shares.h"
 #include "schedule/sources.h"
 
@@ -290,8 +291,19 @@ struct manager {
         uint64_t held_until_boottime;   /* after a store failure: nothing is started before */
         bool ops_held;                  /* promised Completes and Cancels wait for that too */
 
-        uint64_t paced_at;              /* rates were divided, CLOCK_BOOTTIME */
+        uint64_t paced_at;              /* rates were measured, CLOCK_BOOTTIME */
         uint64_t pace_due;              /* and are to be divided again; USEC_INFINITY: nothing is limited */
+        struct line line;
+        struct class_pace {
+                uint64_t bytes;         /* of all its files, since the start */
+                uint64_t counted;       /* of them, when rates were measured */
+                uint64_t recent;        /* those that the last measurement found new */
+                uint64_t recent_usec;   /* how long they took */
+                uint64_t first_at;      /* when the first of them was reported, CLOCK_BOOTTIME */
+                struct bandwidth_debt debt;
+        } foreground_pace, background_pace;
+        uint64_t hours_due;             /* the time of the day is to be looked at, CLOCK_BOOTTIME; USEC_INFINITY: it concerns nobody */
+        bool has_blocked;               /* jobs may be waiting until a policy allows them something */
 
         struct job_run *changed;
         uint64_t changed_at;            /* when the coalesced ones go out, CLOCK_BOOTTIME */
@@ -442,9 +454,21 @@ bool file_run_may_adopt(struct file_run *run);
 void file_run_adopt(struct file_run *run, const struct files_open_result *opened);
 void file_run_adoption_done(struct file_run *run);
 
+/* bandwidth.c: what the policies about bandwidth allow each class of jobs at this time of the day */
+/* Bytes per second, or SHARE_UNLIMITED. 0: nothing may be downloaded. */
+uint64_t manager_class_rate(const struct manager *m, bool foreground);
+bool manager_percentage_holds(const struct manager *m, bool foreground);
+/* Its class may download nothing now; @text says why. */
+bool manager_hours_forbid(const struct manager *m, const struct job *job, char text[static BLOCKER_TEXT_MAX]);
+/* It waits for that to end: in how many µs; USEC_INFINITY: never, if nobody changes something. */
+uint64_t manager_hours_wait(struct manager *m, const struct job *job);
+void manager_hours_concern(struct manager *m);                /* if somebody downloads: they count */
+void manager_hours_turn(struct manager *m);                   /* has all jobs judged when that is due */
+
 /* pace.c */
 struct engine_pace manager_first_pace(struct manager *m, const struct job *job);
 void manager_pace_changed(struct manager *m);                /* a limit, a priority */
+void manager_pace_fetched(struct manager *m, const struct job *job, uint64_t bytes);
 void manager_pace_turn(struct manager *m);
 
 /* conditions.c */

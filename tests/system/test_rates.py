@@ -1,10 +1,12 @@
 """Limits of rates: exact to 5 % over ten seconds, shared fairly, changed while jobs run. Loopback can do hundreds of times as much."""
 import os
+import signal
 import time
 
 import pytest
 
 from conftest import QUICK, Instance
+from metrics import fetch
 
 MIB = 1024 * 1024
 SECONDS = 10
@@ -82,6 +84,45 @@ def test_a_job_that_becomes_foreground_leaves_the_limit_of_the_background(limite
     job = get(instance, large(origin, "a"), target, "--background")
     instance.run("set", job, "priority=foreground", check=True)
     instance.wait_state(job, {"acknowledged"})
+
+
+def configure(instance, text):
+    with open(instance.config, "w", encoding="utf-8") as f:
+        f.write("[Service]\n" + text)
+    instance.process.send_signal(signal.SIGHUP)
+
+
+def now_inside():
+    """Hours that this one is in the middle of."""
+    hour = time.localtime().tm_hour
+    return f"{(hour - 1) % 24}-{(hour + 2) % 24}"
+
+
+def test_a_percentage_is_exact_with_the_look_at_the_line_in_it_and_hours_hold_at_once(limited, origin, target, tmp_path):
+    origin.rate = 5 * MIB  # of each connection: so two of them are a line of ten
+    policies = f"DOPercentageMaxForegroundBandwidth=50\nMetricsSocket={tmp_path}/metrics\n"
+    instance = limited(policies)
+    jobs = [get(instance, large(origin, "a"), target)]
+    began, before = time.monotonic(), fetched(instance, jobs)[0]
+    jobs.append(get(instance, large(origin, "b"), target))
+    time.sleep(began + 9 - time.monotonic())  # three seconds of looking, and what it takes to give back what they took
+    later = rates(instance, jobs, 4)
+    rate = (sum(fetched(instance, jobs)) - before) / (time.monotonic() - began)
+    limit = fetch(f"{tmp_path}/metrics")["dosvc_rate_limit_bytes_per_second"]["foreground"]
+    assert MIB < limit < 10 * MIB  # this server is no line: what it can do depends on who else wants the processor
+    assert rate == pytest.approx(limit, rel=0.05)
+    assert later[0] == pytest.approx(later[1], rel=0.1)
+    background = get(instance, large(origin, "c"), target, "--background")
+
+    configure(instance, f"DOSetHoursToLimitBackgroundDownloadBandwidth={now_inside()} 0% 100%\n" + policies)
+    assert instance.wait_state(background, {"transient_error"}) == "transient_error"
+    shown = instance.json("show", background)[0]
+    assert (shown["waiting_reason"], shown["error"]["name"]) == ("policy", "BlockedByPolicy")
+    row = next(row for row in instance.json("config") if row["key"] == "DOSetHoursToLimitBackgroundDownloadBandwidth")
+    assert row["value"] == f"{now_inside()} 0% 100%" and row["source"] == instance.config + ":2"
+    assert all(instance.json("show", job)[0]["state"] == "transferring" for job in jobs)
+    configure(instance, policies)
+    instance.wait_state(background, {"transferring", "acknowledged"})
 
 
 def test_a_rate_that_is_none_is_refused(instance, target):

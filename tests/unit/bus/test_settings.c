@@ -84,6 +84,30 @@ static void hosts_are_names_and_ports_with_commas(void **state) {
         assert_string_equal(settings_get_text(settings, SETTING_DOCacheHost), "");
 }
 
+static void hours_are_taken_as_they_are_written(void **state) {
+        static const char *const wrong[] = { "8-18", "8-8 1% 2%", "8-25 1% 2%", "8-18 1% 101%", "8-18 25 100",
+                                             "8-18                             25% 100%" };
+        _cleanup_(settings_freep) struct settings *settings = NULL;
+
+        write_file("conf", "[Service]\nDOSetHoursToLimitBackgroundDownloadBandwidth = 22-6  100% 0% ; at night\n"
+                           "DOPercentageMaxForegroundBandwidth=100\n");
+        settings = read_conf();
+        assert_string_equal(settings_get_text(settings, SETTING_DOSetHoursToLimitBackgroundDownloadBandwidth), "22-6  100% 0%");
+        assert_string_equal(settings_entries(settings)[SETTING_DOSetHoursToLimitBackgroundDownloadBandwidth].type, "hours");
+        assert_int_equal(settings_get(settings, SETTING_DOPercentageMaxForegroundBandwidth), 100);
+        for (size_t i = 0; i < ELEMENTSOF(wrong); i++) {
+                char text[128];
+
+                snprintf(text, sizeof(text), "[Service]\nDOSetHoursToLimitBackgroundDownloadBandwidth=%s\n", wrong[i]);
+                write_file("conf", text);
+                if (settings_reload(settings, in_folder("conf"), true) != -EBADMSG)
+                        fail_msg("was taken: %s", wrong[i]);
+        }
+        write_file("conf", "[Service]\nDOPercentageMaxForegroundBandwidth=101\n");
+        assert_int_equal(settings_reload(settings, in_folder("conf"), true), -EBADMSG);
+        assert_int_equal(settings_get(settings, SETTING_DOPercentageMaxForegroundBandwidth), 100);
+}
+
 static void what_the_file_says_counts(void **state) {
         _cleanup_(settings_freep) struct settings *settings = NULL;
 
@@ -263,6 +287,7 @@ int main(void) {
         static const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(without_a_file_everything_is_default, make_folder, remove_folder),
                 cmocka_unit_test_setup_teardown(hosts_are_names_and_ports_with_commas, make_folder, remove_folder),
+                cmocka_unit_test_setup_teardown(hours_are_taken_as_they_are_written, make_folder, remove_folder),
                 cmocka_unit_test_setup_teardown(what_the_file_says_counts, make_folder, remove_folder),
                 cmocka_unit_test_setup_teardown(a_path_is_absolute_or_empty, make_folder, remove_folder),
                 cmocka_unit_test_setup_teardown(what_is_wrong_changes_nothing, make_folder, remove_folder),
