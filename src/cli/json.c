@@ -145,6 +145,7 @@ json_t *json_of_file(const dosvc_file_info *file) {
         json_object_set_new(object, "length_unverified", json_boolean(file->length_unverified));
         json_object_set_new(object, "mirrors", text_or_null(file->mirrors));
         json_object_set_new(object, "source", text_or_null(file->source));
+        json_object_set_new(object, "sources", text_or_null(file->sources));
         json_object_set_new(object, "source_trouble", text_or_null(file->source_trouble));
         return object;
 }

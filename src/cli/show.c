@@ -164,6 +164,14 @@ static void show_sources(const dosvc_file_info *file) {
 
         if (*source)
                 printf("%14s: %s\n", "source", source);
+        for (const char *p = file->sources; *p;) {
+                _cleanup_(freep) char *line = must_printf("%.*s", (int) strcspn(p, "\n"), p);
+                _cleanup_(freep) char *shown = format_printable(line);
+
+                printf("%14s  %s\n", "", shown);
+                p += strlen(line);
+                p += *p == '\n';
+        }
         if (*trouble)
                 printf("%14s: %s\n", "left", trouble);
 }

@@ -89,6 +89,7 @@ static void visit_start(struct codec *c, struct ipc_start *m) {
         codec_u64(c, &m->stall_timeout_usec);
         codec_u64(c, &m->floor_rate);
         codec_bool(c, &m->replace_stalled);
+        codec_bool(c, &m->from_public);
         codec_string(c, &m->url, LIMIT_URL, STRING_REQUIRED | STRING_NOT_EMPTY | STRING_NO_CONTROL);
         codec_string(c, &m->etag, LIMIT_VALIDATOR, STRING_NO_CONTROL);
         codec_string(c, &m->last_modified, LIMIT_VALIDATOR, STRING_NO_CONTROL);
@@ -152,6 +153,20 @@ static void visit_progress(struct codec *c, struct ipc_progress *m) {
         codec_u64(c, &m->local_end);
         codec_u64(c, &m->bytes_fetched);
         codec_check(c, m->local_start < m->local_end);
+}
+
+static void visit_offers(struct codec *c, struct ipc_offers *m) {
+        static const uint8_t none[sizeof(m->sha256)];
+
+        codec_u64(c, &m->id);
+        codec_string(c, &m->mirrors, LIMIT_OFFERED_MIRRORS_TEXT, STRING_REQUIRED);
+        codec_u32(c, &m->n_preferred);
+        codec_check(c, m->n_preferred <= LIMIT_MIRRORS);
+        codec_bool(c, &m->from_public);
+        codec_bool(c, &m->has_sha256);
+        codec_bool(c, &m->secure);
+        codec_bytes(c, m->sha256, sizeof(m->sha256));
+        codec_check(c, m->has_sha256 || (!m->secure && memcmp(m->sha256, none, sizeof(none)) == 0));
 }
 
 static void visit_replaced(struct codec *c, struct ipc_replaced *m) {
@@ -249,6 +264,8 @@ static void visit_message(struct codec *c, struct ipc_message *m) {
                 return visit_certificate(c, &m->certificate);
         case IPC_PROGRESS:
                 return visit_progress(c, &m->progress);
+        case IPC_OFFERS:
+                return visit_offers(c, &m->offers);
         case IPC_REPLACED:
                 return visit_replaced(c, &m->replaced);
         case IPC_FINISHED:
@@ -290,6 +307,7 @@ static const struct ipc_type_row {
         [IPC_METADATA] = { "METADATA", IPC_ROLE_TRANSFER, IPC_ROLE_CORE, 0 },
         [IPC_CERTIFICATE] = { "CERTIFICATE", IPC_ROLE_TRANSFER, IPC_ROLE_CORE, 0 },
         [IPC_PROGRESS] = { "PROGRESS", IPC_ROLE_TRANSFER, IPC_ROLE_CORE, 0 },
+        [IPC_OFFERS] = { "OFFERS", IPC_ROLE_TRANSFER, IPC_ROLE_CORE, 0 },
         [IPC_REPLACED] = { "REPLACED", IPC_ROLE_TRANSFER, IPC_ROLE_CORE, 0 },
         [IPC_FINISHED] = { "FINISHED", IPC_ROLE_TRANSFER, IPC_ROLE_CORE, 0 },
         [IPC_RESOLVE] = { "RESOLVE", IPC_ROLE_TRANSFER, IPC_ROLE_RESOLVE, 0 },

@@ -48,6 +48,7 @@ enum ipc_type {
         IPC_METADATA, /* transfer → core */
         IPC_CERTIFICATE, /* transfer → core: what the server showed, nobody accepted it yet; then comes FINISHED */
         IPC_PROGRESS, /* transfer → core */
+        IPC_OFFERS,   /* transfer → core */
         IPC_REPLACED, /* transfer → core */
         IPC_FINISHED, /* transfer → core */
         IPC_RESOLVE,  /* transfer → resolve */
@@ -111,6 +112,7 @@ struct ipc_start {
         uint64_t stall_timeout_usec;
         uint64_t floor_rate;
         bool replace_stalled;
+        bool from_public;
         const char *url;
         const char *etag;
         const char *last_modified;
@@ -169,6 +171,16 @@ struct ipc_progress {
         uint64_t local_start;
         uint64_t local_end;
         uint64_t bytes_fetched;
+};
+
+struct ipc_offers {
+        uint64_t id;
+        const char *mirrors; /* one a line */
+        uint32_t n_preferred;
+        bool from_public;
+        bool has_sha256;
+        bool secure;
+        uint8_t sha256[32];  /* zero without has_sha256 */
 };
 
 struct ipc_replaced {
@@ -254,6 +266,7 @@ struct ipc_message {
                 struct ipc_metadata metadata;
                 struct ipc_certificate certificate;
                 struct ipc_progress progress;
+                struct ipc_offers offers;
                 struct ipc_replaced replaced;
                 struct ipc_finished finished;
                 struct ipc_resolve resolve;

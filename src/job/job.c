@@ -133,6 +133,8 @@ static void job_file_free(struct job_file *file) {
         free(file->mirrors);
         free(file->source);
         free(file->source_trouble);
+        free(file->sources);
+        free(file->offers.mirrors);
         free(file->ranges);
         free(file->integrity_info);
         secret_done(&file->decryption_info);

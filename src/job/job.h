@@ -86,6 +86,16 @@ enum file_validation {
         FILE_VALIDATION_BAD = 2, /* until its content is complete again */
 };
 
+/* What the file's own server said of it beside its bytes (Metalink/HTTP). Whom to believe is decided where it is used. */
+struct file_offers {
+        char *mirrors;        /* URLs, one a line, the best first; or NULL */
+        uint32_t n_preferred; /* of them: those that use the same entity tags */
+        bool from_public;     /* some server that named one has a public address */
+        bool has_sha256;      /* of what travels */
+        bool secure;          /* the digest came over https, all the way */
+        uint8_t sha256[32];
+};
+
 struct job_file {
         struct job *job;
         uint32_t index; /* 0, 1, … in the order of addition; never changes */
@@ -111,6 +121,7 @@ struct job_file {
         uint64_t remote_size; /* of the whole remote file, or SIZE_UNKNOWN */
         uint64_t size;        /* of the local file: what all ranges make together, or SIZE_UNKNOWN */
         struct validators validators;
+        struct file_offers offers;
         uint64_t remote_time_usec; /* Last-Modified, or 0 */
         bool length_unverified;    /* body ended without a stated length (design decision 8) */
 
@@ -136,6 +147,7 @@ struct job_file {
         uint64_t furthest_bytes;
         char *source;         /* where a file has several: which is asked, without its query; and why the one before was left */
         char *source_trouble;
+        char *sources;        /* all of them, for a person: one a line */
         void *attachment;    /* the manager's running state for this file; never stored */
         void *stream;        /* the same, of a file whose bytes a program takes as they come; its path is "" */
 };

@@ -43,12 +43,14 @@ void file_run_wind_down(struct file_run *run) {
 static void engine_metadata(void *userdata, uint64_t id, const struct engine_metadata *metadata);
 static void engine_certificate(void *userdata, uint64_t id, const struct engine_certificate *certificate);
 static void engine_progress(void *userdata, uint64_t id, uint64_t start, uint64_t end, uint64_t fetched);
+static void engine_offers(void *userdata, uint64_t id, const struct engine_offers *offers);
 static void engine_replaced(void *userdata, uint64_t id, const char *text);
 static void engine_finished(void *userdata, uint64_t id, const struct engine_result *result);
 
 const struct engine_events manager_engine_events = {
         .metadata = engine_metadata,
         .certificate = engine_certificate,
+        .offers = engine_offers,
         .progress = engine_progress,
         .replaced = engine_replaced,
         .finished = engine_finished,
@@ -128,7 +130,8 @@ static void engine_metadata(void *userdata, uint64_t id, const struct engine_met
         struct file_request *request = find_request(m, id);
         struct file_run *run = request ? request->run : NULL;
         struct job_file *file;
-        int r;
+        bool own;
+        int r = 0;
 
         if (!run || run->stop || run->step == STEP_HASHES)
                 return;
@@ -136,14 +139,19 @@ static void engine_metadata(void *userdata, uint64_t id, const struct engine_met
         note_response(file, metadata);
         if (metadata->refused)
                 return;
-        r = validators_copy(&file->validators, &(struct validators) {
-                        .origin = (char *) metadata->origin,
-                        .etag = (char *) metadata->etag,
-                        .last_modified = (char *) metadata->last_modified,
-                        .encoding = (char *) metadata->encoding,
-                });
+        own = file_run_source_kind(run) == SOURCE_OWN;
+        if (own && file->received.n_items == 0)
+                file_run_drop_old_digest(run);
+        /* Where a digest joins bytes of several, the validators are those of its own server: they mean nothing at another. */
+        if (own || !file_run_is_guarded(run))
+                r = validators_copy(&file->validators, &(struct validators) {
+                                .origin = (char *) metadata->origin,
+                                .etag = (char *) metadata->etag,
+                                .last_modified = (char *) metadata->last_modified,
+                                .encoding = (char *) metadata->encoding,
+                        });
         if (r == 0)
-                r = file_run_source_kind(run) == SOURCE_OWN ? note_redirect(file, metadata->redirected_url) : 0;
+                r = own ? note_redirect(file, metadata->redirected_url) : 0;
         if (r == 0 && metadata->remote_size != ENGINE_SIZE_UNKNOWN && file->remote_size != metadata->remote_size) {
                 r = job_file_set_remote_size(file, metadata->remote_size);
                 if (r == 0 && job_is_over_its_size(file->job))
@@ -241,8 +249,25 @@ static void engine_progress(void *userdata, uint64_t id, uint64_t start, uint64_
 static void engine_replaced(void *userdata, uint64_t id, const char *text) {
         const struct file_request *request = find_request(userdata, id);
 
-        if (request && !request->run->stop)
-                file_run_source_replaced(request->run, text);
+        struct file_run *run = request ? request->run : NULL;
+
+        if (!run || run->stop || run->leave_source)
+                return;
+        file_run_source_replaced(run, text);
+        if (run->step == STEP_HASHES || file_run_floor_rate(run) == 0)
+                return;
+        /* Other sources became known while it was asked. */
+        file_run_result(run, ENGINE_FAILED, ERROR_TIMED_OUT, ERROR_CONTEXT_GENERAL_TRANSPORT, 0, true, text);
+        run->result.slow = true;
+        run->leave_source = true;
+        file_run_recall(run);
+}
+
+static void engine_offers(void *userdata, uint64_t id, const struct engine_offers *offers) {
+        const struct file_request *request = find_request(userdata, id);
+
+        if (request && !request->run->stop && !request->run->leave_source && request->run->step != STEP_HASHES)
+                file_run_take_offers(request->run, offers);
 }
 
 static void engine_finished(void *userdata, uint64_t id, const struct engine_result *result) {
@@ -376,7 +401,7 @@ void file_run_transfer(struct file_run *run) {
         struct file_piece pieces[ENGINE_PIECES_MAX];
         struct engine_piece wanted[ENGINE_PIECES_MAX];
         size_t n = MIN(job_file_missing(file, pieces, ENGINE_PIECES_MAX), (size_t) ENGINE_PIECES_MAX);
-        bool begun = file->received.n_items > 0, bound, own;
+        bool begun = file->received.n_items > 0, bound, own, offered, preferred;
         const char *url, *credentials;
         uint32_t schemes;
         int r;
@@ -406,8 +431,9 @@ void file_run_transfer(struct file_run *run) {
                 };
         url = file_run_source(run, &own);
         credentials = job_credentials_for(file->job, JOB_AUTH_SERVER, &schemes);
-        bound = begun && !(run->sources && file_run_is_guarded(run)); /* validators of one source mean nothing at another: the digest decides */
-        run->refetch = run->leave_source = false;
+        offered = file_run_source_is_offered(run, &preferred);
+        bound = begun && (own || !(run->sources && file_run_is_guarded(run))); /* elsewhere its own validators mean nothing: the digest decides */
+        run->refetch = run->leave_source = run->digest_offered = false;
         run->received_at_start = intervals_total(&file->received);
         run->last_checkpoint_monotonic = clock_now(m->clock, CLOCK_ID_MONOTONIC);
         file_run_note_unsynced(run);
@@ -418,13 +444,14 @@ void file_run_transfer(struct file_run *run) {
                         .n_pieces = n,
                         .whole_file = file_is_whole(file),
                         .digest_decides = file_run_is_guarded(run),
-                        .remote_size = begun ? file->remote_size : ENGINE_SIZE_UNKNOWN,
+                        .remote_size = begun || offered ? file->remote_size : ENGINE_SIZE_UNKNOWN,
                         .stated_size = file_is_whole(file) ? file->stated_size : ENGINE_SIZE_UNKNOWN,
                         .max_bytes = file_is_whole(file) ? MIN(LIMIT_FILE_SIZE, file->job->max_download_size) : LIMIT_FILE_SIZE,
-                        .etag = bound ? file->validators.etag : NULL,
+                        .etag = bound || preferred ? file->validators.etag : NULL,
                         .last_modified = bound ? file->validators.last_modified : NULL,
-                        .encoding = bound ? file->validators.encoding : NULL,
+                        .encoding = bound || preferred ? file->validators.encoding : NULL,
                         .origin = bound ? file->validators.origin : NULL,
+                        .from_public = offered && file->offers.from_public,
                         .method = file->job->http_method,
                         .client_certificate = own ? run->certificate.text : NULL,
                         .client_key = own ? run->certificate_key.text : NULL,

@@ -207,6 +207,7 @@ struct file_run {
 
         struct secret certificate, certificate_key; /* PEM; as long as the run needs them */
         struct file_sources *sources; /* sources.c; NULL: there is no choice */
+        bool digest_offered;   /* by the file's own server, since it was asked last */
         bool leave_source;     /* it lied: run->result says how */
         bool asked;            /* the engine was asked for content before */
         struct file_request *requests; /* NULL: none is at the engine */
@@ -423,6 +424,16 @@ bool file_run_next_source(struct file_run *run);
 /* A digest proved the content wrong. True: sources other than the file's own gave bytes, and will not be asked again. */
 bool file_run_blame_sources(struct file_run *run);
 void job_run_forget_sources(struct job_run *job);
+
+/* A mirror that the file's own server named. Preferred: it uses the same entity tags. */
+bool file_run_source_is_offered(const struct file_run *run, bool *ret_preferred);
+void file_run_offer_sources(struct file_run *run);                /* file->offers changed */
+
+/* offers.c: what a file's own server offers beside its bytes */
+bool file_takes_offers(const struct job_file *file);
+bool file_may_use_offer(const struct job_file *file, const char *url);
+void file_run_take_offers(struct file_run *run, const struct engine_offers *offers);
+void file_run_drop_old_digest(struct file_run *run);
 
 /* stream.c: files whose bytes a program takes as they come; all of these are harmless for others */
 struct file_stream *file_stream_free(struct file_stream *stream);

@@ -279,6 +279,8 @@ void file_run_finish(struct file_run *run) {
                 request.mode = 0600;
         else
                 request = file_run_finish_request(run);
+        if (!request.sha256 && file->offers.has_sha256 && file_takes_offers(file))
+                request.sha256 = file->offers.sha256;
         request.size = file->size;
         request.pieces = run->judging ? run->pieces : NULL;
         request.n_pieces = run->judging ? run->n_pieces : 0;

@@ -17,6 +17,8 @@
 struct candidate {
         char *url;
         char *host; /* authority of the URL: what the job remembers is by host */
+        bool offered;   /* by the file's own server */
+        bool preferred; /* and it has the same entity tags */
         bool has_given; /* bytes of it are in the temp file */
 };
 
@@ -178,8 +180,47 @@ static int add_mirrors(struct file_sources *sources, struct job_run *job, const 
         return r;
 }
 
+static bool is_known(const struct file_sources *sources, const char *url) {
+        _cleanup_free_ char *host = host_of(url);
+        size_t n_mirrors = 0;
+
+        for (size_t i = 0; host && i < sources->n; i++) {
+                const struct candidate *candidate = &sources->candidates[i];
+
+                /* Who is in trouble at one path is so at another. */
+                if (streq(candidate->url, url) || (sources->states[i].kind == SOURCE_OWN && streq(candidate->host, host)))
+                        return true;
+                n_mirrors += sources->states[i].kind == SOURCE_MIRROR;
+        }
+        return !host || n_mirrors >= LIMIT_MIRRORS;
+}
+
+/* Those that may be asked, behind the ones that are there. */
+static int add_offered(struct file_sources *sources, struct job_run *job, const struct job_file *file) {
+        const char *p = file->offers.mirrors ? file->offers.mirrors : "";
+        int r = 0;
+
+        for (uint32_t i = 0; *p && r >= 0; i++) {
+                size_t n = strcspn(p, "\n");
+                _cleanup_free_ char *url = strndup(p, n);
+
+                if (!url)
+                        return -ENOMEM;
+                p += n;
+                p += *p == '\n';
+                if (!file_may_use_offer(file, url) || is_known(sources, url))
+                        continue;
+                r = add_candidate(sources, job, SOURCE_MIRROR, TAKE_PTR(url));
+                if (r < 0)
+                        break;
+                sources->candidates[sources->n - 1].offered = true;
+                sources->candidates[sources->n - 1].preferred = i < file->offers.n_preferred;
+        }
+        return r;
+}
+
 bool file_run_is_guarded(const struct file_run *run) {
-        return run->file->has_sha256 || (run->judging && !run->pieces_leave_edges);
+        return run->file->has_sha256 || (run->file->offers.has_sha256 && file_takes_offers(run->file)) || (run->judging && !run->pieces_leave_edges);
 }
 
 static struct sources_policy policy_of(const struct file_run *run) {
@@ -198,10 +239,44 @@ static size_t own_index(const struct file_sources *sources) {
         return 0;
 }
 
+static const char *state_name(const struct file_sources *sources, size_t i, uint64_t now) {
+        const struct source *state = &sources->states[i];
+
+        if (state->rests_until > now)
+                return source_fault_name(state->fault);
+        if (i == sources->current)
+                return "asked";
+        return state->slow ? source_fault_name(SOURCE_FAULT_SLOW) : "ready";
+}
+
+/* Nothing depends on it: without memory the older text stays. */
+static void show_all(struct file_run *run) {
+        const struct file_sources *sources = run->sources;
+        uint64_t now = manager_boottime(run->manager);
+        size_t size = 1;
+        char *text, *at;
+
+        for (size_t i = 0; i < sources->n; i++)
+                size += strlen(sources->candidates[i].url) + sizeof("origin refused \n");
+        at = text = malloc(size);
+        if (!text)
+                return;
+        *text = 0;
+        for (size_t i = 0; i < sources->n; i++) {
+                const char *url = sources->candidates[i].url;
+
+                at += sprintf(at, "%s%s %s %.*s", i > 0 ? "\n" : "", source_kind_name(sources->states[i].kind), state_name(sources, i, now),
+                              (int) strcspn(url, "?#"), url);
+        }
+        free(run->file->sources);
+        run->file->sources = text;
+}
+
 static void show_source(struct file_run *run) {
         struct file_sources *sources = run->sources;
         char *shown;
 
+        show_all(run);
         shown = strndup(sources->candidates[sources->current].url, strcspn(sources->candidates[sources->current].url, "?#"));
         if (!shown)
                 return;
@@ -223,7 +298,7 @@ static int gather(struct file_run *run) {
         int r;
 
         if (file->n_ranges > 0 || file->job->http_method || file->job->dynamic_content ||
-            (!file->mirrors && !cache_hosts))
+            (!file->mirrors && !file->offers.mirrors && !cache_hosts))
                 return 0;
         sources = calloc(1, sizeof(*sources));
         if (!sources)
@@ -234,6 +309,8 @@ static int gather(struct file_run *run) {
                 r = add_candidate(sources, job, SOURCE_OWN, strdup(file->url));
         if (r >= 0)
                 r = add_mirrors(sources, job, file);
+        if (r >= 0)
+                r = add_offered(sources, job, file);
         if (r < 0 || sources->n == 1)
                 return r;
         sources->current = sources_choose(sources->states, sources->n, &policy, now, now, &until);
@@ -252,6 +329,30 @@ const char *file_run_source(struct file_run *run, bool *ret_own) {
                 return run->file->url;
         *ret_own = run->sources->states[run->sources->current].kind == SOURCE_OWN;
         return run->sources->candidates[run->sources->current].url;
+}
+
+bool file_run_source_is_offered(const struct file_run *run, bool *ret_preferred) {
+        const struct candidate *candidate = run->sources ? &run->sources->candidates[run->sources->current] : NULL;
+
+        *ret_preferred = candidate && candidate->preferred;
+        return candidate && candidate->offered;
+}
+
+/* The one that is asked now stays so. */
+void file_run_offer_sources(struct file_run *run) {
+        int r = 0;
+
+        if (run->sources)
+                r = add_offered(run->sources, job_run(run->file->job), run->file);
+        else {
+                r = gather(run);
+                if (run->sources)
+                        run->sources->current = own_index(run->sources);
+        }
+        if (r < 0)
+                log_debug("no memory for other sources of a file");
+        if (run->sources)
+                show_source(run);
 }
 
 bool file_run_has_other_source(const struct file_run *run) {
@@ -297,7 +398,7 @@ static enum source_fault fault_of(const struct engine_result *result, bool own) 
                 return SOURCE_FAULT_NONE;
         if (result->transient)
                 return result->slow ? SOURCE_FAULT_SLOW : SOURCE_FAULT_TROUBLE;
-        return result->code == ERROR_SIZE_MISMATCH || result->code == ERROR_BAD_PIECE_HASH ? SOURCE_FAULT_LIED : SOURCE_FAULT_REFUSED;
+        return result->code == ERROR_SIZE_MISMATCH || result->code == ERROR_BAD_PIECE_HASH || result->code == ERROR_DIGEST_MISMATCH ? SOURCE_FAULT_LIED : SOURCE_FAULT_REFUSED;
 }
 
 static void note_trouble(struct file_run *run, const char *host, const char *why, const char *what_of_it) {
@@ -386,6 +487,7 @@ bool file_run_blame_sources(struct file_run *run) {
                         continue;
                 sources_failed(&sources->states[i], SOURCE_FAULT_LIED, now);
                 remember_host(job_run(run->file->job), sources->candidates[i].host, &sources->states[i]);
+                show_all(run);
                 note_trouble(run, sources->candidates[i].host, run->result.text, source_fault_name(SOURCE_FAULT_LIED));
                 blamed = true;
         }

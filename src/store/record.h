@@ -132,6 +132,12 @@ extern const struct field_table history_fields;
         X(etag, BYTES_OR_NULL, validators.etag, LIMIT_VALIDATOR)                 \
         X(last_modified, BYTES_OR_NULL, validators.last_modified, LIMIT_VALIDATOR) \
         X(encoding, BYTES_OR_NULL, validators.encoding, LIMIT_VALIDATOR)         \
+        X(offered_mirrors, BYTES_OR_NULL, offers.mirrors, LIMIT_OFFERED_MIRRORS_TEXT) \
+        X(offered_preferred, U32, offers.n_preferred, LIMIT_MIRRORS)             \
+        X(offered_from_public, BOOL, offers.from_public, 1)                      \
+        X(offered_has_sha256, BOOL, offers.has_sha256, 1)                        \
+        X(offered_secure, BOOL, offers.secure, 1)                                \
+        X(offered_sha256, BLOB, offers.sha256, 32)                               \
         X(remote_time_usec, U64, remote_time_usec, INT64_MAX)                    \
         X(length_unverified, BOOL, length_unverified, 1)                         \
         X(validation, U32, validation, FILE_VALIDATION_BAD)                      \

@@ -3,8 +3,9 @@
  *
  * 1. engine_start() takes a request: a URL, pieces of the remote file, where each goes in the descriptor, what is known of the
  *    representation. Everything is copied, the descriptor duplicated.
- * 2. Events come on the loop, for each request in this order: at most one metadata() before the first progress(); any number of
- *    progress() and replaced(); at most one metadata() of an answer that was refused; at most one certificate(); exactly one finished(). After finished() the engine never touches the descriptor again.
+ * 2. Events come on the loop, for each request in this order: offers() at any time; at most one metadata() before the first progress(); any
+ *    number of progress() and replaced(); at most one metadata() of an answer that was refused; at most one certificate(); exactly one
+ *    finished(). After finished() the engine never touches the descriptor again.
  * 3. engine_stop() asks for an early end: finished() still comes (outcome STOPPED unless it ended by itself meanwhile), after all
  *    progress() for bytes that were written.
  * 4. No byte is written before the response was judged (src/transfer/verdict.h): a response that does not fit what is known ends
@@ -66,6 +67,7 @@ struct engine_request {
         const char *last_modified;
         const char *encoding;
         const char *origin;
+        bool from_public;       /* the URL was named by a server with a public address: it must be at one, too (design decision 21) */
         bool allow_insecure_redirect;
         bool disallow_redirects; /* one is an error with its HTTP status */
         /* NULL: GET. Another one is for a whole file of which nothing is there; after a redirect it is GET where RFC 9110 section 15.4 and
@@ -123,6 +125,17 @@ struct engine_certificate {
         size_t n_all;
 };
 
+/* What an answer on the way to the file, a redirect included, says beside its bytes: where else it is, and its SHA-256. Nobody has to
+ * believe it. */
+struct engine_offers {
+        const char *mirrors;  /* URLs, one a line, the best first; "": none */
+        uint32_t n_preferred; /* of them: those that use the same entity tags */
+        bool from_public;     /* as in engine_request, for all of them */
+        bool has_sha256;
+        bool secure;          /* it came over https, all the way */
+        uint8_t sha256[32];
+};
+
 enum engine_outcome {
         ENGINE_DONE,    /* every piece was written to its end, or to engine_pace.end_at */
         ENGINE_STOPPED, /* engine_stop() */
@@ -148,6 +161,8 @@ struct engine_result {
 struct engine_events {
         void (*metadata)(void *userdata, uint64_t id, const struct engine_metadata *metadata);
         void (*certificate)(void *userdata, uint64_t id, const struct engine_certificate *certificate);
+        /* Before metadata() of the same answer; each is all that was offered so far. */
+        void (*offers)(void *userdata, uint64_t id, const struct engine_offers *offers);
         /* Bytes [local_start, local_end) were written to the descriptor. Coalesced: at most about ten times a second and once per
          * MiB for each request. @bytes_fetched: counter as in the result, so far. */
         void (*progress)(void *userdata, uint64_t id, uint64_t local_start, uint64_t local_end, uint64_t bytes_fetched);

@@ -203,6 +203,21 @@ static void on_progress(struct process_request *request, const struct ipc_progre
                 engine->events->progress(engine->userdata, request->id, m->local_start, m->local_end, m->bytes_fetched);
 }
 
+static void on_offers(struct process_request *request, const struct ipc_offers *m) {
+        const struct engine_process *engine = request->lane->engine;
+        struct engine_offers offers = {
+                .mirrors = m->mirrors,
+                .n_preferred = m->n_preferred,
+                .from_public = m->from_public,
+                .has_sha256 = m->has_sha256,
+                .secure = m->secure,
+        };
+
+        memcpy(offers.sha256, m->sha256, sizeof(offers.sha256));
+        if (engine->events && engine->events->offers)
+                engine->events->offers(engine->userdata, request->id, &offers);
+}
+
 static void on_replaced(struct process_request *request, const struct ipc_replaced *m) {
         const struct engine_process *engine = request->lane->engine;
 
@@ -261,6 +276,7 @@ static void on_message(void *userdata, const struct ipc_message *message, int fd
         id = message->type == IPC_METADATA ? message->metadata.id :
              message->type == IPC_CERTIFICATE ? message->certificate.id :
              message->type == IPC_PROGRESS ? message->progress.id :
+             message->type == IPC_OFFERS ? message->offers.id :
              message->type == IPC_REPLACED ? message->replaced.id : message->finished.id;
         HASH_FIND(hh, lane->engine->requests, &id, sizeof(id), request);
         if (!request || request->lane != lane || !request->sent)
@@ -271,6 +287,8 @@ static void on_message(void *userdata, const struct ipc_message *message, int fd
                 on_certificate(request, &message->certificate);
         else if (message->type == IPC_PROGRESS)
                 on_progress(request, &message->progress);
+        else if (message->type == IPC_OFFERS)
+                on_offers(request, &message->offers);
         else if (message->type == IPC_REPLACED)
                 on_replaced(request, &message->replaced);
         else
@@ -569,6 +587,7 @@ static int message_from_request(const struct engine_request *request, struct ipc
                         .stall_timeout_usec = request->stall_timeout_usec,
                         .floor_rate = request->floor_rate,
                         .replace_stalled = request->replace_stalled,
+                        .from_public = request->from_public,
                         .url = request->url,
                         .etag = request->etag,
                         .last_modified = request->last_modified,

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/strings.h"
+#include "transfer/digest_field.h"
 
 static bool is_blank(char c) {
         return c == ' ' || c == '\t';
@@ -308,6 +309,45 @@ static void set_location(struct response_facts *facts, const char *value, size_t
         facts->location_state = keep_text(facts->location_state, facts->location, LIMIT_URL, value, len);
 }
 
+static void keep_digest(struct header_digest *digest, int parsed, const uint8_t sha256[static 32]) {
+        if (parsed == 0)
+                return;
+        if (parsed < 0 || (digest->state == HEADER_VALID && memcmp(digest->sha256, sha256, sizeof(digest->sha256)) != 0))
+                digest->state = HEADER_INVALID;
+        if (digest->state == HEADER_INVALID)
+                return;
+        digest->state = HEADER_VALID;
+        memcpy(digest->sha256, sha256, sizeof(digest->sha256));
+}
+
+static void set_digest(struct response_facts *facts, const char *value, size_t len) {
+        uint8_t sha256[32];
+
+        keep_digest(&facts->digest, digest_field_parse(value, len, sha256), sha256);
+}
+
+static void set_repr_digest(struct response_facts *facts, const char *value, size_t len) {
+        uint8_t sha256[32];
+
+        keep_digest(&facts->repr_digest, digest_field_parse_dictionary(value, len, sha256), sha256);
+}
+
+static void set_content_digest(struct response_facts *facts, const char *value, size_t len) {
+        uint8_t sha256[32];
+
+        keep_digest(&facts->content_digest, digest_field_parse_dictionary(value, len, sha256), sha256);
+}
+
+static void set_link(struct response_facts *facts, const char *value, size_t len) {
+        size_t separator = facts->n_links > 0 ? 2 : 0;
+
+        if (len > sizeof(facts->links) - facts->n_links || separator > sizeof(facts->links) - facts->n_links - len)
+                return;
+        memcpy(facts->links + facts->n_links, ", ", separator);
+        memcpy(facts->links + facts->n_links + separator, value, len);
+        facts->n_links += separator + len;
+}
+
 static const struct field {
         const char *name;
         void (*set)(struct response_facts *facts, const char *value, size_t len);
@@ -324,12 +364,17 @@ static const struct field {
         { "accept-ranges", set_accept_ranges, 0 },
         { "retry-after", set_retry_after, offsetof(struct response_facts, retry_after_state) },
         { "location", set_location, offsetof(struct response_facts, location_state) },
+        { "digest", set_digest, offsetof(struct response_facts, digest.state) },
+        { "repr-digest", set_repr_digest, offsetof(struct response_facts, repr_digest.state) },
+        { "content-digest", set_content_digest, offsetof(struct response_facts, content_digest.state) },
+        { "link", set_link, 0 },
 };
 
 enum { FIELD_NONE = -1, FIELD_OTHER = -2 };
 
 void response_facts_init(struct response_facts *facts) {
-        memset(facts, 0, sizeof(*facts));
+        memset(facts, 0, offsetof(struct response_facts, n_links));
+        facts->n_links = 0;
         facts->last_field = FIELD_NONE;
 }
 
@@ -353,14 +398,13 @@ static void keep_line(struct response_facts *facts, const char *line, size_t len
 }
 
 static int start_answer(struct response_facts *facts, const char *line, size_t len) {
-        struct response_facts fresh;
-        unsigned status;
+        size_t n_bytes = facts->n_bytes, n_headers = facts->n_headers;
+        unsigned status, major, n_informational = facts->n_informational;
         size_t i = 5;
 
         if (len < i + 1 || !is_digit(line[i]))
                 return -EBADMSG;
-        response_facts_init(&fresh);
-        fresh.version_major = (unsigned) (line[i++] - '0');
+        major = (unsigned) (line[i++] - '0');
         if (i + 1 < len && line[i] == '.' && is_digit(line[i + 1]))
                 i += 2;
         if (len < i + 4 || line[i] != ' ' || !is_digit(line[i + 1]) || !is_digit(line[i + 2]) || !is_digit(line[i + 3]) ||
@@ -369,13 +413,15 @@ static int start_answer(struct response_facts *facts, const char *line, size_t l
         status = (unsigned) ((line[i + 1] - '0') * 100 + (line[i + 2] - '0') * 10 + (line[i + 3] - '0'));
         if (status < 100)
                 return -EBADMSG;
-        fresh.status = status;
-        fresh.n_bytes = facts->n_bytes;
-        fresh.n_headers = facts->n_headers;
-        fresh.n_informational = facts->n_informational + (status < 200);
-        if (fresh.n_informational > RESPONSE_INFORMATIONAL_MAX)
+        n_informational += status < 200;
+        if (n_informational > RESPONSE_INFORMATIONAL_MAX)
                 return -E2BIG;
-        *facts = fresh;
+        response_facts_init(facts);
+        facts->status = status;
+        facts->version_major = major;
+        facts->n_bytes = n_bytes;
+        facts->n_headers = n_headers;
+        facts->n_informational = n_informational;
         facts->in_fields = true;
         keep_line(facts, line, len);
         return 0;
@@ -389,6 +435,8 @@ static void invalidate_last(struct response_facts *facts) {
                 return;
         if (fields[facts->last_field].state > 0)
                 *(enum header_state *) ((char *) facts + fields[facts->last_field].state) = HEADER_INVALID;
+        else if (fields[facts->last_field].set == set_link)
+                facts->n_links = 0; /* what a link says is not known any more */
         else if (fields[facts->last_field].set == set_transfer_encoding)
                 facts->transfer_encoding = TRANSFER_ENCODING_OTHER;
 }
@@ -487,6 +535,20 @@ uint64_t response_facts_retry_after_usec(const struct response_facts *facts, uin
         seconds = MAX(seconds, (int64_t) RESPONSE_RETRY_AFTER_MIN);
         seconds = MIN(seconds, (int64_t) RESPONSE_RETRY_AFTER_MAX);
         return (uint64_t) seconds * USEC_PER_SEC;
+}
+
+const uint8_t *response_facts_sha256(const struct response_facts *facts, bool whole_body) {
+        const struct header_digest *all[] = { &facts->repr_digest, &facts->digest, &facts->content_digest };
+        const struct header_digest *found = NULL;
+
+        for (size_t i = 0; i < ELEMENTSOF(all) - !whole_body; i++) {
+                if (all[i]->state == HEADER_INVALID || (all[i]->state == HEADER_VALID && found &&
+                    memcmp(found->sha256, all[i]->sha256, sizeof(found->sha256)) != 0))
+                        return NULL;
+                if (all[i]->state == HEADER_VALID)
+                        found = all[i];
+        }
+        return found ? found->sha256 : NULL;
 }
 
 bool response_facts_is_delimited(const struct response_facts *facts) {

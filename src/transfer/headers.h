@@ -8,7 +8,7 @@
  *    starts them anew (1xx, an answer to CONNECT).
  * 4. response_facts_seal() when they were judged: trailers can then change nothing.
  *
- * All memory is in the struct (about 19 KiB); nothing is allocated. A field that was sent twice with different values, folded
+ * All memory is in the struct (about 27 KiB); nothing is allocated. A field that was sent twice with different values, folded
  * over lines or malformed is INVALID, which is not the same as ABSENT. */
 #pragma once
 
@@ -68,6 +68,10 @@ struct response_facts {
         enum header_state retry_after_state;
         bool retry_after_is_date;
         int64_t retry_after;                          /* seconds, or a date */
+        struct header_digest {
+                enum header_state state; /* VALID: it names a SHA-256 */
+                uint8_t sha256[32];
+        } digest, repr_digest, content_digest;
         enum header_state location_state;
         char location[LIMIT_URL + 1];
         /* To be shown: the status line and the fields as they came, CR LF behind each; printable UTF-8, cut after a whole line. */
@@ -80,6 +84,10 @@ struct response_facts {
         bool text_is_full;
         unsigned n_informational;
         int last_field;
+
+        /* Not cleared. The values of all Link fields, ", " between. */
+        size_t n_links;
+        char links[LIMIT_LINKS];
 };
 
 void response_facts_init(struct response_facts *facts);
@@ -92,6 +100,8 @@ void response_facts_seal(struct response_facts *facts);
 const char *response_facts_strong_etag(const struct response_facts *facts);
 /* Last-Modified if it may be sent in If-Range: no ETag at all, a proper date, and Date at least 60 s later (RFC 9110 8.8.2.2). */
 const char *response_facts_strong_date(const struct response_facts *facts);
+/* What the answer says of the whole file; @whole_body: its body is all of it. NULL: nothing, or two things that contradict each other. */
+const uint8_t *response_facts_sha256(const struct response_facts *facts, bool whole_body);
 /* Retry-After within [1 s, 24 h], or 0 if there is none. @now_usec: wall clock, for a date when the server sent no Date. */
 uint64_t response_facts_retry_after_usec(const struct response_facts *facts, uint64_t now_usec);
 /* The end of the body can be told from a broken connection: by length, chunks or frames. */

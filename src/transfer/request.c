@@ -202,7 +202,9 @@ static void next_try(struct request *request) {
                 case VERDICT_SEND:
                         activity->n_followed = 0;
                         activity->method = request_spec(request)->method;
-                        activity->from_public = activity->crossed = false;
+                        activity->from_public = request_spec(request)->from_public;
+                        activity->went_plain = activity->crossed = false;
+                        offers_begin(&activity->offers);
                         return go_to(request, request_spec(request)->url);
                 case VERDICT_DONE:
                         piece_is_done(request, &verdict);
@@ -214,8 +216,7 @@ static void next_try(struct request *request) {
         finish_done(request);
 }
 
-/* The server that redirected: by its address, or behind a proxy, where only the proxy knows that, by what its name shows. */
-static bool hop_is_public(const struct activity *activity) {
+bool request_hop_is_public(const struct activity *activity) {
         const char *host = *activity->proxy.url ? activity->parts.host : activity->exchange.address;
         struct sockaddr_storage address;
         socklen_t len;
@@ -240,7 +241,7 @@ static void follow(struct request *request) {
                 return request_fail_redirect(request, (enum error_code) r);
         activity->n_followed++;
         activity->method = redirect_method(activity->exchange.facts.status, activity->method);
-        activity->from_public = activity->from_public || hop_is_public(activity);
+        activity->from_public = activity->from_public || request_hop_is_public(activity);
         go_to(request, url);
 }
 

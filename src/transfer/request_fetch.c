@@ -1,6 +1,7 @@
 #include "transfer/request_private.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "transfer/resolved.h"
 
@@ -49,6 +50,35 @@ static void send_metadata(struct request *request, const struct verdict *verdict
         });
 }
 
+/* Of an answer that leads to the file or is it. */
+static void send_offers(struct request *request, const struct verdict *verdict) {
+        struct activity *activity = request->activity;
+        struct offers *offers = &activity->offers;
+        const struct response_facts *facts = &activity->exchange.facts;
+        char mirrors[LIMIT_OFFERED_MIRRORS_TEXT + 1];
+        struct ipc_message message = { .type = IPC_OFFERS };
+        const struct offers_place place = {
+                .url = activity->url,
+                .secure = activity->parts.https && !activity->went_plain,
+                .is_public = request_hop_is_public(activity),
+                .whole_body = facts->status == 200 && verdict->action == VERDICT_WRITE,
+        };
+
+        activity->went_plain = activity->went_plain || !activity->parts.https;
+        if (request_spec(request)->method || !offers_add(offers, facts, &place))
+                return;
+        message.offers = (struct ipc_offers) {
+                .id = request_id(request),
+                .mirrors = mirrors,
+                .n_preferred = offers_write(offers, mirrors),
+                .from_public = offers->from_public,
+                .has_sha256 = offers->has_sha256,
+                .secure = offers->secure,
+        };
+        memcpy(message.offers.sha256, offers->sha256, sizeof(offers->sha256));
+        request->environment->send(request->environment->userdata, &message);
+}
+
 static struct verdict on_judge(void *userdata) {
         struct request *request = ASSERT_PTR(userdata);
         struct activity *activity = request->activity;
@@ -59,6 +89,8 @@ static struct verdict on_judge(void *userdata) {
                 ticket_set_multiplexed(&request->ticket);
         verdict = verdict_response(&activity->task, &activity->known, &activity->ask, facts, activity->origin,
                                    clock_now(&clock_system, CLOCK_ID_REALTIME));
+        if (verdict.action == VERDICT_WRITE || verdict.action == VERDICT_REDIRECT)
+                send_offers(request, &verdict);
         if (verdict.action == VERDICT_WRITE) {
                 verdict_known_adopt(&activity->known, &activity->task, &verdict, facts, activity->origin);
                 send_metadata(request, &verdict);

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "transfer/exchange.h"
 #include "transfer/flow.h"
+#include "transfer/offers.h"
 #include "transfer/redirect.h"
 #include "transfer/request.h"
 #include "transfer/sink.h"
@@ -50,11 +51,13 @@ struct activity {
         const char *method; /* of this hop; NULL: GET */
         unsigned n_followed;
         bool from_public;  /* some server of this try had a public address and redirected */
+        bool went_plain;   /* some answer of this try came over http */
         bool crossed;      /* another origin than the request's own */
         bool receiving;    /* the timer judges the flow */
         bool timed_out;
         bool slow;         /* and not silent */
         bool draining;
+        struct offers offers; /* of this try */
         bool enough;       /* all that is still wanted of what was asked for is there: the rest of the answer is left */
 };
 
@@ -116,6 +119,11 @@ bool request_replace_connection(struct request *request);
 void request_describe_stall(const struct request *request, char ret[static TEXT_MAX]);
 /* USEC_INFINITY: not any more. */
 void request_arm_timer(struct request *request, uint64_t delay_usec);
+
+/* ---- request.c ---- */
+
+/* The server of this hop is at a public address, by its address, or behind a proxy, where only the proxy knows that, by what its name shows. */
+bool request_hop_is_public(const struct activity *activity);
 
 /* ---- request_fetch.c ---- */
 

@@ -61,6 +61,7 @@ static int fake_start(struct engine *engine, const struct engine_request *reques
         r->stall_timeout_usec = request->stall_timeout_usec;
         r->floor_rate = request->floor_rate;
         r->replace_stalled = request->replace_stalled;
+        r->from_public = request->from_public;
         r->whole_file = request->whole_file;
         r->pace = request->pace;
         r->n_pieces = request->n_pieces;
@@ -205,6 +206,17 @@ void harness_finish_slow(struct harness *h, struct fake_request *r) {
         h->events->finished(h->events_userdata, r->id, &(struct engine_result) {
                 .outcome = ENGINE_FAILED, .code = ERROR_TIMED_OUT, .context = ERROR_CONTEXT_GENERAL_TRANSPORT, .transient = true,
                 .slow = true, .bytes_fetched = r->fetched, .text = "only 10 bytes per second came for 10 s" });
+        harness_pump(h);
+}
+
+void harness_offer(struct harness *h, struct fake_request *r, const char *mirrors, uint32_t n_preferred, uint64_t size, bool secure) {
+        struct engine_offers offers = {
+                .mirrors = mirrors, .n_preferred = n_preferred, .from_public = true, .has_sha256 = size > 0, .secure = secure,
+        };
+
+        if (size > 0)
+                harness_digest(size, offers.sha256);
+        h->events->offers(h->events_userdata, r->id, &offers);
         harness_pump(h);
 }
 

@@ -28,6 +28,7 @@ struct fake_request {
         uint64_t stall_timeout_usec;
         uint64_t floor_rate;
         bool replace_stalled;
+        bool from_public;
         bool lies;        /* harness_write() writes other bytes */
         bool whole_file;
         struct engine_pace pace;
@@ -110,6 +111,8 @@ void harness_finish(struct harness *h, struct fake_request *r, enum engine_outco
 /* The next bytes of what was asked for, at most @max, out of a remote file of @size whose content is harness_content() by its own positions.
  * Return: how many; 0: all were written. */
 uint64_t harness_write_next(struct harness *h, struct fake_request *r, uint64_t size, uint64_t max);
+/* An answer on the way offers these mirrors, and the digest of a file of @size (0: none). */
+void harness_offer(struct harness *h, struct fake_request *r, const char *mirrors, uint32_t n_preferred, uint64_t size, bool secure);
 /* Next to nothing comes. */
 void harness_finish_slow(struct harness *h, struct fake_request *r);
 void harness_replace_connection(struct harness *h, struct fake_request *r, const char *text);

@@ -260,6 +260,132 @@ static void a_few_bytes_now_and_then_do_not_keep_a_job_alive(void **state) {
         assert_int_equal(harness_job(h)->error.code, ERROR_NO_PROGRESS);
 }
 
+/* ---- what a server offers ---- */
+
+static void a_mirror_that_the_server_named_goes_on_where_it_failed_and_is_held_to_its_digest(void **state) {
+        struct harness *h = *state;
+        struct fake_request *r;
+
+        create(h, "http://origin/file", NULL, false);
+        r = harness_request(h, 0);
+        harness_offer(h, r, "http://m1/file\nhttp://m2/file", 1, SIZE, false);
+        assert_string_equal(harness_job(h)->files[0]->sources,
+                            "origin asked http://origin/file\nmirror ready http://m1/file\nmirror ready http://m2/file");
+        harness_metadata(h, r, SIZE, "\"v1\"");
+        harness_write(h, r, 0, 4000);
+        fails(h, "http://origin/file", ERROR_TIMED_OUT, true);
+        r = harness_request(h, 0);
+        assert_string_equal(r->url, "http://m1/file");
+        assert_string_equal(r->etag, "\"v1\""); /* preferred: it has the same */
+        assert_true(r->from_public);
+        assert_false(r->has_headers);
+        assert_int_equal(r->pieces[0].remote_offset, 4000);
+        r->lies = true;
+        harness_serve(h, r, SIZE);
+        assert_false(harness_exists(h, "file"));
+        assert_non_null(strstr(harness_job(h)->files[0]->sources, "mirror lied http://m1/file"));
+        r = harness_request(h, 0);
+        assert_string_equal(r->url, "http://m2/file"); /* m1 is out, and the server itself rests */
+        assert_null(r->etag);
+        harness_serve(h, r, SIZE);
+        harness_assert_content(h, "file", SIZE);
+}
+
+static void without_a_digest_nobody_that_a_server_names_is_asked(void **state) {
+        struct harness *h = *state;
+
+        create(h, "http://origin/file", NULL, false);
+        harness_offer(h, harness_request(h, 0), "http://m1/file", 0, 0, false);
+        assert_null(harness_job(h)->files[0]->sources);
+        fails(h, "http://origin/file", ERROR_CONNECT_FAILURE, true);
+        assert_int_equal(harness_job(h)->state, JOB_TRANSIENT_ERROR);
+        assert_int_equal(harness_running(h), 0);
+}
+
+static void for_https_a_mirror_with_http_needs_a_digest_that_came_over_https(void **state) {
+        struct harness *h = *state;
+
+        create(h, "https://origin/file", NULL, false);
+        harness_offer(h, harness_request(h, 0), "http://m1/file\nhttps://m2/file", 0, SIZE, false);
+        assert_string_equal(harness_job(h)->files[0]->sources, "origin asked https://origin/file\nmirror ready https://m2/file");
+        harness_offer(h, harness_request(h, 0), "http://m1/file\nhttps://m2/file", 0, SIZE, true);
+        assert_non_null(strstr(harness_job(h)->files[0]->sources, "mirror ready http://m1/file"));
+}
+
+static void a_job_that_takes_no_redirects_takes_no_mirrors_of_a_server(void **state) {
+        struct harness *h = *state;
+        struct manager_properties properties = MANAGER_PROPERTIES_NONE;
+
+        create(h, "http://origin/file", NULL, false);
+        properties.security_flags = JOB_SECURITY_REDIRECT_DISALLOW;
+        manager_set_properties(h->manager, harness_job(h), &properties, NULL, NULL);
+        harness_pump(h);
+        harness_offer(h, harness_request(h, 0), "http://m1/file", 0, SIZE, false);
+        assert_null(harness_job(h)->files[0]->sources);
+}
+
+static void the_server_s_own_digest_is_checked_before_the_file_appears(void **state) {
+        struct harness *h = *state;
+
+        create(h, "http://origin/file", NULL, false);
+        for (int i = 0; i < 2; i++) { /* once anew: the file may have changed meanwhile */
+                harness_offer(h, harness_request(h, 0), "", 0, SIZE - 1, false);
+                serves(h, "http://origin/file");
+                assert_false(harness_exists(h, "file"));
+        }
+        assert_int_equal(harness_job(h)->state, JOB_ERROR);
+        assert_int_equal(harness_job(h)->error.code, ERROR_DIGEST_MISMATCH);
+}
+
+static void a_digest_of_an_older_file_is_forgotten_with_it(void **state) {
+        struct harness *h = *state;
+        struct fake_request *r;
+
+        create(h, "http://origin/file", NULL, false);
+        r = harness_request(h, 0);
+        harness_offer(h, r, "", 0, 4000, false);
+        harness_metadata(h, r, 4000, "\"v1\"");
+        harness_write(h, r, 0, 1000);
+        harness_finish(h, r, ENGINE_RESTART, ERROR_REMOTE_FILE_CHANGED, false);
+        harness_pump(h);
+        serves(h, "http://origin/file"); /* another size, and no digest now */
+        harness_assert_content(h, "file", SIZE);
+}
+
+static void a_mirror_that_states_another_digest_is_left_at_once(void **state) {
+        struct harness *h = *state;
+        struct fake_request *r;
+
+        create(h, "http://origin/file", MIRRORS, true);
+        fails(h, "http://origin/file", ERROR_CONNECT_FAILURE, true);
+        r = harness_request(h, 0);
+        assert_string_equal(r->url, "http://m1/file");
+        harness_offer(h, r, "http://m3/file", 0, SIZE + 1, false);
+        assert_non_null(strstr(harness_job(h)->files[0]->source_trouble, "(lied)"));
+        assert_null(strstr(harness_job(h)->files[0]->sources, "m3")); /* and what it offers is not listened to */
+        serves(h, "http://m2/file");
+        harness_assert_content(h, "file", SIZE);
+}
+
+static void what_was_offered_outlives_the_service(void **state) {
+        struct harness *h = *state;
+        struct fake_request *r;
+
+        create(h, "http://origin/file", NULL, false);
+        r = harness_request(h, 0);
+        harness_offer(h, r, "http://m1/file", 0, SIZE, false);
+        harness_metadata(h, r, SIZE, "\"v1\"");
+        harness_write(h, r, 0, 4000);
+        harness_restart(h);
+        harness_pump(h);
+        fails(h, "http://origin/file", ERROR_CONNECT_FAILURE, true);
+        r = harness_request(h, 0);
+        assert_string_equal(r->url, "http://m1/file");
+        r->lies = true;
+        harness_serve(h, r, SIZE);
+        assert_false(harness_exists(h, "file")); /* the digest was stored, too */
+}
+
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
         const struct CMUnitTest tests[] = {
@@ -271,6 +397,14 @@ int main(void) {
                 TEST(a_source_that_brings_next_to_nothing_is_left_once_and_never_for_one_that_did_the_same),
                 TEST(without_a_digest_a_slow_connection_is_replaced_and_its_source_kept),
                 TEST(a_few_bytes_now_and_then_do_not_keep_a_job_alive),
+                TEST(a_mirror_that_the_server_named_goes_on_where_it_failed_and_is_held_to_its_digest),
+                TEST(without_a_digest_nobody_that_a_server_names_is_asked),
+                TEST(for_https_a_mirror_with_http_needs_a_digest_that_came_over_https),
+                TEST(a_job_that_takes_no_redirects_takes_no_mirrors_of_a_server),
+                TEST(the_server_s_own_digest_is_checked_before_the_file_appears),
+                TEST(a_digest_of_an_older_file_is_forgotten_with_it),
+                TEST(a_mirror_that_states_another_digest_is_left_at_once),
+                TEST(what_was_offered_outlives_the_service),
                 TEST(headers_of_the_job_go_to_its_own_server_only),
                 TEST(a_cache_server_is_asked_first_with_the_host_it_stands_for),
                 TEST(a_cache_in_trouble_is_left_at_once_without_a_delay),

@@ -1,10 +1,13 @@
 /* Header lines of a stranger, then a verdict on them. Properties: texts stay in their arrays; what may be sent back is sendable; a
- * verdict that allows bytes allows them only where they were asked for, and names an error whenever it allows none. */
+ * verdict that allows bytes allows them only where they were asked for, and names an error whenever it allows none; what is offered are few
+ * URLs, each of which can be asked for. */
 #include "fuzz.h"
 
 #include <stdlib.h>
 #include <string.h>
 
+#include "transfer/offers.h"
+#include "transfer/redirect.h"
 #include "transfer/verdict.h"
 
 #define CHECK(x) \
@@ -26,6 +29,33 @@ static void check_facts(const struct response_facts *facts) {
         if (facts->content_range_state == HEADER_VALID && !facts->content_range.unsatisfied)
                 CHECK(facts->content_range.first <= facts->content_range.last &&
                       facts->content_range.last < facts->content_range.total);
+}
+
+static void check_offers(const struct response_facts *facts, bool whole_body) {
+        static struct offers offers;
+        static char mirrors[LIMIT_OFFERED_MIRRORS_TEXT + 1];
+        const struct offers_place place = { .url = "https://h.example/dir/f", .whole_body = whole_body };
+        const char *at = facts->links, *end = facts->links + facts->n_links;
+        struct link_value link;
+        uint32_t n_preferred;
+        size_t n = 0;
+
+        CHECK(facts->n_links <= LIMIT_LINKS);
+        while (offers_next_link(&at, end, &link) > 0)
+                CHECK(link.target > facts->links && link.target + link.n_target < end && link.priority > 0);
+        offers_begin(&offers);
+        (void) offers_add(&offers, facts, &place);
+        CHECK(!offers_add(&offers, facts, &place)); /* the same once more is no news */
+        CHECK(offers.has_sha256 == (response_facts_sha256(facts, whole_body) != NULL));
+        n_preferred = offers_write(&offers, mirrors);
+        CHECK(n_preferred <= offers.n_mirrors && offers.n_mirrors <= LIMIT_MIRRORS);
+        for (char *line = strtok(mirrors, "\n"); line; line = strtok(NULL, "\n"), n++) {
+                char *again = NULL;
+
+                CHECK(url_normalize(line, &again) == 0 && strcmp(again, line) == 0);
+                free(again);
+        }
+        CHECK(n == offers.n_mirrors);
 }
 
 static void check_verdict(const struct response_facts *facts, uint8_t choice) {
@@ -92,6 +122,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
                 p += len;
         }
         (void) response_facts_retry_after_usec(&facts, 0);
+        check_offers(&facts, data[0] & 1);
         if (response_facts_is_complete(&facts))
                 check_verdict(&facts, data[0]);
         return 0;

@@ -1,4 +1,5 @@
 """Where a file comes from when there is a choice, with the real service: mirrors and cache servers on loopback that stall and lie."""
+import base64
 import os
 import sys
 import time
@@ -152,3 +153,41 @@ def test_what_the_users_own_limit_holds_back_is_no_stall(impatient, servers, wor
                   check=True, timeout=60)
     assert the_file(impatient.folder) == content("f", 1, 0, size)
     assert len(first.records) == 1 and second.records == []
+
+
+def sha256_base64(version):
+    return base64.b64encode(bytes.fromhex(digest("f", version, SIZE))).decode()
+
+
+def metalink(*mirrors, version=1):
+    links = [f"Link: <{url}>; rel=duplicate; pri={n + 1}; geo=de" for n, url in enumerate(mirrors)]
+    return [f"Digest: SHA-256={sha256_base64(version)}", *links]
+
+
+def test_mirrors_of_the_servers_own_headers_take_over_and_the_liar_among_them_is_found(impatient, servers):
+    first, liar, honest = servers
+    mirrors = [serve(liar, version=2), serve(honest)]
+    url = serve(first, cut=1_000_000, end="stall", headers=metalink(*mirrors))
+    job = impatient.run("get", "--detach", url, check=True).stdout.strip()
+    impatient.wait_state(job, {"acknowledged"})
+    assert the_file(impatient.folder) == whole()
+    assert len(liar.records) <= 1 and len(honest.records) >= 1
+
+
+def test_a_redirect_whose_target_is_dead_still_names_the_mirrors(impatient, servers):
+    first, second, _ = servers
+    first.add_case("x", {"name": "f", "size": SIZE, "answers": [
+        {"status": 302, "location": "http://127.0.0.1:1/f", "headers": metalink(serve(second))}]})
+    impatient.run("get", "-q", first.url("/c/x/f"), check=True)
+    assert the_file(impatient.folder) == whole()
+
+
+@pytest.mark.parametrize("field", ["Digest: SHA-256={}", "Repr-Digest: sha-256=:{}:", "Content-Digest: sha-256=:{}:"])
+def test_a_file_that_contradicts_its_servers_digest_never_appears(impatient, servers, field):
+    right, wrong, _ = servers
+    impatient.run("get", "-q", serve(right, headers=[field.format(sha256_base64(1))]), check=True)
+    assert the_file(impatient.folder) == whole()
+    os.unlink(os.path.join(impatient.folder, "f"))
+    refused = impatient.run("get", "-q", serve(wrong, headers=[field.format(sha256_base64(2))]))
+    assert refused.returncode == 8 and "digest" in refused.stderr.lower()
+    assert not os.path.exists(os.path.join(impatient.folder, "f"))

@@ -21,7 +21,7 @@ static struct ipc_message start_message(void) {
         memset(headers, 'h', LIMIT_CUSTOM_HEADERS);
         m.start = (struct ipc_start) {
                 .id = 7, .owner = 1000, .pace = { true, 5000, 7, 9 }, .remote_size = UINT64_MAX, .stated_size = 12,
-                .max_bytes = UINT64_MAX, .connect_timeout_usec = 30, .stall_timeout_usec = 40, .floor_rate = 50, .replace_stalled = true,
+                .max_bytes = UINT64_MAX, .connect_timeout_usec = 30, .stall_timeout_usec = 40, .floor_rate = 50, .replace_stalled = true, .from_public = true,
                 .url = "http://example.org/a", .etag = "\"x\"", .n_pieces = 1, .pieces = pieces,
         };
         return m;
@@ -77,6 +77,7 @@ static void every_other_message_comes_back_as_it_was(void **state) {
                                                       .headers = "HTTP/1.1 206 X\r\nA: b\r\n" } },
                 { .type = IPC_CERTIFICATE, .certificate = { .id = 3, .sha256 = { 1, 2 }, .n_bytes = 3, .bytes = "own", .n_all = 5, .all = "chain" } },
                 { .type = IPC_PROGRESS, .progress = { .id = 3, .local_start = 1, .local_end = 2, .bytes_fetched = 9 } },
+                { .type = IPC_OFFERS, .offers = { .id = 3, .mirrors = "http://m/f", .n_preferred = 1, .has_sha256 = true, .sha256 = { 7 } } },
                 { .type = IPC_REPLACED, .replaced = { .id = 3, .text = "too slow" } },
                 { .type = IPC_FINISHED, .finished = { .id = 3, .slow = true, .outcome = 3, .code = ERROR_HTTP_STATUS,
                                                       .context = ERROR_CONTEXT_REMOTE_FILE, .transient = true,
