@@ -283,6 +283,9 @@ typedef struct dosvc_service_info {
         uint64_t memory_bytes;
         uint64_t backup_time;   /* of the newest copy of the state; 0: there is none */
         uint64_t restored_from; /* this run found the state damaged and took the copy of then; 0: it did not */
+        const char *network;    /* how far it reaches: "none", "portal", "local", "full"; "": unknown */
+        uint32_t network_cost;  /* bits of BITS_COST_STATE */
+        uint32_t battery;       /* percent; UINT32_MAX: mains power, or unknown */
 } dosvc_service_info;
 typedef int (*dosvc_service_fn)(const dosvc_service_info *info, void *userdata);
 int32_t dosvc_get_service(dosvc *connection, dosvc_service_fn fn, void *userdata);

@@ -288,6 +288,13 @@ static int method_unsubscribe(sd_bus_message *m, void *userdata, sd_bus_error *e
 
 /* ---- about the service ---- */
 
+/* What jobs may have to wait for. */
+static int append_conditions(sd_bus_message *reply, const struct conditions *conditions) {
+        return sd_bus_message_append(reply, "{sv}{sv}{sv}", "Network", "s", network_reach_name(conditions->network),
+                                     "NetworkCost", "u", conditions->cost, "Battery", "u",
+                                     conditions->battery_percent == BATTERY_NOT_USED ? UINT32_MAX : (uint32_t) conditions->battery_percent);
+}
+
 static int append_service_info(sd_bus_message *reply, struct bus_server *server) {
         struct bus_service_info info = {
                 .version = "", .state_directory = "", .sandbox = "", .pid = (uint32_t) getpid()
@@ -307,6 +314,8 @@ static int append_service_info(sd_bus_message *reply, struct bus_server *server)
                                           "u", (uint32_t) server->n_peers, "MemoryBytes", "t", info.memory_bytes);
         if (r >= 0)
                 r = sd_bus_message_append(reply, "{sv}{sv}", "BackupTime", "t", info.backup_usec, "RestoredFrom", "t", info.restored_usec);
+        if (r >= 0)
+                r = append_conditions(reply, manager_get_conditions(server->manager));
         if (r >= 0)
                 r = sd_bus_message_open_container(reply, 'e', "sv");
         if (r >= 0)

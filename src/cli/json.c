@@ -173,13 +173,16 @@ json_t *json_of_history(const dosvc_history_info *entry) {
 }
 
 json_t *json_of_service(const dosvc_service_info *info) {
-        return must(json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "version", text_or_null(info->version),
+        return must(json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "version", text_or_null(info->version),
                               "address", text_or_null(info->address), "state_directory", text_or_null(info->state_directory),
                               "sandbox", text_or_null(info->sandbox), "pid", number_or_null(info->pid), "transfer_pid",
                               info->transfer_pid ? number_or_null(info->transfer_pid) : json_null(), "jobs",
                               number_or_null(info->jobs), "jobs_active", number_or_null(info->jobs_active), "started",
                               time_or_null(info->started), "memory_bytes", number_or_null(info->memory_bytes),
-                              "backup_time", time_or_null(info->backup_time), "restored_from", time_or_null(info->restored_from)));
+                              "backup_time", time_or_null(info->backup_time), "restored_from", time_or_null(info->restored_from),
+                              "network", *info->network ? text_or_null(info->network) : json_null(), "network_cost",
+                              number_or_null(info->network_cost), "battery",
+                              info->battery == UINT32_MAX ? json_null() : number_or_null(info->battery)));
 }
 
 json_t *json_of_config(const dosvc_config_info *entry) {

@@ -9,6 +9,8 @@
 
 #define HISTORY_LINES 100
 #define WATCH_ENDED 1000
+#define COST_METERED 0x2 /* BITS_COST_STATE */
+#define COST_ROAMING 0x80
 
 /* ---- list ---- */
 
@@ -420,6 +422,30 @@ int command_config(const struct arguments *arguments) {
         return code;
 }
 
+/* What jobs may have to wait for. */
+static void print_conditions(const dosvc_service_info *info) {
+        static const struct {
+                const char *network, *text;
+        } networks[] = {
+                { "none", "reaches nobody" },
+                { "portal", "wants somebody to log on to it first" },
+                { "local", "reaches neighbours only" },
+                { "full", "reaches everywhere" },
+        };
+        _cleanup_(freep) char *network = NULL, *battery = NULL;
+
+        for (size_t i = 0; i < sizeof(networks) / sizeof(*networks); i++)
+                if (strcmp(networks[i].network, info->network) == 0)
+                        network = must_printf("%s%s%s", networks[i].text, info->network_cost & COST_METERED ? ", metered" : "",
+                                              info->network_cost & COST_ROAMING ? ", roaming" : "");
+        if (network)
+                print_field("network", network);
+        if (info->battery == UINT32_MAX)
+                return;
+        battery = must_printf("in use, %" PRIu32 " %%", info->battery);
+        print_field("battery", battery);
+}
+
 static int show_service(const dosvc_service_info *info, void *userdata) {
         char size[FORMAT_SHORT];
         _cleanup_(freep) char *jobs = NULL, *pids = NULL;
@@ -438,6 +464,7 @@ static int show_service(const dosvc_service_info *info, void *userdata) {
         print_field("jobs", jobs);
         print_time("started", info->started);
         print_field("memory", format_size(info->memory_bytes, size));
+        print_conditions(info);
         if (info->backup_time > 0)
                 print_time("backup", info->backup_time);
         if (info->restored_from > 0)

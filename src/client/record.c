@@ -558,6 +558,9 @@ static const struct field service_fields[] = {
         SERVICE_FIELD("MemoryBytes", FIELD_U64, memory_bytes),
         SERVICE_FIELD("BackupTime", FIELD_U64, backup_time),
         SERVICE_FIELD("RestoredFrom", FIELD_U64, restored_from),
+        SERVICE_FIELD("Network", FIELD_STRING, network),
+        SERVICE_FIELD("NetworkCost", FIELD_U32, network_cost),
+        SERVICE_FIELD("Battery", FIELD_U32, battery),
 };
 
 int service_record_read(struct service_record *record, sd_bus_message *m) {
@@ -568,7 +571,9 @@ int service_record_read(struct service_record *record, sd_bus_message *m) {
                           .version = "",
                           .state_directory = "",
                           .sandbox = "",
-                          .address = "" },
+                          .address = "",
+                          .network = "",
+                          .battery = UINT32_MAX },
         };
         r = read_dictionary(m,
                             &(struct reader){ service_fields, ELEMENTSOF(service_fields), record, &record->strings });

@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/strings.h"
 #include "bus/bus_server.h"
+#include "conditions/watch.h"
 #include "config.h"
 #include "daemon/broker_link.h"
 #include "daemon/key_sealer.h"
@@ -46,6 +47,7 @@ struct service {
         struct runner *runner;
         struct manager *manager;
         struct manager_loop *loop;
+        struct conditions_watch *conditions;
         struct bus_server *bus;
         struct observer observer;
         struct metrics *metrics;   /* NULL: not wanted */
@@ -58,6 +60,7 @@ struct service {
         bool clean;                    /* ended with everything on disk */
         sd_event_source *judge_source; /* defer: is it idle now? */
         sd_event_source *idle_timer;
+        sd_event_source *sleep_source; /* post, while the machine wants to sleep */
         sd_event_source *stop_timer;
         sd_event_source *quiet_source; /* post, while stopping */
         sd_event_source *kick_source;  /* defer: post sources run only behind something else */
@@ -115,10 +118,45 @@ static int on_signal(sd_event_source *source _unused_, const struct signalfd_sig
         return 0;
 }
 
+/* ---- the machine's conditions ---- */
+
+static int on_may_sleep(sd_event_source *source, void *userdata) {
+        struct service *service = ASSERT_PTR(userdata);
+
+        if (!manager_is_quiet(service->manager))
+                return 0;
+        conditions_watch_may_sleep(service->conditions);
+        return sd_event_source_set_enabled(source, SD_EVENT_OFF);
+}
+
+static void on_conditions(void *userdata) {
+        struct service *service = ASSERT_PTR(userdata);
+        const struct conditions *now = conditions_watch_now(service->conditions);
+
+        if (manager_set_conditions(service->manager, now) < 0)
+                log_warning("no memory for who is logged on; what was known before still holds");
+        (void) sd_event_source_set_enabled(service->sleep_source, now->goes_to_sleep ? SD_EVENT_ON : SD_EVENT_OFF);
+}
+
+static int watch_conditions(struct service *service) {
+        struct conditions_wanted wanted = tuning_make_wanted(service->config.settings);
+        int r;
+
+        r = sd_event_add_post(service->event, &service->sleep_source, on_may_sleep, service);
+        if (r >= 0) /* behind the manager's turn, which hands the last changes to the store */
+                r = sd_event_source_set_priority(service->sleep_source, SD_EVENT_PRIORITY_IDLE);
+        if (r >= 0)
+                r = sd_event_source_set_enabled(service->sleep_source, SD_EVENT_OFF);
+        if (r >= 0)
+                r = conditions_watch_new(service->event, &wanted, on_conditions, service, &service->conditions);
+        return r < 0 ? r : manager_set_conditions(service->manager, conditions_watch_now(service->conditions));
+}
+
 /* ---- the configuration again ---- */
 
 static int reload(struct service *service) {
         struct settings *settings = service->config.settings;
+        struct conditions_wanted wanted;
         struct manager_limits limits;
         struct schedule_config schedule;
         int r = 0;
@@ -130,6 +168,9 @@ static int reload(struct service *service) {
         limits = tuning_make_limits(settings);
         schedule = tuning_make_schedule(settings, service->seed);
         manager_set_limits(service->manager, &limits, &schedule);
+        wanted = tuning_make_wanted(settings);
+        if (conditions_watch_want(service->conditions, &wanted) < 0)
+                log_warning("no memory for what is to be watched (DOVpnKeywords, RequireLogon)");
         bus_server_set_limits(service->bus, settings_get(settings, SETTING_MaxClients),
                               settings_get(settings, SETTING_MaxCallsPerClient));
         return r;
@@ -484,6 +525,8 @@ static int make_parts(struct service *service) {
                 r = make_runner(service);
         if (r >= 0)
                 r = make_manager(service);
+        if (r >= 0)
+                r = watch_conditions(service);
         return r;
 }
 
@@ -586,6 +629,7 @@ struct service *service_free(struct service *service) {
 
         if (!service)
                 return NULL;
+        conditions_watch_free(service->conditions);
         if (service->bus)
                 bus_server_close(service->bus);
         manager_loop_free(service->loop);
@@ -605,6 +649,7 @@ struct service *service_free(struct service *service) {
         metrics_free(service->metrics);
         sd_event_source_disable_unref(service->judge_source);
         sd_event_source_disable_unref(service->idle_timer);
+        sd_event_source_disable_unref(service->sleep_source);
         sd_event_source_disable_unref(service->stop_timer);
         sd_event_source_disable_unref(service->quiet_source);
         sd_event_source_disable_unref(service->kick_source);

@@ -22,13 +22,14 @@ enum setting_type {
         CONFIG_HOSTS,
         CONFIG_USERS,
         CONFIG_HOURS,
+        CONFIG_WORDS,
         _CONFIG_TYPE_MAX,
 };
 
 static const char *const type_names[_CONFIG_TYPE_MAX] = {
         [CONFIG_UINT] = "uint", [CONFIG_SECONDS] = "seconds", [CONFIG_BYTES] = "bytes",
         [CONFIG_BOOL] = "bool", [CONFIG_PATH] = "path", [CONFIG_HOSTS] = "hosts",
-        [CONFIG_USERS] = "users", [CONFIG_HOURS] = "hours",
+        [CONFIG_USERS] = "users", [CONFIG_HOURS] = "hours", [CONFIG_WORDS] = "words",
 };
 
 /* What a value looks like, for whoever wrote another one. */
@@ -41,10 +42,12 @@ static const char *const type_forms[_CONFIG_TYPE_MAX] = {
         [CONFIG_HOSTS] = "HOST or HOST:PORT, with commas between",
         [CONFIG_USERS] = "names, with commas between",
         [CONFIG_HOURS] = "FROM-TO INSIDE% OUTSIDE%, as 8-18 25% 100%: two hours of the day, two percentages",
+        [CONFIG_WORDS] = "words, with commas between",
 };
 
 static bool type_is_text(enum setting_type type) {
-        return type == CONFIG_PATH || type == CONFIG_HOSTS || type == CONFIG_USERS || type == CONFIG_HOURS;
+        return type == CONFIG_PATH || type == CONFIG_HOSTS || type == CONFIG_USERS || type == CONFIG_HOURS ||
+               type == CONFIG_WORDS;
 }
 
 struct setting_row {
@@ -140,6 +143,12 @@ static int parse_hours(const char *s, uint64_t *ret) {
         return hours_parse(s, &hours) < 0 ? -EINVAL : 0; /* the range of the setting is another one: that of its length */
 }
 
+/* Anything that can be read, with commas between. Its number is its length. */
+static int parse_words(const char *s, uint64_t *ret) {
+        *ret = strlen(s);
+        return utf8_is_valid(s, SIZE_MAX) && !string_has_control(s) ? 0 : -EINVAL;
+}
+
 static int parse_value(const struct setting_row *row, const char *s, uint64_t *ret) {
         int r;
 
@@ -155,6 +164,9 @@ static int parse_value(const struct setting_row *row, const char *s, uint64_t *r
                 break;
         case CONFIG_HOURS:
                 r = parse_hours(s, ret);
+                break;
+        case CONFIG_WORDS:
+                r = parse_words(s, ret);
                 break;
         case CONFIG_BOOL:
                 return parse_bool(s, ret);

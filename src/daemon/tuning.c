@@ -24,6 +24,31 @@ static struct bandwidth_policy make_bandwidth(const struct settings *settings, e
         return policy;
 }
 
+/* DODownloadCostPolicy, as the states of cost (BITS_JOB_TRANSFER_POLICY) with which it transfers. */
+static uint32_t cost_flags_of(uint64_t policy) {
+        static const uint32_t flags[] = { 0xff, 0x21, 0x67, 0x7f, 0x6f };
+
+        return flags[policy];
+}
+
+static struct blocker_policy make_blockers(const struct settings *settings) {
+        return (struct blocker_policy) {
+                .foreground_cost_flags = cost_flags_of(settings_get(settings, SETTING_ForegroundCostPolicy)),
+                .background_cost_flags = cost_flags_of(settings_get(settings, SETTING_BackgroundCostPolicy)),
+                .foreground_battery_percent = (unsigned) settings_get(settings, SETTING_MinimumBatteryForeground),
+                .background_battery_percent = (unsigned) settings_get(settings, SETTING_MinimumBatteryBackground),
+                .background_saves_battery = settings_get(settings, SETTING_BackgroundOnBatterySaver) == 0,
+                .require_logon = settings_get(settings, SETTING_RequireLogon) != 0,
+        };
+}
+
+struct conditions_wanted tuning_make_wanted(const struct settings *settings) {
+        return (struct conditions_wanted) {
+                .vpn_keywords = settings_get_text(settings, SETTING_DOVpnKeywords),
+                .presence = settings_get(settings, SETTING_RequireLogon) != 0,
+        };
+}
+
 struct manager_limits tuning_make_limits(const struct settings *settings) {
         struct manager_limits limits = manager_limits_default;
 
@@ -42,6 +67,8 @@ struct manager_limits tuning_make_limits(const struct settings *settings) {
                 limits.cache_hosts = settings_get_text(settings, SETTING_DOCacheHost);
         limits.cache_fallback_foreground_usec = settings_get(settings, SETTING_DODelayCacheServerFallbackForeground) * USEC_PER_SEC;
         limits.cache_fallback_background_usec = settings_get(settings, SETTING_DODelayCacheServerFallbackBackground) * USEC_PER_SEC;
+        limits.no_cache_on_vpn = settings_get(settings, SETTING_DODisallowCacheServerDownloadsOnVPN) != 0;
+        limits.blockers = make_blockers(settings);
         limits.notify_commands = settings_get(settings, SETTING_NotifyCommands) != 0;
         limits.notify_command_timeout_usec = settings_get(settings, SETTING_NotifyCommandTimeout) * USEC_PER_SEC;
         limits.engine.max_connections_per_owner = (unsigned) settings_get(settings, SETTING_MaxConnectionsPerOwner);

@@ -5,15 +5,9 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/uids.h"
 #include "daemon/settings.h"
 #include "daemon/state_dir.h"
-
-/* Debian policy 9.2.2 and systemd's UIDS-GIDS.md */
-#define UID_FIRST_PERSON 1000
-#define UID_DYNAMIC_FIRST 61184
-#define UID_DYNAMIC_LAST 65519
-#define UID_NOBODY 65534
-#define UID_16_BIT_NONE 65535
 
 void uid_policy_parse(struct uid_policy *policy, const char *names) {
         static const char between[] = ", ";
@@ -49,10 +43,10 @@ int uid_policy_read(struct uid_policy *policy, const char *config) {
 }
 
 bool uid_policy_allows(const struct uid_policy *policy, uid_t uid) {
-        if (uid == (uid_t) -1 || uid == UID_NOBODY || uid == UID_16_BIT_NONE)
+        if (uid_is_nobody(uid))
                 return false;
         for (size_t i = 0; i < policy->n_named; i++)
                 if (policy->named[i] == uid)
                         return true;
-        return uid >= UID_FIRST_PERSON && (uid < UID_DYNAMIC_FIRST || uid > UID_DYNAMIC_LAST);
+        return uid_is_person(uid);
 }

@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "base/uids.h"
+
 /* Which hosts are worth a try. Without a route a name may still be this machine's own; behind a portal it would be answered, wrongly. */
 static const bool worth_a_try[_NETWORK_REACH_MAX][_HOST_KIND_MAX] = {
         [NETWORK_NONE] = { [HOST_LOOPBACK] = true, [HOST_LOCAL_NAME] = true, [HOST_NAME] = true },
@@ -126,7 +128,7 @@ static int compare_uids(const void *a, const void *b) {
 }
 
 bool blockers_owner_is_away(const struct conditions *conditions, const struct blocker_policy *policy, uid_t owner) {
-        if (!policy->require_logon || !conditions->knows_presence)
+        if (!policy->require_logon || !conditions->knows_presence || !uid_is_person(owner))
                 return false;
         return !bsearch(&owner, conditions->present, conditions->n_present, sizeof(owner), compare_uids);
 }

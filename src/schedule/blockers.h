@@ -28,5 +28,5 @@ enum error_code blockers_find(const struct conditions *conditions, const struct 
 bool blockers_decide(enum error_code code);
 /* Fetching @file failed with @code (@detail: errno, if there is one): NO_NETWORK if that is what was missing, else @code. */
 enum error_code blockers_judge_failure(const struct conditions *conditions, const struct job_file *file, enum error_code code, uint32_t detail);
-/* The job's owner must be there, and is not: it stays QUEUED (design decision 11). */
+/* The job's owner must be there, and is not: it stays QUEUED (design decision 11). Users of the system count as present. */
 bool blockers_owner_is_away(const struct conditions *conditions, const struct blocker_policy *policy, uid_t owner);

@@ -386,6 +386,7 @@ struct harness *harness_new(void) {
         h->engine.ops = &fake_ops;
         h->runner.ops = &runner_fake_ops;
         h->spoiled = UINT64_MAX;
+        h->owner = getuid();
         h->limits = manager_limits_default;
         h->schedule = (struct schedule_config) {
                 .background_slots = 4,
@@ -486,7 +487,7 @@ static void on_reply(const struct manager_reply *reply, void *userdata) {
 int harness_create_with(struct harness *h, struct manager_create_request *request) {
         unsigned before = h->n_replies;
 
-        request->owner = getuid();
+        request->owner = h->owner;
         manager_create_job(h->manager, request, on_reply, h);
         harness_pump(h);
         assert_int_equal(h->n_replies, before + 1);
@@ -527,7 +528,7 @@ int harness_create(struct harness *h, const char *name, bool resume, bool comple
 }
 
 struct job *harness_job(struct harness *h) {
-        struct job *job = manager_find_job(h->manager, getuid(), &h->id);
+        struct job *job = manager_find_job(h->manager, h->owner, &h->id);
 
         assert_non_null(job);
         return job;

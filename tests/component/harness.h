@@ -77,6 +77,7 @@ struct harness {
         struct manager_reply last;
         unsigned n_replies;
         struct guid id;           /* of the last created job */
+        uid_t owner;              /* of the jobs; ours unless the test says otherwise */
         int failed;
 };
 

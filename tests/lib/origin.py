@@ -31,8 +31,9 @@ def digest(name, size, version=1):
 
 
 class Origin:
-    def __init__(self, family=socket.AF_INET):
+    def __init__(self, family=socket.AF_INET, host=None):
         self.family = family
+        self.host = host or ("::1" if family == socket.AF_INET6 else "127.0.0.1")
         self.rate = None
         self.version = 1
         self.sent = 0
@@ -45,13 +46,13 @@ class Origin:
         self.up()
 
     def url(self, name, size):
-        host = "[::1]" if self.family == socket.AF_INET6 else "127.0.0.1"
+        host = f"[{self.host}]" if self.family == socket.AF_INET6 else self.host
         return f"http://{host}:{self.port}/{name}?size={size}"
 
     def up(self):
         s = socket.socket(self.family)
         s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        s.bind(("::1" if self.family == socket.AF_INET6 else "127.0.0.1", self.port))
+        s.bind((self.host, self.port))
         s.listen(128)
         self.port = s.getsockname()[1]
         self.listener = s
@@ -70,6 +71,9 @@ class Origin:
                     pass
 
     close = down
+
+    def let_through(self):
+        self.rate = None
 
     def _accept(self, listener):
         while True:

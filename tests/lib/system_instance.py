@@ -22,6 +22,7 @@ SECONDS = 20
 
 class Machine:
     def __init__(self, build, config=""):
+        self.environment = dict(os.environ)  # of the core and the broker
         self.root = tempfile.mkdtemp(prefix="dosvc-system-")
         os.chmod(self.root, 0o755)
         self.bin = self.path("bin")
@@ -34,6 +35,7 @@ class Machine:
         self.socket = self.path("run/bus")
         self.broker_socket = self.path("run/broker")
         self.processes = {}
+        self.holder = None
         self._make_users()
         self._make_places()
 
@@ -64,14 +66,18 @@ class Machine:
     # ---- processes ----
 
     def start(self):
+        if not self.holder:
+            self.start_namespace()
+        self.start_broker()
+        self.start_core()
+
+    def start_namespace(self):
         ready = self.path("namespace-is-ready")
         self.holder = subprocess.Popen(
             ["unshare", "--mount", "--propagation", "slave", "sh", "-c",
              f"mount --bind {self.path('passwd')} /etc/passwd && mount --bind {self.path('group')} /etc/group && touch {ready} && exec sleep infinity"],
             start_new_session=True)
         self._wait(lambda: os.path.exists(ready), "the namespace")
-        self.start_broker()
-        self.start_core()
 
     def _as(self, user):
         identity = ["setpriv", "--reuid", user, "--regid", user, "--init-groups"] if user != "root" else []
@@ -80,7 +86,7 @@ class Machine:
     def _spawn(self, name, user, *command):
         with open(self.path(name + ".log"), "ab") as log:
             self.processes[name] = subprocess.Popen(self._as(user) + list(command), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                                                    cwd="/", start_new_session=True)
+                                                    cwd="/", start_new_session=True, env=self.environment)
 
     def start_broker(self):
         if os.path.exists(self.broker_socket):

@@ -271,5 +271,5 @@ def test_service_says_who_it_is(instance):
     info = instance.json("service")
     assert info["pid"] == instance.process.pid and info["state_directory"] == instance.state
     assert set(info) == {"version", "address", "state_directory", "sandbox", "pid", "transfer_pid", "jobs", "jobs_active", "started",
-                         "memory_bytes", "backup_time", "restored_from"}
+                         "memory_bytes", "backup_time", "restored_from", "network", "network_cost", "battery"}
     assert str(info["pid"]) in instance.run("service", check=True).stdout

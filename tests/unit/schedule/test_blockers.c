@@ -191,6 +191,9 @@ static void who_must_be_there_and_is_not_is_away(void **state _unused_) {
         assert_true(blockers_owner_is_away(&conditions, &policy, 1001));
         for (size_t i = 0; i < ELEMENTSOF(present); i++)
                 assert_false(blockers_owner_is_away(&conditions, &policy, present[i]));
+        assert_false(blockers_owner_is_away(&conditions, &policy, 0)); /* users of the system */
+        assert_false(blockers_owner_is_away(&conditions, &policy, 999));
+        assert_false(blockers_owner_is_away(&conditions, &policy, 61184));
         policy.require_logon = false;
         assert_false(blockers_owner_is_away(&conditions, &policy, 1001));
 }
