@@ -15,6 +15,8 @@ from service import Service, ServiceError  # noqa: E402
 from workload import Lost, TooLate, Workload  # noqa: E402
 
 CONFIG = "CheckpointBytes=65536\nCheckpointInterval=1\nMinimumFreeSpace=0\n"
+# Files of foreground jobs are divided as soon as they may be.
+DIVIDED = "SegmentTrial=0\nMinimumSegmentSize=16384\nMaxConnectionsPerHost=32\nMaxConnectionsPerFile={}\n"
 
 
 def arguments(description, rounds):
@@ -41,6 +43,11 @@ class Crash:
             environment = {"LD_PRELOAD": os.path.join(os.path.abspath(args.build), "tests/crash/liblies.so"), "DOSVC_LIE": args.control}
         self.service = Service(args.build, state, CONFIG, environment=environment)
         self.violations = []
+
+    def start_service(self):
+        """With as many connections for a file as it comes: what one layout of parts left, another one finds."""
+        self.service.config_text = "[Service]\n" + CONFIG + DIVIDED.format(self.random.choice([1, 2, 7]))
+        self.service.start()
 
     def work_until_killed(self, kill, seconds, power=False):
         """Random calls; kill() strikes in their middle after that time. A broken connection is what a kill looks like. power: it cuts the

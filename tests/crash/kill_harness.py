@@ -25,7 +25,7 @@ def main():
         crash.origin.rate = crash.random.choice([None, 2 << 20, 500_000])
         if number % 4 == 0:
             invariants.age_backup(crash.state)
-        crash.service.start()
+        crash.start_service()
         crash.report(f"round {number}, restarted", invariants.check_service(crash.service, destination, crash.ledger))
         crash.work_until_killed(crash.service.kill, crash.random.choice([0.0, 0.01, 0.03, 0.1, 0.3]) * crash.random.random()
                                 if number % 10 else 0.8)

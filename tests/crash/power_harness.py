@@ -90,7 +90,7 @@ def main():
             crash.origin.rate = crash.random.choice([None, 8 << 20, 2 << 20])
             if number % 4 == 0:
                 invariants.age_backup(crash.state)
-            crash.service.start()
+            crash.start_service()
             crash.report(f"round {number}, restarted", invariants.check_service(crash.service, destination, crash.ledger))
             crash.work_until_killed(cut, crash.random.choice([0.01, 0.03, 0.1, 0.2]) * crash.random.random() if number % 8 else 0.5,
                                     power=True)
@@ -102,7 +102,7 @@ def main():
             if args.control and crash.violations:
                 break
         if not args.control:
-            crash.service.start()
+            crash.start_service()
             crash.report("end", invariants.check_service(crash.service, destination, crash.ledger))
             crash.settle()
             crash.service.stop()
