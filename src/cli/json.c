@@ -147,6 +147,7 @@ json_t *json_of_file(const dosvc_file_info *file) {
         json_object_set_new(object, "source", text_or_null(file->source));
         json_object_set_new(object, "sources", text_or_null(file->sources));
         json_object_set_new(object, "source_trouble", text_or_null(file->source_trouble));
+        json_object_set_new(object, "connections", json_integer(file->connections));
         return object;
 }
 

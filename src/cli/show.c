@@ -192,6 +192,8 @@ static int show_file(const dosvc_file_info *file, void *userdata) {
                format_size(file->bytes_transferred, done), format_size(file->bytes_total, total),
                file->length_unverified ? ", length unverified" : "");
         show_sources(file);
+        if (file->connections > 1)
+                printf("%14s: %" PRIu32 "\n", "connections", file->connections);
         show_guards(file);
         return 0;
 }

@@ -404,6 +404,7 @@ static const struct field file_fields[] = {
         FILE_FIELD("Source", FIELD_STRING, source),
         FILE_FIELD("Sources", FIELD_STRING, sources),
         FILE_FIELD("SourceTrouble", FIELD_STRING, source_trouble),
+        FILE_FIELD("Connections", FIELD_U32, connections),
         { "FileId", FIELD_STRING, offsetof(struct file_record, file_id) },
         { "Validation", FIELD_STRING, offsetof(struct file_record, validation) },
         { "HttpStatus", FIELD_U32, offsetof(struct file_record, http_status) },

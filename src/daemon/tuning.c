@@ -79,6 +79,9 @@ struct manager_limits tuning_make_limits(const struct settings *settings) {
                 make_bandwidth(settings, SETTING_DOMaxBackgroundDownloadBandwidth, SETTING_DOPercentageMaxBackgroundBandwidth,
                                SETTING_DOSetHoursToLimitBackgroundDownloadBandwidth);
         limits.engine.max_connections_per_host = (unsigned) settings_get(settings, SETTING_MaxConnectionsPerHost);
+        limits.segments.max = (unsigned) settings_get(settings, SETTING_MaxConnectionsPerFile);
+        limits.segments.min_bytes = settings_get(settings, SETTING_MinimumSegmentSize);
+        limits.segments.window_usec = settings_get(settings, SETTING_SegmentTrial) * USEC_PER_MSEC;
         limits.files_in_flight = MIN(limits.files_in_flight, files_that_fit());
         return limits;
 }

@@ -519,6 +519,8 @@ struct file_piece {
 };
 /* Fills @ret with at most @max pieces that are not received yet, in local order. Return: how many there are in all. */
 size_t job_file_missing(const struct job_file *file, struct file_piece *ret, size_t max);
+/* Those, and those parts, that lie in @part of the local file. */
+size_t job_file_missing_within(const struct job_file *file, const struct interval *part, struct file_piece *ret, size_t max);
 
 /* On demand (BITS: IBackgroundCopyFile6). */
 /* Adds to what is wanted; overlaps are fine. ERROR_RANDOM_ACCESS_NOT_SUPPORTED for a job that is not on demand, ERROR_INVALID_RANGE,

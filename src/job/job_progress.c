@@ -244,6 +244,7 @@ int job_file_set_remote_size(struct job_file *file, uint64_t remote_size) {
 /* ---- what is still to fetch ---- */
 
 struct piece_list {
+        struct interval part; /* of the local file; no others are listed */
         struct file_piece *items;
         size_t n, max;
 };
@@ -253,7 +254,7 @@ static void list_gaps(const struct job_file *file, uint64_t start, uint64_t end,
                       struct piece_list *list) {
         struct interval gap;
 
-        for (uint64_t from = start; intervals_next_gap(&file->received, from, end, &gap); from = gap.end) {
+        for (uint64_t from = MAX(start, list->part.start); intervals_next_gap(&file->received, from, MIN(end, list->part.end), &gap); from = gap.end) {
                 if (list->n < list->max)
                         list->items[list->n] = (struct file_piece) {
                                 .remote_offset = remote_start + (gap.start - start),
@@ -281,8 +282,8 @@ static void list_wanted(const struct job_file *file, struct piece_list *list) {
                 }
 }
 
-size_t job_file_missing(const struct job_file *file, struct file_piece *ret, size_t max) {
-        struct piece_list list = { .items = ret, .max = max };
+size_t job_file_missing_within(const struct job_file *file, const struct interval *part, struct file_piece *ret, size_t max) {
+        struct piece_list list = { .part = *part, .items = ret, .max = max };
         uint64_t local = 0;
 
         if (file->state != FILE_PENDING)
@@ -303,6 +304,10 @@ size_t job_file_missing(const struct job_file *file, struct file_piece *ret, siz
                 local = end;
         }
         return list.n;
+}
+
+size_t job_file_missing(const struct job_file *file, struct file_piece *ret, size_t max) {
+        return job_file_missing_within(file, &(struct interval) { 0, UINT64_MAX }, ret, max);
 }
 
 /* ---- from the store ---- */

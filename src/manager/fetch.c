@@ -30,6 +30,7 @@ void file_run_wind_down(struct file_run *run) {
                                         "the server ended the answer without a byte of what was asked");
         }
         if (file_run_next_source(run)) {
+                run->segments = (struct segments) {}; /* another server, another speed */
                 file_run_transfer(run);
                 return;
         }
@@ -136,6 +137,11 @@ static void engine_metadata(void *userdata, uint64_t id, const struct engine_met
         if (!run || run->stop || run->step == STEP_HASHES)
                 return;
         file = run->file;
+        if (request->joined) {
+                if (!metadata->refused && !file_run_part_answered(run, request, metadata->remote_size))
+                        engine_stop(m->engine, id);
+                return;
+        }
         note_response(file, metadata);
         if (metadata->refused)
                 return;
@@ -170,6 +176,7 @@ static void engine_metadata(void *userdata, uint64_t id, const struct engine_met
                 return;
         }
         file->remote_time_usec = metadata->remote_time_usec;
+        (void) file_run_part_answered(run, request, metadata->remote_size);
         manager_job_changed(m, file->job, false);
 }
 
@@ -190,6 +197,7 @@ static void count_fetched(struct file_run *run, uint64_t bytes) {
         job->bytes_fetched = u64_add_saturated(job->bytes_fetched, bytes);
         job_run(job)->manager->bytes_fetched += bytes;
         manager_pace_fetched(job_run(job)->manager, job, bytes);
+        run->bytes_fetched += bytes;
         if (by_kind)
                 *by_kind = u64_add_saturated(*by_kind, bytes);
 }
@@ -224,6 +232,8 @@ static void engine_progress(void *userdata, uint64_t id, uint64_t start, uint64_
                 file_run_hashes_progress(run);
                 return;
         }
+        if (request->joined && !request->answered)
+                return;
         file_run_source_gave(run);
         r = files_note_written(run->handle, start, end);
         if (r == 0)
@@ -266,26 +276,49 @@ static void engine_replaced(void *userdata, uint64_t id, const char *text) {
 static void engine_offers(void *userdata, uint64_t id, const struct engine_offers *offers) {
         const struct file_request *request = find_request(userdata, id);
 
-        if (request && !request->run->stop && !request->run->leave_source && request->run->step != STEP_HASHES)
+        if (request && !request->joined && !request->run->stop && !request->run->leave_source && request->run->step != STEP_HASHES)
                 file_run_take_offers(request->run, offers);
+}
+
+/* A whole file whose length nobody knew: it ends where the answer did. */
+static void take_end_as_size(struct file_run *run, const struct engine_result *result) {
+        struct job_file *file = run->file;
+        int r;
+
+        if (result->outcome != ENGINE_DONE || file->remote_size != SIZE_UNKNOWN || file->job->on_demand)
+                return;
+        file->length_unverified = result->length_unverified;
+        r = job_file_set_remote_size(file, result->local_end);
+        if (r == 0)
+                r = file_run_judge_size(run);
+        if (r != 0)
+                file_run_result(run, ENGINE_FAILED, r > 0 ? r : ERROR_OUT_OF_MEMORY, ERROR_CONTEXT_REMOTE_FILE, 0, false,
+                                "the file's size does not fit what was asked");
+}
+
+/* The result of the last request is the run's, unless a reason of our own or of another request came first. */
+static bool has_result(const struct file_run *run) {
+        return (run->stop || run->leave_source || run->recalled) && run->result.outcome != ENGINE_STOPPED && run->result.outcome != ENGINE_LOST;
 }
 
 static void engine_finished(void *userdata, uint64_t id, const struct engine_result *result) {
         struct manager *m = userdata;
-        struct file_request *request = find_request(m, id);
+        struct file_request *request = find_request(m, id), ended;
         struct file_run *run;
-        struct job_file *file;
 
         if (!request)
                 return;
         run = request->run;
-        file = run->file;
         count_fetched(run, result->bytes_fetched - MIN(result->bytes_fetched, request->fetched));
         if (result->outcome == ENGINE_DONE && run->step != STEP_HASHES)
                 note_progress(request, PROGRESS_FLOOR_BYTES); /* however little it was */
+        ended = *request;
         file_request_free(request);
-        /* A reason of our own (disk, size) came first: keep it. */
-        if (!((run->stop || run->leave_source) && run->result.outcome == ENGINE_FAILED)) {
+        if (run->requests) {
+                file_run_part_ended(run, &ended, result);
+                return;
+        }
+        if (!has_result(run)) {
                 run->result = *result;
                 snprintf(run->result_text, sizeof(run->result_text), "%s", result->text ?: "");
                 run->result.text = run->result_text;
@@ -299,16 +332,7 @@ static void engine_finished(void *userdata, uint64_t id, const struct engine_res
                 file_run_hashes_finished(run, result->local_end);
                 return;
         }
-        if (result->outcome == ENGINE_DONE && file->remote_size == SIZE_UNKNOWN && !file->job->on_demand) {
-                int r = job_file_set_remote_size(file, result->local_end);
-
-                file->length_unverified = result->length_unverified;
-                if (r == 0)
-                        r = file_run_judge_size(run);
-                if (r != 0)
-                        file_run_result(run, ENGINE_FAILED, r > 0 ? r : ERROR_OUT_OF_MEMORY, ERROR_CONTEXT_REMOTE_FILE, 0, false,
-                                        "the file's size does not fit what was asked");
-        }
+        take_end_as_size(run, result);
         file_run_wind_down(run);
 }
 
@@ -395,34 +419,19 @@ static size_t count_before(const struct file_piece *pieces, size_t n, uint64_t h
         return count;
 }
 
-void file_run_transfer(struct file_run *run) {
-        struct manager *m = run->manager;
+int file_run_ask_part(struct file_run *run, struct interval part) {
         struct job_file *file = run->file;
         struct file_piece pieces[ENGINE_PIECES_MAX];
         struct engine_piece wanted[ENGINE_PIECES_MAX];
-        size_t n = MIN(job_file_missing(file, pieces, ENGINE_PIECES_MAX), (size_t) ENGINE_PIECES_MAX);
-        bool begun = file->received.n_items > 0, bound, own, offered, preferred;
+        size_t n = MIN(job_file_missing_within(file, &part, pieces, ENGINE_PIECES_MAX), (size_t) ENGINE_PIECES_MAX);
+        bool begun = file->received.n_items > 0 || run->requests, bound, own, offered, preferred;
         const char *url, *credentials;
         uint32_t schemes;
         int r;
 
-        if (n == 0) { /* every byte was there before, or every one that is wanted so far */
-                if (job_file_is_filled(file))
-                        file_run_finish(run);
-                else
-                        file_run_end(run);
-                return;
-        }
-        if ((file->job->http_method && (begun || run->asked)) || (file->job->dynamic_content && begun))
-                return file_run_cannot_continue(run);
-        run->step = STEP_TRANSFER;
-        file_run_widen_window(run);
         n = count_before(pieces, n, file_run_hold_at(run));
-        if (n == 0) {
-                file_run_drain(run); /* no room for any of them */
-                return;
-        }
-        run->asked = true;
+        if (n == 0)
+                return -ENODATA;
         for (size_t i = 0; i < n; i++)
                 wanted[i] = (struct engine_piece) {
                         .remote_offset = pieces[i].remote_offset,
@@ -433,10 +442,6 @@ void file_run_transfer(struct file_run *run) {
         credentials = job_credentials_for(file->job, JOB_AUTH_SERVER, &schemes);
         offered = file_run_source_is_offered(run, &preferred);
         bound = begun && (own || !(run->sources && file_run_is_guarded(run))); /* elsewhere its own validators mean nothing: the digest decides */
-        run->refetch = run->leave_source = run->digest_offered = false;
-        run->received_at_start = intervals_total(&file->received);
-        run->last_checkpoint_monotonic = clock_now(m->clock, CLOCK_ID_MONOTONIC);
-        file_run_note_unsynced(run);
         r = file_run_ask(run, &(struct engine_request) {
                         .fd = run->fd,
                         .url = url,
@@ -461,5 +466,39 @@ void file_run_transfer(struct file_run *run) {
                         .credentials_schemes = schemes,
                 });
         if (r != 0)
+                return r;
+        part.start = pieces[0].local_offset;
+        if (n == ENGINE_PIECES_MAX)
+                part.end = u64_add_saturated(pieces[n - 1].local_offset, pieces[n - 1].length);
+        run->requests->prev->part = part; /* the newest is the last of the list */
+        return 0;
+}
+
+void file_run_transfer(struct file_run *run) {
+        struct job_file *file = run->file;
+        struct file_piece piece;
+        int r;
+
+        if (job_file_missing(file, &piece, 1) == 0) { /* every byte was there before, or every one that is wanted so far */
+                if (job_file_is_filled(file))
+                        file_run_finish(run);
+                else
+                        file_run_end(run);
+                return;
+        }
+        if ((file->job->http_method && (file->received.n_items > 0 || run->asked)) || (file->job->dynamic_content && file->received.n_items > 0))
+                return file_run_cannot_continue(run);
+        run->step = STEP_TRANSFER;
+        file_run_widen_window(run);
+        run->refetch = run->leave_source = run->digest_offered = false;
+        run->received_at_start = intervals_total(&file->received);
+        run->last_checkpoint_monotonic = clock_now(run->manager->clock, CLOCK_ID_MONOTONIC);
+        file_run_note_unsynced(run);
+        r = file_run_ask_part(run, (struct interval) { 0, UINT64_MAX });
+        if (r == 0)
+                run->asked = true;
+        else if (r == -ENODATA)
+                file_run_drain(run); /* a stream: no room for any of it */
+        else
                 file_run_not_asked(run, r);
 }

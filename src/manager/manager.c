@@ -22,6 +22,7 @@ const struct manager_limits manager_limits_default = {
         .notify_command_timeout_usec = 15 * USEC_PER_MINUTE,
         .blockers = { .foreground_cost_flags = COST_STATES, .background_cost_flags = COST_STATES },
         .engine = { .max_connections_per_owner = 64, .max_connections_per_host = 6 },
+        .segments = { .window_usec = SEGMENTS_WINDOW_USEC, .worth_usec = SEGMENTS_WORTH_USEC, .min_bytes = UINT64_C(1) << 20, .max = SEGMENTS_MAX },
 };
 
 int manager_new(const struct manager_config *config, struct manager **ret) {
@@ -46,6 +47,7 @@ int manager_new(const struct manager_config *config, struct manager **ret) {
                 .max_file_runs = config->limits.files_in_flight,
                 .pace_due = USEC_INFINITY,
                 .hours_due = USEC_INFINITY,
+                .segments_at = USEC_INFINITY,
                 .changed_at = USEC_INFINITY,
                 .notify_at = USEC_INFINITY,
                 .checkpoint_at_monotonic = USEC_INFINITY,
@@ -437,6 +439,7 @@ void manager_turn(struct manager *m) {
                 manager_run_schedule(m);
                 manager_checkpoints(m);
                 manager_hours_turn(m);
+                manager_segments_turn(m);
                 manager_pace_turn(m);
                 emit_changes(m);
                 manager_notify_turn(m);
@@ -453,6 +456,7 @@ uint64_t manager_next_deadline(const struct manager *m) {
 
         next = MIN(next, m->pace_due);
         next = MIN(next, m->hours_due);
+        next = MIN(next, m->segments_at);
         next = MIN(next, manager_next_checkpoint(m));
         if (!m->stopping)
                 next = MIN(next, MAX(schedule_next_deadline(m->schedule), m->held_until_boottime));

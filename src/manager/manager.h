@@ -20,6 +20,7 @@
 #include "schedule/bandwidth.h"
 #include "schedule/blockers.h"
 #include "schedule/schedule.h"
+#include "schedule/segments.h"
 #include "store/store.h"
 #include "transfer/engine.h"
 
@@ -42,6 +43,7 @@ struct manager_limits {
         uint64_t cache_fallback_foreground_usec; /* how long cache servers in trouble are asked again before the file's own URL is */
         uint64_t cache_fallback_background_usec;
         struct engine_limits engine;
+        struct segments_policy segments;
         bool notify_commands; /* jobs may name them */
         uint64_t notify_command_timeout_usec;
         bool no_cache_on_vpn;     /* cache servers are not asked through one */
@@ -115,6 +117,8 @@ struct manager_statistics {
         uint64_t background_rate_limit;
         uint64_t line_capacity;         /* bytes per second, as the percentages take it; 0: not measured */
 };
+/* That fetch it now. */
+unsigned manager_file_connections(const struct job_file *file);
 /* Looks at every job. */
 void manager_get_statistics(const struct manager *manager, struct manager_statistics *ret);
 /* Newest first; @after: sequence number of the last one seen, UINT64_MAX to begin. */

@@ -21,6 +21,7 @@
 #define CHUNKS_PER_CHECKPOINT_MAX 64 /* hashed; a checkpoint is due after 16 MiB */
 #define DISK_ERRORS_MAX 2         /* reliability.md 5.3: two failed syncs on one file are a disk error */
 #define RESERVE_FROM_BYTES (UINT64_C(1) << 20) /* smaller files are not preallocated */
+#define SEGMENT_RUNS_MAX 64 /* files at once: with more, each has one connection, and nobody looks whether it could have two */
 #define SOURCE_STALL_USEC (10 * USEC_PER_SEC) /* silence of a source while another could be asked */
 #define SOURCE_FLOOR_RATE 4096 /* bytes per second: a source that brings less is left while another may bring more */
 #define PROGRESS_FLOOR_BYTES 1024 /* less is no progress of a job, unless that is all there was */
@@ -190,6 +191,10 @@ struct file_request {
         uint64_t fetched;      /* already added to the job */
         struct paced pace;
         struct engine_pace told_pace;
+        struct interval part;  /* local bytes that it is to bring */
+        bool answered;         /* they are its own from then on */
+        bool joined;           /* others were under way when it was made */
+        bool dismissed;        /* one too many: asked to end */
         struct file_request *prev, *next; /* run->requests, in the order of their starts */
 };
 
@@ -212,6 +217,9 @@ struct file_run {
         bool asked;            /* the engine was asked for content before */
         struct file_request *requests; /* NULL: none is at the engine */
         bool recalled;         /* those that are were asked to end */
+        struct segments segments; /* how many there should be */
+        uint64_t segments_at;  /* when to think about that again, CLOCK_BOOTTIME */
+        uint64_t bytes_fetched;
         uint64_t received_at_start;
 
         bool checkpoint_running;
@@ -292,6 +300,7 @@ struct manager {
         uint64_t held_until_boottime;   /* after a store failure: nothing is started before */
         bool ops_held;                  /* promised Completes and Cancels wait for that too */
 
+        uint64_t segments_at;           /* numbers of connections are looked at, CLOCK_BOOTTIME */
         uint64_t paced_at;              /* rates were measured, CLOCK_BOOTTIME */
         uint64_t pace_due;              /* and are to be divided again; USEC_INFINITY: nothing is limited */
         struct line line;
@@ -409,9 +418,20 @@ void file_run_give_up(struct file_run *run, int code, const char *text); /* ends
 void file_run_wind_down(struct file_run *run);               /* the engine has let go: the run goes on or ends */
 extern const struct engine_events manager_engine_events;
 
+/* What is missing of @part is asked for, or as much of it as one request carries. 0, -ENODATA: nothing is missing, an error code or -errno. */
+int file_run_ask_part(struct file_run *run, struct interval part);
+
+/* segments.c: several requests for one file */
+/* @request was answered, and its bytes will come. False: they are not to be taken. */
+bool file_run_part_answered(struct file_run *run, struct file_request *request, uint64_t remote_size);
+/* A request has ended (and is gone), others have not: does its end mean theirs? Starts what is to follow it. */
+void file_run_part_ended(struct file_run *run, const struct file_request *request, const struct engine_result *result);
+void manager_segments_turn(struct manager *m);
+
 /* sources.c: whom to ask, where there is a choice */
 struct file_sources *file_sources_free(struct file_sources *sources);
 const char *file_run_source(struct file_run *run, bool *ret_own); /* URL to ask; own: the file's, which gets the job's headers */
+const char *file_run_current_url(const struct file_run *run);     /* that is asked now */
 enum source_kind file_run_source_kind(const struct file_run *run);
 bool file_run_has_other_source(const struct file_run *run);
 uint64_t file_run_floor_rate(const struct file_run *run);           /* as engine_request.floor_rate */

@@ -355,6 +355,10 @@ void file_run_offer_sources(struct file_run *run) {
                 show_source(run);
 }
 
+const char *file_run_current_url(const struct file_run *run) {
+        return run->sources ? run->sources->candidates[run->sources->current].url : run->file->url;
+}
+
 bool file_run_has_other_source(const struct file_run *run) {
         const struct file_sources *sources = run->sources;
 

@@ -152,7 +152,9 @@ uint64_t harness_write_next(struct harness *h, struct fake_request *r, uint64_t 
 
         for (size_t i = 0; i < r->n_pieces; i++) {
                 const struct engine_piece *piece = &r->pieces[i];
-                uint64_t length = piece->remote_offset < size ? MIN(piece->length, size - piece->remote_offset) : 0;
+                uint64_t end_at = r->pace.end_at > 0 ? r->pace.end_at : UINT64_MAX;
+                uint64_t wanted = piece->remote_offset < size ? MIN(piece->length, size - piece->remote_offset) : 0;
+                uint64_t length = piece->local_offset < end_at ? MIN(wanted, end_at - piece->local_offset) : 0;
                 uint64_t done = MIN(r->served - before, length), rest = length - done, n = MIN(max, rest);
                 uint64_t at = piece->local_offset + done;
                 _cleanup_free_ uint8_t *bytes = NULL;

@@ -18,7 +18,7 @@ struct fake_request {
         uint64_t id;
         int fd;
         char *url;
-        struct engine_piece pieces[8];
+        struct engine_piece pieces[64];
         size_t n_pieces;
         char *etag;
         bool has_headers; /* the job's own */

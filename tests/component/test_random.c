@@ -138,7 +138,7 @@ static uint64_t size_of(struct world *w, struct fake_request *r) {
 
 static void random_engine(struct world *w) {
         struct fake_request *r;
-        uint64_t size, from;
+        uint64_t size;
 
         if (harness_running(w->h) == 0)
                 return;
@@ -146,7 +146,6 @@ static void random_engine(struct world *w) {
         if (r->stop_asked)
                 return;
         size = size_of(w, r);
-        from = MAX(r->pieces[0].local_offset, r->written);
         switch (random_below(8)) {
         case 0:
                 harness_finish(w->h, r, ENGINE_FAILED, ERROR_HTTP_STATUS, random_below(3) != 0);
@@ -163,13 +162,7 @@ static void random_engine(struct world *w) {
         default:
                 if (!r->described)
                         harness_metadata(w->h, r, size, "\"v\"");
-                if (from < size) {
-                        uint64_t to = MIN(size, from + 1 + random_below(80000));
-
-                        harness_write(w->h, r, from, to);
-                        from = to;
-                }
-                if (from >= size)
+                if (harness_write_next(w->h, r, size, 1 + random_below(80000)) == 0)
                         harness_finish(w->h, r, ENGINE_DONE, ERROR_NONE, false);
         }
         harness_pump(w->h);
@@ -243,12 +236,12 @@ static void settle(struct world *w) {
                         break;
                 while (harness_running(w->h) > 0) {
                         struct fake_request *r = harness_request(w->h, 0);
-                        uint64_t size = size_of(w, r), from = MAX(r->pieces[0].local_offset, r->written);
+                        uint64_t size = size_of(w, r);
 
                         if (!r->described)
                                 harness_metadata(w->h, r, size, "\"v\"");
-                        if (from < size)
-                                harness_write(w->h, r, from, size);
+                        while (harness_write_next(w->h, r, size, size) > 0)
+                                ;
                         harness_finish(w->h, r, ENGINE_DONE, ERROR_NONE, false);
                         harness_pump(w->h);
                 }
@@ -267,6 +260,11 @@ static void settle(struct world *w) {
 static void live(uint64_t seed) {
         struct world w = { .h = harness_new() };
 
+        /* In every second world files are divided as soon as they may be. */
+        if (seed % 2 == 0) {
+                w.h->limits.segments = (struct segments_policy) { .min_bytes = 5000, .max = 4 };
+                harness_restart(w.h);
+        }
         random_state = seed * 2654435761u + 1;
         for (unsigned i = 0; i < STEPS; i++) {
                 random_step(&w);

@@ -100,7 +100,7 @@ def now_inside():
 
 def test_a_percentage_is_exact_with_the_look_at_the_line_in_it_and_hours_hold_at_once(limited, origin, target, tmp_path):
     origin.rate = 5 * MIB  # of each connection: so two of them are a line of ten
-    policies = f"DOPercentageMaxForegroundBandwidth=50\nMetricsSocket={tmp_path}/metrics\n"
+    policies = f"DOPercentageMaxForegroundBandwidth=50\nMaxConnectionsPerFile=1\nMetricsSocket={tmp_path}/metrics\n"
     instance = limited(policies)
     jobs = [get(instance, large(origin, "a"), target)]
     began, before = time.monotonic(), fetched(instance, jobs)[0]
