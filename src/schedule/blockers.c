@@ -130,5 +130,5 @@ static int compare_uids(const void *a, const void *b) {
 bool blockers_owner_is_away(const struct conditions *conditions, const struct blocker_policy *policy, uid_t owner) {
         if (!policy->require_logon || !conditions->knows_presence || !uid_is_person(owner))
                 return false;
-        return !bsearch(&owner, conditions->present, conditions->n_present, sizeof(owner), compare_uids);
+        return conditions->n_present == 0 || !bsearch(&owner, conditions->present, conditions->n_present, sizeof(owner), compare_uids);
 }
