@@ -107,11 +107,14 @@ void tls_watch_stop(struct tls_watch *watch) {
 static void on_ssl_info(const SSL *ssl, int where, int value) {
         struct tls_watch *watch;
 
-        if (where != SSL_CB_READ_ALERT || (value & 0xff) != SSL3_AD_CLOSE_NOTIFY)
+        if (where != SSL_CB_READ_ALERT)
                 return;
-        DL_FOREACH(watches, watch)
-                if (watch->ssl == ssl)
-                        watch->close_notify = true;
+        DL_FOREACH(watches, watch) {
+                if (watch->ssl != ssl)
+                        continue;
+                watch->close_notify |= (value & 0xff) == SSL3_AD_CLOSE_NOTIFY;
+                watch->certificate_required |= (value & 0xff) == TLS13_AD_CERTIFICATE_REQUIRED;
+        }
 }
 
 static int ignore_index(void) {

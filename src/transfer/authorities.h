@@ -17,14 +17,16 @@ int authorities_new(const char *file, struct authorities **ret);
 int authorities_add_revocations(struct authorities *authorities, const char *file);
 struct authorities *authorities_free(struct authorities *authorities);
 size_t authorities_count(const struct authorities *authorities);
-/* Has the connection whose SSL object this was (CURLINFO_TLS_SSL_PTR, taken while it lived) been ended by the peer's close_notify?
+/* Which alerts came on the connection whose SSL object this was (CURLINFO_TLS_SSL_PTR, taken while it lived)?
  *
  * libcurl 7.88 with OpenSSL 3 takes a TLS connection that simply breaks off for an orderly end: its BIO never reports the end of
- * the stream to OpenSSL. So alerts are listened to here. tls_watch_start() before the end of the body is read. */
+ * the stream to OpenSSL. And a server of TLS 1.3 says that it wants a certificate only after the handshake, when libcurl hears nothing
+ * but a read that failed. So alerts are listened to here. tls_watch_start() before anything is read. */
 struct tls_watch {
         struct tls_watch *prev, *next; /* private */
         const void *ssl;               /* identity only */
         bool close_notify;
+        bool certificate_required; /* of ours, and there was none */
 };
 void tls_watch_start(struct tls_watch *watch, CURL *easy);
 void tls_watch_stop(struct tls_watch *watch);

@@ -147,6 +147,11 @@ struct transport_error transport_error_judge(const struct transport_facts *facts
 
         if (facts->code == CURLE_OK)
                 return (struct transport_error) { .context = ERROR_CONTEXT_NONE };
+        if (facts->certificate_required) {
+                ret.code = ERROR_CLIENT_CERTIFICATE_REQUIRED;
+                ret.context = ERROR_CONTEXT_GENERAL_TRANSPORT;
+                return ret;
+        }
         if (facts->code == CURLE_WRITE_ERROR)
                 return judge_write((int) facts->os_errno);
         if (facts->connect_status >= 300 && facts->connect_status <= 999 &&

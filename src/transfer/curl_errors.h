@@ -14,6 +14,7 @@ struct transport_facts {
         long connect_status;    /* CURLINFO_HTTP_CONNECTCODE: a proxy's answer to CONNECT, 0 if there was none */
         bool in_head;           /* it happened before the headers were complete */
         bool memory_left;       /* as much as headers may take could be had */
+        bool certificate_required; /* the server said so, and had none of ours */
 };
 
 struct transport_error {

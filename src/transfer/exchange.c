@@ -187,8 +187,6 @@ static size_t on_header(char *line, size_t size, size_t n, void *userdata) {
         }
         exchange->expects_challenge = exchange->challenged = false;
         judge(exchange);
-        if (exchange->https && exchange->verdict.action == VERDICT_WRITE && !exchange->verdict.delimited)
-                tls_watch_start(&exchange->tls_watch, exchange->easy);
         if (exchange->verdict.action != VERDICT_WRITE && !is_worth_draining(exchange))
                 return 0;
         return size * n;
@@ -326,6 +324,8 @@ static int on_connected(void *userdata, char *address, char *local_address, int 
         }
         if (exchange->tls.gate && !certificate_gate_passes(exchange->tls.gate, exchange->easy))
                 return CURL_PREREQFUNC_ABORT;
+        if (exchange->https)
+                tls_watch_start(&exchange->tls_watch, exchange->easy);
         hold_socket(exchange, address, port, local_address, local_port);
         exchange->callbacks->connected(exchange->userdata);
         return CURL_PREREQFUNC_OK;

@@ -180,6 +180,17 @@ def test_who_shows_none_is_sent_away(service, door, fetch):
     assert server.heard == []
 
 
+def test_a_server_of_tls_1_3_says_what_it_misses(service, made, store, door, fetch):
+    server = door()
+    job = fetch(server.url(), "", "error")
+    assert service.get(job, "Error")["Name"] == "org.dosvc.Error.ClientCertificateRequired"
+    assert server.heard == []
+    store("agent", made.agent)
+    set_certificate(service, job, by_hash(made.agent))
+    service.job_call(job, "Resume")
+    service.wait_state(job, ["transferred"])
+
+
 def test_another_origin_is_not_shown_it(made, store, door, fetch):
     here, there = door(), door(ssl.CERT_OPTIONAL)
     store("agent", made.agent)

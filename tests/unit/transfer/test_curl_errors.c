@@ -33,6 +33,8 @@ static void each_cause_gets_its_code_and_its_chance(void **state) {
                   { ERROR_HTTP_STATUS, ERROR_CONTEXT_GENERAL_TRANSPORT, true, 503 } },
                 { { .code = CURLE_GOT_NOTHING },
                   { ERROR_CONNECTION_CLOSED, ERROR_CONTEXT_GENERAL_TRANSPORT, true, CURLE_GOT_NOTHING } },
+                { { .code = CURLE_RECV_ERROR, .certificate_required = true },
+                  { ERROR_CLIENT_CERTIFICATE_REQUIRED, ERROR_CONTEXT_GENERAL_TRANSPORT, false, CURLE_RECV_ERROR } },
                 { { .code = CURLE_HTTP2_STREAM },
                   { ERROR_CONNECTION_CLOSED, ERROR_CONTEXT_GENERAL_TRANSPORT, true, CURLE_HTTP2_STREAM } },
                 /* libcurl leaves 1 in the verify result when the handshake was cut before any certificate came */
