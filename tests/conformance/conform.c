@@ -132,13 +132,6 @@ bool world_is_fake(void) {
         return strstr(world.dosvcd, "fake_dosvcd") != NULL;
 }
 
-void world_needs(const char *what) {
-        if (!world_is_fake())
-                return;
-        print_message("skipped with the fake service: needs %s\n", what);
-        skip();
-}
-
 /* In the child. What a test program starts must not outlive it, however it ends. */
 static void become(char *const arguments[]) {
         (void) prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -239,7 +232,7 @@ static int open_ready_socket(char path[PATH_SIZE + 8]) {
         return fd;
 }
 
-static bool wait_until_ready(int fd) {
+static bool wait_for_message(int fd, const char *wanted) {
         char message[512];
 
         for (;;) {
@@ -252,7 +245,7 @@ static bool wait_until_ready(int fd) {
                 if (n <= 0)
                         return false;
                 message[n] = 0;
-                if (strstr(message, "READY=1"))
+                if (strstr(message, wanted))
                         return true;
         }
 }
@@ -284,13 +277,27 @@ static int start_service(void) {
         world.service = fork();
         if (world.service == 0)
                 exec_service(ready);
-        ok = wait_until_ready(fd);
+        ok = wait_for_message(fd, "READY=1");
         close(fd);
         return ok ? 0 : -1;
 }
 
+/* What is durable for the fake is in its memory: its process goes on, and everything else in it ends. */
+static void signal_fake(int sig, const char *answer) {
+        char ready[PATH_SIZE + 8];
+        int fd = open_ready_socket(ready);
+
+        assert_true(fd >= 0);
+        assert_return_code(kill(world.service, sig), errno);
+        assert_true(wait_for_message(fd, answer));
+        close(fd);
+}
+
 void world_start_service(void) {
-        assert_int_equal(start_service(), 0);
+        if (world_is_fake())
+                signal_fake(SIGUSR2, "READY=1");
+        else
+                assert_int_equal(start_service(), 0);
 }
 
 static void reap(pid_t *pid, int sig) {
@@ -302,8 +309,10 @@ static void reap(pid_t *pid, int sig) {
 }
 
 void world_kill_service(void) {
-        world_needs("a state that outlives the service");
-        reap(&world.service, SIGKILL);
+        if (world_is_fake())
+                signal_fake(SIGUSR1, "STATUS=killed");
+        else
+                reap(&world.service, SIGKILL);
 }
 
 static void write_config(const char *config) {
@@ -377,9 +386,23 @@ static int tear_down(void **state) {
 }
 
 int world_run(int argc, char **argv, const char *name, const char *config, const struct CMUnitTest *tests, size_t n_tests) {
+        struct CMUnitTest *those = calloc(n_tests, sizeof(*those));
+        size_t n = 0;
+        int r;
+
+        assert_non_null(those);
         world_arguments(argc, argv);
         group_config = config;
-        return _cmocka_run_group_tests(name, tests, n_tests, set_up, tear_down);
+        for (size_t i = 0; i < n_tests; i++) {
+                if (tests[i].initial_state && world_is_fake())
+                        print_message("not with the fake service, which has not %s: %s\n", (const char *) tests[i].initial_state,
+                                      tests[i].name);
+                else
+                        those[n++] = tests[i];
+        }
+        r = _cmocka_run_group_tests(name, those, n, set_up, tear_down);
+        free(those);
+        return r;
 }
 
 static int note_pid(const dosvc_service_info *info, void *userdata) {
@@ -455,7 +478,7 @@ void origin_case(const char *id, const char *json) {
         char target[4096];
         size_t at, n;
 
-        world_needs("an origin that answers otherwise each time");
+        assert_false(world_is_fake()); /* it asks no origin */
         at = (size_t) snprintf(target, sizeof(target), "/case?id=%s&json=", id);
         for (const char *p = json; *p; p++)
                 at += (size_t) snprintf(target + at, sizeof(target) - at, "%%%02X", (unsigned char) *p);

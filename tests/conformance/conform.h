@@ -44,7 +44,8 @@ extern const struct family families[2]; /* DO, BITS */
 void world_arguments(int argc, char **argv);
 /* For main(), before that: the world has a second origin, with TLS. */
 void world_with_tls(void);
-/* All of these with a world that is @config, as world_start() has it. Return: what main() returns. */
+/* All of these with a world that is @config, as world_start() has it; in front of the fake without those that cannot be there. Return:
+ * what main() returns. */
 int world_run(int argc, char **argv, const char *name, const char *config, const struct CMUnitTest *tests, size_t n_tests);
 /* Starts origin and service with @config (lines of [Service]; NULL: defaults). 0, or -1 with a message. */
 int world_start(const char *config);
@@ -54,8 +55,8 @@ void world_kill_service(void);
 void world_start_service(void);
 /* True: the service is fake_dosvcd, whose transfers are make-believe and whose state ends with it. */
 bool world_is_fake(void);
-/* Leaves the test that is running, if so: the fake has no such thing. */
-void world_needs(const char *what);
+/* For the table of tests: the fake has no such thing as @what. */
+#define needs_the_real_one(test, what) { #test, test, NULL, NULL, (void *) (what) }
 pid_t world_service_pid(void); /* as the running service says */
 pid_t world_started_pid(void); /* as fork() said */
 

@@ -3,9 +3,10 @@
  * (see lying_server.py: status, size, rate); the content is harness_content(). What it proves: what the documents promise of jobs does
  * not depend on the transfer.
  *
- * Its state is gone when it ends, and there are no headers, redirects and proxies: tests of those say so (conform.h) and
- * skip themselves. */
+ * Its state is gone when it ends, so it dies without ending: SIGUSR1 drops everything that was not durable, and all clients; SIGUSR2
+ * starts again from what was. There are no headers, redirects and proxies: tests of those say so (conform.h) and are left out. */
 #include <signal.h>
+#include <sys/signalfd.h>
 #include <systemd/sd-daemon.h>
 #include <systemd/sd-event.h>
 #include <unistd.h>
@@ -25,6 +26,8 @@ struct service {
         struct settings *settings;
         sd_event *event;
         uint64_t last_usec;
+        const char *socket;
+        bool dead;
 };
 
 /* ---- the origin ---- */
@@ -49,7 +52,7 @@ static bool serve(struct harness *h, struct fake_request *r, uint64_t elapsed_us
         uint64_t budget = rate ? rate * elapsed_usec / USEC_PER_SEC : STEP_BYTES;
 
         if (status >= 400) { /* design decision 5 */
-                harness_finish_status(h, r, (uint32_t) status, status >= 500 || status == 408 || status == 429);
+                harness_finish_status(h, r, (uint32_t) status, status >= 500 || status == 408 || status == 421 || status == 425 || status == 429);
                 return true;
         }
         /* Every https server has the same certificate. */
@@ -74,6 +77,8 @@ static void pump(struct service *service) {
         uint64_t now = clock_now(&clock_system, CLOCK_ID_MONOTONIC), elapsed_usec = now - service->last_usec;
         bool more;
 
+        if (service->dead)
+                return;
         service->last_usec = now;
         clock_fake_advance(&service->h->clock, elapsed_usec);
         do {
@@ -117,9 +122,50 @@ static const char *option(int argc, char **argv, const char *name) {
         return NULL;
 }
 
-static int start(struct service *service, const char *socket, const char *config) {
-        struct manager_limits limits;
-        struct schedule_config schedule;
+/* The manager of the harness, as it is now, behind a face. */
+static int show(struct service *service) {
+        int r = bus_server_new(service->event,
+                               &(struct bus_server_config) {
+                                       .manager = service->h->manager,
+                                       .uid = geteuid(),
+                                       .max_clients = settings_get(service->settings, SETTING_MaxClients),
+                                       .max_clients_per_user = settings_get(service->settings, SETTING_MaxClients),
+                                       .max_calls_per_client = settings_get(service->settings, SETTING_MaxCallsPerClient),
+                                       .entries = settings_entries(service->settings),
+                                       .n_entries = _SETTING_MAX,
+                                       .host = &host,
+                               },
+                               &service->bus);
+
+        if (r < 0)
+                return r;
+        manager_set_events(service->h->manager, &bus_manager_events, service->bus);
+        service->last_usec = clock_now(&clock_system, CLOCK_ID_MONOTONIC);
+        return bus_server_listen(service->bus, service->socket);
+}
+
+static int on_killed(sd_event_source *source _unused_, const struct signalfd_siginfo *info _unused_, void *userdata) {
+        struct service *service = userdata;
+
+        service->dead = true;
+        bus_server_close(service->bus);
+        (void) sd_notify(0, "STATUS=killed");
+        return 0;
+}
+
+static int on_started(sd_event_source *source _unused_, const struct signalfd_siginfo *info _unused_, void *userdata) {
+        struct service *service = userdata;
+        int r;
+
+        harness_crash(service->h);
+        service->bus = bus_server_free(service->bus);
+        r = show(service);
+        service->dead = false;
+        (void) sd_notify(0, r < 0 ? "STATUS=failed" : "READY=1");
+        return r;
+}
+
+static int start(struct service *service, const char *config) {
         int r;
 
         r = sd_event_default(&service->event);
@@ -129,32 +175,20 @@ static int start(struct service *service, const char *socket, const char *config
                 r = settings_read(service->settings, config, true);
         if (r < 0)
                 return r;
-        limits = tuning_make_limits(service->settings);
-        schedule = tuning_make_schedule(service->settings, 1);
         service->h = harness_new();
         clock_fake_set_realtime(&service->h->clock, clock_now(&clock_system, CLOCK_ID_REALTIME)); /* tests compare it with theirs */
-        manager_set_limits(service->h->manager, &limits, &schedule);
-        r = bus_server_new(service->event,
-                           &(struct bus_server_config) {
-                                   .manager = service->h->manager,
-                                   .uid = geteuid(),
-                                   .max_clients = settings_get(service->settings, SETTING_MaxClients),
-                                   .max_clients_per_user = settings_get(service->settings, SETTING_MaxClients),
-                                   .max_calls_per_client = settings_get(service->settings, SETTING_MaxCallsPerClient),
-                                   .entries = settings_entries(service->settings),
-                                   .n_entries = _SETTING_MAX,
-                                   .host = &host,
-                           },
-                           &service->bus);
-        if (r < 0)
-                return r;
-        manager_set_events(service->h->manager, &bus_manager_events, service->bus);
-        r = bus_server_listen(service->bus, socket);
-        service->last_usec = clock_now(&clock_system, CLOCK_ID_MONOTONIC);
+        service->h->limits = tuning_make_limits(service->settings);
+        service->h->schedule = tuning_make_schedule(service->settings, 1);
+        harness_restart(service->h); /* with those */
+        r = show(service);
         if (r >= 0)
                 r = sd_event_add_time_relative(service->event, NULL, CLOCK_MONOTONIC, TICK_USEC, 1, on_tick, service);
         if (r >= 0)
                 r = sd_event_add_post(service->event, NULL, on_anything, service);
+        if (r >= 0)
+                r = sd_event_add_signal(service->event, NULL, SIGUSR1, on_killed, service);
+        if (r >= 0)
+                r = sd_event_add_signal(service->event, NULL, SIGUSR2, on_started, service);
         return r;
 }
 
@@ -168,9 +202,12 @@ int main(int argc, char **argv) {
                 return 2;
         sigemptyset(&mask);
         sigaddset(&mask, SIGTERM);
+        sigaddset(&mask, SIGUSR1);
+        sigaddset(&mask, SIGUSR2);
         if (sigprocmask(SIG_BLOCK, &mask, NULL) < 0)
                 return 1;
-        r = start(&service, socket, config);
+        service.socket = socket;
+        r = start(&service, config);
         if (r >= 0)
                 r = sd_event_add_signal(service.event, NULL, SIGTERM, NULL, NULL); /* ends the loop */
         if (r >= 0)

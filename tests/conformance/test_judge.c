@@ -257,7 +257,6 @@ static void the_interface_is_asked_after_the_service_was_killed(void **state) {
         const wchar_t *path;
         struct job job;
 
-        world_needs("a state that outlives the service");
         judge = judge_new(E_FAIL);
         job = secure_job(&families[0], &path);
         assert_hr(set_judge(&job, judge), S_OK);

@@ -431,7 +431,6 @@ static void a_stream_that_blocks_holds_the_transfer(void **state) {
         DO_DOWNLOAD_STATUS status;
         IDODownload *d;
 
-        world_needs("a transfer that can be held");
         t = taker_new();
         t->block_at = 0;
         d = new_stream(HUGE_QUERY, t);
@@ -536,7 +535,6 @@ static void a_job_has_files_with_and_without_streams(void **state) {
 /* CONFORMS: design decision 18: streams live as long as their client's connection and the service */
 /* SENTENCES: download.stream.volatile */
 static void a_stream_goes_with_the_service(void **state) {
-        world_needs("a state that outlives the service");
 
         struct taker *t = taker_new();
         IDODownload *d = new_stream("/g?size=9000000&rate=5000000", t);
@@ -554,14 +552,6 @@ static void a_stream_goes_with_the_service(void **state) {
         taker_done(t);
 }
 
-static int set_up(void **state) {
-        return world_start(NULL);
-}
-
-static int tear_down(void **state) {
-        return world_stop();
-}
-
 int main(int argc, char **argv) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(a_file_gets_its_destination_after_it_was_added),
@@ -570,13 +560,12 @@ int main(int argc, char **argv) {
                 cmocka_unit_test(properties_of_a_file_have_codes_of_their_own),
                 cmocka_unit_test(a_stream_gets_the_bytes_in_order),
                 cmocka_unit_test(a_stream_gets_ranges_one_after_another),
-                cmocka_unit_test(a_stream_that_blocks_holds_the_transfer),
+                needs_the_real_one(a_stream_that_blocks_holds_the_transfer, "an origin that counts what it sends"),
                 cmocka_unit_test(a_stream_that_fails_says_why),
                 cmocka_unit_test(a_file_has_one_kind_of_sink),
                 cmocka_unit_test(a_job_has_files_with_and_without_streams),
                 cmocka_unit_test(a_stream_goes_with_the_service),
         };
 
-        world_arguments(argc, argv);
-        return cmocka_run_group_tests_name("sinks", tests, set_up, tear_down);
+        return world_run(argc, argv, "sinks", NULL, tests, ELEMENTSOF(tests));
 }
