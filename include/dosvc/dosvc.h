@@ -120,6 +120,8 @@ int32_t dosvc_decrypt_file(const char *path, const char *output, const char *dec
 
 /* ---- what may be done to a job; ids may be shortened to a unique prefix of at least 4 digits ---- */
 
+/* For administrators: a job of another user becomes the caller's own, and begins anew. */
+int32_t dosvc_take_ownership(dosvc *connection, const char *id);
 int32_t dosvc_suspend(dosvc *connection, const char *id);
 int32_t dosvc_resume(dosvc *connection, const char *id);
 int32_t dosvc_cancel(dosvc *connection, const char *id);   /* 0x0020001A: some temporary file could not be deleted */
@@ -267,6 +269,8 @@ typedef int (*dosvc_history_fn)(const dosvc_history_info *entry, void *userdata)
 int32_t dosvc_get_job(dosvc *connection, const char *id, dosvc_job_fn fn, void *userdata); /* calls it once */
 /* Live jobs of the caller in the order of creation; family NULL: all; "do", "bits": jobs of that family; "download". */
 int32_t dosvc_list_jobs(dosvc *connection, const char *family, dosvc_job_fn fn, void *userdata);
+/* Everybody's, for administrators: the service may have a person asked for a password first. */
+int32_t dosvc_list_all_jobs(dosvc *connection, const char *family, dosvc_job_fn fn, void *userdata);
 int32_t dosvc_list_files(dosvc *connection, const char *id, dosvc_file_fn fn, void *userdata);
 int32_t dosvc_list_history(dosvc *connection, size_t max_entries, dosvc_history_fn fn, void *userdata);
 

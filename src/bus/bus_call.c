@@ -178,7 +178,8 @@ struct job *bus_find_job(struct peer *peer, const char *path, struct job_file **
                 *ret_file = NULL;
         if (!peer->server->manager || bus_path_parse(path, &id, &index) < 0)
                 return NULL;
-        job = manager_find_job(peer->server->manager, peer->uid, &id);
+        job = peer_is_administrator(peer) ? manager_find_any_job(peer->server->manager, &id)
+                                          : manager_find_job(peer->server->manager, peer->uid, &id);
         if (!job || index == BUS_PATH_NO_FILE)
                 return job;
         if (index >= job->n_files || !ret_file)

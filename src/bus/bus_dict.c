@@ -185,6 +185,30 @@ static int append_job_error(sd_bus_message *m, const struct job *job) {
         return append_error(m, job->family, &job->error, url, file ? file->path : NULL);
 }
 
+/* ---- what is the owner's alone (design decision 23) ---- */
+
+/* 1: @name holds what others must not see, and its text went out without: addresses lose user info and query, the rest is empty. */
+static int append_for_others(sd_bus_message *m, const char *name, const struct job_file *file) {
+        static const char *const empty[] = { "CustomHeaders", "NotifyParameters", "ProxyList", "Mirrors", "ResponseHeaders", "SourceTrouble" };
+        const char *url = !file ? NULL : streq(name, "Url") ? file->url : streq(name, "RedirectedUrl") ? file->response.url : NULL;
+        _cleanup_free_ char *redacted = NULL;
+        int r;
+
+        if (url) {
+                redacted = job_url_redact(url);
+                if (!redacted)
+                        return -ENOMEM;
+                r = append_string(m, redacted);
+                return r < 0 ? r : 1;
+        }
+        for (size_t i = 0; i < ELEMENTSOF(empty); i++)
+                if (streq(name, empty[i])) {
+                        r = append_string(m, "");
+                        return r < 0 ? r : 1;
+                }
+        return 0;
+}
+
 /* ---- a job ---- */
 
 struct job_property {
@@ -214,7 +238,13 @@ static const struct job_property *find_job_property(const char *name) {
         return NULL;
 }
 
-int bus_append_job(sd_bus_message *m, struct manager *manager, const struct job *job, unsigned kinds) {
+static int append_job_value(sd_bus_message *m, const struct peer *viewer, const struct job *job, const struct job_property *property) {
+        int r = viewer->uid == job->owner ? 0 : append_for_others(m, property->name, NULL);
+
+        return r != 0 ? MIN(r, 0) : property->append(m, viewer->server->manager, job);
+}
+
+int bus_append_job(sd_bus_message *m, const struct peer *viewer, const struct job *job, unsigned kinds) {
         int r = sd_bus_message_open_container(m, 'a', "{sv}");
 
         for (size_t i = 0; r >= 0 && i < ELEMENTSOF(job_properties); i++) {
@@ -224,17 +254,17 @@ int bus_append_job(sd_bus_message *m, struct manager *manager, const struct job 
                         continue;
                 r = open_entry(m, property->name, property->signature);
                 if (r >= 0)
-                        r = property->append(m, manager, job);
+                        r = append_job_value(m, viewer, job, property);
                 if (r >= 0)
                         r = close_entry(m);
         }
         return r < 0 ? r : sd_bus_message_close_container(m);
 }
 
-int bus_append_job_property(sd_bus_message *m, struct manager *manager, const struct job *job, const char *name) {
+int bus_append_job_property(sd_bus_message *m, const struct peer *viewer, const struct job *job, const char *name) {
         const struct job_property *property = find_job_property(name);
 
-        return property ? property->append(m, manager, job) : -ENOENT;
+        return property ? append_job_value(m, viewer, job, property) : -ENOENT;
 }
 
 const char *bus_job_property_signature(const char *name) {
@@ -276,7 +306,13 @@ static const struct file_property *find_file_property(const char *name) {
         return NULL;
 }
 
-int bus_append_file(sd_bus_message *m, const struct job_file *file, bool with_large) {
+static int append_file_value(sd_bus_message *m, const struct peer *viewer, const struct job_file *file, const struct file_property *property) {
+        int r = viewer->uid == file->job->owner ? 0 : append_for_others(m, property->name, file);
+
+        return r != 0 ? MIN(r, 0) : property->append(m, file);
+}
+
+int bus_append_file(sd_bus_message *m, const struct peer *viewer, const struct job_file *file, bool with_large) {
         int r = sd_bus_message_open_container(m, 'a', "{sv}");
 
         for (size_t i = 0; r >= 0 && i < ELEMENTSOF(file_properties); i++) {
@@ -284,17 +320,17 @@ int bus_append_file(sd_bus_message *m, const struct job_file *file, bool with_la
                         continue;
                 r = open_entry(m, file_properties[i].name, file_properties[i].signature);
                 if (r >= 0)
-                        r = file_properties[i].append(m, file);
+                        r = append_file_value(m, viewer, file, &file_properties[i]);
                 if (r >= 0)
                         r = close_entry(m);
         }
         return r < 0 ? r : sd_bus_message_close_container(m);
 }
 
-int bus_append_file_property(sd_bus_message *m, const struct job_file *file, const char *name) {
+int bus_append_file_property(sd_bus_message *m, const struct peer *viewer, const struct job_file *file, const char *name) {
         const struct file_property *property = find_file_property(name);
 
-        return property ? property->append(m, file) : -ENOENT;
+        return property ? append_file_value(m, viewer, file, property) : -ENOENT;
 }
 
 const char *bus_file_property_signature(const char *name) {

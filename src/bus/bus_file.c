@@ -205,7 +205,7 @@ static int get_property(sd_bus *bus _unused_, const char *path, const char *inte
 
         if (!bus_find_job(userdata, path, &file) || !file)
                 return bus_set_error(error, ERROR_NOT_FOUND, "");
-        return bus_append_file_property(reply, file, property);
+        return bus_append_file_property(reply, userdata, file, property);
 }
 
 /* Files send no signals: ask again when the job's counters move. */

@@ -44,8 +44,15 @@ static int method_resume(sd_bus_message *m, void *userdata, sd_bus_error *error)
         return call_on_job(m, userdata, error, manager_resume_job, NULL);
 }
 
+/* Whoever got this far may. */
+static void take_ownership(struct manager *manager, struct job *job, manager_reply_fn reply, void *userdata) {
+        const struct bus_call *call = userdata;
+
+        manager_take_ownership(manager, job, call->peer->uid, reply, userdata);
+}
+
 static int method_take_ownership(sd_bus_message *m, void *userdata, sd_bus_error *error) {
-        return call_on_job(m, userdata, error, manager_take_ownership, NULL);
+        return call_on_job(m, userdata, error, take_ownership, NULL);
 }
 
 static int method_cancel(sd_bus_message *m, void *userdata, sd_bus_error *error) {
@@ -160,7 +167,7 @@ static int method_list_files(sd_bus_message *m, void *userdata, sd_bus_error *er
         if (r >= 0)
                 r = sd_bus_message_open_container(reply, 'a', "a{sv}");
         for (size_t i = first; r >= 0 && i < job->n_files && i - first < limit; i++)
-                r = bus_append_file(reply, job->files[i], false);
+                r = bus_append_file(reply, peer, job->files[i], false);
         if (r >= 0)
                 r = sd_bus_message_close_container(reply);
         if (r < 0)
@@ -211,7 +218,7 @@ static int get_property(sd_bus *bus _unused_, const char *path, const char *inte
 
         if (!job)
                 return bus_set_error(error, ERROR_NOT_FOUND, "");
-        return bus_append_job_property(reply, peer->server->manager, job, property);
+        return bus_append_job_property(reply, peer, job, property);
 }
 
 #define PROPERTY_FLAGS_CONSTANT SD_BUS_VTABLE_PROPERTY_CONST
@@ -293,8 +300,7 @@ static int append_variant(sd_bus_message *reply, struct peer *peer, const struct
                 return -ENOENT;
         r = sd_bus_message_open_container(reply, 'v', signature);
         if (r >= 0)
-                r = file ? bus_append_file_property(reply, file, name)
-                         : bus_append_job_property(reply, peer->server->manager, job, name);
+                r = file ? bus_append_file_property(reply, peer, file, name) : bus_append_job_property(reply, peer, job, name);
         return r < 0 ? r : sd_bus_message_close_container(reply);
 }
 
@@ -316,8 +322,7 @@ static int answer_when_durable(sd_bus_message *m, struct peer *peer, const struc
         if (name)
                 r = append_variant(reply, peer, job, file, name);
         else
-                r = file ? bus_append_file(reply, file, true)
-                         : bus_append_job(reply, peer->server->manager, job, PROPERTY_ALL);
+                r = file ? bus_append_file(reply, peer, file, true) : bus_append_job(reply, peer, job, PROPERTY_ALL);
         if (r == -ENOENT)
                 return 0; /* sd-bus knows what to say */
         if (r < 0)
@@ -338,12 +343,16 @@ static int on_any_call(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         const char *path = sd_bus_message_get_path(m);
         struct job_file *file;
         struct job *job;
+        int r;
 
         if (!is_for_us(m) || streq(path, BUS_JOBS_PATH))
                 return 0;
         job = bus_find_job(peer, path, &file);
-        if (!job)
-                return bus_set_error(error, ERROR_NOT_FOUND, "");
+        if (!job || job->owner != peer->uid) {
+                r = bus_authorize_object(peer, m, error);
+                if (r <= 0)
+                        return r < 0 ? r : 1;
+        }
         return manager_job_is_dirty(peer->server->manager, job) ? answer_when_durable(m, peer, job, file, error) : 0;
 }
 

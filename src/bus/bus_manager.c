@@ -100,14 +100,28 @@ static bool filter_lets_pass(const struct filter *filter, const struct job *job)
                (filter->kind < 0 || job->kind == (enum job_kind) filter->kind);
 }
 
-static int find_by_words(struct peer *peer, const char *id, struct job **ret) {
+/* Among all: only for an administrator. */
+static int find_by_words(struct peer *peer, const char *id, bool among_all, struct job **ret) {
         struct manager *manager = peer->server->manager;
         struct guid guid;
 
         if (guid_from_string(id, &guid) < 0)
-                return manager_find_job_by_prefix(manager, peer->uid, id, ret);
-        *ret = manager_find_job(manager, peer->uid, &guid);
+                return among_all ? manager_find_any_job_by_prefix(manager, id, ret) : manager_find_job_by_prefix(manager, peer->uid, id, ret);
+        *ret = among_all ? manager_find_any_job(manager, &guid) : manager_find_job(manager, peer->uid, &guid);
         return *ret ? 0 : ERROR_NOT_FOUND;
+}
+
+/* The caller's own one, else, for an administrator, anybody's. 1: *ret_outcome is find_by_words()'s; 0 and < 0: as bus_authorize(). */
+static int find_or_ask(struct peer *peer, sd_bus_message *m, const char *id, struct job **ret, int *ret_outcome, sd_bus_error *error) {
+        int r;
+
+        *ret_outcome = find_by_words(peer, id, false, ret);
+        if (*ret_outcome != ERROR_NOT_FOUND)
+                return 1;
+        r = bus_authorize(peer, m, AUTHORITY_MANAGE_ALL, ERROR_NOT_FOUND, error);
+        if (r > 0)
+                *ret_outcome = find_by_words(peer, id, true, ret);
+        return r;
 }
 
 static bool is_prefix(const char *s) {
@@ -130,7 +144,7 @@ static int method_get_job(sd_bus_message *m, void *userdata, sd_bus_error *error
         struct job *job = NULL;
         struct filter filter;
         const char *id;
-        int r;
+        int outcome, r;
 
         r = sd_bus_message_read_basic(m, 's', &id);
         if (r >= 0)
@@ -140,11 +154,13 @@ static int method_get_job(sd_bus_message *m, void *userdata, sd_bus_error *error
         if (!is_prefix(id))
                 return bus_set_error(error, ERROR_NOT_FOUND,
                                      "An id has 32 hexadecimal digits; at least 4 of them are needed.");
-        r = find_by_words(peer, id, &job);
-        if (r == ERROR_INVALID_ARGUMENT)
+        r = find_or_ask(peer, m, id, &job, &outcome, error);
+        if (r <= 0)
+                return r < 0 ? r : 1;
+        if (outcome == ERROR_INVALID_ARGUMENT)
                 return bus_set_error(error, ERROR_NOT_FOUND, "More than one job's id begins like that.");
-        if (r != 0 || !filter_lets_pass(&filter, job))
-                return bus_set_error(error, r < 0 ? r : ERROR_NOT_FOUND, "");
+        if (outcome != 0 || !filter_lets_pass(&filter, job))
+                return bus_set_error(error, outcome < 0 ? outcome : ERROR_NOT_FOUND, "");
         bus_path_of_job(&job->id, path);
         r = sd_bus_message_new_method_return(m, &reply);
         if (r >= 0)
@@ -182,10 +198,12 @@ static int close_page(sd_bus_message *reply, uint64_t next, bool more) {
         return r < 0 ? r : sd_bus_message_append_basic(reply, 's', more ? cursor : "");
 }
 
-static struct job *next_job(struct peer *peer, const struct filter *filter, uint64_t after, uint64_t *ret_sequence) {
+static struct job *next_job(struct peer *peer, const struct filter *filter, bool of_all, uint64_t after, uint64_t *ret_sequence) {
+        struct manager *manager = peer->server->manager;
         struct job *job;
 
-        while ((job = manager_next_job(peer->server->manager, peer->uid, after, ret_sequence))) {
+        while ((job = of_all ? manager_next_any_job(manager, after, ret_sequence)
+                             : manager_next_job(manager, peer->uid, after, ret_sequence))) {
                 if (filter_lets_pass(filter, job))
                         return job;
                 after = *ret_sequence;
@@ -193,8 +211,7 @@ static struct job *next_job(struct peer *peer, const struct filter *filter, uint
         return NULL;
 }
 
-static int method_list_jobs(sd_bus_message *m, void *userdata, sd_bus_error *error) {
-        struct peer *peer = peer_of_call(userdata);
+static int list_jobs(struct peer *peer, sd_bus_message *m, bool of_all, sd_bus_error *error) {
         struct manager *manager = peer->server->manager;
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
         bool dirty = false;
@@ -211,17 +228,30 @@ static int method_list_jobs(sd_bus_message *m, void *userdata, sd_bus_error *err
                 r = sd_bus_message_new_method_return(m, &reply);
         if (r >= 0)
                 r = sd_bus_message_open_container(reply, 'a', "a{sv}");
-        for (uint32_t i = 0; r >= 0 && i < page.limit && (job = next_job(peer, &filter, page.after, &sequence));
-             i++) {
+        for (uint32_t i = 0; r >= 0 && i < page.limit && (job = next_job(peer, &filter, of_all, page.after, &sequence)); i++) {
                 page.after = sequence;
                 dirty |= manager_job_is_dirty(manager, job);
-                r = bus_append_job(reply, manager, job, PROPERTY_ALL);
+                r = bus_append_job(reply, peer, job, PROPERTY_ALL);
         }
         if (r >= 0)
-                r = close_page(reply, page.after, next_job(peer, &filter, page.after, &sequence) != NULL);
+                r = close_page(reply, page.after, next_job(peer, &filter, of_all, page.after, &sequence) != NULL);
         if (r < 0)
                 return r;
         return bus_reply(peer, m, TAKE_PTR(reply), dirty, error);
+}
+
+static int method_list_jobs(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        return list_jobs(peer_of_call(userdata), m, false, error);
+}
+
+static int method_list_all_jobs(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        struct peer *peer = peer_of_call(userdata);
+        int r;
+
+        r = bus_authorize(peer, m, AUTHORITY_MANAGE_ALL, ERROR_ACCESS_DENIED, error);
+        if (r <= 0)
+                return r < 0 ? r : 1;
+        return list_jobs(peer, m, true, error);
 }
 
 static int method_list_history(sd_bus_message *m, void *userdata, sd_bus_error *error) {
@@ -256,16 +286,24 @@ static int method_list_history(sd_bus_message *m, void *userdata, sd_bus_error *
 
 static int method_subscribe(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         struct peer *peer = peer_of_call(userdata);
+        struct job *job = NULL;
         struct guid id;
         const char *s;
-        int r;
+        int outcome, r;
 
         r = sd_bus_message_read_basic(m, 's', &s);
         if (r < 0)
                 return r;
-        if (*s && (guid_from_string(s, &id) < 0 || !manager_find_job(peer->server->manager, peer->uid, &id)))
+        if (*s && guid_from_string(s, &id) < 0)
                 return bus_set_error(error, ERROR_NOT_FOUND, "");
-        r = peer_subscribe(peer, *s ? &id : NULL);
+        if (*s) {
+                r = find_or_ask(peer, m, s, &job, &outcome, error);
+                if (r <= 0)
+                        return r < 0 ? r : 1;
+                if (outcome != 0)
+                        return bus_set_error(error, outcome, "");
+        }
+        r = peer_subscribe(peer, job);
         if (r != 0)
                 return bus_set_error(error, r, "");
         return sd_bus_reply_method_return(m, NULL);
@@ -375,6 +413,8 @@ static const sd_bus_vtable manager_vtable[] = {
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("ListJobs", SD_BUS_ARGS("s", family, "s", cursor, "u", limit),
                                 SD_BUS_RESULT("aa{sv}", jobs, "s", next), method_list_jobs, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("ListAllJobs", SD_BUS_ARGS("s", family, "s", cursor, "u", limit),
+                                SD_BUS_RESULT("aa{sv}", jobs, "s", next), method_list_all_jobs, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("ListHistory", SD_BUS_ARGS("s", cursor, "u", limit),
                                 SD_BUS_RESULT("aa{sv}", entries, "s", next), method_list_history,
                                 SD_BUS_VTABLE_UNPRIVILEGED),

@@ -54,7 +54,7 @@ static int admit(struct peer *gate, sd_bus_message *m, const char *sender, struc
                 return -ENOMEM;
         *peer = (struct peer) {
                 .server = server, .bus = sd_bus_ref(gate->bus), .name = strdup(sender), .uid = uid, .pid = pid,
-                .serial = ++server->next_serial, .greeted = true,
+                .serial = ++server->next_serial, .greeted = true, .pidfd = -EBADF,
         };
         if (!peer->name) {
                 peer_free(peer);
@@ -164,7 +164,7 @@ int bus_server_join_session(struct bus_server *server) {
 
         if (!gate)
                 return -ENOMEM;
-        *gate = (struct peer) { .server = server, .is_gate = true, .greeted = true };
+        *gate = (struct peer) { .server = server, .is_gate = true, .greeted = true, .pidfd = -EBADF };
         r = sd_bus_open_user(&gate->bus);
         if (r < 0) {
                 free(gate);

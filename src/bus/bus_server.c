@@ -17,6 +17,7 @@ struct peer *peer_free(struct peer *peer) {
                 sd_bus_close(peer->bus); /* no flush: it would wait for a client that does not read */
         }
         sd_bus_unref(peer->bus);
+        fd_close(peer->pidfd);
         free(peer->name);
         free(peer);
         return NULL;
@@ -45,6 +46,7 @@ void peer_drop(struct peer *peer) {
         peer->dead = true;
         greet(peer);
         bus_notify_done(peer);
+        bus_authority_forget(peer);
         bus_call_orphan_all(peer);
         peer_unsubscribe(peer, NULL);
         if (server->manager && !server->stopping)
@@ -104,10 +106,11 @@ static int on_disconnected(sd_bus_message *m _unused_, void *userdata, sd_bus_er
 }
 
 /* Sees every message first. */
-static int on_message(sd_bus_message *m _unused_, void *userdata, sd_bus_error *error _unused_) {
+static int on_message(sd_bus_message *m, void *userdata, sd_bus_error *error _unused_) {
         struct peer *peer = ASSERT_PTR(userdata);
 
         greet(peer);
+        bus_authority_saw(peer, m);
         if (!peer->dead && peer_reads_too_slowly(peer))
                 peer_drop(peer); /* answers that sd-bus writes itself do not come by peer_send() */
         return peer->dead;
@@ -213,7 +216,7 @@ int bus_server_add_client(struct bus_server *server, int fd) {
         peer = malloc(sizeof(*peer));
         if (!peer)
                 return -ENOMEM;
-        *peer = (struct peer) { .server = server, .serial = ++server->next_serial };
+        *peer = (struct peer) { .server = server, .serial = ++server->next_serial, .pidfd = -EBADF };
         r = peer_who(owned, peer);
         if (r >= 0 && peer->uid != server->config.uid && !server->config.everybody) {
                 log_notice("a connection of uid %u (pid %d) was refused", peer->uid, (int) peer->pid);
@@ -231,6 +234,8 @@ int bus_server_add_client(struct bus_server *server, int fd) {
                 server->told_full = true;
                 r = -EUSERS;
         }
+        if (r >= 0 && server->config.authority)
+                peer_note_process(peer, owned);
         if (r >= 0)
                 r = peer_start(peer, TAKE_FD(owned));
         if (r < 0) {

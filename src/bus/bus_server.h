@@ -13,6 +13,7 @@
 
 #include <systemd/sd-event.h>
 
+#include "bus/authority.h"
 #include "manager/manager.h"
 
 struct bus_server;
@@ -55,6 +56,8 @@ struct bus_server_config {
         struct manager *manager; /* borrowed */
         uid_t uid;               /* the only one that is let in, unless */
         bool everybody;          /* each with jobs of their own */
+        const struct authority *authority; /* NULL: root is the only administrator; borrowed */
+        void *authority_userdata;
         size_t max_clients;
         size_t max_clients_per_user;
         size_t max_calls_per_client;

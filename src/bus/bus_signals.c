@@ -5,22 +5,24 @@
 
 /* ---- who wants what ---- */
 
-int peer_subscribe(struct peer *peer, const struct guid *id) {
+int peer_subscribe(struct peer *peer, const struct job *job) {
         struct subscription *subscription;
 
-        if (!id) {
+        if (!job) {
                 peer->wants_all = true;
                 return 0;
         }
-        HASH_FIND(hh, peer->subscriptions, id, sizeof(*id), subscription);
-        if (subscription)
+        HASH_FIND(hh, peer->subscriptions, &job->id, sizeof(job->id), subscription);
+        if (subscription) {
+                subscription->as_administrator |= job->owner != peer->uid;
                 return 0;
+        }
         if (HASH_COUNT(peer->subscriptions) >= LIMIT_SUBSCRIPTIONS)
                 return ERROR_TOO_MANY_REQUESTS;
         subscription = malloc(sizeof(*subscription));
         if (!subscription)
                 return -ENOMEM;
-        *subscription = (struct subscription) { .id = *id };
+        *subscription = (struct subscription) { .id = job->id, .as_administrator = job->owner != peer->uid };
         HASH_ADD(hh, peer->subscriptions, id, sizeof(subscription->id), subscription);
         if (!subscription->hh.tbl) {
                 free(subscription);
@@ -45,12 +47,19 @@ void peer_unsubscribe(struct peer *peer, const struct guid *id) {
 bool peer_wants(const struct peer *peer, const struct job *job) {
         struct subscription *subscription;
 
-        if (peer->dead || peer->uid != job->owner)
+        if (peer->dead)
                 return false;
-        if (peer->wants_all)
+        if (peer->wants_all && peer->uid == job->owner)
                 return true;
         HASH_FIND(hh, peer->subscriptions, &job->id, sizeof(job->id), subscription);
-        return subscription != NULL;
+        return subscription && (subscription->as_administrator || peer->uid == job->owner);
+}
+
+static bool peer_wanted(const struct peer *peer, const struct guid *id) {
+        struct subscription *subscription;
+
+        HASH_FIND(hh, peer->subscriptions, id, sizeof(*id), subscription);
+        return !peer->dead && (peer->wants_all || subscription);
 }
 
 /* ---- building ---- */
@@ -78,12 +87,12 @@ static int send_added(struct peer *peer, const struct job *job) {
         return r < 0 ? r : peer_send(peer, m);
 }
 
-static int send_removed(struct peer *peer, const struct job *job) {
+static int send_removed(struct peer *peer, const struct job *job, const char *how) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
         int r = new_manager_signal(peer, job, "JobRemoved", &m);
 
         if (r >= 0)
-                r = sd_bus_message_append_basic(m, 's', job_state_name(job->state));
+                r = sd_bus_message_append_basic(m, 's', how);
         return r < 0 ? r : peer_send(peer, m);
 }
 
@@ -97,7 +106,7 @@ static int send_changed(struct peer *peer, const struct job *job, unsigned kinds
         if (r >= 0)
                 r = sd_bus_message_append_basic(m, 's', BUS_JOB_INTERFACE);
         if (r >= 0)
-                r = bus_append_job(m, peer->server->manager, job, kinds);
+                r = bus_append_job(m, peer, job, kinds);
         if (r >= 0)
                 r = sd_bus_message_append(m, "as", 0);
         return r < 0 ? r : peer_send(peer, m);
@@ -141,9 +150,26 @@ static void on_job_removed(void *userdata, const struct job *job) {
 
         DL_FOREACH_SAFE(server->peers, peer, tmp) {
                 if (peer_wants(peer, job))
-                        sent(peer, send_removed(peer, job));
+                        sent(peer, send_removed(peer, job, job_state_name(job->state)));
                 bus_notify_forget_job(peer, &job->id);
                 peer_unsubscribe(peer, &job->id);
+        }
+        server_tell_activity(server);
+}
+
+/* For the old owner it is gone, for the new one it is there. An administrator who watches it goes on. */
+static void on_job_taken(void *userdata, const struct job *job, uid_t old_owner) {
+        struct bus_server *server = ASSERT_PTR(userdata);
+        struct peer *peer, *tmp;
+
+        DL_FOREACH_SAFE(server->peers, peer, tmp) {
+                if (peer->uid == old_owner) {
+                        if (peer_wanted(peer, &job->id))
+                                sent(peer, send_removed(peer, job, "taken"));
+                        bus_notify_forget_job(peer, &job->id);
+                        peer_unsubscribe(peer, &job->id);
+                } else if (peer->uid == job->owner && peer->wants_all)
+                        sent(peer, send_added(peer, job));
         }
         server_tell_activity(server);
 }
@@ -160,5 +186,6 @@ const struct manager_events bus_manager_events = {
         .job_added = on_job_added,
         .job_changed = on_job_changed,
         .job_removed = on_job_removed,
+        .job_taken = on_job_taken,
         .failed = on_failed,
 };

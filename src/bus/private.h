@@ -26,6 +26,7 @@
 
 struct peer;
 struct listener;
+struct bus_question;
 
 /* A call that waits for its answer: a changing one for the manager's, a reading one (@reply is built) for the disk. */
 struct bus_call {
@@ -40,6 +41,7 @@ struct bus_call {
 struct subscription {
         struct guid id; /* the hash key */
         UT_hash_handle hh;
+        bool as_administrator; /* of another's job */
 };
 
 /* A client's registration for one job: to be told of its events, or to judge certificates, or both. Its address is the token that the
@@ -61,6 +63,10 @@ struct peer {
         struct peer *calling; /* of the gate: whose call is being handled */
         uid_t uid;
         pid_t pid;
+        int pidfd;                     /* of a client that may ask to be an administrator; else -EBADF */
+        uint64_t start_time;           /* of that process */
+        struct bus_question *question; /* a call that waits for a decision */
+        sd_bus_message *granted;       /* the one that the authority said yes to, while it is handled */
         uint64_t serial;
         bool greeted; /* its first message was seen: what came with BEGIN is read */
         bool dead;
@@ -120,8 +126,19 @@ void bus_call_answer(const struct manager_reply *answer, void *userdata);
 int bus_reply(struct peer *peer, sd_bus_message *m, sd_bus_message *reply, bool dirty, sd_bus_error *error);
 void bus_call_orphan_all(struct peer *peer);
 struct bus_call *bus_call_free(struct bus_call *call);
-/* The job that a path names, or NULL; *ret_file only for a file's path. */
+/* The job that a path names, if it is the caller's or this call was authorized; or NULL. *ret_file only for a file's path. */
 struct job *bus_find_job(struct peer *peer, const char *path, struct job_file **ret_file);
+
+/* bus_authority.c */
+void peer_note_process(struct peer *peer, int fd);            /* whose connection @fd is */
+void bus_authority_forget(struct peer *peer);                 /* it goes: what it asked for is refused */
+void bus_authority_saw(struct peer *peer, const sd_bus_message *m); /* each message, before it is handled */
+bool peer_is_administrator(const struct peer *peer);          /* for the call that is being handled */
+/* May this call act as an administrator's? 1: yes. 0: the authority was asked; the call comes again if it says yes. < 0: no, @error says
+ * @refusal. */
+int bus_authorize(struct peer *peer, sd_bus_message *m, const char *action, enum error_code refusal, sd_bus_error *error);
+/* The same for any call on a job or file that is not the caller's own, or does not exist. */
+int bus_authorize_object(struct peer *peer, sd_bus_message *m, sd_bus_error *error);
 
 /* bus_dict.c: the one place that knows what a job and a file look like on the wire. */
 enum property_kind {
@@ -130,15 +147,16 @@ enum property_kind {
         PROPERTY_VOLATILE = 4,
         PROPERTY_ALL = 7,
 };
-int bus_append_job(sd_bus_message *m, struct manager *manager, const struct job *job, unsigned kinds);
+/* @viewer: what may hold secrets is left out for whoever is not the owner. */
+int bus_append_job(sd_bus_message *m, const struct peer *viewer, const struct job *job, unsigned kinds);
 /* @with_large: also what is too much for a list. */
-int bus_append_file(sd_bus_message *m, const struct job_file *file, bool with_large);
+int bus_append_file(sd_bus_message *m, const struct peer *viewer, const struct job_file *file, bool with_large);
 /* As offsets and lengths, "a(tt)". */
 int bus_append_intervals(sd_bus_message *m, const struct intervals *set);
 int bus_append_history(sd_bus_message *m, const struct history_entry *entry);
 /* The bare value. -ENOENT: there is no such property. */
-int bus_append_job_property(sd_bus_message *m, struct manager *manager, const struct job *job, const char *name);
-int bus_append_file_property(sd_bus_message *m, const struct job_file *file, const char *name);
+int bus_append_job_property(sd_bus_message *m, const struct peer *viewer, const struct job *job, const char *name);
+int bus_append_file_property(sd_bus_message *m, const struct peer *viewer, const struct job_file *file, const char *name);
 const char *bus_job_property_signature(const char *name); /* NULL */
 const char *bus_file_property_signature(const char *name);
 /* Table text and detail as one sentence or two. */
@@ -168,5 +186,6 @@ void bus_notify_forget_job(struct peer *peer, const struct guid *id); /* the job
 void bus_notify_done(struct peer *peer);
 
 /* bus_signals.c */
-int peer_subscribe(struct peer *peer, const struct guid *id);    /* NULL: all. 0, ERROR_TOO_MANY_REQUESTS, -ENOMEM */
+/* @job NULL: all of its own. 0, ERROR_TOO_MANY_REQUESTS, -ENOMEM */
+int peer_subscribe(struct peer *peer, const struct job *job);
 void peer_unsubscribe(struct peer *peer, const struct guid *id); /* NULL: everything */

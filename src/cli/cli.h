@@ -69,6 +69,7 @@ enum option_id {
         OPTION_LIMIT_RATE,
         OPTION_LINES,
         OPTION_ALL,
+        OPTION_ALL_USERS,
         OPTION_ONCE,
         OPTION_JSON,
         OPTION_SYSTEM,
@@ -286,6 +287,7 @@ int command_get(const struct arguments *arguments);
 int command_create(const struct arguments *arguments);
 int command_add(const struct arguments *arguments);
 int command_resume(const struct arguments *arguments);
+int command_take(const struct arguments *arguments);
 int command_suspend(const struct arguments *arguments);
 int command_complete(const struct arguments *arguments);
 int command_cancel(const struct arguments *arguments);

@@ -143,6 +143,12 @@ int command_suspend(const struct arguments *arguments) {
         return act_on_each(arguments, &action);
 }
 
+int command_take(const struct arguments *arguments) {
+        static const struct action action = { "take", dosvc_take_ownership, 0, NULL };
+
+        return act_on_each(arguments, &action);
+}
+
 int command_complete(const struct arguments *arguments) {
         static const struct action action = { "complete", dosvc_complete, PARTIAL_COMPLETE,
                                               "only the files that were complete are in their places" };

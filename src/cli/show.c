@@ -2,11 +2,13 @@
 
 #include <inttypes.h>
 #include <jansson.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <string.h>
 
 /* The verbs that look. */
 
+#define LIST_COLUMNS 8
 #define HISTORY_LINES 100
 #define WATCH_ENDED 1000
 #define COST_METERED 0x2 /* BITS_COST_STATE */
@@ -16,9 +18,16 @@
 
 struct list {
         const struct arguments *arguments;
+        bool of_all;   /* users */
         json_t *array; /* --json */
         struct table table;
 };
+
+static char *user_name(uint32_t uid) {
+        const struct passwd *user = getpwuid(uid);
+
+        return user ? text(user->pw_name) : must_printf("%" PRIu32, uid);
+}
 
 /* Why it does not move and since when, or what is wrong with it. */
 char *note_of(const dosvc_job_info *job) {
@@ -37,32 +46,45 @@ char *note_of(const dosvc_job_info *job) {
 
 static int list_add(const dosvc_job_info *job, void *userdata) {
         struct list *list = userdata;
-        char percent[FORMAT_SHORT], size[FORMAT_SHORT];
+        char percent[FORMAT_SHORT], size[FORMAT_SHORT], *cells[LIST_COLUMNS];
+        size_t n = 0;
 
         if (list->array) {
                 json_array_append_new(list->array, json_of_job(job));
                 return 0;
         }
-        table_add(&list->table, (char *[]) { text(job->id), text(job->state), text(format_percent(job->bytes_transferred, job->bytes_total, percent)),
-                                             text(format_size(job->bytes_total, size)), must_printf("%" PRIu64 "/%" PRIu64, job->files_transferred, job->files_total),
-                                             text(job->name), note_of(job) });
+        cells[n++] = text(job->id);
+        if (list->of_all)
+                cells[n++] = user_name(job->owner);
+        cells[n++] = text(job->state);
+        cells[n++] = text(format_percent(job->bytes_transferred, job->bytes_total, percent));
+        cells[n++] = text(format_size(job->bytes_total, size));
+        cells[n++] = must_printf("%" PRIu64 "/%" PRIu64, job->files_transferred, job->files_total);
+        cells[n++] = text(job->name);
+        cells[n++] = note_of(job);
+        table_add(&list->table, cells);
         return 0;
 }
 
 static int list_one_service(dosvc *connection, void *userdata) {
         struct list *list = userdata;
 
-        return dosvc_list_jobs(connection, list->arguments->values[OPTION_FAMILY], list_add, list);
+        return (list->of_all ? dosvc_list_all_jobs : dosvc_list_jobs)(connection, list->arguments->values[OPTION_FAMILY], list_add, list);
 }
 
 int command_list(const struct arguments *arguments) {
-        struct list list = { .arguments = arguments, .table = { .n_columns = 7, .right_aligned = 1 << 2 | 1 << 3 | 1 << 4 } };
+        const bool of_all = option_given(arguments, OPTION_ALL_USERS);
+        struct list list = { .arguments = arguments, .of_all = of_all,
+                             .table = { .n_columns = LIST_COLUMNS - !of_all, .right_aligned = UINT64_C(0x1c) << of_all } };
         int code;
 
         if (option_given(arguments, OPTION_JSON))
                 list.array = must(json_array());
         else
-                table_add(&list.table, (char *[]) { text("ID"), text("STATE"), text("DONE"), text("SIZE"), text("FILES"), text("NAME"), text("") });
+                table_add(&list.table, of_all ? (char *[]) { text("ID"), text("USER"), text("STATE"), text("DONE"), text("SIZE"), text("FILES"),
+                                                             text("NAME"), text("") }
+                                              : (char *[]) { text("ID"), text("STATE"), text("DONE"), text("SIZE"), text("FILES"), text("NAME"),
+                                                             text("") });
         code = connect_each(arguments, list_one_service, &list);
         if (list.array) {
                 if (code == EXIT_DONE)

@@ -104,7 +104,7 @@ static HRESULT job_com_Complete(IBackgroundCopyJob5 *This) {
         return partial ? BG_S_PARTIAL_COMPLETE : S_OK;
 }
 
-/* Whoever has it keeps it. Only the owner can hold a job of a user instance. */
+/* Whoever has it keeps it; an administrator gets it. */
 static HRESULT job_com_TakeOwnership(IBackgroundCopyJob5 *This) {
         struct com_job *self = com_job_of(This);
 

@@ -1,5 +1,4 @@
 /* IBackgroundCopyManager: the way in. Each family of classes has its own, and sees its own jobs. */
-#include <unistd.h>
 
 #include "base/strings.h"
 #include "client/com_manager.h"
@@ -136,7 +135,7 @@ static HRESULT add_page(struct com_manager *self, const struct job_page *page, s
         return S_OK;
 }
 
-static HRESULT list_jobs(struct com_manager *self, struct job_list *list) {
+static HRESULT list_jobs(struct com_manager *self, bool everybodys, struct job_list *list) {
         _cleanup_free_ char *cursor = NULL;
 
         for (;;) {
@@ -144,7 +143,8 @@ static HRESULT list_jobs(struct com_manager *self, struct job_list *list) {
                 HRESULT hr;
                 int code;
 
-                code = wire_list_jobs(self->c, job_family_name(self->family), cursor, LIMIT_PAGE, 0, &page);
+                code = everybodys ? wire_list_all_jobs(self->c, job_family_name(self->family), cursor, LIMIT_PAGE, &page)
+                                  : wire_list_jobs(self->c, job_family_name(self->family), cursor, LIMIT_PAGE, 0, &page);
                 if (code)
                         return rim_hresult(code, self->family);
                 hr = add_page(self, &page, list);
@@ -165,9 +165,7 @@ static HRESULT manager_com_EnumJobs(IBackgroundCopyManager *This, DWORD dwFlags,
                 *ppEnum = NULL;
         if (!ppEnum || dwFlags & ~(DWORD) BG_JOB_ENUM_ALL_USERS)
                 return E_INVALIDARG;
-        if (dwFlags & BG_JOB_ENUM_ALL_USERS && geteuid() != 0)
-                return E_ACCESSDENIED;
-        hr = list_jobs(self, &list);
+        hr = list_jobs(self, dwFlags & BG_JOB_ENUM_ALL_USERS, &list);
         if (FAILED(hr)) {
                 com_release_all(list.items, list.n);
                 return hr;

@@ -417,9 +417,11 @@ static int send_and_wait(struct dosvc *c, const struct call *call, sd_bus_messag
         r = sd_bus_message_new_method_call(c->bus, &m, NULL, call->path, call->interface, call->member);
         if (r >= 0 && call->build)
                 r = call->build(m, call->args);
+        if (r >= 0 && call->flags & CALL_INTERACTIVE)
+                r = sd_bus_message_set_allow_interactive_authorization(m, 1);
         if (r >= 0)
                 r = sd_bus_call_async(c->bus, &slot, m, on_reply, &pending,
-                                      call->flags & CALL_UNLIMITED ? UINT64_MAX : CONNECTION_CALL_USEC);
+                                      call->flags & (CALL_UNLIMITED | CALL_INTERACTIVE) ? UINT64_MAX : CONNECTION_CALL_USEC);
         sd_bus_message_unref(m);
         if (r < 0)
                 return r;

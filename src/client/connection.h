@@ -37,6 +37,7 @@ enum {
         CALL_UNLIMITED = 2,   /* may take as long as it takes; others give up after CONNECTION_CALL_USEC */
         CALL_NO_START = 4,    /* do not start a service for this */
         CALL_CANCELLABLE = 8, /* connection_interrupt() ends waiting for a service that is being started */
+        CALL_INTERACTIVE = 16, /* a person may be asked for a password, and is waited for */
 };
 
 struct call {

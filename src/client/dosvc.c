@@ -215,6 +215,13 @@ int32_t dosvc_suspend(dosvc *c, const char *id) {
         return result(code ? code : wire_suspend(c, hex));
 }
 
+int32_t dosvc_take_ownership(dosvc *c, const char *id) {
+        char hex[WIRE_ID_HEX + 1];
+        int code = begin(c, id, hex);
+
+        return result(code ? code : wire_take_ownership(c, hex));
+}
+
 int32_t dosvc_resume(dosvc *c, const char *id) {
         char hex[WIRE_ID_HEX + 1];
         int code = begin(c, id, hex);

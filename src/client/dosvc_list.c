@@ -35,7 +35,7 @@ int32_t dosvc_get_job(dosvc *c, const char *id, dosvc_job_fn fn, void *userdata)
         return value;
 }
 
-int32_t dosvc_list_jobs(dosvc *c, const char *family, dosvc_job_fn fn, void *userdata) {
+static int32_t list_jobs(dosvc *c, bool everybodys, const char *family, dosvc_job_fn fn, void *userdata) {
         _cleanup_free_ char *cursor = NULL;
         int32_t value = 0;
         int code;
@@ -46,7 +46,8 @@ int32_t dosvc_list_jobs(dosvc *c, const char *family, dosvc_job_fn fn, void *use
         for (bool more = true; more && value == 0;) {
                 struct job_page page;
 
-                code = wire_list_jobs(c, family, cursor, LIMIT_PAGE, 0, &page);
+                code = everybodys ? wire_list_all_jobs(c, family, cursor, LIMIT_PAGE, &page)
+                                  : wire_list_jobs(c, family, cursor, LIMIT_PAGE, 0, &page);
                 if (code)
                         return result(code);
                 for (size_t i = 0; i < page.n && value == 0; i++)
@@ -57,6 +58,14 @@ int32_t dosvc_list_jobs(dosvc *c, const char *family, dosvc_job_fn fn, void *use
                 job_page_done(&page);
         }
         return value;
+}
+
+int32_t dosvc_list_jobs(dosvc *c, const char *family, dosvc_job_fn fn, void *userdata) {
+        return list_jobs(c, false, family, fn, userdata);
+}
+
+int32_t dosvc_list_all_jobs(dosvc *c, const char *family, dosvc_job_fn fn, void *userdata) {
+        return list_jobs(c, true, family, fn, userdata);
 }
 
 int32_t dosvc_list_files(dosvc *c, const char *id, dosvc_file_fn fn, void *userdata) {

@@ -202,20 +202,28 @@ static int decode_job_page(sd_bus_message *reply, void *ret) {
         return r;
 }
 
-int wire_list_jobs(struct dosvc *c, const char *family, const char *cursor, uint32_t limit, unsigned flags,
-                   struct job_page *ret) {
+static int list_jobs(struct dosvc *c, const char *member, const char *family, const char *cursor, uint32_t limit, unsigned flags,
+                     struct job_page *ret) {
         struct job_page_reader reader = { ret, connection_is_system(c) };
         struct page_args args = { .family = family ? family : "", .cursor = cursor, .limit = limit };
 
         *ret = (struct job_page){};
         return connection_call(c, &(struct call){ .path = WIRE_MANAGER_PATH,
                                                   .interface = WIRE_MANAGER,
-                                                  .member = "ListJobs",
+                                                  .member = member,
                                                   .flags = CALL_REPEATABLE | flags,
                                                   .build = build_page,
                                                   .args = &args,
                                                   .decode = decode_job_page,
                                                   .ret = &reader });
+}
+
+int wire_list_jobs(struct dosvc *c, const char *family, const char *cursor, uint32_t limit, unsigned flags, struct job_page *ret) {
+        return list_jobs(c, "ListJobs", family, cursor, limit, flags, ret);
+}
+
+int wire_list_all_jobs(struct dosvc *c, const char *family, const char *cursor, uint32_t limit, struct job_page *ret) {
+        return list_jobs(c, "ListAllJobs", family, cursor, limit, CALL_INTERACTIVE, ret);
 }
 
 struct history_page_reader {
@@ -480,7 +488,7 @@ int wire_set_url(struct dosvc *c, const char *hex, uint32_t index, const char *u
 }
 
 int wire_take_ownership(struct dosvc *c, const char *hex) {
-        return command(c, hex, (struct call){ .member = "TakeOwnership", .flags = CALL_REPEATABLE });
+        return command(c, hex, (struct call){ .member = "TakeOwnership", .flags = CALL_REPEATABLE | CALL_INTERACTIVE });
 }
 
 int wire_request_ranges(struct dosvc *c, const char *hex, uint32_t index, const struct record_range *ranges, size_t n) {

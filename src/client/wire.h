@@ -33,6 +33,8 @@ struct history_page {
 /* @cursor NULL or "": from the beginning. The caller empties each page with its _done(). */
 int wire_list_jobs(struct dosvc *c, const char *family, const char *cursor, uint32_t limit, unsigned flags,
                    struct job_page *ret);
+/* Everybody's; for administrators. */
+int wire_list_all_jobs(struct dosvc *c, const char *family, const char *cursor, uint32_t limit, struct job_page *ret);
 int wire_list_files(struct dosvc *c, const char *hex, uint32_t first, uint32_t limit, struct file_page *ret);
 int wire_list_history(struct dosvc *c, const char *cursor, uint32_t limit, unsigned flags, struct history_page *ret);
 void job_page_done(struct job_page *page);

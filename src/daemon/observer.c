@@ -87,6 +87,15 @@ static void on_job_removed(void *userdata, const struct job *job) {
         observer->next->job_removed(observer->next_userdata, job);
 }
 
+static void on_job_taken(void *userdata, const struct job *job, uid_t old_owner) {
+        struct observer *observer = ASSERT_PTR(userdata);
+        char id[GUID_STRING_MAX];
+
+        guid_to_string(&job->id, id);
+        log_notice("job %.8s of uid %u was taken over by uid %u", id, old_owner, job->owner);
+        observer->next->job_taken(observer->next_userdata, job, old_owner);
+}
+
 static void on_failed(void *userdata, int error) {
         struct observer *observer = ASSERT_PTR(userdata);
 
@@ -97,6 +106,7 @@ const struct manager_events observer_events = {
         .job_added = on_job_added,
         .job_changed = on_job_changed,
         .job_removed = on_job_removed,
+        .job_taken = on_job_taken,
         .failed = on_failed,
 };
 

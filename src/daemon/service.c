@@ -19,6 +19,7 @@
 #include "daemon/listeners.h"
 #include "daemon/metrics.h"
 #include "daemon/observer.h"
+#include "daemon/polkit.h"
 #include "daemon/programs.h"
 #include "daemon/state_dir.h"
 #include "daemon/state_lock.h"
@@ -42,6 +43,7 @@ struct service {
         struct store *store;
         struct uid_policy policy;   /* of the system instance, as is */
         struct broker_link *broker;
+        struct polkit *polkit;      /* likewise */
         struct files *files;
         struct engine *engine;
         struct runner *runner;
@@ -436,13 +438,19 @@ static int make_manager(struct service *service) {
 
 static int make_bus(struct service *service) {
         const struct settings *settings = service->config.settings;
-        int r;
+        int r = 0;
 
+        if (service->config.arguments->system)
+                r = polkit_new(service->event, &service->polkit);
+        if (r < 0)
+                return r;
         r = bus_server_new(service->event,
                            &(struct bus_server_config) {
                                    .manager = service->manager,
                                    .uid = geteuid(),
                                    .everybody = service->config.arguments->system,
+                                   .authority = service->polkit ? &polkit_authority : NULL,
+                                   .authority_userdata = service->polkit,
                                    .max_clients = settings_get(settings, SETTING_MaxClients),
                                    .max_clients_per_user = settings_get(settings, SETTING_MaxClientsPerUser),
                                    .max_calls_per_client = settings_get(settings, SETTING_MaxCallsPerClient),
@@ -635,6 +643,7 @@ struct service *service_free(struct service *service) {
         manager_loop_free(service->loop);
         manager_free(service->manager);
         bus_server_free(service->bus);
+        polkit_free(service->polkit);
         engine_free(service->engine);
         runner_free(service->runner);
         /* A hung mount must not hold us back. */

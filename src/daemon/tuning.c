@@ -53,6 +53,7 @@ struct manager_limits tuning_make_limits(const struct settings *settings) {
         struct manager_limits limits = manager_limits_default;
 
         limits.max_jobs_per_user = settings_get(settings, SETTING_MaxJobsPerUser);
+        limits.max_jobs = settings_get(settings, SETTING_MaxJobsPerMachine);
         limits.max_files_per_job = settings_get(settings, SETTING_MaxFilesPerJob);
         limits.max_ranges_per_file = settings_get(settings, SETTING_MaxRangesPerFile);
         limits.history_max_entries = settings_get(settings, SETTING_HistoryMaxEntries);

@@ -324,6 +324,8 @@ bool job_proxy_is(const struct job *job, const bool allowed[static _HOST_KIND_MA
 int job_file_spec_check(const struct job_file_spec *spec, enum job_family family, enum job_kind kind, size_t max_ranges);
 /* Checks by form, refuses a destination that the job has already, copies everything. Does not ask for the state. */
 int job_add_file(struct job *job, const struct job_file_spec *spec, size_t max_ranges, struct job_file **ret_file);
+/* It is another's now: what it knew of the old owner's secrets and programs is gone (BITS: TakeOwnership). */
+void job_change_owner(struct job *job, uid_t owner, uint64_t now_usec);
 /* Takes the newest file off again (a batch that failed half-way). */
 void job_drop_last_file(struct job *job);
 /* For the store: an empty file with the next index, to be filled in. */

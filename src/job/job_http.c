@@ -218,3 +218,21 @@ int job_set_security_flags(struct job *job, uint32_t flags, uint64_t now_usec) {
         job->modified_usec = now_usec;
         return 0;
 }
+
+void job_change_owner(struct job *job, uid_t owner, uint64_t now_usec) {
+        job->owner = owner;
+        secret_done(&job->custom_headers);
+        secret_done(&job->auth_headers);
+        for (int target = 0; target < _JOB_AUTH_TARGET_MAX; target++)
+                for (int scheme = 0; scheme < _JOB_AUTH_SCHEME_MAX; scheme++)
+                        secret_done(&job->credentials[target][scheme]);
+        job->custom_headers_write_only = false;
+        (void) strdup_to(&job->client_certificate, NULL);
+        (void) strdup_to(&job->notify_command, NULL);
+        (void) strdup_to(&job->notify_parameters, NULL);
+        job->proxy_usage = JOB_PROXY_PRECONFIG;
+        secret_done(&job->proxy_list);
+        secret_done(&job->proxy_environment);
+        (void) strdup_to(&job->proxy_bypass, NULL);
+        job->modified_usec = now_usec;
+}

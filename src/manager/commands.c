@@ -347,13 +347,6 @@ void manager_set_file_position(struct manager *m, struct job_file *file, uint64_
         manager_reply_durably(m, &job->id, reply, &(struct manager_reply) {});
 }
 
-void manager_take_ownership(struct manager *m, struct job *job, manager_reply_fn fn, void *userdata) {
-        struct reply reply = { fn, userdata };
-
-        if (manager_command_allowed(m, job, JOB_COMMAND_TAKE_OWNERSHIP, reply))
-                manager_reply_durably(m, &job->id, reply, &(struct manager_reply) {});
-}
-
 void manager_replace_url_prefix(struct manager *m, struct job *job, const char *old_prefix, const char *new_prefix,
                                 manager_reply_fn fn, void *userdata) {
         struct reply reply = { fn, userdata };

@@ -354,15 +354,18 @@ static void attach(struct manager *m, struct job *job, bool resume, struct reply
         manager_reply_durably(m, &job->id, reply, &answer);
 }
 
-static bool owner_is_full(const struct manager *m, uid_t owner) {
+int manager_judge_owner(const struct manager *m, uid_t owner) {
         const struct job_run *run;
         size_t n = 0;
 
-        if (m->n_jobs < m->limits.max_jobs_per_user)
-                return false;
-        DL_FOREACH(m->jobs, run)
-                n += run->job->owner == owner;
-        return n >= m->limits.max_jobs_per_user;
+        if (m->may_own && !m->may_own(m->may_own_userdata, owner))
+                return ERROR_USER_NOT_SERVED;
+        if (m->n_jobs >= m->limits.max_jobs_per_user)
+                DL_FOREACH(m->jobs, run)
+                        n += run->job->owner == owner;
+        if (n >= m->limits.max_jobs_per_user)
+                return ERROR_TOO_MANY_JOBS;
+        return m->n_jobs >= m->limits.max_jobs ? ERROR_TOO_MANY_JOBS_PER_MACHINE : 0;
 }
 
 static int draft_job(struct manager *m, const struct manager_create_request *request, struct job **ret) {
@@ -372,11 +375,9 @@ static int draft_job(struct manager *m, const struct manager_create_request *req
 
         if (request->kind == JOB_KIND_DOWNLOAD && (request->family != JOB_FAMILY_DO || request->n_files != 1))
                 return ERROR_INVALID_ARGUMENT;
-        if (m->may_own && !m->may_own(m->may_own_userdata, request->owner))
-                return ERROR_USER_NOT_SERVED;
-        if (owner_is_full(m, request->owner))
-                return ERROR_TOO_MANY_JOBS;
-        r = guid_new(&id);
+        r = manager_judge_owner(m, request->owner);
+        if (r == 0)
+                r = guid_new(&id);
         if (r == 0)
                 r = job_new(&id, request->owner, request->family, request->name, now, ret);
         if (r == 0 && request->description)

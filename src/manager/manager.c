@@ -7,6 +7,7 @@
 
 const struct manager_limits manager_limits_default = {
         .max_jobs_per_user = 100000,
+        .max_jobs = 1000000,
         .max_files_per_job = 100000,
         .max_ranges_per_file = LIMIT_RANGES_PER_FILE,
         .history_max_entries = 1000,
@@ -213,14 +214,25 @@ struct manager *manager_free(struct manager *m) {
 
 /* ---- finding ---- */
 
-struct job *manager_find_job(struct manager *m, uid_t caller, const struct guid *id) {
+struct job *manager_find_any_job(struct manager *m, const struct guid *id) {
         struct job_run *run;
 
         HASH_FIND(hh, m->by_id, id, sizeof(*id), run);
-        return run && run->job->owner == caller ? run->job : NULL;
+        return run ? run->job : NULL;
 }
 
-int manager_find_job_by_prefix(struct manager *m, uid_t caller, const char *prefix, struct job **ret) {
+struct job *manager_find_job(struct manager *m, uid_t caller, const struct guid *id) {
+        struct job *job = manager_find_any_job(m, id);
+
+        return job && job->owner == caller ? job : NULL;
+}
+
+/* @owner NULL: anybody's */
+static bool is_owned_by(const struct job_run *run, const uid_t *owner) {
+        return !owner || run->job->owner == *owner;
+}
+
+static int find_by_prefix(struct manager *m, const uid_t *owner, const char *prefix, struct job **ret) {
         struct job_run *run, *found = NULL;
         char digits[33];
         size_t n = 0;
@@ -238,7 +250,7 @@ int manager_find_job_by_prefix(struct manager *m, uid_t caller, const char *pref
                 char compact[33];
 
                 guid_to_compact(&run->id, compact);
-                if (run->job->owner != caller || memcmp(compact, digits, n) != 0)
+                if (!is_owned_by(run, owner) || memcmp(compact, digits, n) != 0)
                         continue;
                 if (found)
                         return ERROR_INVALID_ARGUMENT;
@@ -250,7 +262,15 @@ int manager_find_job_by_prefix(struct manager *m, uid_t caller, const char *pref
         return 0;
 }
 
-struct job *manager_next_job(struct manager *m, uid_t caller, uint64_t after, uint64_t *ret_sequence) {
+int manager_find_job_by_prefix(struct manager *m, uid_t caller, const char *prefix, struct job **ret) {
+        return find_by_prefix(m, &caller, prefix, ret);
+}
+
+int manager_find_any_job_by_prefix(struct manager *m, const char *prefix, struct job **ret) {
+        return find_by_prefix(m, NULL, prefix, ret);
+}
+
+static struct job *next_job(struct manager *m, const uid_t *owner, uint64_t after, uint64_t *ret_sequence) {
         struct job_run *run, *hint;
 
         /* Pages are read in order: go on at the job that was given last, if it is still there. It may stand behind the
@@ -259,12 +279,20 @@ struct job *manager_next_job(struct manager *m, uid_t caller, uint64_t after, ui
         while (hint && hint != m->jobs && hint->sequence > after)
                 hint = hint->prev;
         for (run = hint; run; run = run->next)
-                if (run->sequence > after && run->job->owner == caller) {
+                if (run->sequence > after && is_owned_by(run, owner)) {
                         m->page_hint = run;
                         *ret_sequence = run->sequence;
                         return run->job;
                 }
         return NULL;
+}
+
+struct job *manager_next_job(struct manager *m, uid_t caller, uint64_t after, uint64_t *ret_sequence) {
+        return next_job(m, &caller, after, ret_sequence);
+}
+
+struct job *manager_next_any_job(struct manager *m, uint64_t after, uint64_t *ret_sequence) {
+        return next_job(m, NULL, after, ret_sequence);
 }
 
 size_t manager_count_jobs(const struct manager *m, size_t *ret_active) {
@@ -477,8 +505,11 @@ uint64_t manager_retry_time(const struct manager *m, const struct job *job) {
 
 static int load_job(struct job *job, void *userdata) {
         struct manager *m = userdata;
-        int r = manager_adopt_job(m, job);
+        int r;
 
+        if (job->intent == JOB_INTENT_TAKE)
+                job->intent = JOB_INTENT_NONE; /* nothing was promised: whoever wanted it asks again */
+        r = manager_adopt_job(m, job);
         if (r < 0)
                 job_free(job);
         return r;

@@ -28,6 +28,7 @@ struct manager;
 
 struct manager_limits {
         size_t max_jobs_per_user;
+        size_t max_jobs; /* of all users together */
         size_t max_files_per_job;
         size_t max_ranges_per_file;
         size_t history_max_entries;
@@ -57,6 +58,8 @@ struct manager_events {
         void (*job_added)(void *userdata, const struct job *job);
         /* Some property changed; @state: its state did (then it is told at once, else coalesced). */
         void (*job_changed)(void *userdata, const struct job *job, bool state);
+        /* An administrator took it over: it is another's now. */
+        void (*job_taken)(void *userdata, const struct job *job, uid_t old_owner);
         /* It reached a final state and is enumerated no longer. */
         void (*job_removed)(void *userdata, const struct job *job);
         /* The store cannot go on: leave with an error and start anew. */
@@ -102,6 +105,10 @@ bool manager_has_work(const struct manager *manager);
 /* ---- finding ---- */
 /* Live or recently finished. NULL if there is none, or it is another owner's. */
 struct job *manager_find_job(struct manager *manager, uid_t caller, const struct guid *id);
+/* The same for an administrator: anybody's. */
+struct job *manager_find_any_job(struct manager *manager, const struct guid *id);
+int manager_find_any_job_by_prefix(struct manager *manager, const char *prefix, struct job **ret);
+struct job *manager_next_any_job(struct manager *manager, uint64_t after, uint64_t *ret_sequence);
 /* Live jobs only; @prefix: at least 4 hex digits, dashes allowed. 0, ERROR_NOT_FOUND (none), ERROR_INVALID_ARGUMENT (ambiguous, or
  * no hex digits). */
 int manager_find_job_by_prefix(struct manager *manager, uid_t caller, const char *prefix, struct job **ret);
@@ -259,8 +266,9 @@ void manager_request_ranges(struct manager *manager, struct job_file *file, cons
                             manager_reply_fn reply, void *userdata);
 void manager_set_file_position(struct manager *manager, struct job_file *file, uint64_t position, manager_reply_fn reply,
                                void *userdata);
-/* As an administrator may; whoever has it already keeps it. Others do not find the job at all. */
-void manager_take_ownership(struct manager *manager, struct job *job, manager_reply_fn reply, void *userdata);
+/* Gives it to @owner, as an administrator may; whoever has it already keeps it. What the old owner's hands wrote is his, and goes: the job
+ * begins anew, suspended, and without the old owner's secrets and commands. ERROR_NEW_OWNER_NO_FILE_ACCESS: nothing changed. */
+void manager_take_ownership(struct manager *manager, struct job *job, uid_t owner, manager_reply_fn reply, void *userdata);
 void manager_set_file_url(struct manager *manager, struct job_file *file, const char *url, manager_reply_fn reply, void *userdata);
 /* The destination of a file that came without one, or another one before its first byte. @path "" is an error. */
 void manager_set_file_path(struct manager *manager, struct job_file *file, const char *path, mode_t mode,

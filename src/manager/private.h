@@ -85,8 +85,14 @@ struct job_op {
         int first_error;
         uint32_t first_error_file;
         struct reply reply;
+        enum waiting_reason waited_for; /* before */
         uint32_t *indices; /* of the items of the request that is out */
         size_t n_indices;
+        /* take.c */
+        uid_t new_owner, old_owner;
+        unsigned n_checks;
+        struct files_item *items;
+        size_t n_items;
 };
 
 /* When what was refused may go out again. */
@@ -525,6 +531,15 @@ void manager_start_op(struct manager *m, struct job *job, enum job_intent intent
 void manager_resume_op(struct manager *m, struct job *job);  /* found in the store */
 void manager_op_continue(struct manager *m, struct job *job);
 void manager_orphan_op(struct job_run *run);
+struct job_op *manager_op_new(struct manager *m, struct job *job, enum job_intent intent);
+struct job_op *manager_op_free(struct job_op *op);
+void manager_op_begin(struct job_op *op);                     /* winds the job down; manager_op_continue() comes when it is still */
+/* False: the job's memory is gone (store failure); the op is freed. */
+bool manager_op_returned(struct job_op *op);
+void manager_op_dismiss(struct job_op *op);                   /* the job goes on; @op is the caller's to free */
+
+/* take.c */
+void manager_take_continue(struct job_op *op);
 
 /* notify.c */
 void manager_notify(struct manager *m, struct job *job);     /* hands over what is due and may go now */
@@ -585,3 +600,5 @@ bool manager_job_is_abandoned(const struct job *job);
 /* create.c */
 void manager_forget_client_in_checks(struct manager *m, const void *client);
 void manager_orphan_checks(struct manager *m);
+/* May this user have one more job? 0 or an error code. */
+int manager_judge_owner(const struct manager *m, uid_t owner);

@@ -8,20 +8,20 @@ static void op_finish(struct job_op *op);
 static void op_publish(struct job_op *op);
 static void op_remove(struct job_op *op);
 
-static struct job_op *op_free(struct job_op *op) {
+struct job_op *manager_op_free(struct job_op *op) {
         if (!op)
                 return NULL;
         free(op->indices);
+        free(op->items);
         free(op);
         return NULL;
 }
 
-/* False: the job's memory is gone (store failure); the op is freed. */
-static bool op_returned(struct job_op *op) {
+bool manager_op_returned(struct job_op *op) {
         op->waits = false;
         if (op->job)
                 return true;
-        op_free(op);
+        manager_op_free(op);
         return false;
 }
 
@@ -34,24 +34,20 @@ void manager_orphan_op(struct job_run *run) {
         op->reply = (struct reply) {};
         op->job = NULL;
         if (!op->waits)
-                op_free(op);
+                manager_op_free(op);
 }
 
-/* Ends an op whose intent never became, or no longer is, a promise: the job goes on as it was. */
-static void op_abandon(struct job_op *op, enum error_code code, uint32_t file_index, const char *text) {
+void manager_op_dismiss(struct job_op *op) {
         struct manager *m = op->manager;
         struct job *job = op->job;
         struct job_run *run = job_run(job);
-        struct manager_reply answer = { .outcome = (int) code, .text = error_code_text(code) };
         int r;
 
         job->intent = JOB_INTENT_NONE;
         run->op = NULL;
-        run->complete_failed = true;
-        job_set_error(job, code, ERROR_CONTEXT_LOCAL_FILE, 0, file_index, text);
         if (job->state == JOB_TRANSFERRING)
                 (void) job_transition(job, JOB_EVENT_YIELD, manager_realtime(m));
-        job_set_waiting(job, job->state == JOB_TRANSFERRED ? WAITING_COMPLETE : job->waiting, manager_realtime(m));
+        job_set_waiting(job, job->state == JOB_TRANSFERRED ? WAITING_COMPLETE : op->waited_for, manager_realtime(m));
         r = schedule_add(m->schedule, job);
         if (r < 0)
                 log_error("cannot schedule a job: %s", strerror(-r));
@@ -59,8 +55,19 @@ static void op_abandon(struct job_op *op, enum error_code code, uint32_t file_in
         m->schedule_dirty = true;
         manager_save_job(m, job);
         manager_job_changed(m, job, true);
+}
+
+/* Ends an op whose intent never became, or no longer is, a promise: the job goes on as it was. */
+static void op_abandon(struct job_op *op, enum error_code code, uint32_t file_index, const char *text) {
+        struct manager *m = op->manager;
+        struct job *job = op->job;
+        struct manager_reply answer = { .outcome = (int) code, .text = error_code_text(code) };
+
+        job_run(job)->complete_failed = true;
+        job_set_error(job, code, ERROR_CONTEXT_LOCAL_FILE, 0, file_index, text);
+        manager_op_dismiss(op);
         manager_reply_durably(m, &job->id, op->reply, &answer);
-        op_free(op);
+        manager_op_free(op);
 }
 
 /* ---- items of the job's files ---- */
@@ -142,7 +149,7 @@ static void op_told(int error, void *userdata) {
         struct manager *m = op->manager;
         struct job *job;
 
-        if (!op_returned(op) || error < 0)
+        if (!manager_op_returned(op) || error < 0)
                 return;
         job = op->job;
         job_run(job)->op = NULL;
@@ -151,7 +158,7 @@ static void op_told(int error, void *userdata) {
                 op->reply.fn(&(struct manager_reply) { .text = "", .id = job->id, .partial = op->partial }, op->reply.userdata);
         if (m->events && m->events->job_removed)
                 m->events->job_removed(m->events_userdata, job);
-        op_free(op);
+        manager_op_free(op);
 }
 
 static void op_finish(struct job_op *op) {
@@ -187,7 +194,7 @@ static void op_removed(int error, const int *errors, size_t n, void *userdata) {
         uint32_t file_index;
         int r;
 
-        if (!op_returned(op))
+        if (!manager_op_returned(op))
                 return;
         r = list_error(op, error, errors, n, &file_index);
         if (r < 0) {
@@ -227,7 +234,7 @@ static void op_published(int error, const int *errors, size_t n, void *userdata)
         uint32_t failed;
         int r;
 
-        if (!op_returned(op))
+        if (!manager_op_returned(op))
                 return;
         job = op->job;
         r = list_error(op, error, errors, n, &failed);
@@ -282,7 +289,7 @@ static void op_carry_out(struct job_op *op) {
 static void op_promised(int error, void *userdata) {
         struct job_op *op = userdata;
 
-        if (!op_returned(op) || error < 0)
+        if (!manager_op_returned(op) || error < 0)
                 return;
         op_carry_out(op);
 }
@@ -303,7 +310,7 @@ static void op_checked(int error, const int *errors, size_t n, void *userdata) {
         uint32_t failed;
         int r;
 
-        if (!op_returned(op))
+        if (!manager_op_returned(op))
                 return;
         r = list_error(op, error, errors, n, &failed);
         if (r < 0)
@@ -339,31 +346,28 @@ void manager_op_continue(struct manager *m, struct job *job) {
                 return;
         if (op->intent == JOB_INTENT_COMPLETE)
                 op_check(op);
+        else if (op->intent == JOB_INTENT_TAKE)
+                manager_take_continue(op);
         else
                 op_promise(op);
 }
 
-static struct job_op *op_new(struct manager *m, struct job *job, enum job_intent intent) {
+struct job_op *manager_op_new(struct manager *m, struct job *job, enum job_intent intent) {
         struct job_op *op = calloc(1, sizeof(*op));
 
         if (!op)
                 return NULL;
-        *op = (struct job_op) { .manager = m, .job = job, .intent = intent };
+        *op = (struct job_op) { .manager = m, .job = job, .intent = intent, .waited_for = job->waiting };
         job_run(job)->op = op;
         return op;
 }
 
-void manager_start_op(struct manager *m, struct job *job, enum job_intent intent, bool expired, struct reply reply) {
+void manager_op_begin(struct job_op *op) {
+        struct manager *m = op->manager;
+        struct job *job = op->job;
         struct job_run *run = job_run(job);
-        struct job_op *op = op_new(m, job, intent);
 
-        if (!op) {
-                manager_refuse(reply, &job->id, -ENOMEM, "");
-                return;
-        }
-        op->reply = reply;
-        op->expired = expired;
-        job->intent = intent; /* from now on every other changing call is refused; on disk it comes with op_promise() */
+        job->intent = op->intent; /* from now on every other changing call is refused; on disk it comes with op_promise() */
         if (run->scheduled)
                 schedule_remove(m->schedule, job);
         run->scheduled = false;
@@ -373,8 +377,20 @@ void manager_start_op(struct manager *m, struct job *job, enum job_intent intent
         manager_op_continue(m, job);
 }
 
+void manager_start_op(struct manager *m, struct job *job, enum job_intent intent, bool expired, struct reply reply) {
+        struct job_op *op = manager_op_new(m, job, intent);
+
+        if (!op) {
+                manager_refuse(reply, &job->id, -ENOMEM, "");
+                return;
+        }
+        op->reply = reply;
+        op->expired = expired;
+        manager_op_begin(op);
+}
+
 void manager_resume_op(struct manager *m, struct job *job) {
-        struct job_op *op = op_new(m, job, job->intent);
+        struct job_op *op = manager_op_new(m, job, job->intent);
 
         if (!op)
                 return; /* the next start tries again */

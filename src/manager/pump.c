@@ -85,7 +85,7 @@ void manager_stop_runs(struct manager *m _unused_, struct job *job) {
 void manager_job_all_transferred(struct manager *m, struct job *job) {
         if (manager_transition(m, job, JOB_EVENT_ALL_TRANSFERRED) != 0)
                 return;
-        if (job->complete_when_transferred)
+        if (job->complete_when_transferred && !job_run(job)->op)
                 manager_start_op(m, job, JOB_INTENT_COMPLETE, false, (struct reply) {});
 }
 

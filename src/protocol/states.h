@@ -102,6 +102,7 @@ enum job_intent {
         JOB_INTENT_NONE = 0,
         JOB_INTENT_COMPLETE = 1,
         JOB_INTENT_CANCEL = 2,
+        JOB_INTENT_TAKE = 3, /* under way, and no promise: a start forgets it */
 };
 
 /* "queued", "transferring", "transient_error" … NULL for a number out of range. */

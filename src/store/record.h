@@ -56,7 +56,7 @@ extern const struct field_table history_fields;
         X(name, TEXT, name, STORE_NAME_BYTES)                                    \
         X(description, TEXT, description, STORE_DESCRIPTION_BYTES)               \
         X(state, U32, state, _JOB_STATE_MAX - 1)                                 \
-        X(intent, U32, intent, JOB_INTENT_CANCEL)                                \
+        X(intent, U32, intent, JOB_INTENT_TAKE)                                  \
         X(priority, U32, priority, _JOB_PRIORITY_MAX - 1)                        \
         X(notify_flags, U32, notify_flags, JOB_NOTIFY_ALL)                       \
         X(notify_due, U32, notify_due, JOB_NOTIFY_ALL)                           \

@@ -4,6 +4,8 @@
     machine.command("alice", "get", url, "-d", machine.home("alice"))    # the dosvc command as that user
     machine.close()
 
+With polkit=True the core's system bus is a private one with a polkit that answers as machine.polkit(...) said (fake_polkit.py).
+
 Needs root. Nothing of the machine's own users, /run or /var is touched.
 """
 import json
@@ -18,11 +20,14 @@ import time
 USERS = {"dosvc": (990, []), "daemon": (1, []), "alice": (2001, ["team"]), "bob": (2002, []), "carol": (2003, ["team"])}
 GROUPS = {"team": 3000}
 SECONDS = 20
+BUS_CONFIG = """<busconfig><type>system</type><listen>unix:path={0}/system-bus</listen><auth>EXTERNAL</auth>
+<policy context="default"><allow send_destination="*" eavesdrop="true"/><allow eavesdrop="true"/><allow own="*"/><allow user="*"/></policy></busconfig>"""
 
 
 class Machine:
-    def __init__(self, build, config=""):
+    def __init__(self, build, config="", polkit=False):
         self.environment = dict(os.environ)  # of the core and the broker
+        self.with_polkit = polkit
         self.root = tempfile.mkdtemp(prefix="dosvc-system-")
         os.chmod(self.root, 0o755)
         self.bin = self.path("bin")
@@ -78,6 +83,39 @@ class Machine:
              f"mount --bind {self.path('passwd')} /etc/passwd && mount --bind {self.path('group')} /etc/group && touch {ready} && exec sleep infinity"],
             start_new_session=True)
         self._wait(lambda: os.path.exists(ready), "the namespace")
+        if self.with_polkit:
+            self._start_polkit()
+            self.environment["DBUS_SYSTEM_BUS_ADDRESS"] = self.bus_address
+
+    def _start_polkit(self):
+        folder = self.path("polkit")
+        os.mkdir(folder, 0o700)
+        self.polkit({})
+        with open(self.path("bus.conf"), "w", encoding="ascii") as f:
+            f.write(BUS_CONFIG.format(self.root))
+        self._spawn("bus", "root", "dbus-daemon", "--config-file=" + self.path("bus.conf"), "--nofork", "--nopidfile")
+        self._wait(lambda: os.path.exists(self.path("system-bus")), "the bus")
+        self._spawn("polkit", "root", "/usr/bin/python3", os.path.join(os.path.dirname(__file__), "fake_polkit.py"), self.bus_address, folder)
+        self._wait(lambda: os.path.exists(os.path.join(folder, "ready")), "polkit")
+
+    @property
+    def bus_address(self):
+        return f"unix:path={self.path('system-bus')}"
+
+    def polkit(self, rules):
+        """{(action, user): answer}, for what is asked from now on."""
+        rules = {f"{action} {USERS[user][0]}": answer for (action, user), answer in rules.items()}
+        with open(self.path("polkit", "new"), "w", encoding="ascii") as f:
+            json.dump(rules, f)
+        os.rename(self.path("polkit", "new"), self.path("polkit", "rules.json"))
+
+    def polkit_saw(self, name):
+        """What polkit was "asked", or what was "cancelled"."""
+        path = self.path("polkit", name)
+        if not os.path.exists(path):
+            return []
+        with open(path, encoding="ascii") as f:
+            return [json.loads(line) for line in f]
 
     def _as(self, user):
         identity = ["setpriv", "--reuid", user, "--regid", user, "--init-groups"] if user != "root" else []

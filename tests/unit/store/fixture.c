@@ -112,7 +112,7 @@ static void fill_job(struct job *job, unsigned number, enum sample sample, unsig
         } else
                 replace_string(&job->description, numbered("Beschreibung für %u", number));
         job->state = greatest ? JOB_CANCELLED : JOB_ERROR;
-        job->intent = greatest ? JOB_INTENT_CANCEL : JOB_INTENT_COMPLETE;
+        job->intent = greatest ? JOB_INTENT_TAKE : JOB_INTENT_COMPLETE;
         job->priority = greatest ? JOB_PRIORITY_LOW : JOB_PRIORITY_HIGH;
         job->notify_flags = greatest ? JOB_NOTIFY_ALL : JOB_NOTIFY_MODIFICATION | JOB_NOTIFY_ERROR;
         job->notify_due = greatest ? JOB_NOTIFY_TRANSFERRED | JOB_NOTIFY_ERROR : JOB_NOTIFY_ERROR;

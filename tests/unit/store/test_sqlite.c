@@ -602,7 +602,7 @@ static void a_row_that_makes_no_sense_is_an_error(void **state _unused_) {
                 "UPDATE job SET state=-1",
                 "UPDATE job SET family=2",
                 "UPDATE job SET type=1",
-                "UPDATE job SET intent=3",
+                "UPDATE job SET intent=4",
                 "UPDATE job SET priority=4294967296",
                 "UPDATE job SET notify_flags=64",
                 "UPDATE job SET owner=4294967295",

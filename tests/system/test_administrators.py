@@ -1,0 +1,175 @@
+"""Who may do what with jobs of others in a system instance: root, and whom polkit lets; for everybody else they do not exist."""
+import os
+
+import pytest
+
+from conftest import BUILD, origin_module
+from system_instance import USERS, Machine
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="a system instance has users: needs root")
+SIZE = 300_000
+MANAGE, TAKE = "org.dosvc.manage-all", "org.dosvc.take-ownership"
+NOBODYS = "00000000-0000-4000-8000-000000000000"
+
+
+@pytest.fixture(scope="module")
+def shared_machine():
+    machine = Machine(BUILD, polkit=True)
+    try:
+        machine.start()
+        yield machine
+    finally:
+        machine.close()
+
+
+@pytest.fixture
+def machine(shared_machine):
+    shared_machine.polkit({})
+    yield shared_machine
+    for job in shared_machine.json("root", "list", "--all-users"):
+        shared_machine.run("root", "cancel", job["id"])
+
+
+@pytest.fixture
+def origin():
+    made = origin_module.Origin()
+    yield made
+    made.close()
+
+
+def slow_job(machine, origin, user, name, *options):
+    origin.rate = 20_000  # slower than any test here
+    return machine.ok(user, "get", origin.url(name, 10 * SIZE), "-d", machine.home(user), "--detach", *options).strip()
+
+
+def transferred_job(machine, origin, user, name):
+    job = machine.ok(user, "create", name).strip()
+    machine.ok(user, "add", job, origin.url(name, SIZE), "-o", os.path.join(machine.home(user), name))
+    machine.ok(user, "resume", job)
+    machine.wait_state(user, job, "transferred")
+    return job
+
+
+def parts(machine, user):
+    return [name for name in os.listdir(machine.home(user)) if name.endswith(".part")]
+
+
+def test_root_sees_and_controls_everybodys_jobs(machine, origin):
+    jobs = {user: slow_job(machine, origin, user, f"root-sees-{user}") for user in ("alice", "bob")}
+    assert {(row["id"], row["owner"]) for row in machine.json("root", "list", "--all-users")} == {
+        (job, USERS[user][0]) for user, job in jobs.items()}
+    assert machine.json("root", "list") == []
+    assert "alice" in machine.ok("root", "list", "--all-users")
+    machine.ok("root", "suspend", jobs["alice"])
+    assert machine.json("alice", "show", jobs["alice"])[0]["state"] == "suspended"
+    machine.ok("root", "resume", jobs["alice"][:8])
+    machine.ok("root", "cancel", jobs["bob"])
+    assert machine.json("bob", "list") == []
+    assert machine.polkit_saw("asked") == []
+
+
+def test_polkit_makes_an_administrator_for_one_call(machine, origin):
+    job = slow_job(machine, origin, "alice", "asked-for")
+    assert machine.run("carol", "suspend", job).returncode == 3
+    machine.polkit({(MANAGE, "carol"): "yes"})
+    machine.ok("carol", "suspend", job)
+    assert [row["id"] for row in machine.json("carol", "list", "--all-users")] == [job]
+    asked = machine.polkit_saw("asked")[-1]
+    assert (asked["kind"], asked["uid"], asked["action"]) == ("unix-process", USERS["carol"][0], MANAGE)
+    assert asked["pid"] > 1 and asked["start-time"] > 0 and asked["details"] == {}
+    assert asked["flags"] == 1, "the list of all users' jobs may ask a person"
+    machine.polkit({})
+    assert machine.run("carol", "resume", job).returncode == 3, "the yes was for that call"
+
+
+def test_absent_and_forbidden_look_the_same_to_who_is_no_administrator(machine, origin):
+    job = slow_job(machine, origin, "alice", "hidden")
+    for answer in ("no", "error"):
+        machine.polkit({(MANAGE, "bob"): answer})
+        for verb in ("show", "suspend", "resume", "complete", "cancel"):
+            forbidden, absent = machine.run("bob", verb, job), machine.run("bob", verb, NOBODYS)
+            assert forbidden.returncode == absent.returncode == 3
+            assert forbidden.stderr.replace(job, "ID") == absent.stderr.replace(NOBODYS, "ID")
+    assert machine.run("bob", "list", "--all-users").returncode == 4
+
+
+def test_an_administrator_completes_with_the_owners_rights(machine, origin):
+    job = transferred_job(machine, origin, "alice", "completed-by-root")
+    machine.ok("root", "complete", job)
+    target = os.path.join(machine.home("alice"), "completed-by-root")
+    with open(target, "rb") as f:
+        assert f.read() == origin_module.content("completed-by-root", SIZE)
+    assert os.stat(target).st_uid == USERS["alice"][0]
+    assert [row["id"] for row in machine.json("alice", "history")][0] == job
+
+
+def test_what_is_fetched_and_run_stays_the_owners_word(machine, origin):
+    job = slow_job(machine, origin, "alice", "owners-word")
+    for words in (("add", job, origin.url("more", 10), "-o", "/tmp/more"), ("set", job, "notify_command=/bin/true"),
+                  ("set", job, "custom_headers=X-A: b"), ("set", job, "name=mine")):
+        refused = machine.run("root", *words)
+        assert refused.returncode in (4, 7) and "take it over" in refused.stderr, (words, refused)
+    machine.ok("root", "set", job, "priority=low")
+    assert machine.json("alice", "show", job)[0]["priority"] == "low"
+
+
+def test_what_may_hold_secrets_is_left_out_for_an_administrator(machine, origin):
+    job = machine.ok("alice", "create", "secrets").strip()
+    url = origin.url("secrets", SIZE) + "?token=hunter2"
+    machine.ok("alice", "add", job, url, "-o", os.path.join(machine.home("alice"), "secrets"))
+    machine.ok("alice", "set", job, "custom_headers=X-Token: hunter2")
+    machine.ok("alice", "set", job, "proxy_usage=2", "proxy_list=http://u:hunter2@127.0.0.1:1", "proxy_bypass=")
+    assert "hunter2" in machine.ok("alice", "show", job, "--all")
+    for words in (("show", job, "--all"), ("show", job, "--json"), ("list", "--all-users", "--json")):
+        assert "hunter2" not in machine.ok("root", *words)
+
+
+def test_a_job_that_is_taken_over_begins_anew_as_the_new_owners(machine, origin):
+    config_place = machine.path("drop")
+    os.mkdir(config_place)
+    os.chown(config_place, USERS["alice"][0], 3000)
+    os.chmod(config_place, 0o770)
+    target = os.path.join(config_place, "taken")
+    origin.rate = 20_000  # slower than this test
+    job = machine.ok("alice", "get", origin.url("taken", 10 * SIZE), "-o", target, "--detach").strip()
+    machine.ok("alice", "set", job, "custom_headers=X-Token: hunter2")
+    machine.wait(lambda: os.listdir(config_place), "the temporary file")
+    machine.polkit({(MANAGE, "bob"): "yes", (TAKE, "bob"): "yes", (MANAGE, "carol"): "yes", (TAKE, "carol"): "no"})
+    refused = machine.run("bob", "take", job)
+    assert refused.returncode != 0 and "may not write" in refused.stderr
+    assert machine.run("carol", "take", job).returncode == 3
+    assert machine.json("alice", "show", job)[0]["owner"] == USERS["alice"][0]
+    machine.polkit({(MANAGE, "carol"): "yes", (TAKE, "carol"): "yes"})
+    machine.ok("carol", "take", job)
+    assert machine.run("alice", "show", job).returncode == 3
+    row = machine.json("carol", "show", job)[0]
+    assert (row["owner"], row["state"], row["bytes_transferred"]) == (USERS["carol"][0], "suspended", 0)
+    assert os.listdir(config_place) == [], "what was alice's went with her rights"
+    assert "hunter2" not in machine.ok("carol", "show", job, "--all")
+    origin.rate = None
+    machine.ok("carol", "resume", job)
+    machine.wait(lambda: os.path.exists(target), "the file")
+    assert os.stat(target).st_uid == USERS["carol"][0]
+    with open(target, "rb") as f:
+        assert f.read() == origin_module.content("taken", 10 * SIZE)
+
+
+def test_a_caller_that_vanishes_calls_its_question_off(machine, origin):
+    job = slow_job(machine, origin, "alice", "vanished")
+    machine.polkit({(MANAGE, "bob"): "never"})
+    before = len(machine.polkit_saw("cancelled"))
+    with pytest.raises(Exception, match="timed out"):
+        machine.run("bob", "cancel", job, timeout=2)
+    machine.wait(lambda: len(machine.polkit_saw("cancelled")) == before + 1, "the cancellation")
+    assert machine.polkit_saw("cancelled")[-1] == machine.polkit_saw("asked")[-1]["cancellation"]
+    assert machine.json("alice", "show", job)[0]["state"] in ("queued", "transferring")
+
+
+def test_without_polkit_root_alone_is_an_administrator(machine, origin):
+    job = slow_job(machine, origin, "alice", "no-polkit")
+    machine.polkit({(MANAGE, "bob"): "yes"})
+    machine.ok("bob", "show", job)
+    machine.kill("polkit")
+    machine.kill("bus")
+    assert machine.run("bob", "show", job).returncode == 3
+    machine.ok("root", "show", job)

@@ -1,0 +1,196 @@
+#include "face.h"
+
+#include <stdio.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/fds.h"
+#include "base/strings.h"
+
+void note(struct client *c, const char *format, ...) {
+        size_t n = strlen(c->log);
+        va_list ap;
+
+        va_start(ap, format);
+        vsnprintf(c->log + n, sizeof(c->log) - n, format, ap);
+        va_end(ap);
+}
+
+void talk(struct fixture *f) {
+        while (sd_event_run(f->event, 0) > 0)
+                ;
+}
+
+void settle(struct fixture *f) {
+        for (int i = 0; i < 4; i++) {
+                talk(f);
+                harness_pump(f->h);
+        }
+        talk(f);
+}
+
+void expect(struct client *c, const char *log) {
+        assert_string_equal(c->log, log);
+        c->log[0] = 0;
+}
+
+/* ---- a client ---- */
+
+static int on_callback(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        struct client *c = userdata;
+
+        note(c, "%s ", sd_bus_message_get_member(m));
+        return c->takes_callbacks ? sd_bus_reply_method_return(m, NULL)
+                                  : sd_bus_error_set(error, "org.example.Later", "not now");
+}
+
+static int on_question(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        struct client *c = userdata;
+        size_t n_bytes, n_all;
+        const void *bytes, *all;
+        const char *id;
+        uint32_t file;
+
+        assert_true(sd_bus_message_read(m, "su", &id, &file) > 0);
+        assert_true(sd_bus_message_read_array(m, 'y', &bytes, &n_bytes) > 0);
+        assert_true(sd_bus_message_read_array(m, 'y', &all, &n_all) > 0);
+        note(c, "JudgeCertificate(%u, %.*s, %.*s) ", file, (int) n_bytes, (const char *) bytes, (int) n_all, (const char *) all);
+        return c->takes_callbacks ? sd_bus_reply_method_return(m, "u", c->verdict)
+                                  : sd_bus_error_set(error, "org.example.Later", "not now");
+}
+
+static const sd_bus_vtable callback_vtable[] = {
+        SD_BUS_VTABLE_START(0),
+        SD_BUS_METHOD("JobTransferred", "s", "", on_callback, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD("JobError", "s", "", on_callback, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD("JobModification", "s", "", on_callback, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD("JudgeCertificate", "suayay", "u", on_question, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_VTABLE_END,
+};
+
+static int on_signal(sd_bus_message *m, void *userdata, sd_bus_error *error _unused_) {
+        struct client *c = userdata;
+
+        note(c, "<%s> ", sd_bus_message_get_member(m));
+        return 0;
+}
+
+int on_answer(sd_bus_message *m, void *userdata, sd_bus_error *error _unused_) {
+        struct client *c = userdata;
+        const sd_bus_error *e = sd_bus_message_get_error(m);
+        const char *word = "";
+
+        if (!e && sd_bus_message_is_empty(m) == 0) {
+                char type;
+                const char *contents;
+
+                (void) sd_bus_message_peek_type(m, &type, &contents);
+                if (type == 'v' && streq(contents, "s"))
+                        (void) sd_bus_message_read(m, "v", "s", &word);
+        }
+        note(c, "%s%s ", e ? e->name + strlen("org.dosvc.Error.") : "ok", *word ? word : "");
+        return 0;
+}
+
+struct client *client_new_as(struct fixture *f, uid_t uid) {
+        struct client *c = calloc(1, sizeof(*c));
+        int fds[2];
+
+        assert_non_null(c);
+        c->f = f;
+        c->takes_callbacks = true;
+        assert_return_code(seteuid(uid), errno);
+        assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds), 0);
+        assert_return_code(seteuid(getuid()), errno);
+        assert_int_equal(bus_server_add_client(f->server, fds[0]), 0);
+        assert_true(sd_bus_new(&c->bus) >= 0);
+        assert_true(sd_bus_set_fd(c->bus, fds[1], fds[1]) >= 0);
+        assert_true(sd_bus_add_object_vtable(c->bus, NULL, "/org/dosvc/callback", "org.dosvc.Callback1",
+                                             callback_vtable, c) >= 0);
+        assert_true(sd_bus_match_signal_async(c->bus, NULL, NULL, NULL, "org.dosvc.Manager1", NULL, on_signal, NULL,
+                                              c) >= 0);
+        assert_true(sd_bus_match_signal_async(c->bus, NULL, NULL, NULL, "org.freedesktop.DBus.Properties", NULL,
+                                              on_signal, NULL, c) >= 0);
+        assert_true(sd_bus_start(c->bus) >= 0);
+        assert_true(sd_bus_attach_event(c->bus, f->event, 0) >= 0);
+        talk(f);
+        return c;
+}
+
+struct client *client_new(struct fixture *f) {
+        return client_new_as(f, getuid());
+}
+
+void client_free(struct client *c) {
+        (void) sd_bus_detach_event(c->bus);
+        sd_bus_close(c->bus);
+        sd_bus_unref(c->bus);
+        free(c);
+}
+
+const char *job_path(struct fixture *f) {
+        static char path[64];
+        char compact[33];
+
+        guid_to_compact(&f->h->id, compact);
+        snprintf(path, sizeof(path), "/org/dosvc/job/%s", compact);
+        return path;
+}
+
+void call(struct client *c, const char *method, const char *types, ...) {
+        va_list ap;
+
+        va_start(ap, types);
+        assert_true(sd_bus_call_method_asyncv(c->bus, NULL, NULL, job_path(c->f), "org.dosvc.Job1", method, on_answer,
+                                              c, types, ap) >= 0);
+        va_end(ap);
+}
+
+/* ---- the service ---- */
+
+static void on_failed(void *userdata, int error) {
+        struct fixture *f = userdata;
+
+        f->n_failed++;
+}
+
+static const struct bus_host host = { .failed = on_failed };
+
+int make_service(void **state) {
+        return make_service_with(state, NULL);
+}
+
+int make_service_with(void **state, const struct authority *authority) {
+        struct fixture *f = calloc(1, sizeof(*f));
+
+        assert_non_null(f);
+        f->h = harness_new();
+        assert_true(sd_event_new(&f->event) >= 0);
+        assert_int_equal(bus_server_new(f->event,
+                                        &(struct bus_server_config) { .manager = f->h->manager,
+                                                                     .uid = getuid(),
+                                                                     .everybody = authority,
+                                                                     .authority = authority,
+                                                                     .max_clients = 4,
+                                                                     .max_clients_per_user = 4,
+                                                                     .max_calls_per_client = CALLS_MAX,
+                                                                     .host = &host,
+                                                                     .host_userdata = f },
+                                        &f->server),
+                         0);
+        manager_set_events(f->h->manager, &bus_manager_events, f->server);
+        *state = f;
+        return 0;
+}
+
+int free_service(void **state) {
+        struct fixture *f = *state;
+
+        bus_server_close(f->server);
+        harness_pump(f->h); /* answers what waits, into the void */
+        harness_free(f->h);
+        bus_server_free(f->server);
+        sd_event_unref(f->event);
+        free(f);
+        return 0;
+}
