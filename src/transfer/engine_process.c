@@ -15,6 +15,7 @@
 #include "ipc/message.h"
 #include "transfer/authorities.h"
 #include "transfer/children.h"
+#include "transfer/engine_message.h"
 #include "transfer/link.h"
 
 #define LANES_MAX 8                               /* processes of one owner at a time; further mounts share them */
@@ -25,7 +26,6 @@
 #define FAILURES_BEFORE_GIVING_UP 3               /* starts without a HELLO, before requests end with ENGINE_FAILED */
 
 static_assert(IPC_OUTCOMES == ENGINE_LOST, "LOST is said by us, never by the process");
-static_assert(ENGINE_PIECES_MAX == IPC_PIECES_MAX, "a request fits its frame");
 
 struct lane;
 
@@ -96,13 +96,18 @@ static void lane_arm_timer(struct lane *lane, uint64_t delay_usec) {
                 (void) sd_event_source_set_enabled(lane->timer, SD_EVENT_ONESHOT);
 }
 
+/* Credentials and keys are in it. */
+static void request_drop_frame(struct process_request *request) {
+        if (request->frame)
+                explicit_bzero(request->frame, request->frame_size);
+        free(TAKE_PTR(request->frame));
+}
+
 static struct process_request *request_free(struct process_request *request) {
         if (!request)
                 return NULL;
         (void) fd_close(request->fd);
-        if (request->frame)
-                explicit_bzero(request->frame, request->frame_size); /* credentials and keys are in it */
-        free(request->frame);
+        request_drop_frame(request);
         intervals_done(&request->wanted);
         intervals_done(&request->reported);
         free(request);
@@ -385,20 +390,11 @@ static int lane_start_processes(struct lane *lane) {
         return lane_send_limits(lane);
 }
 
-static struct ipc_pace pace_to_ipc(const struct engine_pace *pace) {
-        return (struct ipc_pace) {
-                .foreground = pace->foreground,
-                .max_rate = pace->max_rate,
-                .hold_at = pace->hold_at,
-                .end_at = pace->end_at,
-        };
-}
-
 static int request_send_pace(struct process_request *request) {
         request->pace_changed = false;
         return link_send(request->lane->link, &(struct ipc_message) {
                 .type = IPC_PACE,
-                .set_pace = { request->id, pace_to_ipc(&request->pace) },
+                .set_pace = { request->id, engine_message_pace(&request->pace) },
         }, -EBADF);
 }
 
@@ -414,7 +410,7 @@ static bool lane_send_one(struct lane *lane, struct process_request *request) {
                 return true;
         }
         (void) TAKE_FD(request->fd);
-        free(TAKE_PTR(request->frame));
+        request_drop_frame(request);
         DL_DELETE(lane->waiting, request);
         request->sent = true;
         DL_APPEND(lane->running, request);
@@ -562,63 +558,6 @@ static int engine_find_lane(struct engine_process *engine, uint64_t owner, int f
         return 0;
 }
 
-static int message_from_request(const struct engine_request *request, struct ipc_piece *pieces, struct ipc_message *ret) {
-        if (request->n_pieces == 0 || request->n_pieces > ENGINE_PIECES_MAX || !request->url ||
-            request->n_accepted > LIMIT_ACCEPTED_CERTIFICATES)
-                return -EINVAL;
-        for (size_t i = 0; i < request->n_pieces; i++)
-                pieces[i] = (struct ipc_piece) {
-                        request->pieces[i].remote_offset, request->pieces[i].length, request->pieces[i].local_offset,
-                };
-        *ret = (struct ipc_message) {
-                .type = IPC_START,
-                .start = {
-                        .id = request->id,
-                        .owner = request->owner,
-                        .pace = pace_to_ipc(&request->pace),
-                        .whole_file = request->whole_file,
-                        .digest_decides = request->digest_decides,
-                        .allow_insecure_redirect = request->allow_insecure_redirect,
-                        .disallow_redirects = request->disallow_redirects,
-                        .remote_size = request->remote_size,
-                        .stated_size = request->stated_size,
-                        .max_bytes = request->max_bytes,
-                        .connect_timeout_usec = request->connect_timeout_usec,
-                        .stall_timeout_usec = request->stall_timeout_usec,
-                        .floor_rate = request->floor_rate,
-                        .replace_stalled = request->replace_stalled,
-                        .from_public = request->from_public,
-                        .url = request->url,
-                        .etag = request->etag,
-                        .last_modified = request->last_modified,
-                        .encoding = request->encoding,
-                        .origin = request->origin,
-                        .method = request->method,
-                        .headers = request->headers,
-                        .auth_headers = request->auth_headers,
-                        .client_certificate = request->client_certificate,
-                        .client_key = request->client_key,
-                        .credentials = request->credentials,
-                        .credentials_schemes = request->credentials_schemes,
-                        .proxy_credentials = request->proxy_credentials,
-                        .proxy_schemes = request->proxy_schemes,
-                        .ignore_certificate = request->ignore_certificate,
-                        .check_revocation = request->check_revocation,
-                        .judge_certificate = request->judge_certificate,
-                        .n_accepted = (uint32_t) request->n_accepted,
-                        .accepted = request->accepted,
-                        .n_pieces = (uint32_t) request->n_pieces,
-                        .pieces = pieces,
-                },
-        };
-        for (size_t i = 0; request->proxy_environment && request->proxy_environment[i]; i++) {
-                if (i == IPC_PROXIES_MAX)
-                        return -E2BIG;
-                ret->start.proxies[ret->start.n_proxies++] = request->proxy_environment[i];
-        }
-        return 0;
-}
-
 static int request_set_wanted(struct process_request *request, const struct engine_request *from) {
         int r;
 
@@ -639,34 +578,17 @@ static int request_set_wanted(struct process_request *request, const struct engi
 
 /* Copies everything that is needed: the frame is made now, the descriptor is duplicated. */
 static int request_new(const struct engine_request *from, struct process_request **ret) {
-        _cleanup_(request_freep) struct process_request *request = NULL;
-        _Alignas(8) uint8_t frame[IPC_FRAME_MAX];
-        struct ipc_piece pieces[ENGINE_PIECES_MAX];
-        struct ipc_message message;
-        ssize_t size;
+        _cleanup_(request_freep) struct process_request *request = calloc(1, sizeof(*request));
         int r;
 
-        r = message_from_request(from, pieces, &message);
-        if (r < 0)
-                return r;
-        size = ipc_encode(&message, frame);
-        if (size < 0)
-                return (int) size;
-        request = calloc(1, sizeof(*request));
-        if (request)
-                request->frame = malloc((size_t) size);
-        if (request && request->frame) {
-                memcpy(request->frame, frame, (size_t) size);
-                request->frame_size = (size_t) size;
-        }
-        explicit_bzero(frame, (size_t) size);
         if (!request)
                 return -ENOMEM;
         request->id = from->id;
         request->pace = from->pace;
         request->fd = -EBADF;
-        if (!request->frame)
-                return -ENOMEM;
+        r = engine_message_new(from, &request->frame, &request->frame_size);
+        if (r < 0)
+                return r;
         r = request_set_wanted(request, from);
         if (r < 0)
                 return r;

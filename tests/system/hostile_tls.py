@@ -201,7 +201,7 @@ class Servers:
         yield "TLS 1.1", HANDSHAKE, url % self.serve(good, old(ssl.TLSVersion.TLSv1_1)), {}
         yield "TLS 1.2", "exact", url % self.serve(good, old(ssl.TLSVersion.TLSv1_2)), {}
         yield "no encryption at all", HANDSHAKE, url % self.serve(good, odd_ciphers), {}
-        yield "a demand for a client certificate", HANDSHAKE + ("TLS_HANDSHAKE!",), url % self.serve(good, demand), {}
+        yield "a demand for a client certificate", HANDSHAKE + ("TLS_HANDSHAKE!", "CLIENT_CERTIFICATE_REQUIRED!"), url % self.serve(good, demand), {}
         yield "an end without close_notify before the length", ("CONNECTION_CLOSED",), url % self.serve(good, lies={"cut": 100, "end": "abrupt"}), {}
         yield "an end without close_notify, no length", ("CONNECTION_CLOSED",), \
             url % self.serve(good, lies={"length": "missing", "close": True, "end": "abrupt"}), {}
