@@ -52,6 +52,8 @@ void manager_op_dismiss(struct job_op *op) {
         if (r < 0)
                 log_error("cannot schedule a job: %s", strerror(-r));
         run->scheduled = r == 0;
+        if (run->scheduled)
+                manager_judge_presence(m, job); /* its owner may have left meanwhile, or be another one */
         m->schedule_dirty = true;
         manager_save_job(m, job);
         manager_job_changed(m, job, true);

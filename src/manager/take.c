@@ -123,8 +123,8 @@ static void add_item(struct job_op *op, const struct job_file *file, const char 
 
         *item = (struct files_item) { .owner = op->job->owner, .path = file->path };
         item->temp_name = temp_name;
-        memcpy(&item->temp, temp, sizeof(item->temp));
-        memcpy(&item->directory, &file->directory, sizeof(item->directory));
+        item->temp = manager_files_identity(temp);
+        item->directory = manager_files_identity(&file->directory);
 }
 
 static void take_forget(struct job_op *op) {
