@@ -75,6 +75,10 @@ class Job:
     def wait_for(self, state, reason):
         return wait_until(lambda: self.is_waiting(state, reason), lambda: f"not {state} and {reason}: {self.show()}")
 
+    def wait_safe(self):
+        """The state is told at once; the last checkpoint comes right behind it."""
+        return wait_until(lambda: (job := self.show())["bytes_durable"] == job["bytes_transferred"] > 0, self.show)
+
     def wait_moving(self):
         return wait_until(lambda: (job := self.show())["state"] == "transferring" and job["bytes_transferred"] > 0, self.show)
 
@@ -179,7 +183,7 @@ def test_a_network_that_goes_stops_a_job_and_its_return_lets_it_go_on_at_once(ne
     network.down()
     waiting = job.wait_for("transient_error", "network")
     assert (waiting["error"]["hresult"], waiting["error"]["name"]) == ("0x80D03805", "NoNetwork")
-    assert waiting["bytes_durable"] == waiting["bytes_transferred"] > 0
+    job.wait_safe()
     job.says("waits for a network", "This machine is connected to no network.")
     assert away.json("service")["network"] == "none"
     assert "reaches nobody" in away.run("service", check=True).stdout
