@@ -2,7 +2,7 @@
 #   make            build into ./build
 #   make check      all tests; the last line is "N passed, M failed, K skipped"
 #   make demo       download a file through the service (URL=https://... fetches that)
-#   make bench      compare with other programs, writes docs/benchmarks.md
+#   make bench      compare a release build with other programs, writes docs/benchmarks*.md
 #   make soak       the long tests: thousands of crashes, valgrind
 #   make deb        Debian packages into ./build-deb (needs debhelper)
 #   make install    honours DESTDIR and PREFIX

@@ -150,6 +150,51 @@ void hex_encode(const uint8_t *bytes, size_t size, char *ret) {
         ret[2 * size] = 0;
 }
 
+static int base64_digit(char c) {
+        if (c >= 'A' && c <= 'Z')
+                return c - 'A';
+        if (c >= 'a' && c <= 'z')
+                return c - 'a' + 26;
+        if (c >= '0' && c <= '9')
+                return c - '0' + 52;
+        return c == '+' ? 62 : c == '/' ? 63 : -1;
+}
+
+int base64_decode(const char *text, size_t length, uint8_t *ret, size_t max, size_t *ret_size) {
+        size_t n_padding = 0, size;
+        uint32_t bits = 0;
+        unsigned n = 0;
+
+        if (length == 0 || length % 4 != 0)
+                return -EINVAL;
+        while (n_padding < 2 && text[length - 1 - n_padding] == '=')
+                n_padding++;
+        size = length / 4 * 3 - n_padding;
+        if (size > max)
+                return -EINVAL;
+        for (size_t i = 0; i < length - n_padding; i++)
+                if (base64_digit(text[i]) < 0)
+                        return -EINVAL;
+        for (size_t i = 0; i < length - n_padding; i++) {
+                bits = bits << 6 | (uint32_t) base64_digit(text[i]);
+                n += 6;
+                if (n >= 8) {
+                        n -= 8;
+                        *ret++ = (uint8_t) (bits >> n);
+                }
+        }
+        *ret_size = size;
+        return 0;
+}
+
+int base64_decode_exactly(const char *text, size_t length, uint8_t *ret, size_t size) {
+        size_t n;
+
+        if ((size + 2) / 3 * 4 != length || (size % 3 == 0 && length > 0 && text[length - 1] == '='))
+                return -EINVAL;
+        return base64_decode(text, length, ret, size, &n) == 0 && n == size ? 0 : -EINVAL;
+}
+
 void base64url_encode(const uint8_t *bytes, size_t size, char *ret) {
         static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
         uint32_t bits = 0;

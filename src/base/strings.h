@@ -36,5 +36,10 @@ int parse_u64(const char *s, uint64_t *ret);
 
 int hex_decode(const char *hex, uint8_t *ret, size_t size); /* exactly 2*size digits, or -EINVAL */
 void hex_encode(const uint8_t *bytes, size_t size, char *ret); /* ret holds 2*size+1 */
+/* Standard base64 with its padding, nothing else (no white space). 0, or -EINVAL when it is something else or more than @max bytes;
+ * nothing is written then. */
+int base64_decode(const char *text, size_t length, uint8_t *ret, size_t max, size_t *ret_size);
+/* As above; also -EINVAL when it is not exactly @size bytes. */
+int base64_decode_exactly(const char *text, size_t length, uint8_t *ret, size_t size);
 /* URL-safe base64 without padding; ret holds (size*4+2)/3+1. */
 void base64url_encode(const uint8_t *bytes, size_t size, char *ret);

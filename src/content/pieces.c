@@ -3,6 +3,7 @@
 #include <openssl/evp.h>
 #include <string.h>
 
+#include "base/strings.h"
 #include "content/integrity.h"
 #include "content/json.h"
 

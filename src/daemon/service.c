@@ -516,7 +516,6 @@ static int make_files(struct service *service) {
                                         .userdata = service,
                                         .minimum_free_bytes = minimum_free_bytes,
                                         .idle_usec = OWNER_IDLE_USEC,
-                                        .verbose = arguments->verbose,
                                 },
                                 &clock_system, &service->files);
 }

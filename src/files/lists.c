@@ -428,11 +428,6 @@ static int item_copy(struct local_files *files, struct list_item *to, const stru
         if (!to->path || !to->directory)
                 return -ENOMEM;
         to->name = path_name(to->path);
-        /* Asking the kernel for news of its mounts for each of 10,000 neighbours is no use. */
-        if (index > 0 && streq(to[-1].directory, to->directory)) {
-                to->mount = to[-1].mount;
-                return 0;
-        }
         return mounts_find(files->mounts, to->path, &to->mount);
 }
 

@@ -49,7 +49,6 @@ static int owner_new(struct owners *self, uid_t uid, struct owner **ret) {
                 .userdata = owner,
                 .minimum_free_bytes = self->config.minimum_free_bytes,
                 .idle_usec = self->config.idle_usec,
-                .verbose = self->config.verbose,
         };
         struct epoll_event event = { .events = EPOLLIN, .data.ptr = owner };
         int r;

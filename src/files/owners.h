@@ -9,7 +9,6 @@ struct files_owners_config {
         void *userdata;
         uint64_t minimum_free_bytes;
         uint64_t idle_usec;
-        bool verbose;
 };
 int files_new_owners(const struct files_owners_config *config, const struct clock *clock, struct files **ret);
 /* There will be no process for this owner: what waits for one ends with @error. */

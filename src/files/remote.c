@@ -352,7 +352,7 @@ static void process_lost(struct remote_files *self, bool wanted) {
 }
 
 static int process_start(struct remote_files *self) {
-        struct ipc_message setup = { .type = IPC_SETUP, .setup = { self->config.minimum_free_bytes, self->config.verbose } };
+        struct ipc_message setup = { .type = IPC_SETUP, .setup = { self->config.minimum_free_bytes } };
         int fds[2], r;
 
         r = ipc_channel_pair(fds);

@@ -16,7 +16,6 @@ struct files_remote_config {
         void *userdata;
         uint64_t minimum_free_bytes;
         uint64_t idle_usec; /* without open files and requests */
-        bool verbose;
 };
 int files_new_remote(const struct files_remote_config *config, const struct clock *clock, struct files **ret);
 /* There will be no process: what waits for one ends with @error. */

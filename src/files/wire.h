@@ -9,7 +9,7 @@
 #include "files/ops.h"
 
 enum wire_kind {
-        WIRE_CHECK, /* with a descriptor or without */
+        WIRE_CHECK,
         WIRE_OPEN,  /* the answer has a descriptor if error is 0 */
         WIRE_CLOSE, /* no answer */
         WIRE_RESERVE,
@@ -28,7 +28,7 @@ enum wire_kind {
 struct wire_call {
         enum wire_kind kind;
         uint64_t handle; /* chosen by the caller with OPEN; 0: none */
-        struct files_check_request check; /* without its descriptor */
+        struct files_check_request check;
         struct files_open_request open;
         uint64_t size;   /* RESERVE, READ_HASHES */
         bool background; /* RESERVE */

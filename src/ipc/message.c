@@ -215,7 +215,6 @@ static void visit_resolved(struct codec *c, struct ipc_resolved *m) {
 
 static void visit_setup(struct codec *c, struct ipc_setup *m) {
         codec_u64(c, &m->minimum_free_bytes);
-        codec_bool(c, &m->verbose);
 }
 
 static void visit_call(struct codec *c, struct ipc_call *m) {

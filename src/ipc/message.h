@@ -235,7 +235,6 @@ struct ipc_resolved {
 
 struct ipc_setup {
         uint64_t minimum_free_bytes;
-        bool verbose;
 };
 
 struct ipc_call {

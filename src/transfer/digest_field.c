@@ -1,55 +1,23 @@
 #include "transfer/digest_field.h"
 
-#include <openssl/evp.h>
 #include <string.h>
 #include <strings.h>
 
 #include "base/strings.h"
 
-#define SHA256_BASE64 44     /* characters */
-#define SHA256_HEX_BASE64 88 /* of the digest in hexadecimal */
+#define SHA256_HEX 64 /* characters */
 
 static bool is_blank(char c) {
         return c == ' ' || c == '\t';
 }
 
-/* Standard base64 with its padding: EVP_DecodeBlock() takes white space, too, and counts the padding. */
-static bool decode_exactly(const char *text, size_t len, uint8_t *ret, size_t size) {
-        static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-        size_t padding = (3 - size % 3) % 3;
-        uint8_t decoded[SHA256_HEX_BASE64 / 4 * 3];
-
-        if (len != (size + 2) / 3 * 4 || len / 4 * 3 > sizeof(decoded))
-                return false;
-        for (size_t i = 0; i < len; i++)
-                if (i >= len - padding ? text[i] != '=' : !text[i] || !strchr(alphabet, text[i]))
-                        return false;
-        if (EVP_DecodeBlock(decoded, (const unsigned char *) text, (int) len) < 0)
-                return false;
-        memcpy(ret, decoded, size);
-        return true;
-}
-
-static int hex_value(uint8_t c) {
-        return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
 /* RFC 6249's own examples are the hexadecimal text in base64, and servers were written after them. */
 static bool decode(const char *text, size_t len, bool hex_too, uint8_t ret[static 32]) {
-        uint8_t hex[64];
+        char hex[SHA256_HEX + 1] = "";
 
-        if (decode_exactly(text, len, ret, 32))
+        if (base64_decode_exactly(text, len, ret, 32) == 0)
                 return true;
-        if (!hex_too || !decode_exactly(text, len, hex, sizeof(hex)))
-                return false;
-        for (size_t i = 0; i < 32; i++) {
-                int high = hex_value(hex[2 * i]), low = hex_value(hex[2 * i + 1]);
-
-                if (high < 0 || low < 0)
-                        return false;
-                ret[i] = (uint8_t) (high << 4 | low);
-        }
-        return true;
+        return hex_too && base64_decode_exactly(text, len, (uint8_t *) hex, SHA256_HEX) == 0 && hex_decode(hex, ret, 32) == 0;
 }
 
 /* One member of a list: takes @found as what was there before. */

@@ -41,7 +41,7 @@ static const struct ipc_message seeds[] = {
         { .type = IPC_RESOLVED, .resolved = { .id = 9, .status = IPC_RESOLVE_OK, .text = "", .n_addresses = 2,
                                               .addresses = { { 4, { 192, 0, 2, 1 } }, { 6, { 0x20, 1, 0xd, 0xb8 } } } } },
         { .type = IPC_RESOLVED, .resolved = { .id = 9, .status = IPC_RESOLVE_NOT_FOUND, .text = "Name or service not known" } },
-        { .type = IPC_SETUP, .setup = { 67108864, true } },
+        { .type = IPC_SETUP, .setup = { 67108864 } },
         { .type = IPC_CALL, .call = { 11, 5, "bytes" } },
         { .type = IPC_CALL_WITH, .call = { 12, 0, "" } },
         { .type = IPC_CALL_LARGE, .call = { 13, 70000, NULL } },

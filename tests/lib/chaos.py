@@ -12,7 +12,8 @@ import collections
 import random
 import socket
 import struct
-import threading
+
+from loop_thread import LoopThread
 
 KINDS = ("nothing", "crumbs", "pauses", "reset", "end", "corrupt")
 WEIGHTS = (30, 15, 15, 15, 15, 10)
@@ -20,40 +21,18 @@ CHUNK = 16384
 FIRST_BYTES = 4096  # those that come in crumbs
 
 
-class Chaos:
+class Chaos(LoopThread):
     def __init__(self, port, seed):
         self.origin_port = port
         self.random = random.Random(seed)
         self.calm = False
         self.did = collections.Counter()
         self.port = 0
-        self.loop = asyncio.new_event_loop()
-        ready = threading.Event()
-        self.thread = threading.Thread(target=self._run, args=(ready,), daemon=True)
-        self.thread.start()
-        if not ready.wait(10):
-            raise RuntimeError("the relay does not start")
+        super().__init__()
 
-    def _run(self, ready):
-        asyncio.set_event_loop(self.loop)
-
-        async def listen():
-            server = await asyncio.start_server(self._serve, "127.0.0.1", 0, backlog=512)
-            self.port = server.sockets[0].getsockname()[1]
-            ready.set()
-        self.loop.run_until_complete(listen())
-        self.loop.run_forever()
-
-    def close(self):
-        async def end():
-            tasks = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-            self.loop.stop()
-        asyncio.run_coroutine_threadsafe(end(), self.loop)
-        self.thread.join()
-        self.loop.close()
+    async def listen(self):
+        server = await asyncio.start_server(self._serve, "127.0.0.1", 0, backlog=512)
+        self.port = server.sockets[0].getsockname()[1]
 
     async def _serve(self, reader, writer):
         kind = "nothing" if self.calm else self.random.choices(KINDS, WEIGHTS)[0]

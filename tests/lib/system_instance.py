@@ -8,6 +8,7 @@ With polkit=True the core's system bus is a private one with a polkit that answe
 
 Needs root. Nothing of the machine's own users, /run or /var is touched.
 """
+import contextlib
 import json
 import os
 import shutil
@@ -212,3 +213,14 @@ class Machine:
         self.holder.kill()
         self.holder.wait()
         shutil.rmtree(self.root)
+
+
+@contextlib.contextmanager
+def running(build, **options):
+    """A machine for the length of a with statement."""
+    machine = Machine(build, **options)
+    try:
+        machine.start()
+        yield machine
+    finally:
+        machine.close()

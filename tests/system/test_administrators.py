@@ -4,7 +4,7 @@ import os
 import pytest
 
 from conftest import BUILD, origin_module
-from system_instance import USERS, Machine
+from system_instance import USERS, running
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="a system instance has users: needs root")
 SIZE = 300_000
@@ -14,12 +14,8 @@ NOBODYS = "00000000-0000-4000-8000-000000000000"
 
 @pytest.fixture(scope="module")
 def shared_machine():
-    machine = Machine(BUILD, polkit=True)
-    try:
-        machine.start()
+    with running(BUILD, polkit=True) as machine:
         yield machine
-    finally:
-        machine.close()
 
 
 @pytest.fixture

@@ -11,18 +11,18 @@ import json
 import os
 import subprocess
 import sys
-import threading
 
 import pytest
 
 from conftest import BUILD
-from system_instance import USERS, Machine
+from loop_thread import LoopThread
+from system_instance import USERS, running
 
 JOBS = 5000 if os.environ.get("DOSVC_SOAK") else 300  # of each owner
 OWNERS = ("alice", "bob")
 
 
-class Proxies:
+class Proxies(LoopThread):
     """Two of them on one loop. seen: (proxy, connection) -> the identities of its requests; wrong: sentences."""
 
     def __init__(self):
@@ -30,33 +30,12 @@ class Proxies:
         self.wrong = []
         self.n_requests = 0
         self.ports = []
-        self.loop = asyncio.new_event_loop()
-        ready = threading.Event()
-        self.thread = threading.Thread(target=self._run, args=(ready,), daemon=True)
-        self.thread.start()
-        assert ready.wait(10)
+        super().__init__()
 
-    def _run(self, ready):
-        asyncio.set_event_loop(self.loop)
-
-        async def listen():
-            for proxy in range(2):
-                server = await asyncio.start_server(lambda r, w, p=proxy: self._serve(p, r, w), "127.0.0.1", 0)
-                self.ports.append(server.sockets[0].getsockname()[1])
-            ready.set()
-        self.loop.run_until_complete(listen())
-        self.loop.run_forever()
-
-    def close(self):
-        async def end():
-            tasks = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-            self.loop.stop()
-        asyncio.run_coroutine_threadsafe(end(), self.loop)
-        self.thread.join()
-        self.loop.close()
+    async def listen(self):
+        for proxy in range(2):
+            server = await asyncio.start_server(lambda r, w, p=proxy: self._serve(p, r, w), "127.0.0.1", 0)
+            self.ports.append(server.sockets[0].getsockname()[1])
 
     async def _serve(self, proxy, reader, writer):
         connection = object()
@@ -92,10 +71,8 @@ class Proxies:
 def machine():
     if os.geteuid() != 0:
         pytest.skip("needs root")
-    machine = Machine(BUILD)
-    machine.start()
-    yield machine
-    machine.close()
+    with running(BUILD) as machine:
+        yield machine
 
 
 def test_nothing_crosses_between_owners_proxies_and_credentials(machine):

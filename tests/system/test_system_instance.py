@@ -10,7 +10,7 @@ import threading
 import pytest
 
 from conftest import BUILD, origin_module
-from system_instance import USERS, Machine
+from system_instance import USERS, Machine, running
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="a system instance has users: needs root")
 SIZE = 300_000
@@ -18,12 +18,8 @@ SIZE = 300_000
 
 @pytest.fixture(scope="module")
 def shared_machine():
-    machine = Machine(BUILD)
-    try:
-        machine.start()
+    with running(BUILD) as machine:
         yield machine
-    finally:
-        machine.close()
 
 
 @pytest.fixture

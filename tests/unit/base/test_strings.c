@@ -121,6 +121,31 @@ static void hex_goes_there_and_back(void **state _unused_) {
         assert_int_equal(hex_decode("", back, 0), 0);
 }
 
+static void base64_is_read_strictly(void **state _unused_) {
+        static const struct {
+                const char *text, *bytes;
+        } good[] = { /* RFC 4648 section 10, and both last digits */
+                { "Zg==", "f" }, { "Zm8=", "fo" }, { "Zm9v", "foo" }, { "Zm9vYg==", "foob" }, { "Zm9vYmE=", "fooba" }, { "Zm9vYmFy", "foobar" },
+                { "+/+/", "\xfb\xff\xbf" },
+        };
+        static const char *const bad[] = { "", "Zg", "Zg=", "Zg===", "Z===", "====", "Zm9v\n", "Zm 9", "Zm9_", "=Zg=", "Zm=v", "Zm9vZg" };
+        uint8_t bytes[8];
+        size_t n;
+
+        for (size_t i = 0; i < ELEMENTSOF(good); i++) {
+                size_t size = strlen(good[i].bytes);
+
+                assert_int_equal(base64_decode(good[i].text, strlen(good[i].text), bytes, sizeof(bytes), &n), 0);
+                assert_int_equal(n, size);
+                assert_memory_equal(bytes, good[i].bytes, n);
+                assert_int_equal(base64_decode(good[i].text, strlen(good[i].text), bytes, size - 1, &n), -EINVAL);
+                assert_int_equal(base64_decode_exactly(good[i].text, strlen(good[i].text), bytes, size), 0);
+                assert_int_equal(base64_decode_exactly(good[i].text, strlen(good[i].text), bytes, size + 1), -EINVAL);
+        }
+        for (size_t i = 0; i < ELEMENTSOF(bad); i++)
+                assert_int_equal(base64_decode(bad[i], strlen(bad[i]), bytes, sizeof(bytes), &n), -EINVAL);
+}
+
 static void base64url_agrees_with_rfc_4648(void **state _unused_) {
         static const struct {
                 const char *bytes, *text;
@@ -171,6 +196,7 @@ int main(void) {
                 cmocka_unit_test(escaping_leaves_only_printable_ascii),
                 cmocka_unit_test(numbers_are_read_whole_or_not_at_all),
                 cmocka_unit_test(hex_goes_there_and_back),
+                cmocka_unit_test(base64_is_read_strictly),
                 cmocka_unit_test(base64url_agrees_with_rfc_4648),
                 cmocka_unit_test(copying_replaces_and_takes_null),
                 cmocka_unit_test(comparing_knows_null),

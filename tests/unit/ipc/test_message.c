@@ -83,7 +83,7 @@ static void every_other_message_comes_back_as_it_was(void **state) {
                                                       .context = ERROR_CONTEXT_REMOTE_FILE, .transient = true,
                                                       .detail = 503, .text = "" } },
                 { .type = IPC_RESOLVE, .resolve = { .id = 4, .only_public = true, .host = "h" } },
-                { .type = IPC_SETUP, .setup = { .minimum_free_bytes = 1, .verbose = true } },
+                { .type = IPC_SETUP, .setup = { .minimum_free_bytes = 1 } },
                 { .type = IPC_CALL, .call = { .id = 5, .n_bytes = 4, .bytes = "call" } },
                 { .type = IPC_CALL_WITH, .call = { .id = 5, .bytes = "" } },
                 { .type = IPC_CALL_LARGE, .call = { .id = 5, .n_bytes = IPC_CALL_BYTES_MAX + 1 } },
