@@ -99,9 +99,9 @@ class Crash:
                 self.forget_files(job)
             self.ledger.unsure.remove(job)
 
-    @staticmethod
-    def forget_files(job):
+    def forget_files(self, job):
         for path in list(job.files) + list(job.maybe):
+            self.ledger.seen_whole.pop(path, None)
             if os.path.exists(path):
                 os.unlink(path)
 

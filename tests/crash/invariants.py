@@ -3,6 +3,7 @@
 The ledger says what the service has acknowledged, job by job. Disk checks (I2, I3, I6, I7, I8) need no running service: they read a copy
 of the database and the files as a crash left them. Promise checks (I1, I4, I5) ask the service that was started again.
 """
+import functools
 import os
 import shutil
 import sqlite3
@@ -10,6 +11,8 @@ import stat
 import tempfile
 
 from origin import content
+
+content = functools.lru_cache(maxsize=128)(content)  # each is asked for after each crash
 
 FOREIGN = "foreign.dosvc-keep.part"
 FOREIGN_TEMP = ".dosvc-AAAAAAAAAAAAAAAAAAAAAA.part"  # of our form, but nobody's: young, so no sweep may take it
@@ -32,6 +35,7 @@ class Ledger:
         self.jobs = {}     # id -> Job: CreateJob was answered
         self.unsure = []   # Job: CreateJob was sent, no answer came
         self.has_backup = False  # one was seen
+        self.seen_whole = {}  # path -> identity of a final file that was read and found right after a crash
 
     def all_files(self):
         for job in list(self.jobs.values()) + self.unsure:
@@ -51,6 +55,12 @@ def copy_database(state):
     return folder
 
 
+def open_copy(path):
+    db = sqlite3.connect(path)
+    db.execute("PRAGMA synchronous = OFF")  # a copy need not outlive anything
+    return db
+
+
 def check_disk(state, destination, ledger, umask=0o022):
     """After a crash, before the next start. Returns a list of violations."""
     bad = []
@@ -59,7 +69,7 @@ def check_disk(state, destination, ledger, umask=0o022):
     try:
         path = os.path.join(folder, "jobs.sqlite")
         if os.path.exists(path):
-            db = sqlite3.connect(path)
+            db = open_copy(path)
             if db.execute("PRAGMA integrity_check").fetchone()[0] != "ok":
                 bad.append("I8: integrity_check")
             if db.execute("PRAGMA foreign_key_check").fetchall():
@@ -70,7 +80,7 @@ def check_disk(state, destination, ledger, umask=0o022):
         bad += check_backups(folder, ledger)
     finally:
         shutil.rmtree(folder)
-    bad += check_finals(destination, final, umask)
+    bad += check_finals(destination, final, umask, ledger.seen_whole)
     return bad
 
 
@@ -79,7 +89,11 @@ def check_backups(folder, ledger):
     bad = []
     there = [p for p in (os.path.join(folder, "jobs.sqlite" + suffix) for suffix in BACKUPS) if os.path.exists(p)]
     for path in there:
-        db = sqlite3.connect(path)
+        try:
+            db = open_copy(path)
+        except sqlite3.DatabaseError as e:
+            bad.append(f"I8: {os.path.basename(path)}: {e}")
+            continue
         try:
             if db.execute("PRAGMA integrity_check").fetchone()[0] != "ok" or db.execute("PRAGMA foreign_key_check").fetchall():
                 bad.append(f"I8: {os.path.basename(path)} is damaged")
@@ -131,17 +145,23 @@ def check_ranges(db, final):
     return bad
 
 
-def check_finals(destination, final, umask):
+def check_finals(destination, final, umask, seen_whole=None):
+    """seen_whole: the files in it are read again only if they changed since (whatever changes a file's bytes or its inode changes ctime)."""
     bad = []
+    seen_whole = {} if seen_whole is None else seen_whole
     for entry in os.listdir(destination):
         path = os.path.join(destination, entry)
         if path not in final:
             continue
         name, size = final[path]
         info = os.lstat(path)
-        with open(path, "rb") as f:
-            if f.read() != content(name, size):
-                bad.append(f"I3: {path}: partial or wrong content under the final name ({info.st_size} of {size} bytes)")
+        identity = (info.st_ino, info.st_size, info.st_ctime_ns)
+        if seen_whole.get(path) != identity:
+            with open(path, "rb") as f:
+                if f.read() == content(name, size):
+                    seen_whole[path] = identity
+                else:
+                    bad.append(f"I3: {path}: partial or wrong content under the final name ({info.st_size} of {size} bytes)")
         if not stat.S_ISREG(info.st_mode) or info.st_uid != os.geteuid() or info.st_mode & 0o7777 != 0o666 & ~umask:
             bad.append(f"I7: {path}: mode {info.st_mode:o} uid {info.st_uid}")
     for entry in (FOREIGN, FOREIGN_TEMP):
