@@ -86,35 +86,61 @@ size_t authorities_count(const struct authorities *authorities) {
 
 static struct tls_watch *watches; /* one thread, one list */
 
-void tls_watch_start(struct tls_watch *watch, CURL *easy) {
-        struct curl_tlssessioninfo *info = NULL;
+static bool is_watched(const struct tls_watch *watch, const SSL *ssl) {
+        return watch->ssl ? watch->ssl == ssl : watch->context == SSL_get_SSL_CTX(ssl);
+}
 
+static void watch_identity(struct tls_watch *watch, const void *context, const void *ssl) {
         tls_watch_stop(watch);
-        if (curl_easy_getinfo(easy, CURLINFO_TLS_SSL_PTR, &info) != CURLE_OK || !info || info->backend != CURLSSLBACKEND_OPENSSL ||
-            !info->internals)
-                return;
-        *watch = (struct tls_watch) { .ssl = info->internals };
+        *watch = (struct tls_watch) { .context = context, .ssl = ssl };
         DL_APPEND(watches, watch);
 }
 
+void tls_watch_start(struct tls_watch *watch, CURL *easy) {
+        struct curl_tlssessioninfo *info = NULL;
+        bool wanted;
+
+        if (curl_easy_getinfo(easy, CURLINFO_TLS_SSL_PTR, &info) != CURLE_OK || !info || info->backend != CURLSSLBACKEND_OPENSSL ||
+            !info->internals) {
+                tls_watch_stop(watch);
+                return;
+        }
+        wanted = watch->certificate_wanted && is_watched(watch, info->internals);
+        watch_identity(watch, NULL, info->internals);
+        watch->certificate_wanted = wanted;
+}
+
 void tls_watch_stop(struct tls_watch *watch) {
-        if (!watch->ssl)
+        if (!watch->ssl && !watch->context)
                 return;
         DL_DELETE(watches, watch);
-        watch->ssl = NULL;
+        watch->ssl = watch->context = NULL;
 }
 
 static void on_ssl_info(const SSL *ssl, int where, int value) {
+        uint8_t alert = (uint8_t) (value & 0xff);
         struct tls_watch *watch;
 
         if (where != SSL_CB_READ_ALERT)
                 return;
         DL_FOREACH(watches, watch) {
-                if (watch->ssl != ssl)
+                if (!is_watched(watch, ssl))
                         continue;
-                watch->close_notify |= (value & 0xff) == SSL3_AD_CLOSE_NOTIFY;
-                watch->certificate_required |= (value & 0xff) == TLS13_AD_CERTIFICATE_REQUIRED;
+                if (alert == SSL3_AD_CLOSE_NOTIFY)
+                        watch->close_notify = true;
+                else
+                        watch->alert = alert;
         }
+}
+
+/* OpenSSL asks for one that nobody gave it. There is none, and that is all right: most servers go on without. */
+static int on_certificate_missing(SSL *ssl, X509 **ret_certificate, EVP_PKEY **ret_key) {
+        struct tls_watch *watch;
+
+        DL_FOREACH(watches, watch)
+                if (is_watched(watch, ssl))
+                        watch->certificate_wanted = true;
+        return 0;
 }
 
 static int ignore_index(void) {
@@ -174,6 +200,9 @@ static CURLcode on_ssl_context(CURL *easy, void *ssl_context, void *userdata) {
         if (policy->gate && certificate_gate_guard(policy->gate, context) < 0)
                 return CURLE_OUT_OF_MEMORY;
         SSL_CTX_set_info_callback(context, on_ssl_info);
+        if (!policy->has_certificate)
+                SSL_CTX_set_client_cert_cb(context, on_certificate_missing);
+        watch_identity(policy->watch, context, NULL);
         return CURLE_OK;
 }
 

@@ -17,16 +17,18 @@ int authorities_new(const char *file, struct authorities **ret);
 int authorities_add_revocations(struct authorities *authorities, const char *file);
 struct authorities *authorities_free(struct authorities *authorities);
 size_t authorities_count(const struct authorities *authorities);
-/* Which alerts came on the connection whose SSL object this was (CURLINFO_TLS_SSL_PTR, taken while it lived)?
+/* Which alerts came on an exchange's connection?
  *
  * libcurl 7.88 with OpenSSL 3 takes a TLS connection that simply breaks off for an orderly end: its BIO never reports the end of
- * the stream to OpenSSL. And a server of TLS 1.3 says that it wants a certificate only after the handshake, when libcurl hears nothing
- * but a read that failed. So alerts are listened to here. tls_watch_start() before anything is read. */
+ * the stream to OpenSSL. And a server that misses our certificate is heard by libcurl as a read that failed (TLS 1.3, after the
+ * handshake) or as a handshake that did (TLS 1.2). So alerts are listened to here: of a new connection from its first byte on, by
+ * tls_policy.watch; of whatever connection was taken in the end, old or new, after tls_watch_start(), which comes before anything is read. */
 struct tls_watch {
         struct tls_watch *prev, *next; /* private */
-        const void *ssl;               /* identity only */
+        const void *context, *ssl;     /* identities only: of the connection that is made, of the one that is used */
         bool close_notify;
-        bool certificate_required; /* of ours, and there was none */
+        bool certificate_wanted; /* the server asked for one of ours, and there was none */
+        uint8_t alert;           /* RFC 8446 section 6.2, the last one that was no close_notify; 0: none */
 };
 void tls_watch_start(struct tls_watch *watch, CURL *easy);
 void tls_watch_stop(struct tls_watch *watch);
@@ -38,6 +40,8 @@ struct tls_policy {
         uint32_t ignore;
         bool check_revocation; /* of the server's own certificate; without a valid list of its authority it fails */
         struct certificate_gate *gate; /* NULL: nobody else judges */
+        struct tls_watch *watch;
+        bool has_certificate;          /* of ours; the gate may keep it back */
 };
 /* @policy must outlive the exchange. Verification of peer and host with these authorities and no others, TLS 1.2 at least. */
 int authorities_apply(const struct tls_policy *policy, CURL *easy);

@@ -1,5 +1,6 @@
 #include "transfer/curl_errors.h"
 
+#include <openssl/ssl.h>
 #include <openssl/x509_vfy.h>
 
 #include "transfer/verdict.h"
@@ -138,6 +139,13 @@ static struct transport_error judge_proxy(unsigned status) {
         };
 }
 
+/* TLS 1.3 has an alert for it. Before, RFC 5246 section 7.4.6 has servers say handshake_failure; some (Go, Java) take an empty list for a bad one. */
+static bool certificate_is_missed(const struct transport_facts *facts) {
+        return facts->alert == TLS13_AD_CERTIFICATE_REQUIRED ||
+               (facts->certificate_wanted &&
+                (facts->alert == SSL3_AD_HANDSHAKE_FAILURE || facts->alert == SSL3_AD_BAD_CERTIFICATE));
+}
+
 struct transport_error transport_error_judge(const struct transport_facts *facts) {
         struct transport_error ret = {
                 .code = ERROR_UNEXPECTED,
@@ -147,7 +155,7 @@ struct transport_error transport_error_judge(const struct transport_facts *facts
 
         if (facts->code == CURLE_OK)
                 return (struct transport_error) { .context = ERROR_CONTEXT_NONE };
-        if (facts->certificate_required) {
+        if (certificate_is_missed(facts)) {
                 ret.code = ERROR_CLIENT_CERTIFICATE_REQUIRED;
                 ret.context = ERROR_CONTEXT_GENERAL_TRANSPORT;
                 return ret;

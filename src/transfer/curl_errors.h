@@ -14,7 +14,8 @@ struct transport_facts {
         long connect_status;    /* CURLINFO_HTTP_CONNECTCODE: a proxy's answer to CONNECT, 0 if there was none */
         bool in_head;           /* it happened before the headers were complete */
         bool memory_left;       /* as much as headers may take could be had */
-        bool certificate_required; /* the server said so, and had none of ours */
+        bool certificate_wanted; /* the server asked for one of ours, and had none */
+        uint8_t alert;           /* of TLS, the last one that came; 0: none */
 };
 
 struct transport_error {

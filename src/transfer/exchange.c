@@ -171,10 +171,20 @@ static bool is_first_challenge(struct exchange *exchange) {
                (exchange->facts.status == 401 || exchange->facts.status == 407);
 }
 
+/* A server of TLS 1.3 that misses a certificate says so and closes while we send already. libcurl reads that only when it closes the
+ * connection, and after such an error it would keep it for the next request. So none is kept whose server asked and has not answered yet. */
+static void keep_connection(struct exchange *exchange, bool keep) {
+        (void) curl_easy_setopt(exchange->easy, CURLOPT_FORBID_REUSE, keep ? 0L : 1L);
+        if (keep)
+                exchange->tls_watch.certificate_wanted = false;
+}
+
 static size_t on_header(char *line, size_t size, size_t n, void *userdata) {
         struct exchange *exchange = ASSERT_PTR(userdata);
         bool was_complete = response_facts_is_complete(&exchange->facts);
 
+        if (exchange->tls_watch.certificate_wanted)
+                keep_connection(exchange, true); /* it does without */
         exchange->header_error = response_facts_add_header(&exchange->facts, line, size * n);
         if (exchange->header_error < 0)
                 return 0;
@@ -326,6 +336,7 @@ static int on_connected(void *userdata, char *address, char *local_address, int 
                 return CURL_PREREQFUNC_ABORT;
         if (exchange->https)
                 tls_watch_start(&exchange->tls_watch, exchange->easy);
+        keep_connection(exchange, !exchange->tls_watch.certificate_wanted);
         hold_socket(exchange, address, port, local_address, local_port);
         exchange->callbacks->connected(exchange->userdata);
         return CURL_PREREQFUNC_OK;
@@ -364,6 +375,7 @@ static CURLcode set_policy(CURL *easy) {
         c |= curl_easy_setopt(easy, CURLOPT_MAXLIFETIME_CONN, CONNECTION_LIFETIME_SECONDS);
         c |= curl_easy_setopt(easy, CURLOPT_MAXAGE_CONN, CONNECTION_IDLE_SECONDS);
         c |= curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
+        c |= curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, 0L); /* keep_connection() */
         return c;
 }
 
@@ -458,7 +470,8 @@ int exchange_prepare(struct exchange *exchange, const struct exchange_spec *spec
                 .https = spec->https,
                 .expects_challenge = (spec->credentials && (spec->credentials_schemes & ENGINE_AUTH_DIGEST)) ||
                                      (spec->proxy_credentials && (spec->proxy_schemes & ENGINE_AUTH_DIGEST)),
-                .tls = { spec->authorities, spec->ignore_certificate, spec->check_revocation, NULL },
+                .tls = { spec->authorities, spec->ignore_certificate, spec->check_revocation, NULL, &exchange->tls_watch,
+                         spec->client_certificate },
                 .resolve = spec->resolve,
         };
         response_facts_init(&exchange->facts);

@@ -95,7 +95,8 @@ void request_fail_transport(struct request *request, CURLcode code) {
         struct transport_facts facts = {
                 .code = code,
                 .in_head = !response_facts_is_complete(&exchange->facts),
-                .certificate_required = exchange->tls_watch.certificate_required,
+                .certificate_wanted = exchange->tls_watch.certificate_wanted,
+                .alert = exchange->tls_watch.alert,
                 .memory_left = code != CURLE_OUT_OF_MEMORY || is_memory_left(),
         };
         struct transport_error error;

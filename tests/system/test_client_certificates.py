@@ -173,15 +173,9 @@ def test_those_between_it_and_its_authority_are_shown_too(made, store, door, fet
     assert [name for _, name, _ in server.heard] == ["behind"]
 
 
-def test_who_shows_none_is_sent_away(service, door, fetch):
-    server = door(version=ssl.TLSVersion.TLSv1_2)
-    job = fetch(server.url(), "", "transient_error")
-    assert service.get(job, "Error")["Name"] == "org.dosvc.Error.TlsHandshake"
-    assert server.heard == []
-
-
-def test_a_server_of_tls_1_3_says_what_it_misses(service, made, store, door, fetch):
-    server = door()
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_a_server_that_misses_one_is_told_and_one_that_is_set_lets_the_job_go_on(service, made, store, door, fetch, version):
+    server = door(version=version)
     job = fetch(server.url(), "", "error")
     assert service.get(job, "Error")["Name"] == "org.dosvc.Error.ClientCertificateRequired"
     assert server.heard == []
@@ -189,6 +183,20 @@ def test_a_server_of_tls_1_3_says_what_it_misses(service, made, store, door, fet
     set_certificate(service, job, by_hash(made.agent))
     service.job_call(job, "Resume")
     service.wait_state(job, ["transferred"])
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_a_server_that_only_asks_serves_who_has_none(door, fetch, version):
+    server = door(ssl.CERT_OPTIONAL, version)
+    fetch(server.url(), "")
+    assert [name for _, name, _ in server.heard] == [None]
+
+
+def test_a_server_without_a_cipher_in_common_misses_no_certificate(service, made, door, fetch):
+    server = door(version=ssl.TLSVersion.TLSv1_2)
+    server.tls.set_ciphers("RSA")  # its key is of the other kind
+    job = fetch(server.url(), "", "transient_error")
+    assert service.get(job, "Error")["Name"] == "org.dosvc.Error.TlsHandshake"
 
 
 def test_another_origin_is_not_shown_it(made, store, door, fetch):

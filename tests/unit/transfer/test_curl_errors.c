@@ -33,8 +33,20 @@ static void each_cause_gets_its_code_and_its_chance(void **state) {
                   { ERROR_HTTP_STATUS, ERROR_CONTEXT_GENERAL_TRANSPORT, true, 503 } },
                 { { .code = CURLE_GOT_NOTHING },
                   { ERROR_CONNECTION_CLOSED, ERROR_CONTEXT_GENERAL_TRANSPORT, true, CURLE_GOT_NOTHING } },
-                { { .code = CURLE_RECV_ERROR, .certificate_required = true },
+                /* a server that misses our certificate: 116 certificate_required, 40 handshake_failure, 42 bad_certificate */
+                { { .code = CURLE_RECV_ERROR, .alert = 116 },
                   { ERROR_CLIENT_CERTIFICATE_REQUIRED, ERROR_CONTEXT_GENERAL_TRANSPORT, false, CURLE_RECV_ERROR } },
+                { { .code = CURLE_SSL_CONNECT_ERROR, .certificate_wanted = true, .alert = 40 },
+                  { ERROR_CLIENT_CERTIFICATE_REQUIRED, ERROR_CONTEXT_GENERAL_TRANSPORT, false, CURLE_SSL_CONNECT_ERROR } },
+                { { .code = CURLE_SSL_CONNECT_ERROR, .certificate_wanted = true, .alert = 42 },
+                  { ERROR_CLIENT_CERTIFICATE_REQUIRED, ERROR_CONTEXT_GENERAL_TRANSPORT, false, CURLE_SSL_CONNECT_ERROR } },
+                /* no cipher in common; one that asked, and then broke off for another reason, or without a word */
+                { { .code = CURLE_SSL_CONNECT_ERROR, .alert = 40 },
+                  { ERROR_TLS_HANDSHAKE, ERROR_CONTEXT_GENERAL_TRANSPORT, true, CURLE_SSL_CONNECT_ERROR } },
+                { { .code = CURLE_SSL_CONNECT_ERROR, .certificate_wanted = true, .alert = 80 },
+                  { ERROR_TLS_HANDSHAKE, ERROR_CONTEXT_GENERAL_TRANSPORT, true, CURLE_SSL_CONNECT_ERROR } },
+                { { .code = CURLE_SSL_CONNECT_ERROR, .certificate_wanted = true },
+                  { ERROR_TLS_HANDSHAKE, ERROR_CONTEXT_GENERAL_TRANSPORT, true, CURLE_SSL_CONNECT_ERROR } },
                 { { .code = CURLE_HTTP2_STREAM },
                   { ERROR_CONNECTION_CLOSED, ERROR_CONTEXT_GENERAL_TRANSPORT, true, CURLE_HTTP2_STREAM } },
                 /* libcurl leaves 1 in the verify result when the handshake was cut before any certificate came */
