@@ -15,6 +15,7 @@ struct asked {
         struct asked *prev, *next;
         uint64_t id;
         uid_t owner;
+        enum ipc_program program;
 };
 
 struct broker_link {
@@ -38,7 +39,6 @@ static void forget_asked(struct broker_link *self) {
 static void on_message(void *userdata, const struct ipc_message *message, int fd) {
         struct broker_link *self = ASSERT_PTR(userdata);
         struct asked *asked;
-        uid_t owner;
 
         (void) fd_close(fd);
         if (message->type != IPC_SPAWNED)
@@ -46,11 +46,12 @@ static void on_message(void *userdata, const struct ipc_message *message, int fd
         DL_SEARCH_SCALAR(self->asked, asked, id, message->spawned.id);
         if (!asked)
                 return;
-        owner = asked->owner;
         DL_DELETE(self->asked, asked);
         if (message->spawned.error != 0) {
-                log_warning("no process for the files of uid %u: %s", owner, message->spawned.text);
-                self->refused(self->userdata, owner, -(int) message->spawned.error);
+                log_warning("no process for the %s of uid %u: %s", asked->program == IPC_PROGRAM_OWNER ? "files" : "programs", asked->owner,
+                            message->spawned.text);
+                if (asked->program == IPC_PROGRAM_OWNER)
+                        self->refused(self->userdata, asked->owner, -(int) message->spawned.error);
         }
         free(asked);
 }
@@ -82,7 +83,7 @@ static int broker_connect(struct broker_link *self) {
         return r;
 }
 
-int broker_link_spawn(struct broker_link *self, uid_t owner, int fd) {
+int broker_link_spawn(struct broker_link *self, uid_t owner, enum ipc_program program, int fd) {
         _cleanup_free_ struct asked *asked = malloc(sizeof(*asked));
         int r = 0;
 
@@ -94,8 +95,8 @@ int broker_link_spawn(struct broker_link *self, uid_t owner, int fd) {
                 log_warning("dosvc-broker cannot be reached at %s: %s", self->path, strerror(-r));
                 return r;
         }
-        *asked = (struct asked) { .id = ++self->last_id, .owner = owner };
-        r = link_send(self->link, &(struct ipc_message) { .type = IPC_SPAWN, .spawn = { asked->id, owner } }, fd);
+        *asked = (struct asked) { .id = ++self->last_id, .owner = owner, .program = program };
+        r = link_send(self->link, &(struct ipc_message) { .type = IPC_SPAWN, .spawn = { asked->id, owner, program } }, fd);
         if (r < 0)
                 return r;
         (void) fd_close(fd);

@@ -1,14 +1,14 @@
-/* The core's connection to dosvc-broker: asks for processes of owners. Connected when it is needed, again when it broke. */
+/* The core's connection to dosvc-broker: asks for processes that are to be an owner's. Connected when it is needed, again when it broke. */
 #pragma once
 
 #include <sys/types.h>
 
-#include "base/macros.h"
+#include "ipc/message.h"
 
 struct sd_event;
 struct broker_link;
 
-/* There will be no process for this owner: @error (< 0) says why. */
+/* There will be no dosvc-owner for this owner: @error (< 0) says why. */
 typedef void (*broker_refused_fn)(void *userdata, uid_t owner, int error);
 
 int broker_link_new(struct sd_event *event, const char *path, broker_refused_fn refused, void *userdata, struct broker_link **ret);
@@ -16,4 +16,4 @@ struct broker_link *broker_link_free(struct broker_link *link);
 DEFINE_CLEANUP_FUNC(struct broker_link, broker_link_free)
 
 /* Has @fd (consumed on success) given to a new process of @owner. Where that fails later the other end is closed. */
-int broker_link_spawn(struct broker_link *link, uid_t owner, int fd);
+int broker_link_spawn(struct broker_link *link, uid_t owner, enum ipc_program program, int fd);

@@ -1,9 +1,9 @@
-/* dosvc-broker: the only part of the system instance that is root. It starts the process of an owner (dosvc-owner) when the core asks
- * for it, with that owner's full identity, and does nothing else: no network, no file of anybody's, nothing of what clients say.
+/* dosvc-broker: the only part of the system instance that is root. It starts an owner's processes when the core asks for them, with that
+ * owner's full identity, and does nothing else: no network, no file of anybody's, nothing of what clients say.
  *
  * The core hands over the socket that the new process is to have, so what they say to each other never comes by here. There is at most
- * one process for each owner: an older one is killed and reaped before the next one starts, so that two never work on the same files.
- * When the broker dies they die with it. */
+ * one dosvc-owner for each owner: an older one is killed and reaped before the next one starts, so that two never work on the same files.
+ * Of dosvc-runner, which runs one program and ends, each owner may have some. When the broker dies they die with it. */
 #include <fcntl.h>
 #include <getopt.h>
 #include <grp.h>
@@ -33,7 +33,8 @@
 #include "transfer/link.h"
 
 #define WORKERS_MAX 512
-/* How a child ends that never became dosvc-owner; above what that itself returns. */
+#define RUNNERS_MAX (2 * LIMIT_NOTIFY_COMMANDS) /* of one owner; more are left over from those that would not end when they should */
+/* How a child ends that never became its program; above what that itself returns. */
 #define EXIT_NO_USER 240
 #define EXIT_NO_IDENTITY 241
 #define EXIT_NO_PROGRAM 242
@@ -42,15 +43,18 @@ struct worker {
         struct worker *prev, *next;
         struct broker *broker;
         uid_t uid;
+        enum ipc_program program;
         pid_t pid; /* 0: not started yet, it waits for its predecessor's end */
         uint64_t id;
         int fd;
         sd_event_source *source;
 };
 
+static const char *const program_names[] = { [IPC_PROGRAM_OWNER] = "dosvc-owner", [IPC_PROGRAM_RUNNER] = "dosvc-runner" };
+
 struct broker {
         sd_event *event;
-        char *program;
+        char *programs[_IPC_PROGRAM_MAX]; /* paths */
         uid_t core_uid;
         struct uid_policy policy;
         int listen_fd;
@@ -107,9 +111,20 @@ static int become(const struct passwd *user) {
         return drop_capabilities();
 }
 
-_Noreturn static void run_owner(const struct broker *broker, uid_t uid, int fd) {
-        char home[PATH_MAX + 8], *argv[] = { broker->program, broker->verbose ? (char *) "--verbose" : NULL, NULL };
-        char *environment[] = { home, (char *) "PATH=/usr/bin:/bin", NULL };
+/* One variable, or none where its value is longer than anybody's. */
+static char *variable(char *ret, size_t size, const char *name, const char *value) {
+        int n = snprintf(ret, size, "%s=%s", name, value);
+
+        if (n < 0 || (size_t) n >= size)
+                (void) snprintf(ret, size, "%s=", name);
+        return ret;
+}
+
+_Noreturn static void run_program(const struct broker *broker, const struct worker *worker) {
+        char *program = broker->programs[worker->program];
+        char home[PATH_MAX + 8], shell[PATH_MAX + 8], name[256], login[256];
+        char *argv[] = { program, broker->verbose ? (char *) "--verbose" : NULL, NULL };
+        char *environment[] = { home, name, login, shell, (char *) "PATH=/usr/bin:/bin", NULL };
         const struct passwd *user;
         sigset_t none;
 
@@ -117,16 +132,19 @@ _Noreturn static void run_owner(const struct broker *broker, uid_t uid, int fd) 
         (void) sigprocmask(SIG_SETMASK, &none, NULL);
         (void) setsid();
         (void) umask(077);
-        user = getpwuid(uid);
+        user = getpwuid(worker->uid);
         if (!user)
                 _exit(EXIT_NO_USER);
-        (void) snprintf(home, sizeof(home), "HOME=%s", user->pw_dir);
+        (void) variable(home, sizeof(home), "HOME", user->pw_dir);
+        (void) variable(name, sizeof(name), "USER", user->pw_name);
+        (void) variable(login, sizeof(login), "LOGNAME", user->pw_name);
+        (void) variable(shell, sizeof(shell), "SHELL", *user->pw_shell ? user->pw_shell : "/bin/sh");
         if (chdir("/") < 0 || become(user) < 0)
                 _exit(EXIT_NO_IDENTITY);
         (void) prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0); /* forgotten when an identity changes, so only now */
-        if (dup2(fd, OWNER_CORE_FD) < 0 || close_range(OWNER_CORE_FD + 1, UINT32_MAX, 0) < 0)
+        if (dup2(worker->fd, OWNER_CORE_FD) < 0 || close_range(OWNER_CORE_FD + 1, UINT32_MAX, 0) < 0)
                 _exit(EXIT_NO_PROGRAM);
-        (void) execve(broker->program, argv, environment);
+        (void) execve(program, argv, environment);
         _exit(EXIT_NO_PROGRAM);
 }
 
@@ -137,21 +155,22 @@ static void worker_start(struct worker *worker);
 static const char *why_it_never_ran(int code) {
         return code == EXIT_NO_USER       ? "there is no such user" :
                 code == EXIT_NO_IDENTITY  ? "its identity could not be taken on" :
-                code == EXIT_NO_PROGRAM   ? "dosvc-owner could not be run" :
+                code == EXIT_NO_PROGRAM   ? "its program could not be run" :
                                             NULL;
 }
 
 static int on_child(sd_event_source *source _unused_, const siginfo_t *info, void *userdata) {
         struct worker *worker = ASSERT_PTR(userdata), *other;
         struct broker *broker = worker->broker;
+        const char *name = program_names[worker->program];
         uid_t uid = worker->uid;
         const char *why = info->si_code == CLD_EXITED ? why_it_never_ran(info->si_status) : NULL;
 
         if (why) {
-                log_error("no process for uid %u: %s", uid, why);
+                log_error("no %s for uid %u: %s", name, uid, why);
                 tell(broker, worker->id, info->si_status == EXIT_NO_USER ? -ESRCH : -EPERM, why);
         } else if (info->si_code != CLD_EXITED || info->si_status != 0)
-                log_notice("dosvc-owner of uid %u ended (%s %d)", uid, info->si_code == CLD_EXITED ? "code" : "signal", info->si_status);
+                log_notice("%s of uid %u ended (%s %d)", name, uid, info->si_code == CLD_EXITED ? "code" : "signal", info->si_status);
         worker_remove(worker);
         DL_FOREACH(broker->workers, other)
                 if (other->uid == uid && other->pid == 0) {
@@ -167,7 +186,7 @@ static void worker_start(struct worker *worker) {
         int r;
 
         if (pid == 0)
-                run_owner(broker, worker->uid, worker->fd);
+                run_program(broker, worker);
         if (pid < 0) {
                 tell(broker, worker->id, -errno, "no new process");
                 worker_remove(worker);
@@ -182,17 +201,17 @@ static void worker_start(struct worker *worker) {
                 (void) sd_event_exit(broker->event, EXIT_FAILURE); /* all die, and all is begun anew */
                 return;
         }
-        log_debug("dosvc-owner of uid %u is process %d", worker->uid, (int) pid);
+        log_debug("%s of uid %u is process %d", program_names[worker->program], worker->uid, (int) pid);
         tell(broker, worker->id, 0, "");
 }
 
-/* Is there an older one? It is killed; who waited for its end waits no longer. */
+/* Is there an older dosvc-owner? It is killed; who waited for its end waits no longer. */
 static bool displace(struct broker *broker, uid_t uid) {
         struct worker *worker, *next;
         bool alive = false;
 
         DL_FOREACH_SAFE(broker->workers, worker, next) {
-                if (worker->uid != uid)
+                if (worker->uid != uid || worker->program != IPC_PROGRAM_OWNER)
                         continue;
                 if (worker->pid == 0)
                         worker_remove(worker);
@@ -204,21 +223,39 @@ static bool displace(struct broker *broker, uid_t uid) {
         return alive;
 }
 
+/* The core lets go of a runner after its time; one that was stopped does not see that, and may not keep its place for ever. */
+static void end_oldest_runner(struct broker *broker, uid_t uid) {
+        struct worker *worker, *oldest = NULL;
+        unsigned n = 0;
+
+        DL_FOREACH(broker->workers, worker) {
+                if (worker->uid != uid || worker->program != IPC_PROGRAM_RUNNER)
+                        continue;
+                oldest = oldest ?: worker;
+                n++;
+        }
+        if (n >= RUNNERS_MAX)
+                (void) kill(oldest->pid, SIGKILL);
+}
+
 static void on_spawn(struct broker *broker, const struct ipc_spawn *spawn, int fd) {
         struct worker *worker;
-        bool waits;
+        bool waits = false;
 
         if (!uid_policy_allows(&broker->policy, spawn->uid)) {
                 log_notice("no process for uid %u: users of the system are served only where the configuration names them", spawn->uid);
                 return tell(broker, spawn->id, -EPERM, "this user is not served");
         }
-        waits = displace(broker, spawn->uid);
+        if (spawn->program == IPC_PROGRAM_OWNER)
+                waits = displace(broker, spawn->uid);
+        else
+                end_oldest_runner(broker, spawn->uid);
         if (broker->n_workers >= WORKERS_MAX)
                 return tell(broker, spawn->id, -EAGAIN, "too many owners at once");
         worker = malloc(sizeof(*worker));
         if (!worker)
                 return tell(broker, spawn->id, -ENOMEM, "no memory");
-        *worker = (struct worker) { .broker = broker, .uid = spawn->uid, .id = spawn->id, .fd = fd_dup(fd) };
+        *worker = (struct worker) { .broker = broker, .uid = spawn->uid, .program = spawn->program, .id = spawn->id, .fd = fd_dup(fd) };
         DL_APPEND(broker->workers, worker);
         broker->n_workers++;
         if (worker->fd < 0) {
@@ -349,8 +386,8 @@ static int run(const struct options *options) {
         }
         broker.core_uid = core->pw_uid;
         r = uid_policy_read(&broker.policy, options->config);
-        if (r >= 0)
-                r = programs_find("dosvc-owner", &broker.program);
+        for (unsigned i = 0; r >= 0 && i < _IPC_PROGRAM_MAX; i++)
+                r = programs_find(program_names[i], &broker.programs[i]);
         if (r >= 0)
                 r = broker.listen_fd = open_socket(options, broker.core_uid);
         if (r >= 0)

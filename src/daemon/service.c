@@ -21,6 +21,7 @@
 #include "daemon/observer.h"
 #include "daemon/polkit.h"
 #include "daemon/programs.h"
+#include "daemon/runner_owners.h"
 #include "daemon/state_dir.h"
 #include "daemon/state_lock.h"
 #include "daemon/tuning.h"
@@ -392,20 +393,33 @@ static int make_engine(struct service *service) {
         return engine_process_new(service->event, &config, &clock_system, &service->engine);
 }
 
+static int spawn_runner(void *userdata, uid_t owner, int fd) {
+        struct service *service = ASSERT_PTR(userdata);
+
+        return broker_link_spawn(service->broker, owner, IPC_PROGRAM_RUNNER, fd);
+}
+
+/* Programs of jobs: with our own rights where they are their owner's, else by a process of that owner. */
 static int make_runner(struct service *service) {
         _cleanup_free_ char *helper = NULL;
         int r;
 
         if (service->config.arguments->system)
-                return 0; /* it would run programs with our rights, not their owner's */
+                return runner_owners_new(service->event,
+                                         &(struct runner_owners_config) {
+                                                 .spawn = spawn_runner,
+                                                 .userdata = service,
+                                                 .patience_usec = RUNNER_OWNERS_PATIENCE_USEC,
+                                         },
+                                         &service->runner);
         r = programs_find("dosvc-notify", &helper);
         if (r < 0)
                 return r;
         r = runner_process_new(service->event, helper, &service->runner);
         if (r >= 0)
-                r = runner_process_share(service->runner, "HOME", getenv("HOME"));
+                r = runner_share(service->runner, "HOME", getenv("HOME"));
         if (r >= 0)
-                r = runner_process_share(service->runner, "XDG_RUNTIME_DIR", getenv("XDG_RUNTIME_DIR"));
+                r = runner_share(service->runner, "XDG_RUNTIME_DIR", getenv("XDG_RUNTIME_DIR"));
         return r;
 }
 
@@ -490,7 +504,7 @@ static void on_owner_refused(void *userdata, uid_t owner, int error) {
 static int spawn_owner(void *userdata, uid_t owner, int fd) {
         struct service *service = ASSERT_PTR(userdata);
 
-        return broker_link_spawn(service->broker, owner, fd);
+        return broker_link_spawn(service->broker, owner, IPC_PROGRAM_OWNER, fd);
 }
 
 /* Threads of ours for the only owner there is, or a process for each. */
@@ -589,8 +603,8 @@ static int open_doors(struct service *service) {
                                    service->config.default_state_dir, &address);
         if (r >= 0)
                 r = state_lock_publish(service->config.lock_fd, address);
-        if (r >= 0 && service->runner)
-                r = runner_process_share(service->runner, "DOSVC_ADDRESS", address); /* so that dosvc(1) finds this very service */
+        if (r >= 0)
+                r = runner_share(service->runner, "DOSVC_ADDRESS", address); /* so that dosvc(1) finds this very service */
         if (r < 0)
                 return r;
         open_metrics(service);

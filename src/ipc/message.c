@@ -236,6 +236,7 @@ static void visit_spawn(struct codec *c, struct ipc_spawn *m) {
         codec_u64(c, &m->id);
         codec_u32(c, &m->uid);
         codec_check(c, m->uid != UINT32_MAX);
+        codec_enum(c, &m->program, _IPC_PROGRAM_MAX);
 }
 
 static void visit_spawned(struct codec *c, struct ipc_spawned *m) {
@@ -243,6 +244,28 @@ static void visit_spawned(struct codec *c, struct ipc_spawned *m) {
         codec_u32(c, &m->error);
         codec_check(c, m->error <= IPC_ERRNO_MAX);
         codec_string(c, &m->text, LIMIT_ERROR_TEXT, STRING_REQUIRED | STRING_NO_CONTROL);
+}
+
+/* Strings one behind the other: whole ones only. */
+static void visit_strings(struct codec *c, uint32_t *n_bytes, const void **bytes) {
+        codec_count(c, n_bytes, 0, IPC_RUN_STRINGS_MAX);
+        if (!c->failed)
+                codec_span(c, bytes, *n_bytes);
+        codec_check(c, c->failed || *n_bytes == 0 || ((const char *) *bytes)[*n_bytes - 1] == 0);
+}
+
+static void visit_run(struct codec *c, struct ipc_run *m) {
+        codec_u64(c, &m->timeout_usec);
+        codec_string(c, &m->program, LIMIT_PATH, STRING_REQUIRED | STRING_NOT_EMPTY);
+        codec_check(c, c->failed || m->program[0] == '/');
+        visit_strings(c, &m->n_arguments, &m->arguments);
+        visit_strings(c, &m->n_environment, &m->environment);
+}
+
+static void visit_ended(struct codec *c, struct ipc_ended *m) {
+        codec_enum(c, &m->outcome, IPC_RUN_OUTCOMES);
+        codec_u32(c, &m->value);
+        codec_check(c, m->value <= UINT8_MAX); /* an exit status or a signal */
 }
 
 static void visit_message(struct codec *c, struct ipc_message *m) {
@@ -287,6 +310,10 @@ static void visit_message(struct codec *c, struct ipc_message *m) {
                 return visit_spawn(c, &m->spawn);
         case IPC_SPAWNED:
                 return visit_spawned(c, &m->spawned);
+        case IPC_RUN:
+                return visit_run(c, &m->run);
+        case IPC_ENDED:
+                return visit_ended(c, &m->ended);
         case _IPC_TYPE_MAX:
                 break;
         }
@@ -320,6 +347,8 @@ static const struct ipc_type_row {
         [IPC_ANSWER_LARGE] = { "ANSWER_LARGE", IPC_ROLE_OWNER, IPC_ROLE_CORE, 1 },
         [IPC_SPAWN] = { "SPAWN", IPC_ROLE_CORE, IPC_ROLE_BROKER, 1 },
         [IPC_SPAWNED] = { "SPAWNED", IPC_ROLE_BROKER, IPC_ROLE_CORE, 0 },
+        [IPC_RUN] = { "RUN", IPC_ROLE_CORE, IPC_ROLE_RUNNER, 0 },
+        [IPC_ENDED] = { "ENDED", IPC_ROLE_RUNNER, IPC_ROLE_CORE, 0 },
 };
 
 unsigned ipc_type_fds(enum ipc_type type) {

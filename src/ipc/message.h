@@ -29,6 +29,7 @@
 #define IPC_CALL_BYTES_MAX (64u * 1024)          /* content of a call or answer within its frame */
 #define IPC_LARGE_BYTES_MAX (128u * 1024 * 1024) /* in a memory file: 10,000 files with the longest paths */
 #define IPC_ERRNO_MAX 4095                       /* as the kernel's */
+#define IPC_RUN_STRINGS_MAX (32u * 1024)         /* a program's arguments, or its environment: LIMIT_NOTIFY_PARAMETERS of four bytes each fit */
 
 enum ipc_role {
         IPC_ROLE_CORE,
@@ -36,6 +37,7 @@ enum ipc_role {
         IPC_ROLE_RESOLVE,
         IPC_ROLE_OWNER,
         IPC_ROLE_BROKER,
+        IPC_ROLE_RUNNER,
         _IPC_ROLE_MAX,
 };
 
@@ -60,8 +62,10 @@ enum ipc_type {
         IPC_ANSWER,       /* owner → core: exactly one for each call, in the same three forms */
         IPC_ANSWER_WITH,
         IPC_ANSWER_LARGE,
-        IPC_SPAWN,        /* core → broker, with the socket that the new owner process is to have */
+        IPC_SPAWN,        /* core → broker, with the socket that the new process is to have */
         IPC_SPAWNED,      /* broker → core */
+        IPC_RUN,          /* core → runner, once */
+        IPC_ENDED,        /* runner → core, once: it has nothing more to do */
         _IPC_TYPE_MAX,
 };
 
@@ -243,15 +247,39 @@ struct ipc_call {
         const void *bytes; /* _LARGE: NULL, they are in the descriptor */
 };
 
+enum ipc_program {
+        IPC_PROGRAM_OWNER,  /* dosvc-owner: at most one for each owner, it displaces an older one */
+        IPC_PROGRAM_RUNNER, /* dosvc-runner */
+        _IPC_PROGRAM_MAX,
+};
+
 struct ipc_spawn {
         uint64_t id;
         uint32_t uid;
+        enum ipc_program program;
 };
 
 struct ipc_spawned {
         uint64_t id;
         uint32_t error; /* errno, 0: it was started */
         const char *text;
+};
+
+/* As struct runner_request, which says what each field means. */
+struct ipc_run {
+        uint64_t timeout_usec;
+        const char *program;
+        uint32_t n_arguments; /* bytes: strings, each with its NUL */
+        const void *arguments;
+        uint32_t n_environment;
+        const void *environment;
+};
+
+#define IPC_RUN_OUTCOMES 4 /* of enum runner_outcome */
+
+struct ipc_ended {
+        uint32_t outcome;
+        uint32_t value;
 };
 
 struct ipc_message {
@@ -274,6 +302,8 @@ struct ipc_message {
                 struct ipc_call call; /* and answer */
                 struct ipc_spawn spawn;
                 struct ipc_spawned spawned;
+                struct ipc_run run;
+                struct ipc_ended ended;
         };
 };
 

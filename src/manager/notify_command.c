@@ -75,6 +75,15 @@ static struct running_command *find_place(struct manager *m, uint64_t id) {
         return NULL;
 }
 
+/* A place for one more, or NULL: nobody's commands keep another's from running. */
+static struct running_command *find_free_place(struct manager *m, uid_t owner) {
+        unsigned n = 0;
+
+        for (size_t i = 0; i < ELEMENTSOF(m->commands); i++)
+                n += m->commands[i].id != 0 && m->commands[i].owner == owner;
+        return n < LIMIT_NOTIFY_COMMANDS ? find_place(m, 0) : NULL;
+}
+
 static int ask_runner(struct manager *m, const struct job *job, uint64_t id, uint32_t event) {
         _cleanup_(arguments_freep) char **arguments = NULL;
         char name[GUID_STRING_MAX], job_variable[sizeof("DOSVC_JOB=") + GUID_STRING_MAX];
@@ -90,6 +99,7 @@ static int ask_runner(struct manager *m, const struct job *job, uint64_t id, uin
         (void) snprintf(job_variable, sizeof(job_variable), "DOSVC_JOB=%s", name);
         return runner_start(m->runner, &(struct runner_request) {
                         .id = id,
+                        .owner = job->owner,
                         .program = job->notify_command,
                         .arguments = n > 0 ? arguments : only_itself,
                         .environment = environment,
@@ -115,7 +125,7 @@ static void start(struct manager *m, struct job *job, uint32_t event, struct run
                 (void) snprintf(command->result, sizeof(command->result), "not started: %s", strerror(-r));
                 failed(m, job);
         } else {
-                *place = (struct running_command) { .id = id, .job = job->id };
+                *place = (struct running_command) { .id = id, .job = job->id, .owner = job->owner };
                 command->id = id;
                 command->event = event;
         }
@@ -147,7 +157,7 @@ void manager_notify_command(struct manager *m, struct job *job) {
         }
         if (manager_boottime(m) < m->commands_at || !manager_notify_may_go(m, &command->retry))
                 return;
-        place = find_place(m, 0);
+        place = find_free_place(m, job->owner);
         if (place) /* else the next one that ends makes the turn come */
                 start(m, job, event, place);
 }

@@ -328,7 +328,8 @@ struct manager {
         struct running_command {
                 uint64_t id;            /* 0: this place is free */
                 struct guid job;
-        } commands[LIMIT_NOTIFY_COMMANDS];
+                uid_t owner;            /* when it was started */
+        } commands[LIMIT_NOTIFY_COMMANDS_ALL];
         uint64_t next_command;
         uint64_t commands_at;           /* none is started before, CLOCK_BOOTTIME */
         bool schedule_dirty;

@@ -73,6 +73,41 @@ int arguments_split(const char *line, char ***ret) {
         return n;
 }
 
+int arguments_pack(char *const *arguments, char **ret, size_t *ret_size) {
+        size_t n = 0;
+        char *end;
+
+        for (size_t i = 0; arguments[i]; i++)
+                n += strlen(arguments[i]) + 1;
+        *ret = end = malloc(MAX(n, (size_t) 1));
+        if (!end)
+                return -ENOMEM;
+        for (size_t i = 0; arguments[i]; i++)
+                end = stpcpy(end, arguments[i]) + 1;
+        *ret_size = n;
+        return 0;
+}
+
+int arguments_unpack(const char *bytes, size_t n, char ***ret) {
+        size_t n_strings = 0;
+        char **arguments, *text;
+
+        assert(n == 0 || bytes[n - 1] == 0);
+        for (size_t i = 0; i < n; i++)
+                n_strings += bytes[i] == 0;
+        arguments = malloc((n_strings + 1) * sizeof(*arguments) + n);
+        if (!arguments)
+                return -ENOMEM;
+        text = (char *) (arguments + n_strings + 1);
+        if (n > 0)
+                memcpy(text, bytes, n);
+        for (size_t i = 0; i < n_strings; i++, text += strlen(text) + 1)
+                arguments[i] = text;
+        arguments[n_strings] = NULL;
+        *ret = arguments;
+        return 0;
+}
+
 void arguments_free(char **arguments) {
         free(arguments);
 }

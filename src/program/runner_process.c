@@ -1,7 +1,6 @@
 #include "program/runner_process.h"
 
 #include <signal.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/pidfd.h>
@@ -11,6 +10,7 @@
 
 #include "base/fds.h"
 #include "base/process.h"
+#include "base/strings.h"
 
 struct running {
         struct runner_process *runner;
@@ -181,22 +181,22 @@ static struct runner *process_free(struct runner *base) {
         return NULL;
 }
 
-int runner_process_share(struct runner *base, const char *name, const char *value) {
+static int process_share(struct runner *base, const char *variable) {
         struct runner_process *runner = process_of(base);
-        char *variable;
+        int r;
 
-        if (!value)
-                return 0;
         if (runner->n_shared >= ELEMENTSOF(runner->shared))
                 return -ENOBUFS;
-        if (asprintf(&variable, "%s=%s", name, value) < 0)
-                return -ENOMEM;
-        runner->shared[runner->n_shared++] = variable;
-        return 0;
+        r = strdup_to(&runner->shared[runner->n_shared], variable);
+        if (r == 0)
+                runner->n_shared++;
+        return r;
 }
 
 int runner_process_new(struct sd_event *event, const char *helper, struct runner **ret) {
-        static const struct runner_ops ops = { .free = process_free, .set_events = process_set_events, .start = process_start };
+        static const struct runner_ops ops = {
+                .free = process_free, .set_events = process_set_events, .start = process_start, .share = process_share,
+        };
         struct runner_process *runner = calloc(1, sizeof(*runner));
         int r;
 
@@ -207,9 +207,9 @@ int runner_process_new(struct sd_event *event, const char *helper, struct runner
         runner->helper = strdup(helper);
         r = runner->helper ? 0 : -ENOMEM;
         if (r == 0)
-                r = runner_process_share(&runner->runner, "PATH", "/usr/local/bin:/usr/bin:/bin");
+                r = runner_share(&runner->runner, "PATH", "/usr/local/bin:/usr/bin:/bin");
         if (r == 0)
-                r = runner_process_share(&runner->runner, "LANG", "C.UTF-8");
+                r = runner_share(&runner->runner, "LANG", "C.UTF-8");
         if (r < 0) {
                 process_free(&runner->runner);
                 return r;

@@ -6,11 +6,8 @@
 
 struct sd_event;
 
-/* @helper: path of dosvc-notify. */
+/* @helper: path of dosvc-notify. PATH and LANG are shared from the beginning. */
 int runner_process_new(struct sd_event *event, const char *helper, struct runner **ret);
-/* All programs get this variable. NULL: they do not. */
-int runner_process_share(struct runner *runner, const char *name, const char *value);
-#define RUNNER_SHARED_MAX 8 /* with PATH and LANG */
 
 /* Behind a deadline everything of a program's session gets SIGTERM, and this much later SIGKILL. */
 #define RUNNER_GRACE_USEC (5 * USEC_PER_SEC)

@@ -42,7 +42,8 @@
 #define LIMIT_ENCRYPTION_BUFFER_MIN 1024 /* bytes; less is more tag than content */
 #define LIMIT_ENCRYPTION_BUFFER (16 * 1024 * 1024) /* bytes; two of them are in memory while a file is decrypted */
 #define LIMIT_NOTIFY_PARAMETERS 4000 /* code points; BITS: SetNotifyCmdLine. The program's path has LIMIT_PATH */
-#define LIMIT_NOTIFY_COMMANDS 4     /* that run at once; BITS: notifications at once for one user */
+#define LIMIT_NOTIFY_COMMANDS 4     /* that run at once for one owner; BITS: notifications at once for one user */
+#define LIMIT_NOTIFY_COMMANDS_ALL 64 /* that run at once for all owners */
 #define LIMIT_NOTIFY_TRIES 50       /* of one command for one event; 6 to 8 hours, then only a callback is told */
 #define LIMIT_FILES_PER_CALL 1000   /* files in one AddFiles/CreateJob message; larger jobs take several calls */
 #define LIMIT_PAGE 1000             /* rows in one page of a list */

@@ -46,8 +46,10 @@ static const struct ipc_message seeds[] = {
         { .type = IPC_CALL_WITH, .call = { 12, 0, "" } },
         { .type = IPC_CALL_LARGE, .call = { 13, 70000, NULL } },
         { .type = IPC_ANSWER, .call = { 11, 3, "yes" } },
-        { .type = IPC_SPAWN, .spawn = { 1, 1000 } },
+        { .type = IPC_SPAWN, .spawn = { 1, 1000, IPC_PROGRAM_RUNNER } },
         { .type = IPC_SPAWNED, .spawned = { 1, 1, "this user is not served" } },
+        { .type = IPC_RUN, .run = { 900000000, "/usr/bin/unpack", 16, "unpack\0/srv/a b\0", 16, "DOSVC_JOB=4f2a\0" } },
+        { .type = IPC_ENDED, .ended = { 0, 3 } },
 };
 
 static int write_seed(const char *folder, const char *name, unsigned number, const uint8_t *bytes, size_t size) {

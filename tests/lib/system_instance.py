@@ -33,8 +33,8 @@ class Machine:
         os.chmod(self.root, 0o755)
         self.bin = self.path("bin")
         os.mkdir(self.bin)
-        for program in ("src/daemon/dosvcd", "src/daemon/dosvc-broker", "src/daemon/dosvc-owner", "src/daemon/dosvc-transfer",
-                        "src/daemon/dosvc-resolve", "src/cli/dosvc", "src/client/libdosvc.so.1"):
+        for program in ("src/daemon/dosvcd", "src/daemon/dosvc-broker", "src/daemon/dosvc-owner", "src/daemon/dosvc-runner",
+                        "src/daemon/dosvc-notify", "src/daemon/dosvc-transfer", "src/daemon/dosvc-resolve", "src/cli/dosvc", "src/client/libdosvc.so.1"):
             shutil.copy(os.path.join(build, program), self.bin)
         with open(self.path("dosvc.conf"), "w", encoding="ascii") as f:
             f.write("[Service]\nMinimumRetryDelayDO=1\nConnectTimeout=5\nStallTimeout=5\n" + config)

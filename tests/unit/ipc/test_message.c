@@ -90,8 +90,10 @@ static void every_other_message_comes_back_as_it_was(void **state) {
                 { .type = IPC_ANSWER, .call = { .id = 5, .n_bytes = 4, .bytes = "answ" } },
                 { .type = IPC_ANSWER_WITH, .call = { .id = 5, .bytes = "" } },
                 { .type = IPC_ANSWER_LARGE, .call = { .id = 5, .n_bytes = IPC_LARGE_BYTES_MAX } },
-                { .type = IPC_SPAWN, .spawn = { .id = 6, .uid = 1000 } },
+                { .type = IPC_SPAWN, .spawn = { .id = 6, .uid = 1000, .program = IPC_PROGRAM_RUNNER } },
                 { .type = IPC_SPAWNED, .spawned = { .id = 6, .error = 1, .text = "no" } },
+                { .type = IPC_RUN, .run = { .timeout_usec = 7, .program = "/p", .n_arguments = 4, .arguments = "p\0a" } },
+                { .type = IPC_ENDED, .ended = { .outcome = IPC_RUN_OUTCOMES - 1, .value = 255 } },
                 { .type = IPC_RESOLVED, .resolved = { .id = 4, .status = IPC_RESOLVE_OK, .text = "", .n_addresses = 1,
                                                       .addresses = { { .family = 4, .bytes = { 127, 0, 0, 1 } } } } },
         };
@@ -183,6 +185,33 @@ static void certificates_have_limits(void **state) {
         assert_int_equal(ipc_encode(&m, frame), -EINVAL);
 }
 
+static void a_programs_strings_have_limits_and_ends(void **state) {
+        static char strings[IPC_RUN_STRINGS_MAX + 1];
+        struct ipc_message r, m = {
+                .type = IPC_RUN,
+                .run = { .timeout_usec = 1, .program = "/p", .n_arguments = IPC_RUN_STRINGS_MAX, .arguments = strings,
+                         .n_environment = IPC_RUN_STRINGS_MAX, .environment = strings },
+        };
+        struct ipc_message ended = { .type = IPC_ENDED, .ended = { .value = 255 } };
+
+        static_assert(IPC_RUN_STRINGS_MAX > 4 * LIMIT_NOTIFY_PARAMETERS + 1, "what a job may have");
+        assert_round_trip(&m, &r);
+        m.run.n_arguments++;
+        assert_int_equal(ipc_encode(&m, frame), -EINVAL);
+        m.run.n_arguments = 3;
+        m.run.arguments = "abc"; /* its NUL is not among the three */
+        assert_int_equal(ipc_encode(&m, frame), -EINVAL);
+        m.run.n_arguments = 4;
+        assert_round_trip(&m, &r);
+        m.run.program = "p";
+        assert_int_equal(ipc_encode(&m, frame), -EINVAL);
+        assert_round_trip(&ended, &r);
+        ended.ended.value++;
+        assert_int_equal(ipc_encode(&ended, frame), -EINVAL);
+        ended.ended = (struct ipc_ended) { .outcome = IPC_RUN_OUTCOMES };
+        assert_int_equal(ipc_encode(&ended, frame), -EINVAL);
+}
+
 static void a_cut_frame_is_refused_at_every_length(void **state) {
         struct ipc_message m = start_message(), r;
         ssize_t n = ipc_encode(&m, frame);
@@ -241,6 +270,7 @@ int main(void) {
                 cmocka_unit_test(the_largest_start_fits_one_frame),
                 cmocka_unit_test(what_is_over_a_limit_is_not_encoded),
                 cmocka_unit_test(certificates_have_limits),
+                cmocka_unit_test(a_programs_strings_have_limits_and_ends),
                 cmocka_unit_test(a_cut_frame_is_refused_at_every_length),
                 cmocka_unit_test(a_wrong_header_is_refused),
                 cmocka_unit_test(a_string_with_a_nul_inside_is_refused),

@@ -73,10 +73,27 @@ static void the_longest_lines_fit(void **state _unused_) {
         assert_string_equal(arguments[n - 1], "a");
 }
 
+static void what_was_packed_comes_back(void **state _unused_) {
+        char *const lists[][4] = { { NULL }, { (char *) "", NULL }, { (char *) "a b", (char *) "", (char *) "c", NULL } };
+
+        for (size_t i = 0; i < ELEMENTSOF(lists); i++) {
+                _cleanup_(arguments_freep) char **arguments = NULL;
+                _cleanup_free_ char *bytes = NULL;
+                size_t size, n = 0;
+
+                assert_int_equal(arguments_pack(lists[i], &bytes, &size), 0);
+                assert_int_equal(arguments_unpack(bytes, size, &arguments), 0);
+                for (; lists[i][n]; n++)
+                        assert_string_equal(arguments[n], lists[i][n]);
+                assert_null(arguments[n]);
+        }
+}
+
 int main(void) {
         static const struct CMUnitTest tests[] = {
                 cmocka_unit_test(lines_become_arguments_as_windows_programs_have_it),
                 cmocka_unit_test(the_longest_lines_fit),
+                cmocka_unit_test(what_was_packed_comes_back),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -43,8 +43,8 @@ static int setup(void **state) {
         snprintf(w->output, sizeof(w->output), "%s/output", w->directory);
         assert_return_code(sd_event_new(&w->event), 0);
         assert_int_equal(runner_process_new(w->event, helper, &w->runner), 0);
-        assert_int_equal(runner_process_share(w->runner, "HOME", "/the/home"), 0);
-        assert_int_equal(runner_process_share(w->runner, "ABSENT", NULL), 0);
+        assert_int_equal(runner_share(w->runner, "HOME", "/the/home"), 0);
+        assert_int_equal(runner_share(w->runner, "ABSENT", NULL), 0);
         runner_set_events(w->runner, &events, w);
         *state = w;
         return 0;
