@@ -141,7 +141,7 @@ static HRESULT set_security_context(struct com_download *self, const VARIANT *va
         char name[CERTIFICATE_TEXT_MAX + 1] = "";
         HRESULT hr = S_OK;
 
-        if (array && (array->cDims != 1 || array->cbElements != 1))
+        if (array && (array->cDims != 1 || array->cbElements != 1 || (!array->pvData && array->rgsabound[0].cElements > 0)))
                 return E_INVALIDARG;
         if (array && array->rgsabound[0].cElements > 0)
                 hr = certificate_from_bytes(array->pvData, array->rgsabound[0].cElements, name);

@@ -36,7 +36,7 @@ static struct {
         char config[PATH_SIZE * 2];
         pid_t service, origin, secure_origin;
         int port, control_port, secure_port;
-        bool with_tls;
+        bool with_tls, wants_certificates;
         dosvc *connection; /* for waiting and for questions about the service itself */
         IBackgroundCopyManager *managers[2];
         unsigned n_destinations;
@@ -139,8 +139,8 @@ static void become(char *const arguments[]) {
         _exit(127);
 }
 
-/* @arguments: as the server's, after its name. */
-static int start_origin(char *const arguments[4], pid_t *ret_pid, int *ret_port, int *ret_control_port) {
+/* @arguments: as the server's, after its name; five of them. */
+static int start_origin(char *const arguments[6], pid_t *ret_pid, int *ret_port, int *ret_control_port) {
         char line[64] = "";
         size_t n = 0;
         int fds[2];
@@ -150,7 +150,8 @@ static int start_origin(char *const arguments[4], pid_t *ret_pid, int *ret_port,
         *ret_pid = fork();
         if (*ret_pid == 0) {
                 (void) dup2(fds[1], STDOUT_FILENO);
-                become((char *[]){ world.python, world.lying_server, arguments[0], arguments[1], arguments[2], NULL });
+                become((char *[]){ world.python, world.lying_server, arguments[0], arguments[1], arguments[2], arguments[3],
+                                   arguments[4], NULL });
         }
         close(fds[1]);
         while (n + 1 < sizeof(line) && !strchr(line, '\n')) {
@@ -164,14 +165,14 @@ static int start_origin(char *const arguments[4], pid_t *ret_pid, int *ret_port,
         return sscanf(line, "%d %d", ret_port, ret_control_port) == 2 ? 0 : -EIO;
 }
 
-static const char *in_root(const char *name) {
+const char *world_path(const char *name) {
         char *path;
 
         assert_true(asprintf(&path, "%s/%s", world.root, name) > 0);
         return keep(path);
 }
 
-static int run(char *const arguments[]) {
+int world_run_program(char *const arguments[]) {
         pid_t pid = fork();
         int status = -1;
 
@@ -185,25 +186,30 @@ static int run(char *const arguments[]) {
 
 /* With a certificate of its own, which the service trusts by its configuration. */
 static int start_secure_origin(void) {
-        char *openssl = (char *) "/usr/bin/openssl", *key = (char *) in_root("tls.key"), *pem = (char *) in_root("tls.pem");
+        char *openssl = (char *) "/usr/bin/openssl", *key = (char *) world_path("tls.key"), *pem = (char *) world_path("tls.pem");
         int unused;
 
         if (world_is_fake()) {
                 world.secure_port = 443; /* nobody connects to it */
                 return 0;
         }
-        if (run((char *[]){ openssl, (char *) "req", (char *) "-x509", (char *) "-newkey", (char *) "ec", (char *) "-pkeyopt",
+        if (world_run_program((char *[]){ openssl, (char *) "req", (char *) "-x509", (char *) "-newkey", (char *) "ec", (char *) "-pkeyopt",
                             (char *) "ec_paramgen_curve:P-256", (char *) "-nodes", (char *) "-keyout", key, (char *) "-out", pem,
                             (char *) "-days", (char *) "2", (char *) "-subj", (char *) "/CN=origin", (char *) "-addext",
                             (char *) "subjectAltName=IP:127.0.0.1", NULL }) != 0 ||
-            run((char *[]){ openssl, (char *) "x509", (char *) "-in", pem, (char *) "-outform", (char *) "DER", (char *) "-out",
-                            (char *) in_root("tls.der"), NULL }) != 0)
+            world_run_program((char *[]){ openssl, (char *) "x509", (char *) "-in", pem, (char *) "-outform", (char *) "DER", (char *) "-out",
+                            (char *) world_path("tls.der"), NULL }) != 0)
                 return -EIO;
-        return start_origin((char *[]){ (char *) "--tls", pem, key, NULL }, &world.secure_origin, &world.secure_port, &unused);
+        return start_origin((char *[]){ (char *) "--tls", pem, key, world.wants_certificates ? (char *) "--client-authority" : NULL, pem, NULL },
+                            &world.secure_origin, &world.secure_port, &unused);
 }
 
 void world_with_tls(void) {
         world.with_tls = true;
+}
+
+void world_with_client_certificates(void) {
+        world.with_tls = world.wants_certificates = true;
 }
 
 const wchar_t *secure_url(const char *path_and_query) {
@@ -214,7 +220,7 @@ const wchar_t *secure_url(const char *path_and_query) {
 }
 
 char *secure_certificate(size_t *ret_n) {
-        return file_read(widen(in_root("tls.der")), ret_n);
+        return file_read(widen(world_path("tls.der")), ret_n);
 }
 
 /* systemd's readiness protocol: the service says when it listens. */
@@ -262,6 +268,7 @@ static void exec_service(const char *ready) {
         (void) dup2(fd, STDOUT_FILENO);
         (void) dup2(fd, STDERR_FILENO);
         (void) setenv("NOTIFY_SOCKET", ready, 1);
+        (void) setenv("XDG_CONFIG_HOME", world_path("config"), 1);
         become((char *[]){ world.dosvcd, (char *) "--user", (char *) "--socket", socket_path, (char *) "--state-dir",
                            state, (char *) "--config", config, NULL });
 }
@@ -324,7 +331,7 @@ static void write_config(const char *config) {
         assert_non_null(f);
         (void) fprintf(f, "[Service]\n%s", config ? config : "");
         if (world.with_tls)
-                (void) fprintf(f, "CAFile=%s\n", in_root("tls.pem"));
+                (void) fprintf(f, "CAFile=%s\n", world_path("tls.pem"));
         (void) fclose(f);
 }
 
@@ -342,7 +349,7 @@ int world_start(const char *config) {
         write_config(config);
         (void) snprintf(path, sizeof(path), "unix:path=%s/bus", world.root);
         (void) setenv("DOSVC_ADDRESS", path, 1);
-        if (start_origin((char *[4]){}, &world.origin, &world.port, &world.control_port) < 0 ||
+        if (start_origin((char *[6]){}, &world.origin, &world.port, &world.control_port) < 0 ||
             (world.with_tls && start_secure_origin() < 0) || start_service() < 0) {
                 (void) fprintf(stderr, "cannot start the origin or the service, see %s/log\n", world.root);
                 return -1;

@@ -44,6 +44,8 @@ extern const struct family families[2]; /* DO, BITS */
 void world_arguments(int argc, char **argv);
 /* For main(), before that: the world has a second origin, with TLS. */
 void world_with_tls(void);
+/* The same, and it serves only who shows a certificate that the origin's own has signed: world_path("tls.pem") and "tls.key". */
+void world_with_client_certificates(void);
 /* All of these with a world that is @config, as world_start() has it; in front of the fake without those that cannot be there. Return:
  * what main() returns. */
 int world_run(int argc, char **argv, const char *name, const char *config, const struct CMUnitTest *tests, size_t n_tests);
@@ -53,6 +55,10 @@ int world_stop(void);
 /* kill -9 of the service, and the same folder served again. */
 void world_kill_service(void);
 void world_start_service(void);
+/* In the world's own folder, in which the service has "config" for what XDG_CONFIG_HOME means. Lives until the end of the program. */
+const char *world_path(const char *name);
+/* Its status, as of waitpid(2). It says nothing on stderr. */
+int world_run_program(char *const arguments[]);
 /* True: the service is fake_dosvcd, whose transfers are make-believe and whose state ends with it. */
 bool world_is_fake(void);
 /* For the table of tests: the fake has no such thing as @what. */

@@ -1,14 +1,9 @@
 /* Where a file goes to, said after it was added: IDeliveryOptimizationJob2::AddFile and IDeliveryOptimizationFile2. */
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <wchar.h>
 
-#include "conform.h"
-
-#define PATIENCE_SECONDS 20
+#include "taker.h"
 
 static void *query(void *object, REFIID iid) {
         void *out = NULL;
@@ -174,198 +169,7 @@ static void properties_of_a_file_have_codes_of_their_own(void **state) {
         later_done(&later);
 }
 
-static IDOManager *downloads(void) {
-        IDOManager *manager = query(manager_of(&families[0]), &IID_IDOManager);
-
-        drop(manager); /* the program's one manager keeps it */
-        return manager;
-}
-
 /* ---- streams: the program takes the bytes ---- */
-
-/* An IStream that keeps what it gets, and can be told to block or to fail. */
-struct taker {
-        IStream com;
-        atomic_uint n_references;
-        atomic_uint n_releases_too_many;
-        pthread_mutex_t lock;
-        pthread_cond_t changed;
-        char *bytes;
-        size_t n, n_max;
-        size_t block_at; /* Write() waits once it has so much; SIZE_MAX: never */
-        size_t fail_at;  /* and fails */
-        HRESULT failure;
-        bool is_short;   /* or says S_OK and takes nothing */
-        bool blocks;     /* it does */
-        pthread_t writer;
-        unsigned n_writers; /* different threads */
-};
-
-static HRESULT taker_query(IStream *This, REFIID riid, void **ppv) {
-        *ppv = NULL;
-        if (!IsEqualIID(riid, &IID_IUnknown) && !IsEqualIID(riid, &IID_ISequentialStream) && !IsEqualIID(riid, &IID_IStream))
-                return E_NOINTERFACE;
-        *ppv = This;
-        (void) atomic_fetch_add(&((struct taker *) This)->n_references, 1);
-        return S_OK;
-}
-
-static ULONG taker_add_ref(IStream *This) {
-        return atomic_fetch_add(&((struct taker *) This)->n_references, 1) + 1;
-}
-
-static ULONG taker_release(IStream *This) {
-        struct taker *t = (struct taker *) This;
-        ULONG before = atomic_fetch_sub(&t->n_references, 1);
-
-        if (before <= 1)
-                (void) atomic_fetch_add(&t->n_releases_too_many, 1); /* the test's own reference is never released this way */
-        pthread_mutex_lock(&t->lock);
-        pthread_cond_broadcast(&t->changed);
-        pthread_mutex_unlock(&t->lock);
-        return before - 1;
-}
-
-static HRESULT taker_write(IStream *This, const void *pv, ULONG cb, ULONG *pcbWritten) {
-        struct taker *t = (struct taker *) This;
-        HRESULT hr = S_OK;
-
-        *pcbWritten = 0;
-        pthread_mutex_lock(&t->lock);
-        if (t->n_writers == 0 || !pthread_equal(t->writer, pthread_self()))
-                t->n_writers++;
-        t->writer = pthread_self();
-        while (t->n >= t->block_at) {
-                t->blocks = true;
-                pthread_cond_broadcast(&t->changed);
-                pthread_cond_wait(&t->changed, &t->lock);
-        }
-        t->blocks = false;
-        if (t->n >= t->fail_at) {
-                hr = t->is_short ? S_OK : t->failure;
-                cb = 0;
-        }
-        if (t->n + cb > t->n_max) {
-                t->n_max = (t->n + cb) * 2;
-                t->bytes = realloc(t->bytes, t->n_max);
-        }
-        memcpy(t->bytes + t->n, pv, cb);
-        t->n += cb;
-        *pcbWritten = cb;
-        pthread_cond_broadcast(&t->changed);
-        pthread_mutex_unlock(&t->lock);
-        return hr;
-}
-
-/* Nothing else of it is ever called. */
-static HRESULT taker_read(IStream *This, void *pv, ULONG cb, ULONG *pcbRead) {
-        abort();
-}
-static HRESULT taker_seek(IStream *This, LARGE_INTEGER move, DWORD origin, ULARGE_INTEGER *ret) {
-        abort();
-}
-static HRESULT taker_set_size(IStream *This, ULARGE_INTEGER size) {
-        abort();
-}
-static HRESULT taker_commit(IStream *This, DWORD flags) {
-        abort();
-}
-
-static struct taker *taker_new(void) {
-        static IStreamVtbl vtbl = { .QueryInterface = taker_query, .AddRef = taker_add_ref, .Release = taker_release, .Read = taker_read,
-                                    .Write = taker_write, .Seek = taker_seek, .SetSize = taker_set_size, .Commit = taker_commit };
-        struct taker *t = calloc(1, sizeof(*t));
-
-        assert_non_null(t);
-        t->com.lpVtbl = &vtbl;
-        t->n_references = 1;
-        t->block_at = t->fail_at = SIZE_MAX;
-        (void) pthread_mutex_init(&t->lock, NULL);
-        (void) pthread_cond_init(&t->changed, NULL);
-        return t;
-}
-
-static struct timespec patience(void) {
-        struct timespec until;
-
-        (void) clock_gettime(CLOCK_REALTIME, &until);
-        until.tv_sec += PATIENCE_SECONDS;
-        return until;
-}
-
-static void taker_wait_blocked(struct taker *t) {
-        struct timespec until = patience();
-
-        pthread_mutex_lock(&t->lock);
-        while (!t->blocks)
-                assert_int_equal(pthread_cond_timedwait(&t->changed, &t->lock, &until), 0);
-        pthread_mutex_unlock(&t->lock);
-}
-
-static void taker_allow(struct taker *t) {
-        pthread_mutex_lock(&t->lock);
-        t->block_at = t->fail_at = SIZE_MAX;
-        pthread_cond_broadcast(&t->changed);
-        pthread_mutex_unlock(&t->lock);
-}
-
-/* Everybody else has released it, once. */
-static void taker_done(struct taker *t) {
-        struct timespec until = patience();
-
-        pthread_mutex_lock(&t->lock);
-        while (atomic_load(&t->n_references) > 1)
-                assert_int_equal(pthread_cond_timedwait(&t->changed, &t->lock, &until), 0);
-        pthread_mutex_unlock(&t->lock);
-        assert_int_equal(t->n_references, 1);
-        assert_int_equal(t->n_releases_too_many, 0);
-        assert_true(t->n_writers <= 1);
-        free(t->bytes);
-        free(t);
-}
-
-static void assert_taken(struct taker *t, const char *query, size_t n) {
-        const wchar_t *path = destination("taken");
-
-        assert_int_equal(t->n, n);
-        file_write(path, t->bytes, n);
-        assert_file_is(path, query, n);
-}
-
-static IDODownload *new_stream(const char *query, struct taker *t) {
-        IDOManager *manager = downloads();
-        IDODownload *d = NULL;
-        VARIANT v = { .vt = VT_BSTR, .bstrVal = SysAllocString(origin_url(query)) };
-
-        assert_hr(IDOManager_CreateDownload(manager, &d), S_OK);
-        assert_hr(IDODownload_SetProperty(d, DODownloadProperty_Uri, &v), S_OK);
-        (void) VariantClear(&v);
-        v = (VARIANT){ .vt = VT_BOOL, .boolVal = VARIANT_TRUE };
-        assert_hr(IDODownload_SetProperty(d, DODownloadProperty_ForegroundPriority, &v), S_OK);
-        v = (VARIANT){ .vt = VT_UNKNOWN, .punkVal = (IUnknown *) t };
-        assert_hr(IDODownload_SetProperty(d, DODownloadProperty_StreamInterface, &v), S_OK);
-        return d;
-}
-
-static DO_DOWNLOAD_STATUS wait_for(IDODownload *d, DODownloadState state) {
-        struct timespec until = patience(), now, pause = { .tv_nsec = 5000000 };
-        DO_DOWNLOAD_STATUS status;
-
-        for (;;) {
-                assert_hr(IDODownload_GetStatus(d, &status), S_OK);
-                if (status.State == state)
-                        return status;
-                (void) clock_gettime(CLOCK_REALTIME, &now);
-                assert_true(now.tv_sec < until.tv_sec);
-                (void) nanosleep(&pause, NULL); /* between two questions; nothing depends on its length */
-        }
-}
-
-static HRESULT start_all(IDODownload *d) {
-        const DO_DOWNLOAD_RANGES_INFO all = { 1, { { 0, DO_LENGTH_TO_EOF } } };
-
-        return IDODownload_Start(d, &all);
-}
 
 /* CONFORMS: api.md 1.4 StreamInterface; 1.8 Start: RANGES_EXPECTED (stream sink) */
 /* SENTENCES: download.stream */
@@ -375,16 +179,16 @@ static void a_stream_gets_the_bytes_in_order(void **state) {
 
         for (size_t i = 0; i < ELEMENTSOF(queries); i++) {
                 struct taker *t = taker_new();
-                IDODownload *d = new_stream(queries[i], t);
+                IDODownload *d = taker_new_download(queries[i], t);
                 VARIANT v;
 
                 assert_hr(IDODownload_GetProperty(d, DODownloadProperty_StreamInterface, &v), S_OK);
                 assert_true(v.vt == VT_UNKNOWN && v.punkVal == (IUnknown *) t);
                 (void) VariantClear(&v);
                 assert_hr(IDODownload_Start(d, NULL), DO_E_DOWNLOAD_RANGES_EXPECTED);
-                assert_hr(start_all(d), S_OK);
-                (void) wait_for(d, DODownloadState_Transferred);
-                assert_taken(t, "/s?size=900000", strstr(queries[i], "size=0") ? 0 : 900000);
+                assert_hr(download_start_all(d), S_OK);
+                (void) download_wait(d, DODownloadState_Transferred);
+                taker_assert_has(t, "/s?size=900000", strstr(queries[i], "size=0") ? 0 : 900000);
                 assert_hr(IDODownload_Finalize(d), S_OK);
                 assert_int_equal(IDODownload_Release(d), 0);
                 assert_int_equal(count_parts(), 0);
@@ -395,7 +199,7 @@ static void a_stream_gets_the_bytes_in_order(void **state) {
 /* CONFORMS: design decision 6 and api.md 2.4 "ranges {2,4},{12,5}"; 1.8 Start: Transferred "can start again" with another portion */
 static void a_stream_gets_ranges_one_after_another(void **state) {
         struct taker *t = taker_new();
-        IDODownload *d = new_stream("/r?size=100", t);
+        IDODownload *d = taker_new_download("/r?size=100", t);
         struct {
                 UINT n;
                 DO_DOWNLOAD_RANGE ranges[2];
@@ -404,12 +208,12 @@ static void a_stream_gets_ranges_one_after_another(void **state) {
         char *all = origin_fetch("/r?size=100", 100);
 
         assert_hr(IDODownload_Start(d, (const DO_DOWNLOAD_RANGES_INFO *) (const void *) &wanted), S_OK);
-        (void) wait_for(d, DODownloadState_Transferred);
+        (void) download_wait(d, DODownloadState_Transferred);
         assert_int_equal(t->n, 9);
         assert_memory_equal(t->bytes, all + 12, 5);
         assert_memory_equal(t->bytes + 5, all + 2, 4);
         assert_hr(IDODownload_Start(d, &more), S_OK);
-        (void) wait_for(d, DODownloadState_Transferred);
+        (void) download_wait(d, DODownloadState_Transferred);
         assert_int_equal(t->n, 19);
         assert_memory_equal(t->bytes + 9, all + 90, 10);
         assert_hr(IDODownload_Start(d, NULL), DO_E_DOWNLOAD_RANGES_EXPECTED);
@@ -433,11 +237,11 @@ static void a_stream_that_blocks_holds_the_transfer(void **state) {
 
         t = taker_new();
         t->block_at = 0;
-        d = new_stream(HUGE_QUERY, t);
-        assert_hr(start_all(d), S_OK);
+        d = taker_new_download(HUGE_QUERY, t);
+        assert_hr(download_start_all(d), S_OK);
         taker_wait_blocked(t);
         do
-                status = wait_for(d, DODownloadState_Transferring);
+                status = download_wait(d, DODownloadState_Transferring);
         while (status.BytesTransferred < WINDOW);
         assert_true(status.BytesTransferred < WINDOW + (1 << 20));
         assert_true(origin_bytes_sent() - before < WINDOW + SOCKET_BUFFERS);
@@ -446,7 +250,7 @@ static void a_stream_that_blocks_holds_the_transfer(void **state) {
         assert_hr(IDODownload_Start(d, NULL), S_OK);
         taker_allow(t);
         do
-                status = wait_for(d, DODownloadState_Transferring);
+                status = download_wait(d, DODownloadState_Transferring);
         while (status.BytesTransferred < 4 * WINDOW);
         assert_hr(IDODownload_Abort(d), S_OK);
         assert_int_equal(IDODownload_Release(d), 0);
@@ -459,19 +263,19 @@ static void a_stream_that_fails_says_why(void **state) {
         for (int is_short = 0; is_short < 2; is_short++) {
                 HRESULT failure = is_short ? (HRESULT) 0x80030070 : (HRESULT) 0x80040123;
                 struct taker *t = taker_new();
-                IDODownload *d = new_stream("/f?size=900000", t);
+                IDODownload *d = taker_new_download("/f?size=900000", t);
                 DO_DOWNLOAD_STATUS status;
 
                 t->fail_at = 300000;
                 t->failure = failure;
                 t->is_short = is_short;
-                assert_hr(start_all(d), S_OK);
-                status = wait_for(d, DODownloadState_Paused);
+                assert_hr(download_start_all(d), S_OK);
+                status = download_wait(d, DODownloadState_Paused);
                 assert_hr(status.Error, failure);
                 taker_allow(t);
                 assert_hr(IDODownload_Start(d, NULL), S_OK);
-                (void) wait_for(d, DODownloadState_Transferred);
-                assert_taken(t, "/f?size=900000", 900000);
+                (void) download_wait(d, DODownloadState_Transferred);
+                taker_assert_has(t, "/f?size=900000", 900000);
                 assert_hr(IDODownload_Finalize(d), S_OK);
                 assert_int_equal(IDODownload_Release(d), 0);
                 taker_done(t);
@@ -482,7 +286,7 @@ static void a_stream_that_fails_says_why(void **state) {
 /* SENTENCES: do.file */
 static void a_file_has_one_kind_of_sink(void **state) {
         struct taker *t = taker_new(), *second = taker_new();
-        IDODownload *d = new_stream("/k?size=10", t);
+        IDODownload *d = taker_new_download("/k?size=10", t);
         struct later later = later_new(origin_url("/k?size=10"), 0, NULL);
         VARIANT v = { .vt = VT_BSTR, .bstrVal = SysAllocString(destination("other")) },
                 stream = { .vt = VT_UNKNOWN }, stays = { .vt = VT_BOOL, .boolVal = VARIANT_TRUE };
@@ -492,10 +296,10 @@ static void a_file_has_one_kind_of_sink(void **state) {
         stream.punkVal = (IUnknown *) second;
         assert_hr(IDODownload_SetProperty(d, DODownloadProperty_StreamInterface, &stream), S_OK);
         assert_hr(IDODownload_SetProperty(d, DODownloadProperty_NonVolatile, &stays), DO_E_INVALID_STATE);
-        assert_hr(start_all(d), S_OK);
-        (void) wait_for(d, DODownloadState_Transferred);
+        assert_hr(download_start_all(d), S_OK);
+        (void) download_wait(d, DODownloadState_Transferred);
         assert_int_equal(t->n, 0);
-        assert_taken(second, "/k?size=10", 10);
+        taker_assert_has(second, "/k?size=10", 10);
         assert_hr(IDODownload_Abort(d), S_OK);
         assert_int_equal(IDODownload_Release(d), 0);
         taker_done(t);
@@ -525,7 +329,7 @@ static void a_job_has_files_with_and_without_streams(void **state) {
         job_add(&later.job, origin_url("/j2?size=5000"), path);
         job_resume(&later.job);
         job_wait(&later.job, BG_JOB_STATE_TRANSFERRED);
-        assert_taken(t, "/j?size=500000", 500000);
+        taker_assert_has(t, "/j?size=500000", 500000);
         assert_hr(IBackgroundCopyJob_Complete(later.job.com), S_OK);
         assert_file_is(path, "/j2?size=5000", 5000);
         later_done(&later);
@@ -537,15 +341,15 @@ static void a_job_has_files_with_and_without_streams(void **state) {
 static void a_stream_goes_with_the_service(void **state) {
 
         struct taker *t = taker_new();
-        IDODownload *d = new_stream("/g?size=9000000&rate=5000000", t);
+        IDODownload *d = taker_new_download("/g?size=9000000&rate=5000000", t);
 
         t->block_at = 1;
-        assert_hr(start_all(d), S_OK);
+        assert_hr(download_start_all(d), S_OK);
         taker_wait_blocked(t);
         world_kill_service();
         world_start_service();
         taker_allow(t);
-        (void) wait_for(d, DODownloadState_Aborted);
+        (void) download_wait(d, DODownloadState_Aborted);
         assert_hr(IDODownload_Start(d, NULL), DO_E_INVALID_STATE);
         assert_int_equal(count_parts(), 0);
         assert_int_equal(IDODownload_Release(d), 0);

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """An HTTP/1.1 origin that lies on request. Standard library only; raw sockets, so that nothing mends what is to be broken.
 
-    lying_server.py [--host 127.0.0.1|::1] [--port 0] [--cases FILE] [--log FILE] [--tls CERT KEY] [--rate BYTES]
+    lying_server.py [--host 127.0.0.1|::1] [--port 0] [--cases FILE] [--log FILE] [--tls CERT KEY [--client-authority CERT]] [--rate BYTES]
 
 prints "PORT CONTROL_PORT" on its standard output and serves until it is killed. From a test in Python:
 
@@ -12,7 +12,7 @@ What is served: the bytes of content(name, version, start, end): the same for ev
     /c/ID/NAME           as the case ID says (from --cases, a JSON object {ID: case}, or add_case())
     /NAME?key=value&...  as the query says: a case with one answer, every key of an answer may stand there; size, version and name too
 
-A case: {"name": "f", "size": 1000, "version": 1, "answers": [answer, ...]}. The n-th request for the case gets the n-th answer, the last
+A case: {"name": "f", "size": 1000, "version": 1, "answers": [answer, ...]}, or {"file": PATH, "answers": ...} for other bytes. The n-th request for the case gets the n-th answer, the last
 one again and again. An answer is an object; what it does not say is honest:
 
     version      1, 2, ...: other bytes, another ETag and Last-Modified. "each": a new one for every request (a file that keeps changing)
@@ -30,6 +30,7 @@ one again and again. An answer is an object; what it does not say is honest:
     encoding     Content-Encoding
     transfer     "chunked" | "bad_chunk" | "no_last_chunk" | "trailers" | "endless_trailers" | any other: that Transfer-Encoding
     type         Content-Type; "multipart": a body of two parts
+    spoil        position in the file of a byte that is sent as another one
     cut          bytes of the body after which `end` happens
     end          "fin" | "rst" | "stall" (holds the connection, sends nothing) | "abrupt" (TLS without close_notify)
     close        true: no keep-alive, the end of the body is the end of the connection
@@ -55,6 +56,7 @@ import contextlib
 import functools
 import hashlib
 import json
+import os
 import select
 import socket
 import ssl
@@ -116,12 +118,25 @@ class Answer:
         self.lies = lies
         self.head = head
         self.name = case.get("name", "f")
+        self.file = case.get("file")
         version = lies.get("version", case.get("version", 1))
         self.version = nth + 1 if version == "each" else int(version)
-        self.size = int(lies.get("size", case.get("size", 1000)))
+        self.size = os.path.getsize(self.file) if self.file else int(lies.get("size", case.get("size", 1000)))
         self.status = 200
         self.first, self.last = 0, self.size - 1
         self.decide()
+
+    def content(self, start, end):
+        if self.file:
+            with open(self.file, "rb") as file:
+                file.seek(start)
+                data = file.read(end - start)
+        else:
+            data = content(self.name, self.version, start, end)
+        at = int(self.lies.get("spoil", -1)) - start
+        if 0 <= at < len(data):
+            data = data[:at] + bytes([data[at] ^ 1]) + data[at + 1:]
+        return data
 
     def validator_matches(self):
         asked = self.head.get("if-range")
@@ -333,7 +348,7 @@ class Connection:
         transfer = answer.lies.get("transfer")
         chunked = transfer in ("chunked", "bad_chunk", "no_last_chunk", "trailers", "endless_trailers")
         if answer.lies.get("type") == "multipart":
-            part = content(answer.name, answer.version, first, min(last + 1, first + 10))
+            part = answer.content(first, min(last + 1, first + 10))
             head = f"--x\r\nContent-Range: bytes {first}-{first + len(part) - 1}/{answer.size}\r\n\r\n".encode()
             data = head + part + b"\r\n" + head + part + b"\r\n--x--\r\n"
             return self.send_body(answer, data[:max(0, last - first + 1)].ljust(last - first + 1, b"-"))
@@ -341,7 +356,7 @@ class Connection:
             self.end(answer.lies.get("end", "fin"))
         while first <= last:
             n = min(BLOCK, last - first + 1)
-            data = content(answer.name, answer.version, first, first + n)
+            data = answer.content(first, first + n)
             if chunked:
                 self.send_chunk(answer, data)
             else:
@@ -424,7 +439,7 @@ class Connection:
 
 
 class LyingServer:
-    def __init__(self, host="127.0.0.1", port=0, cases=None, log=None, tls=None, rate=None):
+    def __init__(self, host="127.0.0.1", port=0, cases=None, log=None, tls=None, rate=None, client_authority=None):
         self.host, self.port = host, port
         self.host_text = f"[{host}]" if ":" in host else host
         self.family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -437,6 +452,9 @@ class LyingServer:
         if tls:
             self.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             self.tls.load_cert_chain(*tls)
+        if client_authority:
+            self.tls.load_verify_locations(client_authority)
+            self.tls.verify_mode = ssl.CERT_REQUIRED
         self.lock = threading.Lock()
         self.connections = set()
         self.n_requests = self.n_body = 0
@@ -593,13 +611,15 @@ def main():
     parser.add_argument("--cases", help="JSON object of cases by id")
     parser.add_argument("--log", help="file for JSON lines")
     parser.add_argument("--tls", nargs=2, metavar=("CERT", "KEY"))
+    parser.add_argument("--client-authority", metavar="CERT", help="with --tls: who cannot show a certificate of this one is sent away")
     parser.add_argument("--rate", type=int, help="body bytes per second and connection")
     options = parser.parse_args()
     cases = {}
     if options.cases:
         with open(options.cases, encoding="utf-8") as file:
             cases = json.load(file)
-    server = LyingServer(options.host, options.port, cases, options.log, options.tls, options.rate).start()
+    server = LyingServer(options.host, options.port, cases, options.log, options.tls, options.rate,
+                         options.client_authority).start()
     print(server.port, server.control_port, flush=True)
     with contextlib.suppress(KeyboardInterrupt):
         threading.Event().wait()

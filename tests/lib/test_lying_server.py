@@ -113,6 +113,20 @@ class Lies(unittest.TestCase):
             self.assertEqual(fields.get("content-length"), said)
             self.assertEqual(body, content("f", 1, 0, 1000))
 
+    def test_a_spoiled_byte_is_the_only_one(self):
+        honest = content("f", 1, 0, 1000)
+        body = self.ask({"spoil": 401}, "Range: bytes=400-")[2]
+        self.assertEqual([i for i in range(600) if body[i] != honest[400 + i]], [1])
+        self.assertEqual(self.ask({"spoil": 399}, "Range: bytes=400-")[2], honest[400:])
+
+    def test_other_bytes_are_those_of_a_file(self):
+        with tempfile.NamedTemporaryFile() as file:
+            file.write(b"0123456789")
+            file.flush()
+            self.server.add_case("x", {"file": file.name})
+            self.assertEqual(fetch(self.server, "/c/x/f", ["Connection: close"])[2], b"0123456789")
+            self.assertEqual(fetch(self.server, "/c/x/f", ["Connection: close", "Range: bytes=7-"])[2], b"789")
+
     def test_content_ranges(self):
         for lie, said in (("missing", None), ("shifted", ["bytes 401-999/1000"]), ("other_total", ["bytes 400-999/1001"]),
                           ("star", ["bytes 400-999/*"]), ("unsatisfied", ["bytes */1000"]), ("from_zero", ["bytes 0-999/1000"])):
