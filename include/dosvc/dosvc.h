@@ -235,7 +235,7 @@ typedef struct dosvc_file_info {
         const char *integrity; /* "none" "checking" "verified" "partial" "unavailable" */
         int encrypted;
         const char *mirrors;       /* as given, one a line; "" */
-        const char *source;        /* URL that is asked now or was asked last, "" before the first; without its query */
+        const char *source;        /* URL that is asked now or was asked last, "" before the first; without user info and query */
         const char *sources;        /* all that there are, one a line: kind, state, URL; "" without a choice */
         const char *source_trouble; /* why the source before that was left, for a person; "" if none was */
         uint32_t connections;      /* that fetch it now */

@@ -145,7 +145,7 @@ struct job_file {
         /* Written by the manager only, never stored: how often the content was thrown away without getting further than before. */
         unsigned n_restarts;
         uint64_t furthest_bytes;
-        char *source;         /* where a file has several: which is asked, without its query; and why the one before was left */
+        char *source;         /* where a file has several: which is asked, without user info and query; and why the one before was left */
         char *source_trouble;
         char *sources;        /* all of them, for a person: one a line */
         void *attachment;    /* the manager's running state for this file; never stored */

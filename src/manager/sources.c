@@ -249,27 +249,32 @@ static const char *state_name(const struct file_sources *sources, size_t i, uint
         return state->slow ? source_fault_name(SOURCE_FAULT_SLOW) : "ready";
 }
 
+/* Everybody may see it who may see the job: without user info and query, as in logs. */
+static char *shown_url(const char *url) {
+        char *shown = job_url_redact(url);
+
+        if (shown)
+                shown[strcspn(shown, "?#")] = 0;
+        return shown;
+}
+
 /* Nothing depends on it: without memory the older text stays. */
 static void show_all(struct file_run *run) {
         const struct file_sources *sources = run->sources;
         uint64_t now = manager_boottime(run->manager);
-        size_t size = 1;
-        char *text, *at;
+        _cleanup_free_ char *text = strdup("");
 
-        for (size_t i = 0; i < sources->n; i++)
-                size += strlen(sources->candidates[i].url) + sizeof("origin refused \n");
-        at = text = malloc(size);
+        for (size_t i = 0; text && i < sources->n; i++) {
+                _cleanup_free_ char *url = shown_url(sources->candidates[i].url), *before = text;
+
+                if (!url || asprintf(&text, "%s%s%s %s %s", before, i > 0 ? "\n" : "", source_kind_name(sources->states[i].kind),
+                                     state_name(sources, i, now), url) < 0)
+                        text = NULL;
+        }
         if (!text)
                 return;
-        *text = 0;
-        for (size_t i = 0; i < sources->n; i++) {
-                const char *url = sources->candidates[i].url;
-
-                at += sprintf(at, "%s%s %s %.*s", i > 0 ? "\n" : "", source_kind_name(sources->states[i].kind), state_name(sources, i, now),
-                              (int) strcspn(url, "?#"), url);
-        }
         free(run->file->sources);
-        run->file->sources = text;
+        run->file->sources = TAKE_PTR(text);
 }
 
 static void show_source(struct file_run *run) {
@@ -277,7 +282,7 @@ static void show_source(struct file_run *run) {
         char *shown;
 
         show_all(run);
-        shown = strndup(sources->candidates[sources->current].url, strcspn(sources->candidates[sources->current].url, "?#"));
+        shown = shown_url(sources->candidates[sources->current].url);
         if (!shown)
                 return;
         free(run->file->source);

@@ -382,7 +382,7 @@ struct harness *harness_new(void) {
         struct harness *h = calloc(1, sizeof(*h));
 
         assert_non_null(h);
-        strcpy(h->directory, "/tmp/dosvc-component-XXXXXX");
+        snprintf(h->directory, sizeof(h->directory), "%s/dosvc-component-XXXXXX", getenv("TMPDIR") ?: "/tmp");
         assert_non_null(mkdtemp(h->directory));
         clock_fake_init(&h->clock, UINT64_C(1800000000) * USEC_PER_SEC);
         h->engine.ops = &fake_ops;

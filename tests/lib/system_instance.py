@@ -168,6 +168,13 @@ class Machine:
 
     # ---- the command ----
 
+    def program(self, user, *command):
+        """Any program as that user; what it prints."""
+        result = subprocess.run(self._as(user) + list(command), cwd="/", stdin=subprocess.DEVNULL, text=True, capture_output=True, timeout=60,
+                                check=False)
+        assert result.returncode == 0, f"{user}: {command}: {result.returncode}\n{result.stderr}\n{self.logs()}"
+        return result.stdout
+
     def run(self, user, *words, stdin="", timeout=60, umask=None):
         environment = {"PATH": os.environ["PATH"], "DOSVC_ADDRESS": f"unix:path={self.socket}", "LC_ALL": "C.UTF-8",
                        "LD_LIBRARY_PATH": self.bin, "HOME": self.home(user)}

@@ -1,9 +1,11 @@
 """Who may do what with jobs of others in a system instance: root, and whom polkit lets; for everybody else they do not exist."""
+import json
 import os
+import shutil
 
 import pytest
 
-from conftest import BUILD, origin_module
+from conftest import BUILD, ROOT, origin_module
 from system_instance import USERS, running
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="a system instance has users: needs root")
@@ -87,6 +89,36 @@ def test_absent_and_forbidden_look_the_same_to_who_is_no_administrator(machine, 
             assert forbidden.returncode == absent.returncode == 3
             assert forbidden.stderr.replace(job, "ID") == absent.stderr.replace(NOBODYS, "ID")
     assert machine.run("bob", "list", "--all-users").returncode == 4
+
+
+def every_method(machine, user, job):
+    for path in (os.path.join(ROOT, "tests", "system", "every_method.py"), os.path.join(ROOT, "idl", "org.dosvc.xml")):
+        shutil.copy(path, machine.bin)  # where that user can read it
+    return json.loads(machine.program(user, "/usr/bin/python3", os.path.join(machine.bin, "every_method.py"), f"unix:path={machine.socket}",
+                                      os.path.join(machine.bin, "org.dosvc.xml"), job))
+
+
+def test_every_method_and_property_of_anothers_job_is_answered_as_if_it_did_not_exist(machine, origin):
+    """What tests/unit/bus/test_matrix.c asks in 30,000 ways, once with polkit, sockets and owners as they are."""
+    job = slow_job(machine, origin, "alice", "every")
+    before = machine.json("alice", "show", job)[0]
+    for answer in ("no", "error"):
+        machine.polkit({(MANAGE, "bob"): answer, (TAKE, "bob"): answer})
+        forbidden, absent = every_method(machine, "bob", job), every_method(machine, "bob", NOBODYS)
+        assert len(forbidden) > 100 and forbidden == absent
+        assert set(absent.values()) == {"org.dosvc.Error.NotFound: There is no such job."}
+    after = machine.json("alice", "show", job)[0]
+    assert (after["owner"], after["state"]) == (before["owner"], before["state"])
+
+
+def test_root_gets_of_anothers_job_what_an_administrator_gets(machine, origin):
+    job = transferred_job(machine, origin, "alice", "of-root")
+    results = every_method(machine, "root", job)
+    theirs = {name for name, result in results.items() if result.startswith("org.dosvc.Error.AccessDenied")}
+    assert "take it over" in results["Job1.AddFiles"]
+    assert {name for name in theirs if name.startswith("Job1")} == {
+        "Job1.AddFiles", "Job1.Start", "Job1.ReplaceUrlPrefix", "Job1.SetNotify", "Job1.SetJudge", "Job1 Set"}
+    assert {name for name in results if name.startswith("File1.Set") or name.endswith("Stream")} <= theirs
 
 
 def test_an_administrator_completes_with_the_owners_rights(machine, origin):

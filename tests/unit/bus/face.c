@@ -16,17 +16,19 @@ void note(struct client *c, const char *format, ...) {
         va_end(ap);
 }
 
-void talk(struct fixture *f) {
+bool talk(struct fixture *f) {
+        bool moved = false;
+
         while (sd_event_run(f->event, 0) > 0)
-                ;
+                moved = true;
+        return moved;
 }
 
 void settle(struct fixture *f) {
-        for (int i = 0; i < 4; i++) {
-                talk(f);
+        (void) talk(f);
+        do
                 harness_pump(f->h);
-        }
-        talk(f);
+        while (talk(f));
 }
 
 void expect(struct client *c, const char *log) {
@@ -92,16 +94,12 @@ int on_answer(sd_bus_message *m, void *userdata, sd_bus_error *error _unused_) {
         return 0;
 }
 
-struct client *client_new_as(struct fixture *f, uid_t uid) {
+struct client *client_new_of(struct fixture *f, const int fds[static 2]) {
         struct client *c = calloc(1, sizeof(*c));
-        int fds[2];
 
         assert_non_null(c);
         c->f = f;
         c->takes_callbacks = true;
-        assert_return_code(seteuid(uid), errno);
-        assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds), 0);
-        assert_return_code(seteuid(getuid()), errno);
         assert_int_equal(bus_server_add_client(f->server, fds[0]), 0);
         assert_true(sd_bus_new(&c->bus) >= 0);
         assert_true(sd_bus_set_fd(c->bus, fds[1], fds[1]) >= 0);
@@ -115,6 +113,15 @@ struct client *client_new_as(struct fixture *f, uid_t uid) {
         assert_true(sd_bus_attach_event(c->bus, f->event, 0) >= 0);
         talk(f);
         return c;
+}
+
+struct client *client_new_as(struct fixture *f, uid_t uid) {
+        int fds[2];
+
+        assert_return_code(seteuid(uid), errno);
+        assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds), 0);
+        assert_return_code(seteuid(getuid()), errno);
+        return client_new_of(f, fds);
 }
 
 struct client *client_new(struct fixture *f) {
@@ -156,11 +163,7 @@ static void on_failed(void *userdata, int error) {
 
 static const struct bus_host host = { .failed = on_failed };
 
-int make_service(void **state) {
-        return make_service_with(state, NULL);
-}
-
-int make_service_with(void **state, const struct authority *authority) {
+static int make_service_for(void **state, const struct authority *authority, bool everybody, size_t max_clients) {
         struct fixture *f = calloc(1, sizeof(*f));
 
         assert_non_null(f);
@@ -169,10 +172,10 @@ int make_service_with(void **state, const struct authority *authority) {
         assert_int_equal(bus_server_new(f->event,
                                         &(struct bus_server_config) { .manager = f->h->manager,
                                                                      .uid = getuid(),
-                                                                     .everybody = authority,
+                                                                     .everybody = everybody,
                                                                      .authority = authority,
-                                                                     .max_clients = 4,
-                                                                     .max_clients_per_user = 4,
+                                                                     .max_clients = max_clients,
+                                                                     .max_clients_per_user = max_clients,
                                                                      .max_calls_per_client = CALLS_MAX,
                                                                      .host = &host,
                                                                      .host_userdata = f },
@@ -181,6 +184,14 @@ int make_service_with(void **state, const struct authority *authority) {
         manager_set_events(f->h->manager, &bus_manager_events, f->server);
         *state = f;
         return 0;
+}
+
+int make_service(void **state) {
+        return make_service_for(state, NULL, false, CLIENTS_MAX);
+}
+
+int make_service_for_all(void **state, const struct authority *authority, size_t max_clients) {
+        return make_service_for(state, authority, true, max_clients);
 }
 
 int free_service(void **state) {

@@ -7,6 +7,7 @@
 #include "bus/bus_server.h"
 
 #define CALLS_MAX 4
+#define CLIENTS_MAX 4
 
 struct fixture {
         struct harness *h;
@@ -24,20 +25,21 @@ struct client {
 };
 
 void note(struct client *c, const char *format, ...) _printf_(2, 3);
-/* Everything that the sockets carry, but no turn of the manager and no commit. */
-void talk(struct fixture *f);
+/* Everything that the sockets carry, but no turn of the manager and no commit. False: that was nothing. */
+bool talk(struct fixture *f);
 /* And everything that follows from it. */
 void settle(struct fixture *f);
 void expect(struct client *c, const char *log);
 
 struct client *client_new(struct fixture *f);
 struct client *client_new_as(struct fixture *f, uid_t uid); /* another one wants root */
+struct client *client_new_of(struct fixture *f, const int fds[static 2]); /* its connection is there already; CONSUMED */
 void client_free(struct client *c);
 int on_answer(sd_bus_message *m, void *userdata, sd_bus_error *error); /* notes it */
 const char *job_path(struct fixture *f);
 void call(struct client *c, const char *method, const char *types, ...);
 
 int make_service(void **state);
-/* For all users, with who says who is an administrator. */
-int make_service_with(void **state, const struct authority *authority);
+/* For all users, with who says who is an administrator (NULL: nobody but root is one). */
+int make_service_for_all(void **state, const struct authority *authority, size_t max_clients);
 int free_service(void **state);

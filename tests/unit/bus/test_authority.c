@@ -86,7 +86,7 @@ static unsigned count_questions(void) {
 static int make(void **state) {
         memset(questions, 0, sizeof(questions));
         n_asked = n_cancelled = 0;
-        return make_service_with(state, &fake);
+        return make_service_for_all(state, &fake, CLIENTS_MAX);
 }
 
 static void on_created(const struct manager_reply *reply, void *userdata) {
