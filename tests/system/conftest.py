@@ -135,3 +135,4 @@ def error_line(result):
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "root: needs root")
+    config.addinivalue_line("markers", "quiet: measures rates or times, and runs while no other test does")

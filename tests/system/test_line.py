@@ -8,7 +8,7 @@ import pytest
 import line
 from conftest import BUILD
 
-pytestmark = pytest.mark.skipif(line.missing() is not None, reason=line.missing() or "")
+pytestmark = [pytest.mark.quiet, pytest.mark.skipif(line.missing() is not None, reason=line.missing() or "")]
 PING = """
 import socket, sys, time
 with socket.create_connection((sys.argv[1], int(sys.argv[2]))) as c:

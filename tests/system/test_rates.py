@@ -8,6 +8,7 @@ import pytest
 from conftest import QUICK, Instance
 from metrics import fetch
 
+pytestmark = pytest.mark.quiet
 MIB = 1024 * 1024
 SECONDS = 10
 
