@@ -107,6 +107,7 @@ static void on_decision(bool granted, void *userdata) {
         r = sd_bus_message_rewind(question->message, true);
         if (r >= 0)
                 r = sd_bus_enqueue_for_read(peer->bus, question->message);
+        peer_touch(peer);
         if (r < 0) {
                 refuse(peer, question);
                 return;

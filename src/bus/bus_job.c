@@ -211,14 +211,10 @@ static int method_set_judge(sd_bus_message *m, void *userdata, sd_bus_error *err
 
 /* ---- properties ---- */
 
-static int get_property(sd_bus *bus _unused_, const char *path, const char *interface _unused_, const char *property,
-                        sd_bus_message *reply, void *userdata, sd_bus_error *error) {
-        struct peer *peer = ASSERT_PTR(userdata);
-        struct job *job = bus_find_job(peer, path, NULL);
-
-        if (!job)
-                return bus_set_error(error, ERROR_NOT_FOUND, "");
-        return bus_append_job_property(reply, peer, job, property);
+/* sd-bus wants one for each property that it describes; answer_property_call() comes before it. */
+static int get_property(sd_bus *bus _unused_, const char *path _unused_, const char *interface _unused_, const char *property _unused_,
+                        sd_bus_message *reply _unused_, void *userdata _unused_, sd_bus_error *error _unused_) {
+        return -ENOTSUP;
 }
 
 #define PROPERTY_FLAGS_CONSTANT SD_BUS_VTABLE_PROPERTY_CONST
@@ -304,10 +300,10 @@ static int append_variant(sd_bus_message *reply, struct peer *peer, const struct
         return r < 0 ? r : sd_bus_message_close_container(reply);
 }
 
-/* sd-bus would answer from memory what a power cut may take back: properties of such a job are answered here, after
- * the commit. */
-static int answer_when_durable(sd_bus_message *m, struct peer *peer, const struct job *job, const struct job_file *file,
-                               sd_bus_error *error) {
+/* 1: an answer goes out, for a job with changes after their commit: nobody is told what a power cut may take back. sd-bus itself would
+ * look the job and each property up anew for every value of a GetAll. */
+static int answer_property_call(sd_bus_message *m, struct peer *peer, const struct job *job, const struct job_file *file,
+                                sd_bus_error *error) {
         _cleanup_(sd_bus_message_unrefp)
         sd_bus_message *reply = NULL;
         const char *name;
@@ -327,7 +323,7 @@ static int answer_when_durable(sd_bus_message *m, struct peer *peer, const struc
                 return 0; /* sd-bus knows what to say */
         if (r < 0)
                 return r;
-        return bus_reply(peer, m, TAKE_PTR(reply), true, error);
+        return bus_reply(peer, m, TAKE_PTR(reply), manager_job_is_dirty(peer->server->manager, job), error);
 }
 
 static bool is_for_us(sd_bus_message *m) {
@@ -353,7 +349,7 @@ static int on_any_call(sd_bus_message *m, void *userdata, sd_bus_error *error) {
                 if (r <= 0)
                         return r < 0 ? r : 1;
         }
-        return manager_job_is_dirty(peer->server->manager, job) ? answer_when_durable(m, peer, job, file, error) : 0;
+        return job ? answer_property_call(m, peer, job, file, error) : 0;
 }
 
 int bus_job_add(struct peer *peer) {

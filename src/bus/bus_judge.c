@@ -46,7 +46,7 @@ static int ask(void *userdata, const struct job_file *file, const struct manager
         if (r < 0)
                 return r;
         notifier->question = sd_bus_slot_unref(notifier->question);
-        return sd_bus_call_async(peer->bus, &notifier->question, m, on_answer, notifier, CALLBACK_TIMEOUT_USEC);
+        return peer_call(peer, m, on_answer, notifier, &notifier->question);
 }
 
 static const struct manager_judge bus_manager_judge = { .ask = ask };

@@ -74,7 +74,7 @@ static int call_back(struct bus_notifier *notifier, const struct manager_notice 
         }
         notifier->event = notice->event;
         notifier->pending = sd_bus_slot_unref(notifier->pending);
-        return sd_bus_call_async(peer->bus, &notifier->pending, m, on_answer, notifier, CALLBACK_TIMEOUT_USEC);
+        return peer_call(peer, m, on_answer, notifier, &notifier->pending);
 }
 
 static void deliver(void *userdata, const struct job *job, const struct manager_notice *notice) {

@@ -13,7 +13,7 @@ struct peer *peer_free(struct peer *peer) {
         if (!peer)
                 return NULL;
         if (peer->bus && !peer->name) {
-                (void) sd_bus_detach_event(peer->bus);
+                peer_poll_stop(peer);
                 sd_bus_close(peer->bus); /* no flush: it would wait for a client that does not read */
         }
         sd_bus_unref(peer->bus);
@@ -44,6 +44,7 @@ void peer_drop(struct peer *peer) {
         if (peer->dead)
                 return;
         peer->dead = true;
+        peer_poll_stop(peer);
         greet(peer);
         bus_notify_done(peer);
         bus_authority_forget(peer);
@@ -97,7 +98,13 @@ int peer_send(struct peer *peer, sd_bus_message *message) {
                            r < 0 ? strerror(-r) : "it does not read");
                 peer_drop(peer);
         }
+        peer_touch(peer);
         return 0;
+}
+
+int peer_call(struct peer *peer, sd_bus_message *message, sd_bus_message_handler_t answered, void *userdata, sd_bus_slot **ret_slot) {
+        peer_touch(peer);
+        return sd_bus_call_async(peer->bus, ret_slot, message, answered, userdata, CALLBACK_TIMEOUT_USEC);
 }
 
 static int on_disconnected(sd_bus_message *m _unused_, void *userdata, sd_bus_error *error _unused_) {
@@ -131,6 +138,7 @@ static int on_first_words(sd_event_source *source _unused_, void *userdata) {
                         r = sd_bus_process(peer->bus, NULL);
                 if (r < 0)
                         peer_drop(peer);
+                peer_touch(peer);
         }
         return 0;
 }
@@ -195,7 +203,7 @@ static int peer_start(struct peer *peer, int fd) {
         if (r >= 0)
                 r = sd_bus_start(peer->bus);
         if (r >= 0)
-                r = sd_bus_attach_event(peer->bus, peer->server->event, SD_EVENT_PRIORITY_NORMAL);
+                r = peer_poll_start(peer);
         return r;
 }
 
@@ -282,10 +290,12 @@ int bus_server_new(sd_event *event, const struct bus_server_config *config, stru
         server = malloc(sizeof(*server));
         if (!server)
                 return -ENOMEM;
-        *server = (struct bus_server) { .event = sd_event_ref(event), .manager = config->manager, .config = *config };
+        *server = (struct bus_server) { .event = sd_event_ref(event), .manager = config->manager, .config = *config, .poll_fd = -EBADF };
         r = sd_id128_randomize(&server->id);
         if (r >= 0)
                 r = server_add_sources(server);
+        if (r >= 0)
+                r = bus_poll_start(server);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(server);
@@ -329,6 +339,7 @@ struct bus_server *bus_server_free(struct bus_server *server) {
         sd_event_source_disable_unref(server->reap_source);
         sd_event_source_disable_unref(server->first_words_source);
         sd_event_source_disable_unref(server->accept_source);
+        bus_poll_stop(server);
         sd_event_unref(server->event);
         free(server);
         return NULL;

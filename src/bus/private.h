@@ -76,6 +76,11 @@ struct peer {
         struct bus_call *calls;
         size_t n_calls;
         struct peer *prev, *next; /* server->peers or server->dead */
+        sd_event_source *timer; /* sd-bus has a deadline; NULL: it never had one */
+        bool is_watched;        /* in server->poll_fd, */
+        int watched;            /* for these events */
+        bool touched;           /* in server->touched */
+        struct peer *next_touched;
 };
 
 struct bus_server {
@@ -96,14 +101,26 @@ struct bus_server {
         sd_event_source *reap_source;
         sd_event_source *first_words_source; /* post: see bus_server.c */
         sd_event_source *accept_source;      /* timer: accept again */
+        int poll_fd; /* bus_poll.c: the peers that have a connection of their own */
+        sd_event_source *poll_source;
+        struct peer *touched; /* what sd-bus waits for may have changed */
 };
 
 /* bus_server.c */
 void peer_drop(struct peer *peer); /* cuts it off; freed by the loop, so callers need not care */
 struct peer *peer_free(struct peer *peer);
 int peer_send(struct peer *peer, sd_bus_message *message);
+/* A call to the client, who has CALLBACK_TIMEOUT_USEC for it. */
+int peer_call(struct peer *peer, sd_bus_message *message, sd_bus_message_handler_t answered, void *userdata, sd_bus_slot **ret_slot);
 bool peer_wants(const struct peer *peer, const struct job *job);
 void server_tell_activity(struct bus_server *server);
+
+/* bus_poll.c */
+int bus_poll_start(struct bus_server *server);
+void bus_poll_stop(struct bus_server *server);
+int peer_poll_start(struct peer *peer); /* its connection has begun */
+void peer_poll_stop(struct peer *peer);
+void peer_touch(struct peer *peer); /* something was done with its connection outside of its own messages */
 
 /* bus_name.c */
 /* Whose call a handler looks at: @peer is what its object was registered with. */

@@ -314,7 +314,9 @@ static int failure_to_connect(const struct dosvc *c, int r) {
         case EPERM:
         case EACCES:
         case ECONNRESET:
-                return failure_set(c, ERROR_NO_SERVICE, "The service refused the connection. Check who runs it.");
+        case EPIPE:
+                return failure_set(c, ERROR_NO_SERVICE,
+                                   "The service refused the connection: another user runs it, or it has as many clients as it takes.");
         case ETIMEDOUT:
                 return failure_set(c, ERROR_NO_SERVICE,
                                    "The service did not answer in time. Try `dosvcd --user` by hand to see why.");

@@ -80,11 +80,11 @@ class Listener:
         self.note((member, path, values.unpack()))
 
     def on_callback(self, _bus, _sender, _path, _interface, member, values, invocation):
-        self.note((member, values.unpack()[0], None))
         if self.callback(member):
             invocation.return_value(None)
         else:
             invocation.return_dbus_error("org.example.Later", "not now")
+        self.note((member, values.unpack()[0], None))
 
     def call(self, path, interface, method, signature=None, *values):
         return self.bus.call_sync(None, path, "org.dosvc." + interface, method, GLib.Variant(signature, values) if signature else None,
@@ -454,6 +454,7 @@ def test_a_callback_that_nobody_took_goes_to_the_next_client(service, small, tmp
         assert error["Code"] == "HTTP_STATUS" or error["Code"] == "FILE_NOT_FOUND"
         assert error["Context"] == "remote_file" and error["File"] == 0 and error["Hresult"] == 0x80190194
         assert bytes(error["Path"]) == os.fsencode(tmp_path / "a") and error["Text"]
+        second.call("/org/dosvc", "Manager1", "GetServiceInfo")  # behind its answer: that one has arrived
     finally:
         second.close()
     third = Listener(service, lambda member: True)

@@ -115,6 +115,28 @@ static void more_calls_than_may_wait_are_refused_at_once(void **state) {
         client_free(c);
 }
 
+static void who_asks_a_hundred_times_at_once_is_answered_and_holds_up_nobody(void **state) {
+        struct fixture *f = *state;
+        struct client *c = client_new(f), *other = client_new(f);
+        size_t n = 0;
+
+        assert_int_equal(harness_create(f->h, "a", true, false), 0);
+        settle(f);
+        for (int i = 0; i < 100; i++)
+                get_state(c);
+        get_state(other);
+        while (!other->log[0])
+                assert_true(sd_event_run(f->event, 0) > 0);
+        assert_true(strlen(c->log) < 100 * strlen(other->log));
+        talk(f);
+        for (const char *at = c->log; (at = strstr(at, "oksuspended ")); at++)
+                n++;
+        assert_int_equal(n, 100);
+        c->log[0] = 0;
+        client_free(other);
+        client_free(c);
+}
+
 static void a_client_that_goes_before_its_answer_hurts_nobody(void **state) {
         struct fixture *f = *state;
         struct client *c = client_new(f), *other = client_new(f);
@@ -408,6 +430,7 @@ int main(void) {
                 TEST(a_signal_leaves_after_the_commit_and_before_nothing),
                 TEST(a_commit_that_fails_is_said_and_nothing_was_changed),
                 TEST(more_calls_than_may_wait_are_refused_at_once),
+                TEST(who_asks_a_hundred_times_at_once_is_answered_and_holds_up_nobody),
                 TEST(a_client_that_goes_before_its_answer_hurts_nobody),
                 TEST(a_stopping_service_changes_nothing_more),
                 TEST(calls_that_wait_at_the_end_are_dropped_in_order),

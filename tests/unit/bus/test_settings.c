@@ -215,7 +215,7 @@ static void a_broken_file_read_again_changes_nothing(void **state) {
         assert_int_equal(settings_reload(settings, in_folder("conf"), true), -ENOENT);
         assert_int_equal(settings_get(settings, SETTING_MaxClients), 5);
         assert_int_equal(settings_reload(settings, in_folder("conf"), false), 1);
-        assert_int_equal(settings_get(settings, SETTING_MaxClients), 256);
+        assert_int_equal(settings_get(settings, SETTING_MaxClients), 1024);
 }
 
 /* ---- the state folder ---- */
