@@ -32,6 +32,7 @@ HRESULT com_job_query(struct com_job *self, REFIID riid, void **ppv) {
                 { &IID_IBackgroundCopyJobHttpOptions, offsetof(struct com_job, http) },
                 { &IID_IBackgroundCopyJobHttpOptions2, offsetof(struct com_job, http) },
                 { &IID_IBackgroundCopyJobHttpOptions3, offsetof(struct com_job, http) },
+                { &IID_IBitsTokenOptions, offsetof(struct com_job, token) },
         };
 
         return com_query(self, table, ELEMENTSOF(table), riid, ppv, com_job_add_ref);
@@ -198,6 +199,7 @@ HRESULT com_job_new(struct dosvc *c, enum job_family family, const char *hex, IB
                                   .delivery = { &com_delivery_vtbl },
                                   .delivery2 = { &com_delivery2_vtbl },
                                   .http = { &com_http_vtbl },
+                                  .token = { &com_token_vtbl },
                                   .n_references = 1,
                                   .c = com_connection_ref(c),
                                   .family = family };

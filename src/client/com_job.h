@@ -1,4 +1,4 @@
-/* The inside of a job object, for com_job*.c, com_http.c and com_delivery.c only: com_job.c is the object, com_job_files.c adds and lists files,
+/* The inside of a job object, for com_job*.c, com_http.c, com_token.c and com_delivery.c only: com_job.c is the object, com_job_files.c adds and lists files,
  * com_job_properties.c gets and sets what IBackgroundCopyJob has, com_job2.c what its later versions added. */
 #pragma once
 
@@ -9,6 +9,7 @@ struct com_job {
         IDeliveryOptimizationJob delivery; /* by QueryInterface; the same object */
         IDeliveryOptimizationJob2 delivery2;
         IBackgroundCopyJobHttpOptions3 http;
+        IBitsTokenOptions token;
         atomic_uint n_references;
         struct dosvc *c;
         enum job_family family;
@@ -22,6 +23,7 @@ static inline struct com_job *com_job_of(IBackgroundCopyJob5 *This) {
 extern const IDeliveryOptimizationJobVtbl com_delivery_vtbl;
 extern const IDeliveryOptimizationJob2Vtbl com_delivery2_vtbl;
 extern const IBackgroundCopyJobHttpOptions3Vtbl com_http_vtbl;
+extern const IBitsTokenOptionsVtbl com_token_vtbl;
 
 HRESULT com_job_query(struct com_job *self, REFIID riid, void **ppv);
 ULONG com_job_add_ref(void *object);

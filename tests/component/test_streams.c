@@ -368,6 +368,44 @@ static void what_was_shown_cannot_change_any_more(void **state) {
         }
 }
 
+static struct manager_properties wanted;
+
+static void set_wanted(struct manager *m, struct job *job, manager_reply_fn reply, void *userdata) {
+        manager_set_properties(m, job, &wanted, reply, userdata);
+}
+
+static void what_a_stream_cannot_keep_is_refused_whichever_comes_first(void **state) {
+        static const struct {
+                bool dynamic_content, on_demand;
+                int error;
+        } rows[] = {
+                { .dynamic_content = true, .error = ERROR_NOT_IMPLEMENTED },
+                { .on_demand = true, .error = ERROR_RANDOM_ACCESS_NOT_SUPPORTED },
+        };
+        struct harness *h = *state;
+
+        for (size_t i = 0; i < 2 * ELEMENTSOF(rows); i++) {
+                bool stream_first = i % 2;
+                int error = rows[i / 2].error;
+
+                wanted = MANAGER_PROPERTIES_NONE;
+                wanted.dynamic_content = rows[i / 2].dynamic_content ? 1 : -1;
+                wanted.on_demand = rows[i / 2].on_demand ? 1 : -1;
+                create(h, &(struct job_file_spec) {});
+                assert_int_equal(stream_first ? set_stream(h, &one_client) : harness_call(h, set_wanted), 0);
+                assert_int_equal(stream_first ? harness_call(h, set_wanted) : set_stream(h, &one_client), error);
+                assert_int_equal(harness_call(h, manager_cancel_job), 0);
+        }
+        /* What it is already: it goes with its client. */
+        create(h, &(struct job_file_spec) {});
+        assert_int_equal(set_stream(h, &one_client), 0);
+        wanted = MANAGER_PROPERTIES_NONE;
+        wanted.is_volatile = 0;
+        assert_int_equal(harness_call(h, set_wanted), ERROR_INVALID_STATE);
+        assert_true(harness_job(h)->is_volatile);
+        assert_int_equal(set_stream(h, &one_client), 0); /* again, by the same: nothing happens */
+}
+
 /* ---- whose it is ---- */
 
 static void nobody_else_reads_takes_or_sets_it(void **state) {
@@ -658,6 +696,7 @@ int main(void) {
                 TEST(a_job_that_stands_shows_nothing_more_until_it_goes_on),
                 TEST(what_a_program_fails_with_is_what_the_job_ends_with),
                 TEST(what_was_shown_cannot_change_any_more),
+                TEST(what_a_stream_cannot_keep_is_refused_whichever_comes_first),
                 TEST(nobody_else_reads_takes_or_sets_it),
                 TEST(the_client_goes_in_mid_stream_and_all_of_it_goes_and_nothing_else),
                 TEST(nothing_of_a_stream_outlives_the_service),

@@ -291,14 +291,14 @@ struct interface {
 };
 #include "hammer-rows.inc"
 
-/* Interfaces that no object of the family has: tokens are Windows', and downloads belong to the class that is documented to have them. */
+/* Interfaces that no object of the family has: downloads belong to the class that is documented to have them. */
 static bool is_absent(const struct interface *interface) {
         static const char *const downloads[] = { "IDODownload", "IDOManager", "IEnumUnknown" };
 
         for (size_t i = 0; !family->is_do && i < ELEMENTSOF(downloads); i++)
                 if (strcmp(downloads[i], interface->name) == 0)
                         return true;
-        return strcmp("IBitsTokenOptions", interface->name) == 0;
+        return false;
 }
 
 /* A job that Cancel and Complete may hit: made anew now and then. */
