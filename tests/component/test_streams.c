@@ -224,7 +224,7 @@ static void a_program_that_takes_long_holds_up_nobody_else(void **state) {
 static void ranges_behind_the_window_are_asked_for_later(void **state) {
         const struct byte_range ranges[] = { { 100, 2 * WINDOW }, { 5 * WINDOW, 50 } };
         struct harness *h = *state;
-        _cleanup_close_ int fd = begin(h, &(struct job_file_spec) { .ranges = ranges, .n_ranges = ELEMENTSOF(ranges) });
+        _cleanup_close_ int fd _unused_ = begin(h, &(struct job_file_spec) { .ranges = ranges, .n_ranges = ELEMENTSOF(ranges) });
         struct fake_request *r = harness_request(h, 0);
 
         assert_int_equal(r->n_pieces, 1);
@@ -255,7 +255,7 @@ static void ranges_behind_the_window_are_asked_for_later(void **state) {
 
 static void only_what_was_shown_is_taken_and_nothing_is_taken_back(void **state) {
         struct harness *h = *state;
-        _cleanup_close_ int fd = begin(h, &(struct job_file_spec) {});
+        _cleanup_close_ int fd _unused_ = begin(h, &(struct job_file_spec) {});
         struct fake_request *r = harness_request(h, 0);
 
         harness_metadata(h, r, SIZE, "\"v1\"");
@@ -273,7 +273,7 @@ static void only_what_was_shown_is_taken_and_nothing_is_taken_back(void **state)
 
 static void one_that_waits_is_answered_once_when_more_comes(void **state) {
         struct harness *h = *state;
-        _cleanup_close_ int fd = begin(h, &(struct job_file_spec) {});
+        _cleanup_close_ int fd _unused_ = begin(h, &(struct job_file_spec) {});
         struct fake_request *r = harness_request(h, 0);
         struct answer first = {}, second = {};
 
@@ -298,7 +298,7 @@ static void one_that_waits_is_answered_once_when_more_comes(void **state) {
 
 static void a_job_that_stands_shows_nothing_more_until_it_goes_on(void **state) {
         struct harness *h = *state;
-        _cleanup_close_ int fd = begin(h, &(struct job_file_spec) {});
+        _cleanup_close_ int fd _unused_ = begin(h, &(struct job_file_spec) {});
         struct fake_request *r = harness_request(h, 0);
         struct answer waits = {};
 
@@ -349,7 +349,7 @@ static void what_a_program_fails_with_is_what_the_job_ends_with(void **state) {
 static void what_was_shown_cannot_change_any_more(void **state) {
         for (unsigned shown = 0; shown < 2; shown++) {
                 struct harness *h = *state;
-                _cleanup_close_ int fd = begin(h, &(struct job_file_spec) {});
+                _cleanup_close_ int fd _unused_ = begin(h, &(struct job_file_spec) {});
                 struct fake_request *r = harness_request(h, 0);
 
                 harness_metadata(h, r, SIZE, "\"v1\"");
@@ -410,7 +410,7 @@ static void what_a_stream_cannot_keep_is_refused_whichever_comes_first(void **st
 
 static void nobody_else_reads_takes_or_sets_it(void **state) {
         struct harness *h = *state;
-        _cleanup_close_ int fd = begin(h, &(struct job_file_spec) {});
+        _cleanup_close_ int fd _unused_ = begin(h, &(struct job_file_spec) {});
 
         assert_int_equal(manager_open_stream(h->manager, the_file(h), &other_client), -EBADF);
         assert_int_equal(take_as(h, &other_client, 0).outcome, ERROR_INVALID_STATE);
@@ -421,7 +421,7 @@ static void nobody_else_reads_takes_or_sets_it(void **state) {
 /* Design decision 18. */
 static void the_client_goes_in_mid_stream_and_all_of_it_goes_and_nothing_else(void **state) {
         struct harness *h = *state;
-        _cleanup_close_ int fd = begin(h, &(struct job_file_spec) {});
+        _cleanup_close_ int fd _unused_ = begin(h, &(struct job_file_spec) {});
         struct guid stream = h->id, other;
         struct fake_request *r = harness_request(h, 0);
         struct answer waits = {};
@@ -462,7 +462,7 @@ static void the_client_goes_in_mid_stream_and_all_of_it_goes_and_nothing_else(vo
 
 static void nothing_of_a_stream_outlives_the_service(void **state) {
         struct harness *h = *state;
-        _cleanup_close_ int fd = begin(h, &(struct job_file_spec) {});
+        _cleanup_close_ int fd _unused_ = begin(h, &(struct job_file_spec) {});
 
         harness_metadata(h, harness_request(h, 0), SIZE, "\"v1\"");
         harness_write(h, harness_request(h, 0), 0, 1000);
@@ -603,7 +603,7 @@ static void nothing_of_a_bad_piece_is_shown_and_it_is_fetched_again(void **state
 
 static void a_piece_that_stays_bad_ends_the_stream_before_it(void **state) {
         struct harness *h = *state;
-        _cleanup_close_ int fd = begin_judged(h, SIZE, PIECE);
+        _cleanup_close_ int fd _unused_ = begin_judged(h, SIZE, PIECE);
         struct fake_request *r = harness_request(h, 0);
         struct answer waits = {};
 
@@ -633,7 +633,7 @@ static void a_piece_that_stays_bad_ends_the_stream_before_it(void **state) {
 static void a_window_has_room_for_two_pieces_however_large_they_are(void **state) {
         const uint64_t piece = WINDOW + 4096, size = 2 * piece + 1;
         struct harness *h = *state;
-        _cleanup_close_ int fd = begin_judged(h, size, (uint32_t) piece);
+        _cleanup_close_ int fd _unused_ = begin_judged(h, size, (uint32_t) piece);
         struct fake_request *r = harness_request(h, 0);
 
         harness_metadata(h, r, size, "\"v1\"");
