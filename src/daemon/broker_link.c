@@ -21,7 +21,7 @@ struct asked {
 struct broker_link {
         sd_event *event;
         char *path;
-        broker_refused_fn refused;
+        const struct broker_link_callbacks *callbacks;
         void *userdata;
         struct link *link;
         struct asked *asked; /* not answered yet */
@@ -51,17 +51,28 @@ static void on_message(void *userdata, const struct ipc_message *message, int fd
                 log_warning("no process for the %s of uid %u: %s", asked->program == IPC_PROGRAM_OWNER ? "files" : "programs", asked->owner,
                             message->spawned.text);
                 if (asked->program == IPC_PROGRAM_OWNER)
-                        self->refused(self->userdata, asked->owner, -(int) message->spawned.error);
+                        self->callbacks->refused(self->userdata, asked->owner, -(int) message->spawned.error);
         }
         free(asked);
+}
+
+static void refuse_all(struct broker_link *self, int error) {
+        struct asked *asked;
+
+        DL_FOREACH(self->asked, asked)
+                if (asked->program == IPC_PROGRAM_OWNER)
+                        self->callbacks->refused(self->userdata, asked->owner, error);
 }
 
 /* Those who wait for a process find its socket closed. */
 static void on_closed(void *userdata, int error) {
         struct broker_link *self = ASSERT_PTR(userdata);
 
-        log_warning("dosvc-broker is gone: %s", strerror(-error));
         self->link = link_free(self->link);
+        if (error == -EPROTONOSUPPORT)
+                refuse_all(self, self->callbacks->other_version(self->userdata, "dosvc-broker") ? -EOWNERDEAD : error);
+        else
+                log_warning("dosvc-broker is gone: %s", strerror(-error));
         forget_asked(self);
 }
 
@@ -105,14 +116,15 @@ int broker_link_spawn(struct broker_link *self, uid_t owner, enum ipc_program pr
         return 0;
 }
 
-int broker_link_new(struct sd_event *event, const char *path, broker_refused_fn refused, void *userdata, struct broker_link **ret) {
+int broker_link_new(struct sd_event *event, const char *path, const struct broker_link_callbacks *callbacks, void *userdata,
+                    struct broker_link **ret) {
         _cleanup_(broker_link_freep) struct broker_link *self = calloc(1, sizeof(*self));
         int r;
 
         if (!self)
                 return -ENOMEM;
         self->event = sd_event_ref(event);
-        self->refused = refused;
+        self->callbacks = callbacks;
         self->userdata = userdata;
         r = strdup_to(&self->path, path);
         if (r < 0)

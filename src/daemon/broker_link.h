@@ -8,10 +8,16 @@
 struct sd_event;
 struct broker_link;
 
-/* There will be no dosvc-owner for this owner: @error (< 0) says why. */
-typedef void (*broker_refused_fn)(void *userdata, uid_t owner, int error);
+struct broker_link_callbacks {
+        /* There will be no dosvc-owner for this owner: @error (< 0) says why. */
+        void (*refused)(void *userdata, uid_t owner, int error);
+        /* dosvc-broker is of another version than we are. True: we are about to leave; owners are refused with -EOWNERDEAD then, else
+         * with -EPROTONOSUPPORT. */
+        bool (*other_version)(void *userdata, const char *program);
+};
 
-int broker_link_new(struct sd_event *event, const char *path, broker_refused_fn refused, void *userdata, struct broker_link **ret);
+int broker_link_new(struct sd_event *event, const char *path, const struct broker_link_callbacks *callbacks, void *userdata,
+                    struct broker_link **ret);
 struct broker_link *broker_link_free(struct broker_link *link);
 DEFINE_CLEANUP_FUNC(struct broker_link, broker_link_free)
 

@@ -27,8 +27,10 @@
 #include "base/fds.h"
 #include "base/log.h"
 #include "base/strings.h"
+#include "config.h"
 #include "daemon/owner_fd.h"
 #include "daemon/programs.h"
+#include "daemon/successor.h"
 #include "daemon/uid_policy.h"
 #include "transfer/link.h"
 
@@ -57,6 +59,7 @@ struct broker {
         char *programs[_IPC_PROGRAM_MAX]; /* paths */
         uid_t core_uid;
         struct uid_policy policy;
+        struct successor *successor;
         int listen_fd;
         struct link *core;
         struct worker *workers;
@@ -275,11 +278,23 @@ static void on_message(void *userdata, const struct ipc_message *message, int fd
         (void) fd_close(fd);
 }
 
+/* The one that is installed now is started by the socket unit, when the core asks again; our children end with us. */
+static void give_way(struct broker *broker) {
+        if (!successor_is_installed(broker->successor)) {
+                log_error("dosvcd is of another version than dosvc-broker (%s), and no other dosvc-broker is installed", DOSVC_VERSION);
+                return;
+        }
+        log_notice("dosvcd is of another version: dosvc-broker was upgraded; this one leaves");
+        (void) sd_event_exit(broker->event, EXIT_SUCCESS);
+}
+
 /* Its owner processes see the end of their own connections. */
 static void on_closed(void *userdata, int error) {
         struct broker *broker = ASSERT_PTR(userdata);
 
-        if (error != -ECONNRESET)
+        if (error == -EPROTONOSUPPORT)
+                give_way(broker);
+        else if (error != -ECONNRESET)
                 log_warning("the core broke the rules: %s", strerror(-error));
         broker->core = link_free(broker->core);
 }
@@ -375,9 +390,9 @@ static int open_socket(const struct options *options, uid_t core_uid) {
         return SD_LISTEN_FDS_START;
 }
 
-static int run(const struct options *options) {
+static int run(const struct options *options, struct successor *successor) {
         const struct passwd *core = getpwnam(options->core_user);
-        struct broker broker = { .verbose = options->verbose };
+        struct broker broker = { .verbose = options->verbose, .successor = successor };
         int r;
 
         if (!core) {
@@ -405,11 +420,12 @@ static int run(const struct options *options) {
 }
 
 int main(int argc, char **argv) {
+        _cleanup_(successor_freep) struct successor *successor = NULL;
         struct options options;
         sigset_t mask;
         int r;
 
-        if (fd_occupy_standard() < 0 || parse_options(argc, argv, &options) < 0)
+        if (fd_occupy_standard() < 0 || successor_new(argv, &successor) < 0 || parse_options(argc, argv, &options) < 0)
                 return 2;
         log_setup("dosvc-broker", options.verbose ? LOG_LEVEL_DEBUG : LOG_LEVEL_NOTICE);
         (void) signal(SIGPIPE, SIG_IGN);
@@ -419,7 +435,7 @@ int main(int argc, char **argv) {
         (void) sigaddset(&mask, SIGCHLD);
         if (sigprocmask(SIG_SETMASK, &mask, NULL) < 0)
                 return 1;
-        r = run(&options);
+        r = run(&options, successor);
         if (r < 0)
                 log_error("%s", strerror(-r));
         return r < 0 ? 1 : r;

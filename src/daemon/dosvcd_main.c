@@ -14,6 +14,7 @@
 #include "daemon/service.h"
 #include "daemon/state_dir.h"
 #include "daemon/state_lock.h"
+#include "daemon/successor.h"
 
 #define EXIT_USAGE 2
 
@@ -114,6 +115,8 @@ static int serve(const struct service_config *config) {
                 log_error("the state makes no sense: once more, from what was saved of it");
                 r = service_new(config, &service);
         }
+        if (r == -EPROTONOSUPPORT)
+                return SERVICE_EXIT_STATE_IS_NEWER; /* was said */
         if (r < 0) {
                 log_error("cannot start: %s", strerror(-r));
                 return EXIT_FAILURE;
@@ -126,7 +129,7 @@ static int serve(const struct service_config *config) {
         return r;
 }
 
-static int run(const struct arguments *arguments) {
+static int run(const struct arguments *arguments, const struct successor *successor) {
         _cleanup_(settings_freep) struct settings *settings = NULL;
         _cleanup_free_ char *state_dir = NULL, *config_path = NULL;
         _cleanup_close_ int lock_fd = -EBADF;
@@ -149,16 +152,18 @@ static int run(const struct arguments *arguments) {
                 .config_required = arguments->config != NULL,
                 .state_dir = state_dir,
                 .lock_fd = lock_fd,
+                .successor = successor,
                 .default_state_dir = arguments->user && !arguments->state_dir,
         });
 }
 
 int main(int argc, char **argv) {
+        _cleanup_(successor_freep) struct successor *successor = NULL;
         struct arguments arguments;
         enum log_level level;
         int r;
 
-        if (fd_occupy_standard() < 0)
+        if (fd_occupy_standard() < 0 || successor_new(argv, &successor) < 0)
                 return EXIT_FAILURE;
         r = arguments_parse(argc, argv, &arguments);
         if (r != 0)
@@ -168,5 +173,10 @@ int main(int argc, char **argv) {
         log_setup("dosvcd", arguments.verbose ? LOG_LEVEL_DEBUG : level);
         if (prepare_process() < 0)
                 return EXIT_FAILURE;
-        return run(&arguments);
+        r = run(&arguments, successor);
+        if (r != SERVICE_UPGRADED)
+                return r;
+        r = successor_exec(successor);
+        log_error("the program that was installed cannot be run: %s", strerror(-r));
+        return EXIT_FAILURE;
 }

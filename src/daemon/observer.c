@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "config.h"
 #include "base/strings.h"
 #include "protocol/log_messages.h"
 
@@ -114,6 +115,12 @@ void observer_transfer_died(struct observer *observer, int pid) {
         observer->counts.transfer_deaths++;
         log_structured(&(struct log_line) { .level = LOG_LEVEL_WARNING, .message_id = LOG_MESSAGE_TRANSFER_DIED },
                        "dosvc-transfer %d died; it is started again, and jobs go on from their last checkpoint", pid);
+}
+
+void observer_other_version(const char *program) {
+        log_structured(&(struct log_line) { .level = LOG_LEVEL_ERROR, .message_id = LOG_MESSAGE_OTHER_VERSION },
+                       "%s is of another version than dosvcd (%s), and no other dosvcd is installed: nothing is downloaded until both "
+                       "are of one version", program, DOSVC_VERSION);
 }
 
 /* Loudly: what was acknowledged after the backup is forgotten. */

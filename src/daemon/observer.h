@@ -22,5 +22,7 @@ struct observer {
 
 extern const struct manager_events observer_events; /* userdata: the observer */
 void observer_transfer_died(struct observer *observer, int pid);
+/* @program is not of our version, and no dosvcd was installed that is. */
+void observer_other_version(const char *program);
 /* @restored: what store_restore_sqlite() said; @age_usec: of the backup that it took. */
 void observer_state_moved_aside(const char *state_dir, int restored, uint64_t age_usec);

@@ -12,6 +12,7 @@
 #include "daemon/sandbox.h"
 #include "daemon/state_dir.h"
 #include "files/serve.h"
+#include "ipc/message.h"
 
 /* Where there is no home there are the machine's certificates only. */
 static int serve(void) {
@@ -38,6 +39,8 @@ int main(int argc, char **argv) {
         r = sandbox_enter_owner(&facts);
         if (r >= 0)
                 r = serve();
+        if (r == -EPROTONOSUPPORT)
+                _exit(IPC_EXIT_OTHER_VERSION); /* the core knows, too, and says so */
         if (r < 0)
                 log_error("%s", strerror(-r));
         _exit(r < 0 ? 1 : 0); /* a thread may hang on a mount; nobody waits for it */

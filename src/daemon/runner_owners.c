@@ -67,8 +67,13 @@ static void on_message(void *userdata, const struct ipc_message *message, int fd
                 running->end = (struct runner_end) { message->ended.outcome, (int) message->ended.value };
 }
 
-static void on_closed(void *userdata, int error _unused_) {
-        conclude(userdata);
+static void on_closed(void *userdata, int error) {
+        struct owners_running *running = ASSERT_PTR(userdata);
+        const struct runner_owners_config *config = &running->runner->config;
+
+        if (error == -EPROTONOSUPPORT && config->other_version)
+                (void) config->other_version(config->userdata, "dosvc-runner");
+        conclude(running);
 }
 
 static int on_deadline(sd_event_source *source _unused_, uint64_t usec _unused_, void *userdata) {

@@ -10,6 +10,8 @@ struct sd_event;
 struct runner_owners_config {
         /* Gives @fd (consumed on success) to a new dosvc-runner of @owner. It may come later or never: then the other end is closed. */
         int (*spawn)(void *userdata, uid_t owner, int fd);
+        /* It is of another version than we are, and what it should run is lost. The answer is nothing to us; NULL: nobody wants to know. */
+        bool (*other_version)(void *userdata, const char *program);
         void *userdata;
         uint64_t patience_usec; /* behind a request's own time */
 };

@@ -24,6 +24,7 @@
 #include "daemon/runner_owners.h"
 #include "daemon/state_dir.h"
 #include "daemon/state_lock.h"
+#include "daemon/successor.h"
 #include "daemon/tuning.h"
 #include "daemon/uid_policy.h"
 #include "daemon/watchdog.h"
@@ -59,11 +60,14 @@ struct service {
         uint64_t restored_usec;        /* the state is a backup of then; 0: it is not */
         uint64_t seed; /* of the schedule's jitter */
         bool stopping;
+        bool upgraded;                 /* leaves for the program that was installed in the place of ours */
+        bool misfit_told;              /* the log has that there is none that would fit */
         bool failed;                   /* the store cannot go on: what is in memory must not be believed */
         bool clean;                    /* ended with everything on disk */
         sd_event_source *judge_source; /* defer: is it idle now? */
         sd_event_source *idle_timer;
         sd_event_source *sleep_source; /* post, while the machine wants to sleep */
+        sd_event_source *upgrade_source; /* defer: leave */
         sd_event_source *stop_timer;
         sd_event_source *quiet_source; /* post, while stopping */
         sd_event_source *kick_source;  /* defer: post sources run only behind something else */
@@ -91,6 +95,11 @@ static int on_stop_timeout(sd_event_source *source _unused_, uint64_t usec _unus
         return sd_event_exit(service->event, EXIT_SUCCESS);
 }
 
+/* systemd 253 waits for this and READY (Type=notify-reload); older ones show "reloading" in between. */
+static void notify_reloading(void) {
+        (void) sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64, clock_now(&clock_system, CLOCK_ID_MONOTONIC));
+}
+
 static void service_stop(struct service *service) {
         int r;
 
@@ -99,7 +108,10 @@ static void service_stop(struct service *service) {
                 return;
         }
         service->stopping = true;
-        (void) sd_notify(0, "STOPPING=1");
+        if (service->upgraded)
+                notify_reloading(); /* until the other program says READY */
+        else
+                (void) sd_notify(0, "STOPPING=1");
         bus_server_set_stopping(service->bus);
         manager_stop(service->manager);
         r = sd_event_add_time_relative(service->event, &service->stop_timer, CLOCK_MONOTONIC, STOP_TIMEOUT_USEC, 0,
@@ -116,9 +128,52 @@ static void service_stop(struct service *service) {
 }
 
 static int on_signal(sd_event_source *source _unused_, const struct signalfd_siginfo *info, void *userdata) {
+        struct service *service = ASSERT_PTR(userdata);
+
         log_info("stopping: signal %u", info->ssi_signo);
-        service_stop(userdata);
+        service->upgraded = false; /* asked to go, and not to come again */
+        service_stop(service);
         return 0;
+}
+
+/* ---- an upgrade ---- */
+
+static int on_upgraded(sd_event_source *source _unused_, void *userdata) {
+        struct service *service = ASSERT_PTR(userdata);
+
+        if (service->stopping)
+                return 0;
+        service->upgraded = true;
+        service_stop(service);
+        return 0;
+}
+
+/* A process that works for us was installed after us. The program that came with it takes our place, once what is under way is finished.
+ * Where none came, starting again would change nothing: jobs wait until one does. */
+static bool on_other_version(void *userdata, const char *program) {
+        struct service *service = ASSERT_PTR(userdata);
+
+        if (service->stopping)
+                return true;
+        if (successor_is_installed(service->config.successor) &&
+            sd_event_source_set_enabled(service->upgrade_source, SD_EVENT_ONESHOT) >= 0) {
+                log_notice("%s is of another version: this service was upgraded; it finishes what is under way and starts again", program);
+                return true;
+        }
+        if (!service->misfit_told)
+                observer_other_version(program);
+        service->misfit_told = true;
+        return false;
+}
+
+static bool on_other_owner_version(void *userdata) {
+        return on_other_version(userdata, "dosvc-owner");
+}
+
+static int watch_upgrades(struct service *service) {
+        int r = sd_event_add_defer(service->event, &service->upgrade_source, on_upgraded, service);
+
+        return r < 0 ? r : sd_event_source_set_enabled(service->upgrade_source, SD_EVENT_OFF);
 }
 
 /* ---- the machine's conditions ---- */
@@ -179,14 +234,13 @@ static int reload(struct service *service) {
         return r;
 }
 
-/* systemd 253 waits for these two (Type=notify-reload); older ones show "reloading" in between. */
 static int on_reload(sd_event_source *source _unused_, const struct signalfd_siginfo *info _unused_, void *userdata) {
         struct service *service = ASSERT_PTR(userdata);
         int r;
 
         if (service->stopping)
                 return 0;
-        (void) sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64, clock_now(&clock_system, CLOCK_ID_MONOTONIC));
+        notify_reloading();
         r = reload(service);
         if (r < 0)
                 log_error("the configuration %s stays as it was: %s", service->config.config_path,
@@ -388,6 +442,7 @@ static int make_engine(struct service *service) {
                 .idle_exit_usec = CHILDREN_IDLE_EXIT_USEC,
                 .verbose = service->config.arguments->verbose,
                 .died = on_transfer_died,
+                .other_version = on_other_version,
                 .userdata = service,
         };
         return engine_process_new(service->event, &config, &clock_system, &service->engine);
@@ -408,6 +463,7 @@ static int make_runner(struct service *service) {
                 return runner_owners_new(service->event,
                                          &(struct runner_owners_config) {
                                                  .spawn = spawn_runner,
+                                                 .other_version = on_other_version,
                                                  .userdata = service,
                                                  .patience_usec = RUNNER_OWNERS_PATIENCE_USEC,
                                          },
@@ -509,6 +565,7 @@ static int spawn_owner(void *userdata, uid_t owner, int fd) {
 
 /* Threads of ours for the only owner there is, or a process for each. */
 static int make_files(struct service *service) {
+        static const struct broker_link_callbacks broker_callbacks = { .refused = on_owner_refused, .other_version = on_other_version };
         const uint64_t minimum_free_bytes = settings_get(service->config.settings, SETTING_MinimumFreeSpace);
         const struct arguments *arguments = service->config.arguments;
         _cleanup_free_ char *certificates = NULL;
@@ -522,11 +579,12 @@ static int make_files(struct service *service) {
                                  &service->files);
         }
         uid_policy_parse(&service->policy, settings_get_text(service->config.settings, SETTING_SystemUsers));
-        r = broker_link_new(service->event, arguments->broker, on_owner_refused, service, &service->broker);
+        r = broker_link_new(service->event, arguments->broker, &broker_callbacks, service, &service->broker);
         if (r < 0)
                 return r;
         return files_new_owners(&(struct files_owners_config) {
                                         .spawn = spawn_owner,
+                                        .other_version = on_other_owner_version,
                                         .userdata = service,
                                         .minimum_free_bytes = minimum_free_bytes,
                                         .idle_usec = OWNER_IDLE_USEC,
@@ -624,6 +682,8 @@ int service_new(const struct service_config *config, struct service **ret) {
         if (r >= 0)
                 r = watch_signals(service);
         if (r >= 0)
+                r = watch_upgrades(service);
+        if (r >= 0)
                 r = make_parts(service);
         if (r >= 0)
                 r = open_doors(service);
@@ -642,7 +702,7 @@ int service_run(struct service *service) {
 
         (void) sd_notify(0, "READY=1");
         r = sd_event_loop(service->event);
-        return r < 0 ? r : service->failed ? SERVICE_EXIT_STORE_FAILED : r;
+        return r < 0 ? r : service->failed ? SERVICE_EXIT_STORE_FAILED : service->upgraded ? SERVICE_UPGRADED : r;
 }
 
 struct service *service_free(struct service *service) {
@@ -672,6 +732,7 @@ struct service *service_free(struct service *service) {
         sd_event_source_disable_unref(service->judge_source);
         sd_event_source_disable_unref(service->idle_timer);
         sd_event_source_disable_unref(service->sleep_source);
+        sd_event_source_disable_unref(service->upgrade_source);
         sd_event_source_disable_unref(service->stop_timer);
         sd_event_source_disable_unref(service->quiet_source);
         sd_event_source_disable_unref(service->kick_source);

@@ -6,8 +6,11 @@
 #include "daemon/settings.h"
 
 #define SERVICE_EXIT_STORE_FAILED 75 /* EX_TEMPFAIL: start me again */
+#define SERVICE_EXIT_STATE_IS_NEWER 78 /* EX_CONFIG: do not, before somebody installed what wrote the state */
+#define SERVICE_UPGRADED 256           /* no exit code: successor_exec() */
 
 struct service;
+struct successor;
 
 struct service_config {
         const struct arguments *arguments;
@@ -16,11 +19,12 @@ struct service_config {
         bool config_required;
         const char *state_dir;  /* real path, ours, locked */
         int lock_fd;            /* borrowed; the address is published there */
+        const struct successor *successor; /* borrowed */
         bool default_state_dir; /* then it may have $XDG_RUNTIME_DIR/dosvc/bus, too */
 };
 
 int service_new(const struct service_config *config, struct service **ret);
-/* Until a signal, idleness or a failure. Return: the exit code, or -errno. */
+/* Until a signal, idleness, an upgrade or a failure. Return: the exit code, SERVICE_UPGRADED, or -errno. */
 int service_run(struct service *service);
 struct service *service_free(struct service *service);
 DEFINE_CLEANUP_FUNC(struct service, service_free)

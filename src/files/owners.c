@@ -42,10 +42,18 @@ static int spawn(void *userdata, int fd) {
         return owner->owners->config.spawn(owner->owners->config.userdata, owner->uid, fd);
 }
 
+static bool met_other_version(void *userdata) {
+        struct owner *owner = ASSERT_PTR(userdata);
+        const struct files_owners_config *config = &owner->owners->config;
+
+        return config->other_version && config->other_version(config->userdata);
+}
+
 static int owner_new(struct owners *self, uid_t uid, struct owner **ret) {
         _cleanup_(owner_freep) struct owner *owner = calloc(1, sizeof(*owner));
         const struct files_remote_config config = {
                 .spawn = spawn,
+                .other_version = met_other_version,
                 .userdata = owner,
                 .minimum_free_bytes = self->config.minimum_free_bytes,
                 .idle_usec = self->config.idle_usec,

@@ -6,6 +6,7 @@
 struct files_owners_config {
         /* As files_remote_config.spawn, for this owner. */
         int (*spawn)(void *userdata, uid_t owner, int fd);
+        bool (*other_version)(void *userdata); /* likewise */
         void *userdata;
         uint64_t minimum_free_bytes;
         uint64_t idle_usec;

@@ -403,6 +403,14 @@ static int take_answer(struct remote_files *self, const struct ipc_message *mess
         return r;
 }
 
+static void process_failed(struct remote_files *self, int error) {
+        process_lost(self, false);
+        if (error == -EPROTONOSUPPORT)
+                self->refused = self->config.other_version && self->config.other_version(self->config.userdata) ? -EOWNERDEAD : error;
+        else if (error != -ECONNRESET)
+                log_warning("an owner's process broke the rules: %s", strerror(-error));
+}
+
 static void receive(struct remote_files *self) {
         struct ipc_message message;
         int fd, r;
@@ -414,11 +422,8 @@ static void receive(struct remote_files *self) {
                 if (r > 0 && message.type != IPC_HELLO)
                         r = take_answer(self, &message, &fd);
                 fd = fd_close(fd);
-                if (r < 0) {
-                        if (r != -ECONNRESET)
-                                log_warning("an owner's process broke the rules: %s", strerror(-r));
-                        process_lost(self, false);
-                }
+                if (r < 0)
+                        process_failed(self, r);
         }
 }
 

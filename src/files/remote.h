@@ -14,6 +14,9 @@ struct files_remote_config {
          * 0 or -errno. */
         int (*spawn)(void *userdata, int fd);
         void *userdata;
+        /* The process is of another version than we are: what waits for one ends. True: with -EOWNERDEAD, as we are about to leave, and
+         * who comes after us does it. False, or NULL: with -EPROTONOSUPPORT. */
+        bool (*other_version)(void *userdata);
         uint64_t minimum_free_bytes;
         uint64_t idle_usec; /* without open files and requests */
 };

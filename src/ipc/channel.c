@@ -10,6 +10,9 @@
 
 #include "config.h"
 
+#ifndef IPC_BUILD /* the tests have programs of another one */
+#define IPC_BUILD DOSVC_VERSION
+#endif
 #define PACKET_FDS_MAX 16u
 #define PACKET_START_SIZE 1024u
 #define QUEUE_BYTES_MAX (16u * 1024 * 1024) /* a peer that does not read must not fill our memory */
@@ -73,7 +76,7 @@ int ipc_channel_new(int fd, enum ipc_role self, enum ipc_role peer, const struct
                 message.hello = *hello;
         message.hello.version = IPC_VERSION;
         message.hello.role = self;
-        message.hello.program_version = DOSVC_VERSION;
+        message.hello.program_version = IPC_BUILD;
         r = ipc_channel_send(channel, &message, -EBADF);
         if (r < 0)
                 return r;
@@ -288,12 +291,18 @@ static int packet_read(struct ipc_channel *channel) {
         return 1;
 }
 
+static int refuse_version(struct ipc_channel *channel) {
+        (void) ipc_channel_flush(channel);
+        return -EPROTONOSUPPORT;
+}
+
 static int take_hello(struct ipc_channel *channel, const struct ipc_message *message) {
-        if (message->type != IPC_HELLO || message->hello.version != IPC_VERSION || message->hello.role != channel->peer ||
-            !streq(message->hello.program_version, DOSVC_VERSION))
+        if (message->type != IPC_HELLO || message->hello.role != channel->peer)
                 return -EPROTO;
+        if (!streq(message->hello.program_version, IPC_BUILD))
+                return refuse_version(channel);
         channel->peer_hello = message->hello;
-        channel->peer_hello.program_version = DOSVC_VERSION;
+        channel->peer_hello.program_version = IPC_BUILD;
         channel->peer_known = true;
         return 0;
 }
@@ -308,6 +317,7 @@ static int next_fd(struct ipc_channel *channel, int *ret) {
 }
 
 int ipc_channel_receive(struct ipc_channel *channel, struct ipc_message *ret, int *ret_fd) {
+        uint32_t version;
         ssize_t n;
         int r;
 
@@ -319,6 +329,9 @@ int ipc_channel_receive(struct ipc_channel *channel, struct ipc_message *ret, in
                 if (r <= 0)
                         return r;
         }
+        if (!channel->peer_known && ipc_read_version(channel->in + channel->in_at, channel->in_size - channel->in_at, &version) &&
+            version != IPC_VERSION)
+                return refuse_version(channel); /* nobody knows what else is in it */
         n = ipc_decode(channel->in + channel->in_at, channel->in_size - channel->in_at, ret);
         if (n < 0)
                 return (int) n;

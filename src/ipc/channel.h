@@ -5,8 +5,9 @@
  *    ipc_channel_flush() writes. If it returns 1, watch for writing and flush again.
  * 3. ipc_channel_receive() until it returns 0. The message is valid until the next call; its descriptor is the caller's.
  *
- * The first frame of the peer must be a HELLO of our version and build, and every later one must be one that this peer may
- * send: anything else is -EPROTO, after which the connection is to be closed. Non-blocking throughout; knows no event loop. */
+ * The first frame of the peer must be a HELLO of our version and build. One of another is -EPROTONOSUPPORT: somebody upgraded us, or
+ * it; our own HELLO was written then, so that both ends know. Every later frame must be one that this peer may send: anything
+ * else is -EPROTO. After either the connection is to be closed. Non-blocking throughout; knows no event loop. */
 #pragma once
 
 #include "ipc/message.h"
@@ -28,7 +29,7 @@ int ipc_channel_flush(struct ipc_channel *channel);
 /* Bytes that wait to be written. */
 size_t ipc_channel_queued(const struct ipc_channel *channel);
 /* 1: a message; *ret_fd is -EBADF, the caller's new descriptor, or -EMFILE: there was one but we have too many open files.
- * 0: nothing more now. -ECONNRESET: the peer is gone (everything that it sent was returned before). -EPROTO: it broke the rules. */
+ * 0: nothing more now. -ECONNRESET: the peer is gone (everything that it sent was returned before). -EPROTONOSUPPORT, -EPROTO: see above. */
 int ipc_channel_receive(struct ipc_channel *channel, struct ipc_message *ret, int *ret_fd);
 /* What the peer said of itself; NULL before its first frame. */
 const struct ipc_hello *ipc_channel_peer(const struct ipc_channel *channel);

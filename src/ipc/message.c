@@ -401,3 +401,13 @@ ssize_t ipc_decode(const uint8_t *bytes, size_t size, struct ipc_message *ret) {
                 return -EPROTO;
         return (ssize_t) header.size;
 }
+
+bool ipc_read_version(const uint8_t *bytes, size_t size, uint32_t *ret) {
+        struct ipc_header header;
+
+        if (size < IPC_HEADER_SIZE + sizeof(*ret))
+                return false;
+        memcpy(&header, bytes, sizeof(header));
+        memcpy(ret, bytes + IPC_HEADER_SIZE, sizeof(*ret));
+        return header.magic == IPC_MAGIC && header.type == IPC_HELLO && header.size >= IPC_HEADER_SIZE + sizeof(*ret);
+}

@@ -15,7 +15,8 @@
 #include "protocol/errors.h"
 #include "protocol/limits.h"
 
-#define IPC_VERSION 1u
+#define IPC_VERSION 1u /* of all frames; the build (program_version) must be the same as well */
+#define IPC_EXIT_OTHER_VERSION 76 /* EX_PROTOCOL: how a child of ours leaves that cannot understand whom it was started for */
 #define IPC_FRAME_MAX (272u * 1024)  /* one packet; the largest START fits (asserted in message.c) */
 #define IPC_HEADER_SIZE 16u
 #define IPC_PIECES_MAX 500
@@ -317,3 +318,5 @@ const char *ipc_type_name(enum ipc_type type);
 ssize_t ipc_encode(const struct ipc_message *message, uint8_t frame[static IPC_FRAME_MAX]);
 /* Takes the first frame at @bytes (aligned to 8) out of @size. Return: its size, or -EPROTO. */
 ssize_t ipc_decode(const uint8_t *bytes, size_t size, struct ipc_message *ret);
+/* Of a HELLO of any version, past or future: the header and the number behind it stay what they are. False: it is no HELLO. */
+bool ipc_read_version(const uint8_t *bytes, size_t size, uint32_t *ret);

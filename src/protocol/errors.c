@@ -86,6 +86,7 @@ enum error_code error_code_from_errno(int error) {
                 { EBADMSG, ERROR_DIGEST_MISMATCH },
                 { ETXTBSY, ERROR_ENGINE_FAILED },
                 { EOWNERDEAD, ERROR_ENGINE_FAILED },
+                { EPROTONOSUPPORT, ERROR_ENGINE_FAILED }, /* the owner's process is of another version */
         };
 
         error = abs(error);

@@ -6,6 +6,7 @@
 #define LOG_MESSAGE_JOB_ERROR "2f962bba5edc4baea31299e9d2ff12e8"
 #define LOG_MESSAGE_STATE_MOVED_ASIDE "83e101060baf4aca834d937e5f8ba059"
 #define LOG_MESSAGE_TRANSFER_DIED "d7fe3492224e4b8f9ceec4aadb974c74"
+#define LOG_MESSAGE_OTHER_VERSION "76076a54434142cc8fe9173fda2a4b1a"
 
 /* Their fields. */
 #define LOG_FIELD_JOB "DOSVC_JOB"          /* its id */

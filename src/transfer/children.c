@@ -31,6 +31,7 @@ struct children {
         struct child transfer, resolve;
         unsigned n_alive;
         bool killed;
+        bool met_other_version;
         children_dead_fn dead;
         void *userdata;
 };
@@ -94,8 +95,13 @@ static int spawn_resolve(const struct children_config *config, int transfer_fd, 
 
 /* Return: true if it is reaped. */
 static bool child_reap(struct child *child) {
-        if (waitpid(child->pid, NULL, WNOHANG) == 0)
+        int status = 0;
+        pid_t pid = waitpid(child->pid, &status, WNOHANG);
+
+        if (pid == 0)
                 return false;
+        if (pid > 0 && WIFEXITED(status) && WEXITSTATUS(status) == IPC_EXIT_OTHER_VERSION)
+                child->children->met_other_version = true;
         child->pid = 0;
         return true;
 }
@@ -220,4 +226,8 @@ struct children *children_free(struct children *children) {
 
 pid_t children_transfer_pid(const struct children *children) {
         return children->transfer.pid;
+}
+
+bool children_met_other_version(const struct children *children) {
+        return children->met_other_version;
 }

@@ -35,4 +35,6 @@ struct children *children_free(struct children *children);
 DEFINE_CLEANUP_FUNC(struct children, children_free)
 
 void children_kill(struct children *children);
+/* One of them left because whom it was started for, us or the other one, is of another version (IPC_EXIT_OTHER_VERSION). */
+bool children_met_other_version(const struct children *children);
 pid_t children_transfer_pid(const struct children *children);

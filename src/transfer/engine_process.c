@@ -59,6 +59,7 @@ struct lane {
         struct process_request *waiting, *running;
         size_t n_requests;
         bool retired;           /* on its way out, takes nothing any more */
+        bool other_version;     /* it is, of those processes */
         sd_event_source *pump;  /* defer: what was asked for since the last turn */
         sd_event_source *timer; /* next start, or idle exit */
         unsigned n_failures;
@@ -76,7 +77,8 @@ struct engine_process {
         uint64_t idle_exit_usec;
         struct engine_limits limits;
         void (*died)(void *userdata, int pid);
-        void *died_userdata;
+        bool (*met_other_version)(void *userdata, const char *program);
+        void *owner_userdata; /* theirs */
         const struct engine_events *events;
         void *userdata;
         struct process_request *requests; /* hash by id */
@@ -303,6 +305,7 @@ static void on_message(void *userdata, const struct ipc_message *message, int fd
 static void on_closed(void *userdata, int error) {
         struct lane *lane = ASSERT_PTR(userdata);
 
+        lane->other_version = error == -EPROTONOSUPPORT;
         if (error != -ECONNRESET)
                 log_debug("connection to dosvc-transfer: %s", strerror(-error));
         children_kill(lane->children); /* and go on when it is provably gone */
@@ -322,6 +325,16 @@ static uint64_t lane_restart_delay(const struct lane *lane) {
         return MIN(delay, RESTART_DELAY_MAX);
 }
 
+/* Another start would meet the same version: nothing is tried again before somebody asks again. */
+static void lane_finish_other_version(struct lane *lane) {
+        static const char programs[] = "dosvc-transfer or dosvc-resolve"; /* who leaves first need not be the odd one */
+        struct engine_process *engine = lane->engine;
+
+        lane->other_version = false;
+        if (!engine->met_other_version || !engine->met_other_version(engine->owner_userdata, programs))
+                lane_finish_all(lane, false, ENGINE_FAILED, "dosvc-transfer or dosvc-resolve is of another version than dosvcd");
+}
+
 /* Both processes are gone: everything that they said is heard, then what was running is lost. */
 static void on_dead(void *userdata) {
         struct lane *lane = ASSERT_PTR(userdata);
@@ -330,6 +343,7 @@ static void on_dead(void *userdata) {
         if (lane->link)
                 link_drain(lane->link);
         was_met = lane->link && link_peer(lane->link);
+        lane->other_version |= children_met_other_version(lane->children);
         lane->link = link_free(lane->link);
         lane->children = children_free(lane->children);
         if (was_met && clock_now(lane->engine->clock, CLOCK_ID_MONOTONIC) - lane->started_usec >= HEALTHY_AFTER)
@@ -338,11 +352,13 @@ static void on_dead(void *userdata) {
                 lane->n_failures = 0;
         else
                 lane->n_failures++;
-        if (!lane->retired && lane->engine->died)
-                lane->engine->died(lane->engine->died_userdata, lane->transfer_pid);
+        if (!lane->retired && !lane->other_version && lane->engine->died)
+                lane->engine->died(lane->engine->owner_userdata, lane->transfer_pid);
         lane->retired = false;
         lane_finish_all(lane, true, ENGINE_LOST, "the transfer process died");
-        if (!was_met && lane->n_failures >= FAILURES_BEFORE_GIVING_UP)
+        if (lane->other_version)
+                lane_finish_other_version(lane);
+        else if (!was_met && lane->n_failures >= FAILURES_BEFORE_GIVING_UP)
                 lane_finish_all(lane, false, ENGINE_FAILED, "the transfer process does not start");
         lane_arm_timer(lane, lane->waiting ? lane_restart_delay(lane) : USEC_INFINITY);
 }
@@ -743,7 +759,8 @@ int engine_process_new(struct sd_event *event, const struct engine_process_confi
                 .clock = clock,
                 .idle_exit_usec = config->idle_exit_usec,
                 .died = config->died,
-                .died_userdata = config->userdata,
+                .met_other_version = config->other_version,
+                .owner_userdata = config->userdata,
                 .limits = { .max_connections_per_owner = 64, .max_connections_per_host = 6 }, /* design decision 9 */
         };
         if (strdup_to(&engine->transfer_program, config->transfer_program) < 0 ||

@@ -15,6 +15,9 @@ struct engine_process_config {
         uint64_t idle_exit_usec;      /* the children leave after this long without a request; USEC_INFINITY: stay */
         bool verbose;
         void (*died)(void *userdata, int pid); /* a transfer process ended unasked; NULL: nobody wants to know */
+        /* What would be started is of another version than we are. True: we are about to leave, requests wait for who comes after us.
+         * False, or NULL: they fail. */
+        bool (*other_version)(void *userdata, const char *program);
         void *userdata;
 };
 /* @event is referenced. */

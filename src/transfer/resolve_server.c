@@ -157,7 +157,7 @@ static void on_message(void *userdata, const struct ipc_message *message, int fd
 static void on_closed(void *userdata, int error) {
         struct resolve_server *server = ASSERT_PTR(userdata);
 
-        (void) sd_event_exit(server->event, error == -ECONNRESET ? 0 : 1);
+        (void) sd_event_exit(server->event, error == -ECONNRESET ? 0 : error == -EPROTONOSUPPORT ? IPC_EXIT_OTHER_VERSION : 1);
 }
 
 static int on_workers(sd_event_source *source, int fd, uint32_t events, void *userdata) {

@@ -34,7 +34,7 @@ struct resolver {
         struct cache_entry *cache;
         struct lookup *lookups;
         uint64_t last_id;
-        void (*closed)(void *userdata);
+        void (*closed)(void *userdata, int error);
         void *userdata;
 };
 
@@ -135,12 +135,12 @@ static void on_message(void *userdata, const struct ipc_message *message, int fd
 static void on_closed(void *userdata, int error) {
         struct resolver *resolver = ASSERT_PTR(userdata);
 
-        resolver->closed(resolver->userdata);
+        resolver->closed(resolver->userdata, error);
 }
 
 static const struct link_callbacks link_callbacks = { .message = on_message, .closed = on_closed };
 
-int resolver_new(struct sd_event *event, int fd, void (*closed)(void *userdata), void *userdata, struct resolver **ret) {
+int resolver_new(struct sd_event *event, int fd, void (*closed)(void *userdata, int error), void *userdata, struct resolver **ret) {
         struct resolver *resolver;
         int r;
 

@@ -10,8 +10,8 @@ struct lookup;
 /* @result: valid during the call. The lookup is gone when it returns. */
 typedef void (*lookup_fn)(void *userdata, const struct ipc_resolved *result);
 
-/* @fd is consumed on success. @closed: dosvc-resolve is gone; this process is of no use without it. */
-int resolver_new(struct sd_event *event, int fd, void (*closed)(void *userdata), void *userdata, struct resolver **ret);
+/* @fd is consumed on success. @closed: dosvc-resolve is gone (@error says how); this process is of no use without it. */
+int resolver_new(struct sd_event *event, int fd, void (*closed)(void *userdata, int error), void *userdata, struct resolver **ret);
 struct resolver *resolver_free(struct resolver *resolver);
 /* A fresh answer to the same question, or NULL. Valid until the loop turns. */
 const struct ipc_resolved *resolver_cached(struct resolver *resolver, const char *host, bool only_public);

@@ -315,13 +315,13 @@ static void on_message(void *userdata, const struct ipc_message *message, int fd
 static void on_closed(void *userdata, int error) {
         struct transfer_server *server = ASSERT_PTR(userdata);
 
-        (void) sd_event_exit(server->event, error == -ECONNRESET ? 0 : 1);
+        (void) sd_event_exit(server->event, error == -ECONNRESET ? 0 : error == -EPROTONOSUPPORT ? IPC_EXIT_OTHER_VERSION : 1);
 }
 
-static void on_resolver_closed(void *userdata) {
+static void on_resolver_closed(void *userdata, int error) {
         struct transfer_server *server = ASSERT_PTR(userdata);
 
-        (void) sd_event_exit(server->event, 1);
+        (void) sd_event_exit(server->event, error == -EPROTONOSUPPORT ? IPC_EXIT_OTHER_VERSION : 1);
 }
 
 static const struct link_callbacks link_callbacks = { .message = on_message, .closed = on_closed };

@@ -2,6 +2,7 @@
 import json
 import os
 import re
+import sqlite3
 import subprocess
 import time
 
@@ -188,6 +189,26 @@ def test_a_state_that_was_moved_aside_is_in_the_journal():
     dosvc("list")
     [entry] = entries(message_ids()["STATE_MOVED_ASIDE"])
     assert entry["PRIORITY"] == "3" and entry["DOSVC_STATE_DIRECTORY"] == f"{HOME}/.local/state/dosvc"
+
+
+def test_a_state_of_a_newer_version_is_refused_and_not_tried_again_and_again():
+    dosvc("list")
+    systemctl("stop", "dosvc.service")
+    path = f"{HOME}/.local/state/dosvc/jobs.sqlite"
+    with sqlite3.connect(path) as database:
+        version = database.execute("PRAGMA user_version").fetchone()[0]
+        database.execute("PRAGMA user_version = 1000000")
+    with open(path, "rb") as f:
+        before = f.read()
+    systemctl("start", "dosvc.service", check=False)
+    assert show("ActiveState") == "failed" and show("ExecMainStatus") == "78" and show("NRestarts") == "0"
+    with open(path, "rb") as f:
+        assert f.read() == before
+    assert "was written by a newer version; it was not touched" in journal()
+    with sqlite3.connect(path) as database:
+        database.execute(f"PRAGMA user_version = {version}")
+    systemctl("reset-failed")
+    dosvc("list")
 
 
 def test_every_kind_of_line_has_a_page_in_the_catalog():

@@ -385,7 +385,7 @@ def test_a_state_of_a_newer_version_is_not_touched(service):
     with open(path, "rb") as f:
         before = f.read()
     result = run("--user", "--state-dir", service.state)
-    assert result.returncode == 1 and "newer version" in result.stderr
+    assert result.returncode == 78 and "newer version" in result.stderr
     with open(path, "rb") as f:
         assert f.read() == before
     with sqlite3.connect(path) as database:

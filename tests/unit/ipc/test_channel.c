@@ -168,7 +168,28 @@ static void the_first_frame_must_be_a_hello_of_the_same_build(void **state) {
                                                                  .program_version = "other" } };
         n = ipc_encode(&m, frame);
         assert_int_equal(send(pair->raw, frame, (size_t) n, 0), n);
-        assert_int_equal(receive(pair->core, &m), -EPROTO);
+        assert_int_equal(receive(pair->core, &m), -EPROTONOSUPPORT);
+}
+
+/* Whatever else that version has in its HELLO: the number is where it always was. And it can read ours. */
+static void a_hello_of_another_version_is_known_for_what_it_is(void **state) {
+        struct pair *pair = *state;
+        _Alignas(8) uint8_t frame[IPC_FRAME_MAX] = {}, answer[IPC_FRAME_MAX];
+        struct ipc_message m = { .type = IPC_HELLO, .hello = { .version = IPC_VERSION + 1, .role = IPC_ROLE_TRANSFER,
+                                                               .program_version = "x" } };
+        uint32_t size = IPC_HEADER_SIZE + 1000 * 8, version;
+        ssize_t n;
+
+        n = ipc_encode(&m, frame);
+        assert_true(n > 0);
+        memset(frame + IPC_HEADER_SIZE + sizeof(version), 0xa5, size - IPC_HEADER_SIZE - sizeof(version));
+        memcpy(frame + 8, &size, sizeof(size));
+        assert_int_equal(send(pair->raw, frame, size, 0), size);
+        assert_int_equal(receive(pair->core, &m), -EPROTONOSUPPORT);
+        n = recv(pair->raw, answer, sizeof(answer), MSG_DONTWAIT);
+        assert_true(n > 0 && ipc_read_version(answer, (size_t) n, &version));
+        assert_int_equal(version, IPC_VERSION);
+        assert_false(ipc_read_version(answer, IPC_HEADER_SIZE + 3, &version));
 }
 
 static void a_frame_in_the_wrong_direction_is_refused(void **state) {
@@ -300,6 +321,7 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(a_peer_that_does_not_read_makes_us_wait_and_loses_nothing, setup, teardown),
                 cmocka_unit_test_setup_teardown(the_queue_has_an_end, setup, teardown),
                 cmocka_unit_test_setup_teardown(the_first_frame_must_be_a_hello_of_the_same_build, setup, teardown),
+                cmocka_unit_test_setup_teardown(a_hello_of_another_version_is_known_for_what_it_is, setup, teardown),
                 cmocka_unit_test_setup_teardown(a_frame_in_the_wrong_direction_is_refused, setup, teardown),
                 cmocka_unit_test_setup_teardown(descriptors_that_nobody_announced_are_refused_and_closed, setup, teardown),
                 cmocka_unit_test_setup_teardown(a_start_without_its_descriptor_is_refused, setup, teardown),
