@@ -368,8 +368,8 @@ static void start(struct harness *h) {
         assert_int_equal(manager_new(&(struct manager_config) {
                         .store = h->store,
                         .files = h->files,
-                        .engine = &h->engine,
-                        .runner = &h->runner,
+                        .engine = h->other_engine ?: &h->engine,
+                        .runner = h->other_runner ?: &h->runner,
                         .clock = &h->clock.clock,
                         .schedule = h->schedule,
                         .limits = h->limits,

@@ -55,12 +55,14 @@ struct harness {
         struct store *memory;     /* behind a faulty one */
         struct files *files;
         struct engine engine;     /* first use: CONTAINER_OF in harness.c */
+        struct engine *other_engine; /* used instead from the next start on; the owner moves and frees it */
         const struct engine_events *events;
         void *events_userdata;
         struct fake_request *requests;
         size_t n_requests;
         uint64_t spoiled;         /* this byte goes wrong on its way, UINT64_MAX: none */
         struct runner runner;
+        struct runner *other_runner; /* likewise */
         const struct runner_events *runner_events;
         void *runner_userdata;
         struct fake_command commands[8];

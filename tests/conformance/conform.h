@@ -59,9 +59,9 @@ void world_start_service(void);
 const char *world_path(const char *name);
 /* Its status, as of waitpid(2). It says nothing on stderr. */
 int world_run_program(char *const arguments[]);
-/* True: the service is fake_dosvcd, whose transfers are make-believe and whose state ends with it. */
+/* True: the service is fake_dosvcd, whose origins are make-believe and whose state ends with it. */
 bool world_is_fake(void);
-/* For the table of tests: the fake has no such thing as @what. */
+/* For the table of tests: the fake has no such thing as @what, and the test says in front of it why that is so. */
 #define needs_the_real_one(test, what) { #test, test, NULL, NULL, (void *) (what) }
 pid_t world_service_pid(void); /* as the running service says */
 pid_t world_started_pid(void); /* as fork() said */
@@ -83,6 +83,8 @@ const wchar_t *widen(const char *s);
  * origin_url("/c/ID/name"). */
 void origin_case(const char *id, const char *json);
 uint64_t origin_bytes_sent(void); /* of bodies, to whomever */
+/* The head of the fake's last request to that port has @text in it. */
+bool fake_was_asked(unsigned port, const char *text);
 
 /* ---- files ---- */
 

@@ -1,10 +1,9 @@
-/* A service for the conformance programs that needs no network and no disk: the real manager, bus face, schedule and owner role, but the
- * component tests' engine and clock and a store in memory. It takes dosvcd's arguments, and does what the query of an origin's URL says
- * (see lying_server.py: status, size, rate); the content is harness_content(). What it proves: what the documents promise of jobs does
- * not depend on the transfer.
+/* A service for the conformance programs that needs no network and no database: the real manager, bus face, schedule, owner role and runner of
+ * programs, but the component tests' clock and a store in memory, and an engine that asks make-believe origins (fake_engine.h). It takes
+ * dosvcd's arguments. What it proves: what the documents promise of jobs does not depend on who moves the bytes.
  *
  * Its state is gone when it ends, so it dies without ending: SIGUSR1 drops everything that was not durable, and all clients; SIGUSR2
- * starts again from what was. There are no headers, redirects and proxies: tests of those say so (conform.h) and are left out. */
+ * starts again from what was. */
 #include <signal.h>
 #include <sys/signalfd.h>
 #include <systemd/sd-daemon.h>
@@ -16,12 +15,15 @@
 #include "bus/bus_server.h"
 #include "daemon/settings.h"
 #include "daemon/tuning.h"
+#include "fake_engine.h"
+#include "program/runner_process.h"
 
 #define TICK_USEC (5 * USEC_PER_MSEC)
-#define STEP_BYTES (UINT64_C(1) << 20) /* written at once; more only after others had their turn */
 
 struct service {
         struct harness *h;
+        struct engine *engine;
+        struct runner *runner;
         struct bus_server *bus;
         struct settings *settings;
         sd_event *event;
@@ -29,48 +31,6 @@ struct service {
         const char *socket;
         bool dead;
 };
-
-/* ---- the origin ---- */
-
-/* key=NUMBER in the query. */
-static uint64_t query_number(const char *url, const char *key, uint64_t otherwise) {
-        const char *p = strchr(url, '?');
-        size_t n = strlen(key);
-
-        while (p) {
-                if (strncmp(p + 1, key, n) == 0 && p[n + 1] == '=')
-                        return strtoull(p + n + 2, NULL, 10);
-                p = strchr(p + 1, '&');
-        }
-        return otherwise;
-}
-
-/* A step of a request. True: there is more to do at once. */
-static bool serve(struct harness *h, struct fake_request *r, uint64_t elapsed_usec) {
-        uint64_t size = query_number(r->url, "size", 1000), rate = query_number(r->url, "rate", 0);
-        uint64_t status = query_number(r->url, "status", 200);
-        uint64_t budget = rate ? rate * elapsed_usec / USEC_PER_SEC : STEP_BYTES;
-
-        if (status >= 400) { /* design decision 5 */
-                harness_finish_status(h, r, (uint32_t) status, status >= 500 || status == 408 || status == 421 || status == 425 || status == 429);
-                return true;
-        }
-        /* Every https server has the same certificate. */
-        if (strncmp(r->url, "https:", 6) == 0 && !harness_certificate(h, r, 1))
-                return true;
-        if (!r->described)
-                harness_metadata(h, r, size, "\"v1\"");
-        while (budget > 0 && !r->stop_asked && !r->finished) {
-                uint64_t n = harness_write_next(h, r, size, budget);
-
-                if (n == 0) {
-                        harness_finish(h, r, ENGINE_DONE, ERROR_NONE, false);
-                        return true;
-                }
-                budget -= n;
-        }
-        return rate == 0;
-}
 
 /* The time that passed outside passes inside, and what can be done is done. */
 static void pump(struct service *service) {
@@ -82,16 +42,9 @@ static void pump(struct service *service) {
         service->last_usec = now;
         clock_fake_advance(&service->h->clock, elapsed_usec);
         do {
-                struct fake_request *next;
-
                 harness_pump(service->h);
                 harness_forget(service->h); /* nobody reads its log here */
-                more = false;
-                for (struct fake_request *r = service->h->requests; r; r = next) {
-                        next = r->next;
-                        if (!r->finished && !r->stop_asked)
-                                more |= serve(service->h, r, elapsed_usec);
-                }
+                more = fake_engine_step(service->engine, elapsed_usec);
                 elapsed_usec = 0;
         } while (more);
 }
@@ -148,6 +101,7 @@ static int on_killed(sd_event_source *source _unused_, const struct signalfd_sig
         struct service *service = userdata;
 
         service->dead = true;
+        fake_engine_forget(service->engine);
         bus_server_close(service->bus);
         (void) sd_notify(0, "STATUS=killed");
         return 0;
@@ -155,9 +109,15 @@ static int on_killed(sd_event_source *source _unused_, const struct signalfd_sig
 
 static int on_started(sd_event_source *source _unused_, const struct signalfd_siginfo *info _unused_, void *userdata) {
         struct service *service = userdata;
+        struct runner *before = service->runner;
         int r;
 
+        r = runner_process_new(service->event, NOTIFY_PROGRAM, &service->runner);
+        if (r < 0)
+                return r;
+        service->h->other_runner = service->runner;
         harness_crash(service->h);
+        runner_free(before); /* and what it runs: the manager that looked at it is gone */
         service->bus = bus_server_free(service->bus);
         r = show(service);
         service->dead = false;
@@ -165,7 +125,7 @@ static int on_started(sd_event_source *source _unused_, const struct signalfd_si
         return r;
 }
 
-static int start(struct service *service, const char *config) {
+static int start(struct service *service, const char *config, const char *directory) {
         int r;
 
         r = sd_event_default(&service->event);
@@ -173,9 +133,15 @@ static int start(struct service *service, const char *config) {
                 r = settings_new(&service->settings);
         if (r >= 0)
                 r = settings_read(service->settings, config, true);
+        if (r >= 0)
+                r = fake_engine_new(directory, &service->engine);
+        if (r >= 0)
+                r = runner_process_new(service->event, NOTIFY_PROGRAM, &service->runner);
         if (r < 0)
                 return r;
         service->h = harness_new();
+        service->h->other_engine = service->engine;
+        service->h->other_runner = service->runner;
         clock_fake_set_realtime(&service->h->clock, clock_now(&clock_system, CLOCK_ID_REALTIME)); /* tests compare it with theirs */
         service->h->limits = tuning_make_limits(service->settings);
         service->h->schedule = tuning_make_schedule(service->settings, 1);
@@ -194,11 +160,12 @@ static int start(struct service *service, const char *config) {
 
 int main(int argc, char **argv) {
         const char *socket = option(argc, argv, "--socket"), *config = option(argc, argv, "--config");
+        const char *directory = option(argc, argv, "--state-dir");
         struct service service = {};
         sigset_t mask;
         int r;
 
-        if (!socket || !config)
+        if (!socket || !config || !directory)
                 return 2;
         sigemptyset(&mask);
         sigaddset(&mask, SIGTERM);
@@ -207,7 +174,7 @@ int main(int argc, char **argv) {
         if (sigprocmask(SIG_BLOCK, &mask, NULL) < 0)
                 return 1;
         service.socket = socket;
-        r = start(&service, config);
+        r = start(&service, config, directory);
         if (r >= 0)
                 r = sd_event_add_signal(service.event, NULL, SIGTERM, NULL, NULL); /* ends the loop */
         if (r >= 0)
@@ -218,6 +185,8 @@ int main(int argc, char **argv) {
                 bus_server_close(service.bus);
         if (service.h)
                 harness_free(service.h);
+        runner_free(service.runner);
+        engine_free(service.engine);
         bus_server_free(service.bus);
         settings_free(service.settings);
         sd_event_unref(service.event);

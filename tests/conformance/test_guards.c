@@ -369,9 +369,9 @@ static void what_is_no_certificate_is_refused(void **state) {
 
 int main(int argc, char **argv) {
         const struct CMUnitTest tests[] = {
-                needs_the_real_one(what_is_finalized_is_the_content, "an origin that has an encrypted file"),
-                needs_the_real_one(the_wrong_key_is_named_and_the_right_one_fetches_nothing_again, "an origin that has an encrypted file"),
-                needs_the_real_one(what_is_cut_off_or_changed_never_appears, "an origin that has an encrypted file"),
+                cmocka_unit_test(what_is_finalized_is_the_content),
+                cmocka_unit_test(the_wrong_key_is_named_and_the_right_one_fetches_nothing_again),
+                cmocka_unit_test(what_is_cut_off_or_changed_never_appears),
                 cmocka_unit_test(what_is_no_decryption_info_is_refused),
                 needs_the_real_one(a_certificate_in_any_of_its_forms_opens_the_server, "TLS"),
                 needs_the_real_one(one_whose_key_is_nowhere_is_named_and_no_bytes_show_none, "TLS"),

@@ -95,6 +95,8 @@ static void tap_free(struct tap *tap) {
 static bool tap_heard(struct tap *tap, const char *text) {
         bool heard;
 
+        if (world_is_fake())
+                return fake_was_asked(tap->port, text); /* nobody connects to it */
         pthread_mutex_lock(&tap->lock);
         heard = strstr(tap->last, text) != NULL;
         pthread_mutex_unlock(&tap->lock);
@@ -126,8 +128,8 @@ static IBackgroundCopyJobHttpOptions3 *options_of(const struct job *job) {
 
 /* CONFORMS: api.md 1.4 BITS_FILE_PROPERTY_ID_HTTP_RESPONSE_HEADERS: "last response, full set" */
 static void a_file_tells_the_headers_of_its_last_answer(void **state) {
-        struct tap *tap = tap_new();
-
+        origin_case("told", "{\"answers\": [{\"raw\": \"HTTP/1.1 200 OK\\r\\nContent-Length: 10\\r\\nConnection: close\\r\\n"
+                            "\\r\\n0123456789\"}]}");
         FOR_EACH_FAMILY(family) {
                 struct job job = job_new(family);
                 BITS_FILE_PROPERTY_VALUE value;
@@ -135,7 +137,7 @@ static void a_file_tells_the_headers_of_its_last_answer(void **state) {
                 IBackgroundCopyFile *first;
                 void *out;
 
-                job_add(&job, tap_url(tap, "/told"), destination("told"));
+                job_add(&job, origin_url("/c/told/f"), destination("told"));
                 first = job_first_file(&job);
                 assert_hr(IBackgroundCopyFile_QueryInterface(first, &IID_IBackgroundCopyFile5, &out), S_OK);
                 file = out;
@@ -151,7 +153,6 @@ static void a_file_tells_the_headers_of_its_last_answer(void **state) {
                 (void) IBackgroundCopyFile_Release(first);
                 job_done(&job);
         }
-        tap_free(tap);
 }
 
 /* CONFORMS: api.md 1.8 "SetCustomHeaders/GetCustomHeaders": none is S_FALSE and NULL, NULL clears; 1.7: 16,384 with the NUL */
@@ -199,34 +200,45 @@ static void what_is_no_header_of_the_client_is_refused(void **state) {
         }
 }
 
-/* The service never gives a header that was meant for one server to another one. */
-static void headers_go_to_their_origin_and_to_nobody_else(void **state) {
+static void set_headers(const struct job *job, const wchar_t *headers) {
+        IBackgroundCopyJobHttpOptions3 *options = options_of(job);
+
+        assert_hr(IBackgroundCopyJobHttpOptions3_SetCustomHeaders(options, headers), S_OK);
+        (void) IBackgroundCopyJobHttpOptions3_Release(options);
+}
+
+static void headers_go_to_the_server_of_the_job(void **state) {
+        struct tap *here = tap_new();
+
+        FOR_EACH_FAMILY(family) {
+                struct job job = job_new(family);
+
+                job_add(&job, tap_url(here, "/direct"), destination("direct"));
+                set_headers(&job, L"X-Token: secret\r\nX-Two: 2");
+                job_resume(&job);
+                job_wait(&job, BG_JOB_STATE_TRANSFERRED);
+                assert_true(tap_heard(here, "\r\nX-Token: secret\r\n") && tap_heard(here, "\r\nX-Two: 2\r\n"));
+                job_done(&job);
+        }
+        tap_free(here);
+}
+
+/* The service never gives a header that was meant for one server to another one. Not with the fake: what is left out behind a redirect is
+ * decided where requests are written, in the transfer process. */
+static void headers_go_to_nobody_behind_a_redirect(void **state) {
         struct tap *here = tap_new(), *there = tap_new();
 
         FOR_EACH_FAMILY(family) {
-                struct job direct = job_new(family), away = job_new(family);
-                IBackgroundCopyJobHttpOptions3 *options;
+                struct job job = job_new(family);
 
-                job_add(&direct, tap_url(here, "/direct"), destination("direct"));
-                options = options_of(&direct);
-                assert_hr(IBackgroundCopyJobHttpOptions3_SetCustomHeaders(options, L"X-Token: secret\r\nX-Two: 2"),
-                          S_OK);
-                (void) IBackgroundCopyJobHttpOptions3_Release(options);
-                job_resume(&direct);
-                job_wait(&direct, BG_JOB_STATE_TRANSFERRED);
-                assert_true(tap_heard(here, "\r\nX-Token: secret\r\n") && tap_heard(here, "\r\nX-Two: 2\r\n"));
-
-                job_add(&away, away_url(here, there), destination("away"));
-                options = options_of(&away);
-                assert_hr(IBackgroundCopyJobHttpOptions3_SetCustomHeaders(options, L"X-Token: secret"), S_OK);
-                (void) IBackgroundCopyJobHttpOptions3_Release(options);
-                job_resume(&away);
-                job_wait(&away, BG_JOB_STATE_TRANSFERRED);
+                job_add(&job, away_url(here, there), destination("away"));
+                set_headers(&job, L"X-Token: secret");
+                job_resume(&job);
+                job_wait(&job, BG_JOB_STATE_TRANSFERRED);
                 assert_true(tap_heard(here, "GET /to/") && tap_heard(here, "\r\nX-Token: secret\r\n"));
                 assert_true(tap_heard(there, "GET /there"));
                 assert_false(tap_heard(there, "secret"));
-                job_done(&direct);
-                job_done(&away);
+                job_done(&job);
         }
         tap_free(here);
         tap_free(there);
@@ -348,7 +360,9 @@ static void another_method_is_sent_once_and_in_the_foreground(void **state) {
                 (void) IBackgroundCopyJob5_Release(job5);
                 job_resume(&job);
                 job_wait(&job, BG_JOB_STATE_TRANSFERRED);
-                assert_true(tap_heard(tap, "POST /asked HTTP/1.1\r\n") && tap_heard(tap, "\r\nContent-Length: 0\r\n"));
+                assert_true(tap_heard(tap, "POST /asked HTTP/1.1\r\n"));
+                if (!world_is_fake())
+                        assert_true(tap_heard(tap, "\r\nContent-Length: 0\r\n")); /* a rule of the wire, not of jobs */
                 assert_hr(IBackgroundCopyJobHttpOptions3_SetHttpMethod(options, L"GET"), BG_E_READ_ONLY_PROPERTY_AFTER_RESUME);
                 (void) IBackgroundCopyJobHttpOptions3_Release(options);
                 job_done(&job);
@@ -612,14 +626,15 @@ int main(int argc, char **argv) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(headers_are_kept_until_they_are_cleared),
                 cmocka_unit_test(what_is_no_header_of_the_client_is_refused),
-                needs_the_real_one(headers_go_to_their_origin_and_to_nobody_else, "requests on a wire"),
-                needs_the_real_one(write_only_headers_are_sent_but_never_told, "requests on a wire"),
-                needs_the_real_one(redirects_are_taken_as_the_job_says, "redirects"),
+                cmocka_unit_test(headers_go_to_the_server_of_the_job),
+                needs_the_real_one(headers_go_to_nobody_behind_a_redirect, "requests of its own making behind redirects"),
+                cmocka_unit_test(write_only_headers_are_sent_but_never_told),
+                cmocka_unit_test(redirects_are_taken_as_the_job_says),
                 cmocka_unit_test(unknown_security_flags_are_refused),
                 cmocka_unit_test(a_client_certificate_is_named_and_told_and_taken_away),
-                needs_the_real_one(another_method_is_sent_once_and_in_the_foreground, "requests on a wire"),
-                needs_the_real_one(bytes_come_through_the_proxy_that_the_job_names, "proxies"),
-                needs_the_real_one(a_file_tells_the_headers_of_its_last_answer, "headers of answers"),
+                cmocka_unit_test(another_method_is_sent_once_and_in_the_foreground),
+                cmocka_unit_test(bytes_come_through_the_proxy_that_the_job_names),
+                cmocka_unit_test(a_file_tells_the_headers_of_its_last_answer),
                 cmocka_unit_test(proxy_settings_survive_a_crash),
                 cmocka_unit_test(lists_of_proxies_have_a_limit),
                 cmocka_unit_test(a_job_that_is_too_large_is_in_error),
