@@ -139,7 +139,7 @@ static void when_the_network_is_back_a_retry_does_not_wait_out_its_delay(void **
         assert_int_equal(harness_job(h)->pace.attempts, 0);
 }
 
-/* SENTENCES: state.cost */
+/* SENTENCES: state.cost state.blocked */
 static void cost_flags_decide_at_once(void **state) {
         struct harness *h = *state;
         struct manager_properties properties = MANAGER_PROPERTIES_NONE;

@@ -102,6 +102,7 @@ static const struct {
         { "no money and no power", { FULL, ROAMING, .battery_percent = 1 }, NAME, BG, 0, false, ERROR_BLOCKED_BY_COST },
 };
 
+/* SENTENCES: state.blocked */
 static void each_condition_blocks_whom_it_must(void **state _unused_) {
         for (size_t i = 0; i < ELEMENTSOF(rows); i++) {
                 _cleanup_(job_freep) struct job *job = make(rows[i].url, rows[i].priority);
