@@ -73,6 +73,12 @@ static bool install(struct judge *judge) {
         return ok;
 }
 
+/* What was there before is there again, if there is memory. */
+static void put_back(struct judge *old) {
+        if (old && !install(old))
+                judge_free(old);
+}
+
 /* A copy that keeps everything alive while the program is called: it may remove its registration meanwhile. */
 static bool take(const char *hex, struct judge *ret) {
         struct judge *found;
@@ -154,16 +160,15 @@ HRESULT com_judge_set(struct dosvc *c, enum job_family family, const char *hex, 
         old = withdraw(hex);
         if (!install(judge)) {
                 judge_free(judge);
-                judge_free(old);
+                put_back(old);
                 return E_OUTOFMEMORY;
         }
         code = wire_set_judge(c, hex, true);
         if (!code)
                 code = want(c, hex, true);
         if (code) {
-                judge = judge_free(withdraw(hex));
-                if (old && !install(old))
-                        old = judge_free(old);
+                judge_free(withdraw(hex));
+                put_back(old);
                 return rim_hresult(code, family);
         }
         judge_free(old);

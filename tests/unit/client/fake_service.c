@@ -44,6 +44,7 @@ struct fake_service {
         sd_bus_message *held[CLIENTS_MAX];
         size_t n_held;
         char callback_answer[128];
+        uint32_t callback_verdict;
         bool callback_answered;
 };
 
@@ -246,6 +247,8 @@ static void read_options(sd_bus_message *m, struct fake_job *job) {
                                 job->resume = b;
                         else if (streq(name, "CompleteWhenTransferred"))
                                 job->complete_when_transferred = b;
+                        else if (streq(name, "JudgeCertificate"))
+                                job->judge_certificate = b;
                 }
                 must(sd_bus_message_exit_container(m));
         }
@@ -474,11 +477,11 @@ static int answer_job(struct fake_service *f, sd_bus_message *m, const char *mem
                 read_options(m, job);
                 return sd_bus_reply_method_return(m, NULL);
         }
-        if (streq(member, "SetNotify")) {
+        if (streq(member, "SetNotify") || streq(member, "SetJudge")) {
                 must(sd_bus_message_read(m, "b", &on));
                 if (!is_live(job))
                         return fail(m, "org.dosvc.Error.InvalidState", "The job ended.");
-                job->notified = on;
+                *(streq(member, "SetJudge") ? &job->judged : &job->notified) = on;
                 return sd_bus_reply_method_return(m, NULL);
         }
         if (streq(member, "SetUrl") && file) {
@@ -893,29 +896,61 @@ static int on_callback_answer(sd_bus_message *m, void *userdata, sd_bus_error *e
         const sd_bus_error *e = sd_bus_message_get_error(m);
 
         snprintf(f->callback_answer, sizeof(f->callback_answer), "%s", e ? e->name : "");
+        if (!e && sd_bus_message_has_signature(m, "u"))
+                must(sd_bus_message_read(m, "u", &f->callback_verdict));
         f->callback_answered = true;
         pthread_cond_broadcast(&f->changed);
         return 1;
 }
 
-const char *fake_service_call_back(struct fake_service *f, const char *member, const char *id) {
-        struct timespec until = soon();
+static sd_bus_message *new_callback(struct fake_service *f, const char *member, const char *id) {
+        sd_bus_message *m;
 
-        pthread_mutex_lock(&f->lock);
-        f->callback_answered = false;
         for (unsigned i = 0; i < CLIENTS_MAX; i++) {
                 if (!f->clients[i])
                         continue;
-                must(sd_bus_call_method_async(f->clients[i], NULL, NULL, "/org/dosvc/callback", "org.dosvc.Callback1",
-                                              member, on_callback_answer, f, "s", id));
-                break;
+                must(sd_bus_message_new_method_call(f->clients[i], &m, NULL, "/org/dosvc/callback", "org.dosvc.Callback1", member));
+                must(sd_bus_message_append(m, "s", id));
+                return m;
         }
+        die("nobody is there to be called back");
+        return NULL;
+}
+
+/* Under the lock. */
+static void call_and_wait(struct fake_service *f, sd_bus_message *m) {
+        struct timespec until = soon();
+
+        f->callback_answered = false;
+        must(sd_bus_call_async(NULL, NULL, m, on_callback_answer, f, 0));
+        sd_bus_message_unref(m);
         wake(f);
         while (!f->callback_answered)
                 if (pthread_cond_timedwait(&f->changed, &f->lock, &until) != 0)
                         die("a callback was not answered");
+}
+
+const char *fake_service_call_back(struct fake_service *f, const char *member, const char *id) {
+        pthread_mutex_lock(&f->lock);
+        call_and_wait(f, new_callback(f, member, id));
         pthread_mutex_unlock(&f->lock);
         return f->callback_answer;
+}
+
+bool fake_service_ask(struct fake_service *f, const char *id, uint32_t file, const char *certificate, const char *all, uint32_t *ret) {
+        sd_bus_message *m;
+        bool answered;
+
+        pthread_mutex_lock(&f->lock);
+        m = new_callback(f, "JudgeCertificate", id);
+        must(sd_bus_message_append(m, "u", file));
+        must(sd_bus_message_append_array(m, 'y', certificate, strlen(certificate)));
+        must(sd_bus_message_append_array(m, 'y', all, strlen(all)));
+        call_and_wait(f, m);
+        answered = !*f->callback_answer;
+        *ret = f->callback_verdict;
+        pthread_mutex_unlock(&f->lock);
+        return answered;
 }
 
 pid_t fake_service_fork(struct fake_service *f) {

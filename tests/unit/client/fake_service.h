@@ -37,6 +37,8 @@ struct fake_job {
         enum error_code error; /* what the job itself shows */
         bool hidden;           /* gone, but in the history */
         bool notified;         /* SetNotify(true) on the connection that is there */
+        bool judged;           /* SetJudge(true), likewise */
+        bool judge_certificate;
         char **urls, **paths;
 };
 
@@ -79,6 +81,9 @@ unsigned fake_service_live_connections(struct fake_service *fake);
 /* Calls the client's callback object and waits for its answer (10 s). "" for an empty reply, else the error's
  * name. Never freed. */
 const char *fake_service_call_back(struct fake_service *fake, const char *member, const char *id);
+
+/* Asks the client about a certificate and waits for its answer (10 s). false: it was not answered with a verdict. */
+bool fake_service_ask(struct fake_service *fake, const char *id, uint32_t file, const char *certificate, const char *all, uint32_t *ret);
 
 /* fork(2) while the fake's thread is at rest: the allocators of sanitizers do not survive it otherwise. */
 pid_t fake_service_fork(struct fake_service *fake);
