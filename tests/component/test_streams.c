@@ -123,6 +123,13 @@ static int begin(struct harness *h, const struct job_file_spec *more) {
         return fd;
 }
 
+static void show_ten(struct harness *h, struct fake_request *r) {
+        harness_metadata(h, r, SIZE, "\"v1\"");
+        harness_write(h, r, 0, 10);
+        harness_pump(h);
+        assert_int_equal(take(h, 0), 10);
+}
+
 static void assert_readable(int fd, uint64_t start, uint64_t end) {
         _cleanup_free_ uint8_t *bytes = malloc(end - start + 1);
 
@@ -302,10 +309,7 @@ static void a_job_that_stands_shows_nothing_more_until_it_goes_on(void **state) 
         struct fake_request *r = harness_request(h, 0);
         struct answer waits = {};
 
-        harness_metadata(h, r, SIZE, "\"v1\"");
-        harness_write(h, r, 0, 10);
-        harness_pump(h);
-        assert_int_equal(take(h, 0), 10);
+        show_ten(h, r);
         harness_write(h, r, 10, 20);
         assert_int_equal(harness_call(h, manager_suspend_job), 0);
         manager_take_stream(h->manager, the_file(h), &one_client, 10, true, on_answer, &waits);
@@ -325,10 +329,7 @@ static void what_a_program_fails_with_is_what_the_job_ends_with(void **state) {
         _cleanup_close_ int fd = begin(h, &(struct job_file_spec) {});
         struct fake_request *r = harness_request(h, 0);
 
-        harness_metadata(h, r, SIZE, "\"v1\"");
-        harness_write(h, r, 0, 10);
-        harness_pump(h);
-        assert_int_equal(take(h, 0), 10);
+        show_ten(h, r);
         (void) take(h, 4);
         fail_stream(h, 0x80040123);
         assert_int_equal(harness_job(h)->state, JOB_ERROR);

@@ -138,38 +138,8 @@ void taker_assert_has(struct taker *t, const char *query, size_t n) {
 }
 
 IDODownload *taker_new_download(const char *query, struct taker *t) {
-        IDOManager *manager = NULL;
-        IDODownload *d = NULL;
-        VARIANT v = { .vt = VT_BSTR, .bstrVal = SysAllocString(origin_url(query)) };
+        IDODownload *d = download_new(origin_url(query), NULL);
 
-        assert_hr(IBackgroundCopyManager_QueryInterface(manager_of(&families[0]), &IID_IDOManager, (void **) &manager), S_OK);
-        assert_hr(IDOManager_CreateDownload(manager, &d), S_OK);
-        (void) IDOManager_Release(manager);
-        assert_hr(IDODownload_SetProperty(d, DODownloadProperty_Uri, &v), S_OK);
-        (void) VariantClear(&v);
-        v = (VARIANT){ .vt = VT_BOOL, .boolVal = VARIANT_TRUE };
-        assert_hr(IDODownload_SetProperty(d, DODownloadProperty_ForegroundPriority, &v), S_OK);
-        v = (VARIANT){ .vt = VT_UNKNOWN, .punkVal = (IUnknown *) t };
-        assert_hr(IDODownload_SetProperty(d, DODownloadProperty_StreamInterface, &v), S_OK);
+        assert_hr(download_set(d, DODownloadProperty_StreamInterface, (VARIANT){ .vt = VT_UNKNOWN, .punkVal = (IUnknown *) t }), S_OK);
         return d;
-}
-
-DO_DOWNLOAD_STATUS download_wait(IDODownload *d, DODownloadState state) {
-        struct timespec until = patience(), now, pause = { .tv_nsec = 5000000 };
-        DO_DOWNLOAD_STATUS status;
-
-        for (;;) {
-                assert_hr(IDODownload_GetStatus(d, &status), S_OK);
-                if (status.State == state)
-                        return status;
-                (void) clock_gettime(CLOCK_REALTIME, &now);
-                assert_true(now.tv_sec < until.tv_sec);
-                (void) nanosleep(&pause, NULL); /* between two questions; nothing depends on its length */
-        }
-}
-
-HRESULT download_start_all(IDODownload *d) {
-        const DO_DOWNLOAD_RANGES_INFO all = { 1, { { 0, DO_LENGTH_TO_EOF } } };
-
-        return IDODownload_Start(d, &all);
 }

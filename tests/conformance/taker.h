@@ -7,7 +7,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-#include "conform.h"
+#include "download.h"
 
 /* An IStream that keeps what it gets, and can be told to block or to fail. */
 struct taker {
@@ -38,5 +38,3 @@ void taker_assert_has(struct taker *t, const char *query, size_t n);
 
 /* A download of @query in the foreground whose stream it is. */
 IDODownload *taker_new_download(const char *query, struct taker *t);
-HRESULT download_start_all(IDODownload *d);
-DO_DOWNLOAD_STATUS download_wait(IDODownload *d, DODownloadState state);

@@ -9,72 +9,10 @@
 #include <unistd.h>
 #include <wchar.h>
 
-#include "conform.h"
+#include "download.h"
 
 #define PATIENCE_SECONDS 20
 #define STATUSES_MAX 4096
-
-static IDOManager *downloads(void) {
-        IDOManager *manager = NULL;
-
-        assert_hr(IBackgroundCopyManager_QueryInterface(manager_of(&families[0]), &IID_IDOManager, (void **) &manager), S_OK);
-        (void) IDOManager_Release(manager); /* the program's one manager keeps it */
-        return manager;
-}
-
-/* ---- properties ---- */
-
-static HRESULT set_text(IDODownload *d, DODownloadProperty id, const wchar_t *text) {
-        VARIANT v = { .vt = VT_BSTR, .bstrVal = SysAllocString(text) };
-        HRESULT hr = IDODownload_SetProperty(d, id, &v);
-
-        (void) VariantClear(&v);
-        return hr;
-}
-
-static HRESULT set_variant(IDODownload *d, DODownloadProperty id, VARIANT v) {
-        return IDODownload_SetProperty(d, id, &v);
-}
-
-static HRESULT set_number(IDODownload *d, DODownloadProperty id, UINT32 value) {
-        return set_variant(d, id, (VARIANT){ .vt = VT_UI4, .ulVal = value });
-}
-
-static HRESULT set_switch(IDODownload *d, DODownloadProperty id, bool value) {
-        return set_variant(d, id, (VARIANT){ .vt = VT_BOOL, .boolVal = value ? VARIANT_TRUE : VARIANT_FALSE });
-}
-
-static void assert_text(IDODownload *d, DODownloadProperty id, const wchar_t *expected) {
-        VARIANT v;
-
-        assert_hr(IDODownload_GetProperty(d, id, &v), S_OK);
-        assert_int_equal(v.vt, VT_BSTR);
-        assert_int_equal(wcscmp(v.bstrVal, expected), 0);
-        (void) VariantClear(&v);
-}
-
-static void assert_number(IDODownload *d, DODownloadProperty id, UINT32 expected) {
-        VARIANT v;
-
-        assert_hr(IDODownload_GetProperty(d, id, &v), S_OK);
-        assert_int_equal(v.vt, VT_UI4);
-        assert_int_equal(v.ulVal, expected);
-}
-
-static void assert_switch(IDODownload *d, DODownloadProperty id, bool expected) {
-        VARIANT v;
-
-        assert_hr(IDODownload_GetProperty(d, id, &v), S_OK);
-        assert_int_equal(v.vt, VT_BOOL);
-        assert_int_equal(v.boolVal, expected ? VARIANT_TRUE : VARIANT_FALSE);
-}
-
-static void assert_not_set(IDODownload *d, DODownloadProperty id) {
-        VARIANT v = { .vt = VT_UI4 };
-
-        assert_hr(IDODownload_GetProperty(d, id, &v), E_NOT_SET);
-        assert_int_equal(v.vt, VT_EMPTY);
-}
 
 /* ---- being told ---- */
 
@@ -179,7 +117,7 @@ static void wait_for_release(struct listener *self) {
 }
 
 static HRESULT set_listener(IDODownload *d, struct listener *listener) {
-        return set_variant(d, DODownloadProperty_CallbackInterface,
+        return download_set(d, DODownloadProperty_CallbackInterface,
                                        (VARIANT){ .vt = VT_UNKNOWN, .punkVal = listener ? (IUnknown *) listener : NULL });
 }
 
@@ -189,33 +127,20 @@ static IDODownload *new_download(const char *query, const wchar_t **ret_path) {
         const wchar_t *path = destination("download");
         IDODownload *d;
 
-        assert_hr(IDOManager_CreateDownload(downloads(), &d), S_OK);
+        assert_hr(IDOManager_CreateDownload(download_manager(), &d), S_OK);
         if (query) {
-                assert_hr(set_text(d, DODownloadProperty_Uri, origin_url(query)), S_OK);
-                assert_hr(set_text(d, DODownloadProperty_LocalPath, path), S_OK);
-                assert_hr(set_switch(d, DODownloadProperty_ForegroundPriority, true), S_OK);
+                assert_hr(download_set_text(d, DODownloadProperty_Uri, origin_url(query)), S_OK);
+                assert_hr(download_set_text(d, DODownloadProperty_LocalPath, path), S_OK);
+                assert_hr(download_set_switch(d, DODownloadProperty_ForegroundPriority, true), S_OK);
         }
         if (ret_path)
                 *ret_path = path;
         return d;
 }
 
-static DO_DOWNLOAD_STATUS status_of(IDODownload *d) {
-        DO_DOWNLOAD_STATUS status;
-
-        assert_hr(IDODownload_GetStatus(d, &status), S_OK);
-        return status;
-}
-
 static void start_and_wait(IDODownload *d, const DO_DOWNLOAD_RANGES_INFO *ranges) {
-        assert_hr(set_switch(d, DODownloadProperty_BlockingMode, true), S_OK);
-        assert_hr(IDODownload_Start(d, ranges), S_OK);
-        assert_int_equal(status_of(d).State, DODownloadState_Transferred);
-}
-
-static void drop(IDODownload *d) {
-        (void) IDODownload_Abort(d);
-        assert_int_equal(IDODownload_Release(d), 0);
+        assert_hr(download_run(d, ranges), S_OK);
+        assert_int_equal(download_status(d).State, DODownloadState_Transferred);
 }
 
 /* CONFORMS: api.md 1.1 "Activation": the same class hands out IDOManager; a BITS class does not */
@@ -235,13 +160,13 @@ static void only_the_do_class_has_downloads(void **state) {
 static void a_download_goes_from_created_to_finalized(void **state) {
         const wchar_t *path;
         IDODownload *d = new_download("/d?size=100000", &path);
-        DO_DOWNLOAD_STATUS status = status_of(d);
+        DO_DOWNLOAD_STATUS status = download_status(d);
 
         assert_int_equal(status.State, DODownloadState_Created);
         assert_int_equal(status.BytesTransferred, 0);
         assert_true(status.BytesTotal == DO_UNKNOWN_FILE_SIZE);
         start_and_wait(d, NULL);
-        status = status_of(d);
+        status = download_status(d);
         assert_int_equal(status.BytesTotal, 100000);
         assert_int_equal(status.BytesTransferred, 100000);
         assert_hr(status.Error, S_OK);
@@ -249,12 +174,12 @@ static void a_download_goes_from_created_to_finalized(void **state) {
         assert_number(d, DODownloadProperty_HttpStatusCode, 200);
         assert_hr(IDODownload_Finalize(d), S_OK);
         assert_file_is(path, "/d?size=100000", 100000);
-        assert_int_equal(status_of(d).State, DODownloadState_Finalized);
+        assert_int_equal(download_status(d).State, DODownloadState_Finalized);
         assert_hr(IDODownload_Finalize(d), DO_E_INVALID_STATE);
         assert_hr(IDODownload_Abort(d), DO_E_INVALID_STATE);
         assert_hr(IDODownload_Pause(d), DO_E_INVALID_STATE);
         assert_hr(IDODownload_Start(d, NULL), DO_E_INVALID_STATE);
-        assert_hr(set_text(d, DODownloadProperty_Uri, origin_url("/e")), DO_E_INVALID_STATE);
+        assert_hr(download_set_text(d, DODownloadProperty_Uri, origin_url("/e")), DO_E_INVALID_STATE);
         assert_int_equal(IDODownload_Release(d), 0);
 }
 
@@ -265,19 +190,19 @@ static void what_is_created_lets_itself_be_described(void **state) {
 
         assert_hr(IDODownload_Start(d, NULL), DO_E_DOWNLOAD_NO_URI);
         assert_hr(IDODownload_Pause(d), S_OK);
-        assert_int_equal(status_of(d).State, DODownloadState_Created);
+        assert_int_equal(download_status(d).State, DODownloadState_Created);
         assert_hr(IDODownload_Finalize(d), DO_E_INVALID_STATE);
-        assert_hr(set_text(d, DODownloadProperty_Uri, L""), E_INVALIDARG);
-        assert_hr(set_text(d, DODownloadProperty_Uri, L"ftp://origin/f"), BG_E_PROTOCOL_NOT_AVAILABLE);
-        assert_hr(set_text(d, DODownloadProperty_Uri, origin_url("/d?size=10")), S_OK);
+        assert_hr(download_set_text(d, DODownloadProperty_Uri, L""), E_INVALIDARG);
+        assert_hr(download_set_text(d, DODownloadProperty_Uri, L"ftp://origin/f"), BG_E_PROTOCOL_NOT_AVAILABLE);
+        assert_hr(download_set_text(d, DODownloadProperty_Uri, origin_url("/d?size=10")), S_OK);
         assert_hr(IDODownload_Start(d, NULL), DO_E_LOCALPATH_NOT_SET);
-        assert_hr(set_text(d, DODownloadProperty_LocalPath, L"relative"), E_INVALIDARG);
-        assert_hr(set_text(d, DODownloadProperty_LocalPath, L"/no/such/folder/f"), HRESULT_FROM_WIN32(ERROR_PATH_NOT_FOUND));
+        assert_hr(download_set_text(d, DODownloadProperty_LocalPath, L"relative"), E_INVALIDARG);
+        assert_hr(download_set_text(d, DODownloadProperty_LocalPath, L"/no/such/folder/f"), HRESULT_FROM_WIN32(ERROR_PATH_NOT_FOUND));
         file_write(path, "x", 1);
-        assert_hr(set_text(d, DODownloadProperty_LocalPath, path), HRESULT_FROM_WIN32(ERROR_FILE_EXISTS));
-        assert_hr(set_text(d, DODownloadProperty_LocalPath, destination("other")), S_OK);
+        assert_hr(download_set_text(d, DODownloadProperty_LocalPath, path), HRESULT_FROM_WIN32(ERROR_FILE_EXISTS));
+        assert_hr(download_set_text(d, DODownloadProperty_LocalPath, destination("other")), S_OK);
         start_and_wait(d, NULL);
-        drop(d);
+        download_drop(d);
 }
 
 /* CONFORMS: api.md 2.3 rows "Transferring", "Paused" */
@@ -286,21 +211,21 @@ static void a_running_download_can_be_paused_and_goes_on(void **state) {
         IDODownload *d = new_download("/d?size=400000&rate=200000", &path);
 
         assert_hr(IDODownload_Start(d, NULL), S_OK);
-        assert_int_equal(status_of(d).State, DODownloadState_Transferring);
+        assert_int_equal(download_status(d).State, DODownloadState_Transferring);
         assert_hr(IDODownload_Start(d, NULL), S_OK);
-        assert_hr(set_text(d, DODownloadProperty_Uri, origin_url("/e")), DO_E_INVALID_STATE);
-        assert_hr(set_text(d, DODownloadProperty_LocalPath, destination("e")), DO_E_INVALID_STATE);
+        assert_hr(download_set_text(d, DODownloadProperty_Uri, origin_url("/e")), DO_E_INVALID_STATE);
+        assert_hr(download_set_text(d, DODownloadProperty_LocalPath, destination("e")), DO_E_INVALID_STATE);
         assert_hr(IDODownload_Finalize(d), DO_E_INVALID_STATE);
         assert_hr(IDODownload_Pause(d), S_OK);
-        assert_int_equal(status_of(d).State, DODownloadState_Paused);
-        assert_hr(status_of(d).Error, S_OK);
+        assert_int_equal(download_status(d).State, DODownloadState_Paused);
+        assert_hr(download_status(d).Error, S_OK);
         assert_hr(IDODownload_Pause(d), S_OK);
         assert_hr(IDODownload_Finalize(d), DO_E_INVALID_STATE);
-        assert_hr(set_text(d, DODownloadProperty_LocalPath, destination("e")), DO_E_INVALID_STATE);
-        assert_hr(set_text(d, DODownloadProperty_Uri, origin_url("/d?size=400000")), S_OK);
+        assert_hr(download_set_text(d, DODownloadProperty_LocalPath, destination("e")), DO_E_INVALID_STATE);
+        assert_hr(download_set_text(d, DODownloadProperty_Uri, origin_url("/d?size=400000")), S_OK);
         start_and_wait(d, NULL);
         assert_hr(IDODownload_Pause(d), S_OK);
-        assert_int_equal(status_of(d).State, DODownloadState_Transferred);
+        assert_int_equal(download_status(d).State, DODownloadState_Transferred);
         assert_hr(IDODownload_Finalize(d), S_OK);
         assert_file_is(path, "/d?size=400000", 400000);
         assert_int_equal(IDODownload_Release(d), 0);
@@ -317,7 +242,7 @@ static void an_aborted_download_leaves_nothing(void **state) {
         assert_hr(IDODownload_Abort(d), S_OK);
         assert_int_equal(count_parts(), 0);
         assert_false(file_exists(path));
-        assert_int_equal(status_of(d).State, DODownloadState_Aborted);
+        assert_int_equal(download_status(d).State, DODownloadState_Aborted);
         assert_hr(IDODownload_Abort(d), DO_E_INVALID_STATE);
         assert_int_equal(IDODownload_Release(d), 0);
         d = new_download(NULL, NULL);
@@ -333,14 +258,14 @@ static void an_error_pauses_and_says_why(void **state) {
         struct listener listener;
         DO_DOWNLOAD_STATUS status;
 
-        assert_hr(set_switch(d, DODownloadProperty_BlockingMode, true), S_OK);
+        assert_hr(download_set_switch(d, DODownloadProperty_BlockingMode, true), S_OK);
         assert_hr(IDODownload_Start(d, NULL), (HRESULT) 0x80190194);
-        status = status_of(d);
+        status = download_status(d);
         assert_int_equal(status.State, DODownloadState_Paused);
         assert_hr(status.Error, (HRESULT) 0x80190194);
         assert_hr(IDODownload_Pause(d), S_OK);
-        assert_hr(status_of(d).Error, (HRESULT) 0x80190194);
-        drop(d);
+        assert_hr(download_status(d).Error, (HRESULT) 0x80190194);
+        download_drop(d);
 
         d = new_download("/d?status=503", NULL);
         listener_init(&listener);
@@ -350,8 +275,8 @@ static void an_error_pauses_and_says_why(void **state) {
         assert_hr(status.Error, S_OK);
         assert_hr(status.ExtendedError, (HRESULT) 0x801901F7);
         assert_hr(IDODownload_Pause(d), S_OK); /* it does not try again by itself any more */
-        assert_hr(status_of(d).ExtendedError, S_OK);
-        drop(d);
+        assert_hr(download_status(d).ExtendedError, S_OK);
+        download_drop(d);
         wait_for_release(&listener);
 }
 
@@ -370,11 +295,11 @@ static void portions_stand_in_the_file_in_the_order_in_which_they_were_asked_for
         size_t n;
 
         assert_hr(IDODownload_Start(d, &empty), DO_E_INVALID_RANGE);
-        assert_int_equal(status_of(d).State, DODownloadState_Created);
+        assert_int_equal(download_status(d).State, DODownloadState_Created);
         start_and_wait(d, &first.info);
         assert_hr(IDODownload_Start(d, &overlapping), DO_E_OVERLAPPING_RANGES);
         start_and_wait(d, &second);
-        assert_int_equal(status_of(d).BytesTotal, 25);
+        assert_int_equal(download_status(d).BytesTotal, 25);
         assert_hr(IDODownload_Finalize(d), S_OK);
         got = file_read(path, &n);
         assert_int_equal(n, 25);
@@ -389,7 +314,7 @@ static void portions_stand_in_the_file_in_the_order_in_which_they_were_asked_for
         start_and_wait(d, NULL);
         assert_hr(IDODownload_Start(d, &second), DO_E_DOWNLOAD_RANGES_UNEXPECTED);
         assert_hr(IDODownload_Start(d, NULL), S_OK);
-        drop(d);
+        download_drop(d);
 }
 
 /* CONFORMS: api.md 1.4 DODownloadProperty 0-29: VARIANT types, read-only, write-only, defaults */
@@ -409,7 +334,7 @@ static void every_property_has_its_type_and_default(void **state) {
                         assert_int_equal(v.vt, VT_EMPTY);
                 (void) VariantClear(&v);
                 /* No property is a double. */
-                assert_hr(set_variant(d, id, (VARIANT){ .vt = VT_R8 }), read_only ? DO_E_READ_ONLY_PROPERTY : E_INVALIDARG);
+                assert_hr(download_set(d, id, (VARIANT){ .vt = VT_R8 }), read_only ? DO_E_READ_ONLY_PROPERTY : E_INVALIDARG);
                 assert_hr(IDODownload_SetProperty(d, id, NULL), read_only ? DO_E_READ_ONLY_PROPERTY : E_INVALIDARG);
         }
         assert_hr(IDODownload_GetProperty(d, 30, &v), DO_E_UNKNOWN_PROPERTY_ID);
@@ -430,7 +355,7 @@ static void every_property_has_its_type_and_default(void **state) {
         assert_switch(d, DODownloadProperty_IntegrityCheckMandatory, false);
         assert_switch(d, DODownloadProperty_HttpAllowSecureToNonSecureRedirect, false);
         assert_switch(d, DODownloadProperty_NonVolatile, false);
-        drop(d);
+        download_drop(d);
 }
 
 /* CONFORMS: api.md 1.4: what is set is read back; the limits of NoProgressTimeoutSeconds and CostPolicy */
@@ -438,48 +363,48 @@ static void what_is_set_is_read_back(void **state) {
         IDODownload *d = new_download(NULL, NULL);
         VARIANT v;
 
-        assert_hr(set_text(d, DODownloadProperty_Uri, origin_url("/d")), S_OK);
+        assert_hr(download_set_text(d, DODownloadProperty_Uri, origin_url("/d")), S_OK);
         assert_text(d, DODownloadProperty_Uri, origin_url("/d"));
-        assert_hr(set_text(d, DODownloadProperty_ContentId, L"content 1"), S_OK);
+        assert_hr(download_set_text(d, DODownloadProperty_ContentId, L"content 1"), S_OK);
         assert_text(d, DODownloadProperty_ContentId, L"content 1");
-        assert_hr(set_text(d, DODownloadProperty_DisplayName, L"ein Näme"), S_OK);
+        assert_hr(download_set_text(d, DODownloadProperty_DisplayName, L"ein Näme"), S_OK);
         assert_text(d, DODownloadProperty_DisplayName, L"ein Näme");
-        assert_hr(set_text(d, DODownloadProperty_DisplayName, long_text(L"", 257)), E_INVALIDARG);
-        assert_hr(set_text(d, DODownloadProperty_HttpCustomHeaders, L"X-One: 1\r\nX-Two: 2"), S_OK);
+        assert_hr(download_set_text(d, DODownloadProperty_DisplayName, long_text(L"", 257)), E_INVALIDARG);
+        assert_hr(download_set_text(d, DODownloadProperty_HttpCustomHeaders, L"X-One: 1\r\nX-Two: 2"), S_OK);
         assert_text(d, DODownloadProperty_HttpCustomHeaders, L"X-One: 1\r\nX-Two: 2");
-        assert_hr(set_text(d, DODownloadProperty_HttpCustomAuthHeaders, L"Authorization: Bearer 1\r\nProxy-Authorization: Basic eA=="), S_OK);
-        assert_hr(set_text(d, DODownloadProperty_HttpCustomAuthHeaders, L"Host: elsewhere"), E_INVALIDARG);
+        assert_hr(download_set_text(d, DODownloadProperty_HttpCustomAuthHeaders, L"Authorization: Bearer 1\r\nProxy-Authorization: Basic eA=="), S_OK);
+        assert_hr(download_set_text(d, DODownloadProperty_HttpCustomAuthHeaders, L"Host: elsewhere"), E_INVALIDARG);
         for (UINT32 policy = DODownloadCostPolicy_Always; policy <= DODownloadCostPolicy_NoSurcharge; policy++) {
-                assert_hr(set_number(d, DODownloadProperty_CostPolicy, policy), S_OK);
+                assert_hr(download_set_number(d, DODownloadProperty_CostPolicy, policy), S_OK);
                 assert_number(d, DODownloadProperty_CostPolicy, policy);
         }
-        assert_hr(set_number(d, DODownloadProperty_CostPolicy, 6), E_INVALIDARG);
-        assert_hr(set_number(d, DODownloadProperty_CallbackFreqPercent, 5), S_OK);
+        assert_hr(download_set_number(d, DODownloadProperty_CostPolicy, 6), E_INVALIDARG);
+        assert_hr(download_set_number(d, DODownloadProperty_CallbackFreqPercent, 5), S_OK);
         assert_number(d, DODownloadProperty_CallbackFreqPercent, 5);
-        assert_hr(set_number(d, DODownloadProperty_CallbackFreqPercent, 101), E_INVALIDARG);
-        assert_hr(set_number(d, DODownloadProperty_CallbackFreqSeconds, 30), S_OK);
+        assert_hr(download_set_number(d, DODownloadProperty_CallbackFreqPercent, 101), E_INVALIDARG);
+        assert_hr(download_set_number(d, DODownloadProperty_CallbackFreqSeconds, 30), S_OK);
         assert_number(d, DODownloadProperty_CallbackFreqSeconds, 30);
-        assert_hr(set_number(d, DODownloadProperty_NoProgressTimeoutSeconds, 59), E_INVALIDARG);
-        assert_hr(set_number(d, DODownloadProperty_NoProgressTimeoutSeconds, 60), S_OK);
+        assert_hr(download_set_number(d, DODownloadProperty_NoProgressTimeoutSeconds, 59), E_INVALIDARG);
+        assert_hr(download_set_number(d, DODownloadProperty_NoProgressTimeoutSeconds, 60), S_OK);
         assert_number(d, DODownloadProperty_NoProgressTimeoutSeconds, 60);
-        assert_hr(set_switch(d, DODownloadProperty_ForegroundPriority, true), S_OK);
+        assert_hr(download_set_switch(d, DODownloadProperty_ForegroundPriority, true), S_OK);
         assert_switch(d, DODownloadProperty_ForegroundPriority, true);
-        assert_hr(set_number(d, DODownloadProperty_NoProgressTimeoutSeconds, 0), S_OK);
+        assert_hr(download_set_number(d, DODownloadProperty_NoProgressTimeoutSeconds, 0), S_OK);
         assert_number(d, DODownloadProperty_NoProgressTimeoutSeconds, 3600);
-        assert_hr(set_switch(d, DODownloadProperty_HttpAllowSecureToNonSecureRedirect, true), S_OK);
+        assert_hr(download_set_switch(d, DODownloadProperty_HttpAllowSecureToNonSecureRedirect, true), S_OK);
         assert_switch(d, DODownloadProperty_HttpAllowSecureToNonSecureRedirect, true);
         assert_number(d, DODownloadProperty_SecurityFlags, 0);
-        assert_hr(set_number(d, DODownloadProperty_SecurityFlags, 1), E_INVALIDARG);
-        assert_hr(set_text(d, DODownloadProperty_CorrelationVector, L"a.1.2"), S_OK);
+        assert_hr(download_set_number(d, DODownloadProperty_SecurityFlags, 1), E_INVALIDARG);
+        assert_hr(download_set_text(d, DODownloadProperty_CorrelationVector, L"a.1.2"), S_OK);
         assert_text(d, DODownloadProperty_CorrelationVector, L"a.1.2");
-        assert_hr(set_switch(d, DODownloadProperty_NetworkToken, false), S_OK);
-        assert_hr(set_switch(d, DODownloadProperty_NetworkToken, true), E_NOTIMPL);
-        assert_hr(set_variant(d, DODownloadProperty_TotalSizeBytes, (VARIANT){ .vt = VT_UI8, .ullVal = 77 }), S_OK);
+        assert_hr(download_set_switch(d, DODownloadProperty_NetworkToken, false), S_OK);
+        assert_hr(download_set_switch(d, DODownloadProperty_NetworkToken, true), E_NOTIMPL);
+        assert_hr(download_set(d, DODownloadProperty_TotalSizeBytes, (VARIANT){ .vt = VT_UI8, .ullVal = 77 }), S_OK);
         assert_hr(IDODownload_GetProperty(d, DODownloadProperty_TotalSizeBytes, &v), S_OK);
         assert_true(v.vt == VT_UI8 && v.ullVal == 77);
-        assert_hr(set_switch(d, DODownloadProperty_NonVolatile, true), S_OK);
+        assert_hr(download_set_switch(d, DODownloadProperty_NonVolatile, true), S_OK);
         assert_switch(d, DODownloadProperty_NonVolatile, true);
-        drop(d);
+        download_drop(d);
 }
 
 static size_t count(DODownloadProperty property, const wchar_t *value) {
@@ -487,7 +412,7 @@ static size_t count(DODownloadProperty property, const wchar_t *value) {
         IEnumUnknown *found, *clone;
         ULONG n = 0, fetched = 0;
         IUnknown *item;
-        HRESULT hr = IDOManager_EnumDownloads(downloads(), &category, &found);
+        HRESULT hr = IDOManager_EnumDownloads(download_manager(), &category, &found);
 
         if (hr == DO_E_NO_DOWNLOADS) {
                 assert_null(found);
@@ -522,12 +447,12 @@ static void downloads_are_found_by_five_properties(void **state) {
         ULONG n;
         VARIANT v;
 
-        assert_hr(IDOManager_EnumDownloads(downloads(), NULL, &found), DO_E_NO_DOWNLOADS);
+        assert_hr(IDOManager_EnumDownloads(download_manager(), NULL, &found), DO_E_NO_DOWNLOADS);
         d = new_download("/one?size=10", &path);
         e = new_download("/two?size=10", NULL);
-        assert_hr(set_text(d, DODownloadProperty_ContentId, L"id one"), S_OK);
-        assert_hr(set_text(d, DODownloadProperty_DisplayName, L"twice"), S_OK);
-        assert_hr(set_text(e, DODownloadProperty_DisplayName, L"twice"), S_OK);
+        assert_hr(download_set_text(d, DODownloadProperty_ContentId, L"id one"), S_OK);
+        assert_hr(download_set_text(d, DODownloadProperty_DisplayName, L"twice"), S_OK);
+        assert_hr(download_set_text(e, DODownloadProperty_DisplayName, L"twice"), S_OK);
         assert_int_equal(count(DODownloadProperty_Uri, origin_url("/one?size=10")), 1);
         assert_int_equal(count(DODownloadProperty_ContentId, L"id one"), 1);
         assert_int_equal(count(DODownloadProperty_LocalPath, path), 1);
@@ -536,14 +461,14 @@ static void downloads_are_found_by_five_properties(void **state) {
         assert_hr(IDODownload_GetProperty(d, DODownloadProperty_Id, &v), S_OK);
         assert_int_equal(count(DODownloadProperty_Id, v.bstrVal), 1);
         (void) VariantClear(&v);
-        assert_hr(IDOManager_EnumDownloads(downloads(), &other, &found), E_INVALIDARG);
-        assert_hr(IDOManager_EnumDownloads(downloads(), NULL, NULL), E_INVALIDARG);
+        assert_hr(IDOManager_EnumDownloads(download_manager(), &other, &found), E_INVALIDARG);
+        assert_hr(IDOManager_EnumDownloads(download_manager(), NULL, NULL), E_INVALIDARG);
         assert_hr(IBackgroundCopyManager_EnumJobs(manager_of(&families[0]), 0, &jobs), S_OK);
         assert_hr(IEnumBackgroundCopyJobs_GetCount(jobs, &n), S_OK);
         assert_int_equal(n, 1);
         (void) IEnumBackgroundCopyJobs_Release(jobs);
-        drop(d);
-        drop(e);
+        download_drop(d);
+        download_drop(e);
         job_done(&job);
 }
 
@@ -556,7 +481,7 @@ static void a_callback_hears_of_each_state_and_may_finalize(void **state) {
 
         listener_init(&listener);
         listener.finalizes = true;
-        assert_hr(set_number(d, DODownloadProperty_CallbackFreqPercent, 20), S_OK);
+        assert_hr(download_set_number(d, DODownloadProperty_CallbackFreqPercent, 20), S_OK);
         assert_hr(set_listener(d, &listener), S_OK);
         assert_hr(IDODownload_GetProperty(d, DODownloadProperty_CallbackInterface, &v), S_OK);
         assert_ptr_equal(v.punkVal, &listener.com);
@@ -578,7 +503,7 @@ static void without_a_frequency_only_states_are_told(void **state) {
         struct listener listener;
 
         listener_init(&listener);
-        assert_hr(set_number(d, DODownloadProperty_CallbackFreqSeconds, 0), S_OK);
+        assert_hr(download_set_number(d, DODownloadProperty_CallbackFreqSeconds, 0), S_OK);
         assert_hr(set_listener(d, &listener), S_OK);
         assert_hr(IDODownload_Start(d, NULL), S_OK);
         (void) wait_for(&listener, DODownloadState_Transferred);
@@ -587,9 +512,9 @@ static void without_a_frequency_only_states_are_told(void **state) {
         assert_hr(set_listener(d, NULL), S_OK);
         wait_for_release(&listener);
         assert_hr(set_listener(d, NULL), S_OK);
-        assert_hr(set_variant(d, DODownloadProperty_CallbackInterface,
+        assert_hr(download_set(d, DODownloadProperty_CallbackInterface,
                                           (VARIANT){ .vt = VT_UNKNOWN, .punkVal = (IUnknown *) d }), E_NOINTERFACE);
-        drop(d);
+        download_drop(d);
 }
 
 /* CONFORMS: api.md 1.4 BlockingMode; another thread's Abort ends the wait */
@@ -602,12 +527,12 @@ static void a_blocking_start_ends_with_its_download(void **state) {
         IDODownload *d = new_download("/d?size=1000000&rate=1000", NULL);
         pthread_t thread;
 
-        assert_hr(set_switch(d, DODownloadProperty_BlockingMode, true), S_OK);
+        assert_hr(download_set_switch(d, DODownloadProperty_BlockingMode, true), S_OK);
         assert_int_equal(pthread_create(&thread, NULL, abort_it, d), 0);
         /* Before or after: aborted is aborted. */
         assert_true(FAILED(IDODownload_Start(d, NULL)));
         assert_int_equal(pthread_join(thread, NULL), 0);
-        assert_int_equal(status_of(d).State, DODownloadState_Aborted);
+        assert_int_equal(download_status(d).State, DODownloadState_Aborted);
         assert_int_equal(IDODownload_Release(d), 0);
 }
 
@@ -624,10 +549,10 @@ static void run_client(bool non_volatile, const wchar_t *name) {
                 if (FAILED(CoInitializeEx(NULL, COINIT_MULTITHREADED)) ||
                     FAILED(CoCreateInstance(&CLSID_DeliveryOptimization, NULL, CLSCTX_LOCAL_SERVER, &IID_IDOManager, (void **) &manager)) ||
                     FAILED(IDOManager_CreateDownload(manager, &d)) ||
-                    FAILED(set_text(d, DODownloadProperty_Uri, origin_url("/d?size=1000000&rate=100000"))) ||
-                    FAILED(set_text(d, DODownloadProperty_LocalPath, destination("child"))) ||
-                    FAILED(set_text(d, DODownloadProperty_DisplayName, name)) ||
-                    (non_volatile && FAILED(set_switch(d, DODownloadProperty_NonVolatile, true))) || FAILED(IDODownload_Start(d, NULL)))
+                    FAILED(download_set_text(d, DODownloadProperty_Uri, origin_url("/d?size=1000000&rate=100000"))) ||
+                    FAILED(download_set_text(d, DODownloadProperty_LocalPath, destination("child"))) ||
+                    FAILED(download_set_text(d, DODownloadProperty_DisplayName, name)) ||
+                    (non_volatile && FAILED(download_set_switch(d, DODownloadProperty_NonVolatile, true))) || FAILED(IDODownload_Start(d, NULL)))
                         _exit(1);
                 _exit(0);
         }
@@ -666,13 +591,13 @@ static void a_volatile_download_dies_with_its_client_and_another_one_does_not(vo
         world_kill_service();
         world_start_service();
         assert_int_equal(count(DODownloadProperty_DisplayName, L"stays"), 1);
-        assert_hr(IDOManager_EnumDownloads(downloads(), NULL, &found), S_OK);
+        assert_hr(IDOManager_EnumDownloads(download_manager(), NULL, &found), S_OK);
         assert_hr(IEnumUnknown_Next(found, 1, &item, NULL), S_OK);
         assert_hr(IUnknown_QueryInterface(item, &IID_IDODownload, (void **) &d), S_OK);
         (void) IUnknown_Release(item);
         (void) IEnumUnknown_Release(found);
         assert_switch(d, DODownloadProperty_NonVolatile, true);
-        drop(d);
+        download_drop(d);
         assert_int_equal(count_parts(), 0);
 }
 

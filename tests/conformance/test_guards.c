@@ -4,12 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <wchar.h>
 
-#include "conform.h"
+#include "download.h"
 
-#define PATIENCE_SECONDS 20
 #define BUFFER 65536
 #define SIZE (3 * BUFFER + 5)
 #define LIMIT_CERTIFICATE 32768 /* protocol/limits.h */
@@ -17,47 +15,12 @@
 #define WINHTTP_CERTIFICATE_NEEDED ((HRESULT) 0x80072F0C)
 #define WIN32_DECRYPTION_FAILED ((HRESULT) 0x80071771)
 
-static HRESULT set_text(IDODownload *d, DODownloadProperty id, const wchar_t *text) {
-        VARIANT v = { .vt = VT_BSTR, .bstrVal = SysAllocString(text) };
-        HRESULT hr = IDODownload_SetProperty(d, id, &v);
-
-        (void) VariantClear(&v);
-        return hr;
-}
-
-static IDODownload *new_download(const wchar_t *url, const wchar_t *path) {
-        VARIANT foreground = { .vt = VT_BOOL, .boolVal = VARIANT_TRUE };
-        IDOManager *manager;
-        IDODownload *d;
-
-        assert_hr(IBackgroundCopyManager_QueryInterface(manager_of(&families[0]), &IID_IDOManager, (void **) &manager), S_OK);
-        assert_hr(IDOManager_CreateDownload(manager, &d), S_OK);
-        (void) IDOManager_Release(manager);
-        assert_hr(set_text(d, DODownloadProperty_Uri, url), S_OK);
-        assert_hr(set_text(d, DODownloadProperty_LocalPath, path), S_OK);
-        assert_hr(IDODownload_SetProperty(d, DODownloadProperty_ForegroundPriority, &foreground), S_OK);
-        return d;
-}
-
-/* Starts it and waits. S_OK: it is transferred; else what it stopped with. */
-static HRESULT run(IDODownload *d) {
-        VARIANT blocking = { .vt = VT_BOOL, .boolVal = VARIANT_TRUE };
-
-        assert_hr(IDODownload_SetProperty(d, DODownloadProperty_BlockingMode, &blocking), S_OK);
-        return IDODownload_Start(d, NULL);
-}
-
 static void assert_error(IDODownload *d, HRESULT expected) {
         DO_DOWNLOAD_STATUS status;
 
         assert_hr(IDODownload_GetStatus(d, &status), S_OK);
         assert_int_equal(status.State, DODownloadState_Paused);
         assert_hr(status.Error, expected);
-}
-
-static void drop(IDODownload *d) {
-        (void) IDODownload_Abort(d);
-        assert_int_equal(IDODownload_Release(d), 0);
 }
 
 /* ---- encryption ---- */
@@ -103,12 +66,12 @@ static void what_is_finalized_is_the_content(void **state) {
         for (size_t i = 0; i < ELEMENTSOF(modes); i++) {
                 struct encrypted *e = encrypted_new("encrypted", modes[i]);
                 const wchar_t *path = destination("content");
-                IDODownload *d = new_download(origin_url("/c/encrypted/f"), path);
+                IDODownload *d = download_new(origin_url("/c/encrypted/f"), path);
                 VARIANT v;
 
-                assert_hr(set_text(d, DODownloadProperty_DecryptionInfo, widen(e->key)), S_OK);
+                assert_hr(download_set_text(d, DODownloadProperty_DecryptionInfo, widen(e->key)), S_OK);
                 assert_hr(IDODownload_GetProperty(d, DODownloadProperty_DecryptionInfo, &v), DO_E_WRITE_ONLY_PROPERTY);
-                assert_hr(run(d), S_OK);
+                assert_hr(download_run(d, NULL), S_OK);
                 assert_false(file_exists(path));
                 assert_hr(IDODownload_Finalize(d), S_OK);
                 assert_content(e, path);
@@ -122,20 +85,20 @@ static void the_wrong_key_is_named_and_the_right_one_fetches_nothing_again(void 
         for (size_t i = 0; i < ELEMENTSOF(modes); i++) {
                 struct encrypted *e = encrypted_new("wrong", modes[i]);
                 const wchar_t *path = destination("content");
-                IDODownload *d = new_download(origin_url("/c/wrong/f"), path);
+                IDODownload *d = download_new(origin_url("/c/wrong/f"), path);
                 char other[DOSVC_DECRYPTION_INFO_SIZE];
                 uint64_t sent;
 
                 assert_hr(dosvc_make_decryption_info(modes[i], BUFFER, other), S_OK);
-                assert_hr(set_text(d, DODownloadProperty_DecryptionInfo, widen(other)), S_OK);
-                assert_hr(run(d), WIN32_DECRYPTION_FAILED);
+                assert_hr(download_set_text(d, DODownloadProperty_DecryptionInfo, widen(other)), S_OK);
+                assert_hr(download_run(d, NULL), WIN32_DECRYPTION_FAILED);
                 assert_error(d, WIN32_DECRYPTION_FAILED);
                 assert_hr(IDODownload_Finalize(d), DO_E_INVALID_STATE);
                 assert_false(file_exists(path));
                 assert_int_equal(count_parts(), 1); /* what travelled */
                 sent = origin_bytes_sent();
-                assert_hr(set_text(d, DODownloadProperty_DecryptionInfo, widen(e->key)), S_OK);
-                assert_hr(run(d), S_OK);
+                assert_hr(download_set_text(d, DODownloadProperty_DecryptionInfo, widen(e->key)), S_OK);
+                assert_hr(download_run(d, NULL), S_OK);
                 assert_int_equal(origin_bytes_sent(), sent);
                 assert_hr(IDODownload_Finalize(d), S_OK);
                 assert_content(e, path);
@@ -162,7 +125,7 @@ static void what_is_cut_off_or_changed_never_appears(void **state) {
                 struct encrypted *e = encrypted_new("cut", modes[i / ELEMENTSOF(rows)]);
                 size_t row = i % ELEMENTSOF(rows), n;
                 const wchar_t *path = destination("content"), *cut = destination("cut");
-                IDODownload *d = new_download(origin_url("/c/cut/f"), path);
+                IDODownload *d = download_new(origin_url("/c/cut/f"), path);
                 char *bytes = file_read(e->file, &n), json[512];
 
                 /* A short tail, a buffer and its tag, or all but a part of the header. */
@@ -176,11 +139,11 @@ static void what_is_cut_off_or_changed_never_appears(void **state) {
                 free(bytes);
                 (void) snprintf(json, sizeof(json), "{\"file\": \"%s\", \"answers\": %s}", narrow(cut), rows[row].answers);
                 origin_case("cut", json);
-                assert_hr(set_text(d, DODownloadProperty_DecryptionInfo, widen(e->key)), S_OK);
-                assert_hr(run(d), rows[row].error);
+                assert_hr(download_set_text(d, DODownloadProperty_DecryptionInfo, widen(e->key)), S_OK);
+                assert_hr(download_run(d, NULL), rows[row].error);
                 assert_error(d, rows[row].error);
                 assert_false(file_exists(path));
-                drop(d);
+                download_drop(d);
                 assert_false(file_exists(path));
                 assert_int_equal(count_parts(), 0);
                 free(e);
@@ -196,17 +159,17 @@ static void what_is_no_decryption_info_is_refused(void **state) {
                 L"{\"KeyData\": \"AAECAwQFBgcICQoLDA0ODw==\", \"EncryptionBufferSize\": 65536, \"AlgorithmName\": \"DES\", \"ChainingMode\": \"ChainingModeGCM\"}",
                 L"{\"KeyData\": \"AAECAwQFBgcICQoLDA0ODw==\", \"EncryptionBufferSize\": 65536, \"AlgorithmName\": \"AES\", \"ChainingMode\": \"ChainingModeECB\"}",
         };
-        IDODownload *d = new_download(origin_url("/f?size=10"), destination("refused"));
+        IDODownload *d = download_new(origin_url("/f?size=10"), destination("refused"));
 
         for (size_t i = 0; i < ELEMENTSOF(texts); i++)
-                assert_hr(set_text(d, DODownloadProperty_DecryptionInfo, texts[i]), E_INVALIDARG);
-        assert_hr(set_text(d, DODownloadProperty_DecryptionInfo,
+                assert_hr(download_set_text(d, DODownloadProperty_DecryptionInfo, texts[i]), E_INVALIDARG);
+        assert_hr(download_set_text(d, DODownloadProperty_DecryptionInfo,
                            L"{\"KeyData\": \"AAECAwQFBgcICQoLDA0ODw==\", \"EncryptionBufferSize\": 65536, \"AlgorithmName\": \"AES\", "
                            L"\"ChainingMode\": \"ChainingModeGCM\"}"),
                   S_OK);
-        assert_hr(set_text(d, DODownloadProperty_DecryptionInfo, L""), S_OK); /* taken away: it comes as it is */
-        assert_hr(run(d), S_OK);
-        drop(d);
+        assert_hr(download_set_text(d, DODownloadProperty_DecryptionInfo, L""), S_OK); /* taken away: it comes as it is */
+        assert_hr(download_run(d, NULL), S_OK);
+        download_drop(d);
 }
 
 /* ---- client certificates ---- */
@@ -299,14 +262,14 @@ static void a_certificate_in_any_of_its_forms_opens_the_server(void **state) {
         forms[2].n = n_pem;
         for (size_t i = 0; i < ELEMENTSOF(forms); i++) {
                 const wchar_t *path = destination("shown");
-                IDODownload *d = new_download(secure_url("/f?size=1000"), path);
+                IDODownload *d = download_new(secure_url("/f?size=1000"), path);
                 VARIANT v;
 
-                assert_hr(run(d), WINHTTP_CERTIFICATE_NEEDED);
+                assert_hr(download_run(d, NULL), WINHTTP_CERTIFICATE_NEEDED);
                 assert_error(d, WINHTTP_CERTIFICATE_NEEDED);
                 assert_hr(set_context(d, forms[i].bytes, forms[i].n), S_OK);
                 assert_hr(IDODownload_GetProperty(d, DODownloadProperty_SecurityContext, &v), DO_E_WRITE_ONLY_PROPERTY);
-                assert_hr(run(d), S_OK);
+                assert_hr(download_run(d, NULL), S_OK);
                 assert_hr(IDODownload_Finalize(d), S_OK);
                 assert_file_is(path, "/f?size=1000", 1000);
                 assert_int_equal(IDODownload_Release(d), 0);
@@ -319,22 +282,22 @@ static void a_certificate_in_any_of_its_forms_opens_the_server(void **state) {
 static void one_whose_key_is_nowhere_is_named_and_no_bytes_show_none(void **state) {
         size_t n_mine, n_lost;
         char *mine = make_certificate("mine", true, &n_mine), *lost = make_certificate("lost", false, &n_lost);
-        IDODownload *d = new_download(secure_url("/f?size=1000"), destination("lost"));
+        IDODownload *d = download_new(secure_url("/f?size=1000"), destination("lost"));
 
         assert_hr(set_context(d, lost, n_lost), S_OK);
-        assert_hr(run(d), CRYPT_E_NOT_FOUND);
+        assert_hr(download_run(d, NULL), CRYPT_E_NOT_FOUND);
         assert_error(d, CRYPT_E_NOT_FOUND);
         assert_hr(set_context(d, NULL, 0), S_OK);
-        assert_hr(run(d), WINHTTP_CERTIFICATE_NEEDED);
+        assert_hr(download_run(d, NULL), WINHTTP_CERTIFICATE_NEEDED);
         assert_hr(set_context(d, mine, n_mine), S_OK);
-        assert_hr(run(d), S_OK);
-        drop(d);
+        assert_hr(download_run(d, NULL), S_OK);
+        download_drop(d);
         free(mine);
         free(lost);
 }
 
 static void what_is_no_certificate_is_refused(void **state) {
-        IDODownload *d = new_download(origin_url("/f?size=10"), destination("refused"));
+        IDODownload *d = download_new(origin_url("/f?size=10"), destination("refused"));
         size_t n_pem, n_der, n_serialized;
         char *pem = make_certificate("refused", false, &n_pem), *der, *serialized, *padded = malloc(LIMIT_CERTIFICATE + 1);
         SAFEARRAY two = { .cDims = 2, .cbElements = 1 }, wide = { .cDims = 1, .cbElements = 2 };
@@ -360,7 +323,7 @@ static void what_is_no_certificate_is_refused(void **state) {
         assert_hr(set_array(d, VT_ARRAY | VT_UI4, &wide), E_INVALIDARG);
         assert_hr(set_array(d, VT_UI1, NULL), E_INVALIDARG);
         assert_hr(set_array(d, VT_ARRAY | VT_UI1, NULL), S_OK); /* none */
-        drop(d);
+        download_drop(d);
         free(pem);
         free(der);
         free(serialized);

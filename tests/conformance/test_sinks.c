@@ -52,7 +52,7 @@ static HRESULT set_text(IDeliveryOptimizationFile2 *file2, DOFilePropertyId id, 
         return hr;
 }
 
-static void assert_not_set(IDeliveryOptimizationFile2 *file2, DOFilePropertyId id) {
+static void assert_file_not_set(IDeliveryOptimizationFile2 *file2, DOFilePropertyId id) {
         VARIANT v = { .vt = VT_UI4 };
 
         assert_hr(IDeliveryOptimizationFile2_GetProperty(file2, id, &v), E_NOT_SET);
@@ -66,7 +66,7 @@ static void a_file_gets_its_destination_after_it_was_added(void **state) {
         const wchar_t *path = destination("later");
         VARIANT v;
 
-        assert_not_set(later.file2, DOFilePropertyId_DownloadSinkFilePath);
+        assert_file_not_set(later.file2, DOFilePropertyId_DownloadSinkFilePath);
         assert_hr(IBackgroundCopyJob_Resume(later.job.com), DO_E_FILE_DOWNLOADSINK_UNSPECIFIED);
         assert_int_equal(job_state(&later.job), BG_JOB_STATE_SUSPENDED);
         assert_hr(set_text(later.file2, DOFilePropertyId_DownloadSinkFilePath, destination("a first thought")), S_OK);
@@ -144,9 +144,9 @@ static void properties_of_a_file_have_codes_of_their_own(void **state) {
         assert_hr(IDeliveryOptimizationFile2_SetProperty(later.file2, DOFilePropertyId_TotalSizeBytes, NULL), E_INVALIDARG);
         assert_hr(IDeliveryOptimizationFile2_GetProperty(later.file2, DOFilePropertyId_DecryptionInfo, &v), DO_E_WRITE_ONLY_PROPERTY);
         assert_hr(IDeliveryOptimizationFile2_GetProperty(later.file2, DOFilePropertyId_IntegrityCheckInfo, &v), DO_E_WRITE_ONLY_PROPERTY);
-        assert_not_set(later.file2, DOFilePropertyId_TotalSizeBytes);
-        assert_not_set(later.file2, DOFilePropertyId_DownloadSinkInterface);
-        assert_not_set(later.file2, DOFilePropertyId_DownloadSinkMemoryStream);
+        assert_file_not_set(later.file2, DOFilePropertyId_TotalSizeBytes);
+        assert_file_not_set(later.file2, DOFilePropertyId_DownloadSinkInterface);
+        assert_file_not_set(later.file2, DOFilePropertyId_DownloadSinkMemoryStream);
 
         v = (VARIANT){ .vt = VT_UI8, .ullVal = 10 };
         assert_hr(IDeliveryOptimizationFile2_SetProperty(later.file2, DOFilePropertyId_TotalSizeBytes, &v), S_OK);
