@@ -1,9 +1,11 @@
 """A systemd of the test's own, booted in namespaces in less than a second: PID 1, journal, and a user with its own manager and bus.
 
     machine.run(build, "test_user_units.py", folder) -> (exit code, what it printed)
+    machine.run_as_root("packaging/life_of_the_packages.py", packages, folder) -> likewise
 
 The root is an overlay of this machine's on a tmpfs, the build is installed into it, and tests/machine/<script> runs in it under pytest, as the user "tester"
-(uid 4711) with XDG_RUNTIME_DIR, below a "systemd --user". The network is a loopback. Nothing stays behind. Needs root.
+(uid 4711) with XDG_RUNTIME_DIR, below a "systemd --user". Or nothing is installed, and a program of tests/ runs as root with a folder that becomes
+/packages. The network is a loopback. Nothing stays behind. Needs root.
 """
 import os
 import shutil
@@ -36,25 +38,24 @@ SuccessAction=exit
 FailureAction=exit
 [Service]
 Type=oneshot
-User=tester
-SupplementaryGroups=systemd-journal
+@IDENTITY@
 Environment=XDG_RUNTIME_DIR=/run/user/{UID} HOME=/home/tester DOSVC_ROOT=/dosvc PYTHONDONTWRITEBYTECODE=1 LC_ALL=C.UTF-8 PYTHONPATH=/dosvc/tests/lib
 WorkingDirectory=/home/tester
 StandardOutput=file:/result/output
 StandardError=inherit
-ExecStart=/usr/bin/python3 -m pytest -q -p no:cacheprovider --tb=short /dosvc/tests/machine/@SCRIPT@
+ExecStart=/usr/bin/python3 @COMMAND@
 TimeoutStartSec={SECONDS}
 """,
 }
 
-# $1: an empty folder, $2: the tree, $3: the build, $4: where the result goes
+# $1: an empty folder, $2: the tree, $3: the build or "", $4: where the result goes, $5: packages or ""
 BOOT = r"""
 set -eu
 mount --make-rprivate /
 mount -t tmpfs -o mode=755 machine "$1"
 mkdir "$1/upper" "$1/work" "$1/root"
 mount -t overlay -o "lowerdir=/,upperdir=$1/upper,workdir=$1/work" machine "$1/root"
-DESTDIR="$1/root" meson install -C "$3" --no-rebuild --quiet > /dev/null
+[ -z "$3" ] || DESTDIR="$1/root" meson install -C "$3" --no-rebuild --quiet > /dev/null
 cd "$1/root"
 mount -t proc proc proc
 mount -t sysfs sysfs sys
@@ -69,11 +70,14 @@ ln -s /proc/self/fd dev/fd
 mkdir -p dosvc result home/tester run/user/@UID@
 mount --bind "$2" dosvc
 mount --bind "$4" result
+mkdir packages
+[ -z "$5" ] || mount --bind "$5" packages
 echo 'tester:x:@UID@:@UID@::/home/tester:/bin/sh' >> etc/passwd
 echo 'tester:x:@UID@:' >> etc/group
 chown @UID@:@UID@ home/tester run/user/@UID@
 chmod 700 run/user/@UID@
 : > etc/machine-id
+rm -f usr/sbin/policy-rc.d # of containers: starts nothing
 rm -rf etc/systemd/system/* etc/fstab
 cp result/units/* etc/systemd/system/
 # Nothing of a real boot comes before them.
@@ -82,7 +86,7 @@ for unit in dosvc.socket dosvc.service dosvc-broker.socket dosvc-broker.service;
         printf '[Unit]\nDefaultDependencies=no\n' > "etc/systemd/system/$unit.d/test.conf"
 done
 # systemd 252 finds no place for a private /dev in a root that is an overlay.
-printf '[Service]\nPrivateDevices=no\n' >> etc/systemd/system/dosvc.service.d/test.conf
+for unit in dosvc dosvc-broker; do printf '[Service]\nPrivateDevices=no\n' >> etc/systemd/system/$unit.service.d/test.conf; done
 ldconfig -r . 2> /dev/null
 systemd-sysusers --root=.
 mkdir -p var/lib/systemd/catalog && journalctl --root=. --update-catalog
@@ -117,6 +121,15 @@ def hierarchy():
 
 
 def run(build, script, folder):
+    command = f"-m pytest -q -p no:cacheprovider --tb=short /dosvc/tests/machine/{script}"
+    return boot("User=tester\nSupplementaryGroups=systemd-journal", command, folder, build=os.path.abspath(build))
+
+
+def run_as_root(program, packages, folder):
+    return boot("", f"-B /dosvc/tests/{program} /packages", folder, packages=packages)
+
+
+def boot(identity, command, folder, build="", packages=""):
     result, root = os.path.join(folder, "result"), os.path.join(folder, "machine")
     units = os.path.join(result, "units")
     os.makedirs(units)
@@ -124,19 +137,19 @@ def run(build, script, folder):
     os.chmod(result, 0o755)
     for name, text in UNITS.items():
         with open(os.path.join(units, name), "w", encoding="utf-8") as f:
-            f.write(text.replace("@SCRIPT@", script))
+            f.write(text.replace("@IDENTITY@", identity).replace("@COMMAND@", command))
     with open(os.path.join(result, "output"), "wb") as f:
         os.fchown(f.fileno(), UID, UID)
     base = hierarchy()
     group = os.path.join(base, "dosvc-test-" + uuid.uuid4().hex[:8]) if base else None
-    boot = BOOT.replace("@UID@", str(UID)).replace("@SYSTEMD@", SYSTEMD)
+    script = BOOT.replace("@UID@", str(UID)).replace("@SYSTEMD@", SYSTEMD)
     if group:
         os.mkdir(group)
         # In a group of its own first: what the new hierarchy shows as its root, and what can be removed again.
-        boot = f"echo 0 > {group}/cgroup.procs\nexec unshare --cgroup sh -c '{boot.replace(chr(39), chr(39) + chr(92) + chr(39) + chr(39))}' boot \"$@\""
+        script = f"echo 0 > {group}/cgroup.procs\nexec unshare --cgroup sh -c '{script.replace(chr(39), chr(39) + chr(92) + chr(39) + chr(39))}' boot \"$@\""
     try:
-        done = subprocess.run(["unshare", "--mount", "--pid", "--fork", "--uts", "--ipc", "--net", "--kill-child", "sh", "-c", boot, "boot", root, ROOT,
-                               os.path.abspath(build), result], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=SECONDS + 30, check=False)
+        done = subprocess.run(["unshare", "--mount", "--pid", "--fork", "--uts", "--ipc", "--net", "--kill-child", "sh", "-c", script, "boot", root, ROOT,
+                               build, result, packages], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=SECONDS + 30, check=False)
     finally:
         if group:
             for path, _, _ in os.walk(group, topdown=False):

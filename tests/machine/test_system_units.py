@@ -68,6 +68,15 @@ def test_each_process_has_what_it_needs_and_no_more(origin):
     wait_until(lambda: not any(job in line for line in dosvc("list").stdout.splitlines()))
 
 
+@pytest.mark.parametrize("name, most", [("dosvc", 1.5), ("dosvc-broker", 1.8)])
+def test_systemd_finds_nothing_to_complain_about(name, most):
+    [path] = [path for path in (f"{prefix}/lib/systemd/system/{name}.service" for prefix in ("/usr", "/usr/local")) if os.path.exists(path)]
+    done = subprocess.run(["systemd-analyze", "verify", "--man=no", path, path.replace(".service", ".socket")], text=True, capture_output=True, check=True)
+    assert done.stderr == "" and done.stdout == ""
+    done = subprocess.run(["systemd-analyze", "security", "--offline=yes", "--no-pager", path], text=True, capture_output=True, check=True)
+    assert float(done.stdout.rstrip().splitlines()[-1].split(": ")[1].split()[0]) <= most, done.stdout
+
+
 def test_a_killed_owner_process_comes_again(origin):
     origin.rate = 1_000_000
     target = os.path.join(os.environ["HOME"], "again")
