@@ -17,4 +17,5 @@ struct digest;
 int digest_new(struct digest **ret);
 struct digest *digest_free(struct digest *digest);
 int digest_add_descriptor(struct digest *digest, int fd, uint64_t offset, uint64_t size, const atomic_bool *stop, const atomic_bool *closed);
+int digest_of_nothing(uint8_t ret[static DIGEST_SIZE]);
 int digest_get(const struct digest *digest, uint8_t ret[static DIGEST_SIZE]);

@@ -158,8 +158,8 @@ void files_note_lost(struct files_handle *handle, uint64_t start, uint64_t end);
 
 /* ---- windows: content that is handed on as it comes, and kept nowhere ---- */
 /* In memory, with the positions of the whole file; nobody else can open it. Its handle is for files_scratch(), files_verify() and these.
- * -EOPNOTSUPP: not where the owner role is another process. */
-int files_open_window(struct files *files, bool digest, struct files_handle **ret, int *ret_fd);
+ * @owner's hands judge what comes; if these are lost the window is, too. The memory is of the process that asks. */
+int files_open_window(struct files *files, uid_t owner, bool digest, struct files_handle **ret, int *ret_fd);
 /* For reading only, whoever gets it. -errno. */
 int files_window_reader(const struct files_handle *handle);
 /* The next bytes, [start, end), were taken: they go into the digest, if there is one, and their memory is given back. One at a time. */

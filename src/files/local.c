@@ -129,15 +129,13 @@ static int ops_verify(struct files *files, struct files_handle *handle, const st
         return local_verify(to_local(files), to_handle(handle), pieces, n, done, userdata);
 }
 
-static int ops_open_window(struct files *files, bool digest, struct files_handle **ret, int *ret_fd) {
+static int ops_open_window(struct files *files, uid_t owner _unused_, int fd, bool digest, struct files_handle **ret) {
         struct local_handle *handle;
-        int r = local_open_window(to_local(files), digest, &handle);
+        int r = local_open_window(to_local(files), fd, digest, &handle);
 
-        if (r < 0)
-                return r;
-        *ret = &handle->base;
-        *ret_fd = handle->fd;
-        return 0;
+        if (r == 0)
+                *ret = &handle->base;
+        return r;
 }
 
 static int ops_window_drop(struct files *files, struct files_handle *handle, uint64_t start, uint64_t end, files_done_fn done,
@@ -145,8 +143,8 @@ static int ops_window_drop(struct files *files, struct files_handle *handle, uin
         return local_window_drop(to_local(files), to_handle(handle), start, end, done, userdata);
 }
 
-static int ops_window_check(struct files *files _unused_, struct files_handle *handle, const uint8_t *sha256) {
-        return local_window_check(to_handle(handle), sha256);
+static int ops_window_digest(const struct files_handle *handle, uint8_t *ret) {
+        return local_window_digest(CONTAINER_OF(handle, const struct local_handle, base), ret);
 }
 
 static int ops_finish(struct files *files, struct files_handle *handle, const struct files_finish_request *request,
@@ -189,7 +187,7 @@ static const struct files_ops local_ops = {
         .verify = ops_verify,
         .open_window = ops_open_window,
         .window_drop = ops_window_drop,
-        .window_check = ops_window_check,
+        .window_digest = ops_window_digest,
         .finish = ops_finish,
         .decrypt = ops_decrypt,
         .list = ops_list,

@@ -18,10 +18,10 @@ int local_read_hashes(struct local_files *files, struct local_handle *handle, in
                       const struct integrity_info *expected, files_hashes_fn done, void *userdata);
 int local_verify(struct local_files *files, struct local_handle *handle, const struct files_piece *pieces, size_t n,
                  files_verify_fn done, void *userdata);
-int local_open_window(struct local_files *files, bool digest, struct local_handle **ret);
+int local_open_window(struct local_files *files, int fd, bool digest, struct local_handle **ret); /* @fd is consumed on success */
 int local_window_drop(struct local_files *files, struct local_handle *handle, uint64_t start, uint64_t end, files_done_fn done,
                       void *userdata);
-int local_window_check(struct local_handle *handle, const uint8_t *sha256);
+int local_window_digest(const struct local_handle *handle, uint8_t ret[static 32]);
 int local_finish(struct local_files *files, struct local_handle *handle, const struct files_finish_request *request,
                  files_finish_fn done, void *userdata);
 int local_decrypt(struct local_files *files, struct local_handle *source, struct local_handle *target,

@@ -45,10 +45,11 @@ struct files_ops {
                            const struct integrity_info *expected, files_hashes_fn done, void *userdata);
         int (*verify)(struct files *files, struct files_handle *handle, const struct files_piece *pieces, size_t n,
                       files_verify_fn done, void *userdata);
-        int (*open_window)(struct files *files, bool digest, struct files_handle **ret, int *ret_fd);
+        /* @fd: the memory, consumed on success. */
+        int (*open_window)(struct files *files, uid_t owner, int fd, bool digest, struct files_handle **ret);
         int (*window_drop)(struct files *files, struct files_handle *handle, uint64_t start, uint64_t end, files_done_fn done,
                            void *userdata);
-        int (*window_check)(struct files *files, struct files_handle *handle, const uint8_t *sha256);
+        int (*window_digest)(const struct files_handle *handle, uint8_t *ret); /* of all that was dropped */
         int (*finish)(struct files *files, struct files_handle *handle, const struct files_finish_request *request,
                       files_finish_fn done, void *userdata);
         int (*decrypt)(struct files *files, struct files_handle *source, struct files_handle *target,

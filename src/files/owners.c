@@ -206,6 +206,22 @@ static int owners_verify(struct files *files _unused_, struct files_handle *hand
         return files_verify(handle->files, handle, pieces, n, done, userdata);
 }
 
+static int owners_open_window(struct files *files, uid_t owner, int fd, bool digest, struct files_handle **ret) {
+        struct files *theirs;
+        int r = owner_files(files, owner, &theirs);
+
+        return r < 0 ? r : theirs->ops->open_window(theirs, owner, fd, digest, ret);
+}
+
+static int owners_window_drop(struct files *files _unused_, struct files_handle *handle, uint64_t start, uint64_t end,
+                              files_done_fn done, void *userdata) {
+        return files_window_drop(handle->files, handle, start, end, done, userdata);
+}
+
+static int owners_window_digest(const struct files_handle *handle, uint8_t *ret) {
+        return handle->files->ops->window_digest(handle, ret);
+}
+
 static int owners_finish(struct files *files _unused_, struct files_handle *handle, const struct files_finish_request *request,
                          files_finish_fn done, void *userdata) {
         return files_finish(handle->files, handle, request, done, userdata);
@@ -255,6 +271,9 @@ static const struct files_ops owners_ops = {
         .certificate = owners_certificate,
         .read_hashes = owners_read_hashes,
         .verify = owners_verify,
+        .open_window = owners_open_window,
+        .window_drop = owners_window_drop,
+        .window_digest = owners_window_digest,
         .finish = owners_finish,
         .decrypt = owners_decrypt,
         .list = owners_list,

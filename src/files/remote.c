@@ -11,6 +11,7 @@
 
 #include "base/fds.h"
 #include "base/log.h"
+#include "files/digest.h"
 #include "files/parcel.h"
 #include "files/paths.h"
 #include "files/wire.h"
@@ -29,6 +30,8 @@ struct remote_handle {
         unsigned n_refs; /* the receiver's, and one for each call */
         bool asked_for;  /* its OPEN was sent */
         bool lost;       /* its process died */
+        bool digest;     /* a window that has one */
+        uint8_t sha256[DIGEST_SIZE]; /* of what was dropped of it so far */
 };
 
 struct remote_call {
@@ -106,7 +109,7 @@ static struct remote_handle *handle_new(struct remote_files *self) {
         if (!handle)
                 return NULL;
         handle->id = ++self->last_id;
-        handle->fd = -EBADF;
+        handle->fd = handle->base.window_fd = -EBADF;
         handle->n_refs = 1;
         handle->base.files = &self->base;
         DL_APPEND(self->handles, handle);
@@ -234,6 +237,12 @@ static void tell(struct remote_files *self, struct remote_call *call, struct wir
                 return call->tell.list(answer->error, answer->errors, answer->n_errors, call->userdata);
         case WIRE_SWEEP:
                 return call->tell.sweep(answer->n_removed, call->userdata);
+        case WIRE_WINDOW:
+                call->handle->lost |= answer->error < 0;
+                return;
+        case WIRE_DROP:
+                memcpy(call->handle->sha256, answer->sha256, sizeof(answer->sha256));
+                return call->tell.done(answer->error, call->userdata);
         case WIRE_CLOSE:
         case _WIRE_KIND_MAX:
                 break;
@@ -682,6 +691,43 @@ static int remote_verify(struct files *files, struct files_handle *handle, const
                                 &(struct wire_call) { .pieces = (struct files_piece *) pieces, .n_pieces = n });
 }
 
+/* The memory is ours, its guard is the process: who looks into what came from the network is never the core. */
+static int remote_open_window(struct files *files, uid_t owner _unused_, int fd, bool digest, struct files_handle **ret) {
+        struct remote_files *self = to_remote(files);
+        struct remote_call call = { .kind = WIRE_WINDOW, .handle = handle_new(self) };
+        struct remote_handle *handle = call.handle;
+        int r;
+
+        if (!handle)
+                return -ENOMEM;
+        handle->digest = digest;
+        r = digest_of_nothing(handle->sha256);
+        call.fd = r < 0 ? r : fd_dup(fd);
+        r = call.fd < 0 ? call.fd : call_submit(self, &call, &(struct wire_call) { .digest = digest });
+        if (r < 0) {
+                handle_unref(self, handle);
+                return r;
+        }
+        handle->fd = handle->base.window_fd = fd;
+        *ret = &handle->base;
+        return 0;
+}
+
+static int remote_window_drop(struct files *files, struct files_handle *handle, uint64_t start, uint64_t end, files_done_fn done,
+                              void *userdata) {
+        return submit_on_handle(files, handle, &(struct remote_call) { .kind = WIRE_DROP, .tell.done = done, .userdata = userdata },
+                                &(struct wire_call) { .start = start, .end = end });
+}
+
+static int remote_window_digest(const struct files_handle *handle, uint8_t *ret) {
+        const struct remote_handle *mine = CONTAINER_OF(handle, const struct remote_handle, base);
+
+        if (!mine->digest)
+                return -EINVAL;
+        memcpy(ret, mine->sha256, sizeof(mine->sha256));
+        return 0;
+}
+
 static int remote_finish(struct files *files, struct files_handle *handle, const struct files_finish_request *request,
                          files_finish_fn done, void *userdata) {
         struct remote_handle *mine = to_handle(handle);
@@ -739,6 +785,9 @@ static const struct files_ops remote_ops = {
         .certificate = remote_certificate,
         .read_hashes = remote_read_hashes,
         .verify = remote_verify,
+        .open_window = remote_open_window,
+        .window_drop = remote_window_drop,
+        .window_digest = remote_window_digest,
         .finish = remote_finish,
         .decrypt = remote_decrypt,
         .list = remote_list,

@@ -87,6 +87,19 @@ static void answer_error(struct served *served, int error) {
         answer(served, &message, -EBADF);
 }
 
+/* What the core calls @handle from now on. */
+static int remember(struct server *server, uint64_t id, struct files_handle *handle) {
+        struct opened *opened = malloc(sizeof(*opened));
+
+        if (!opened) {
+                (void) files_close(server->files, handle);
+                return -ENOMEM;
+        }
+        *opened = (struct opened) { .id = id, .handle = handle };
+        HASH_ADD(hh, server->opened, id, sizeof(opened->id), opened);
+        return 0;
+}
+
 /* ---- what comes back ---- */
 
 static void on_check(const struct files_check_result *result, void *userdata) {
@@ -96,17 +109,12 @@ static void on_check(const struct files_check_result *result, void *userdata) {
 
 static void on_open(const struct files_open_result *result, void *userdata) {
         struct served *served = userdata;
-        struct opened *opened;
+        int r = result->error;
 
-        if (result->error < 0)
-                return answer_error(served, result->error);
-        opened = malloc(sizeof(*opened));
-        if (!opened) {
-                (void) files_close(served->server->files, result->handle);
-                return answer_error(served, -ENOMEM);
-        }
-        *opened = (struct opened) { .id = served->call.handle, .handle = result->handle };
-        HASH_ADD(hh, served->server->opened, id, sizeof(opened->id), opened);
+        if (r == 0)
+                r = remember(served->server, served->call.handle, result->handle);
+        if (r < 0)
+                return answer_error(served, r);
         answer(served, &(struct wire_answer) { .temp = result->temp, .directory = result->directory }, result->fd);
 }
 
@@ -123,6 +131,35 @@ static void on_checkpoint(int error, void *userdata) {
 static void on_scratch(int error, int fd, void *userdata) {
         answer(userdata, &(struct wire_answer) { .error = error }, fd);
         (void) fd_close(fd);
+}
+
+static int serve_window(struct served *served) {
+        struct server *server = served->server;
+        struct files_handle *handle;
+        int r;
+
+        if (served->parcel.fd < 0)
+                return served->parcel.fd == -EBADF ? -EPROTO : served->parcel.fd;
+        r = server->files->ops->open_window(server->files, 0, served->parcel.fd, served->call.digest, &handle);
+        if (r < 0)
+                return r;
+        served->parcel.fd = -EBADF; /* the handle's */
+        r = remember(server, served->call.handle, handle);
+        if (r == 0)
+                answer_error(served, 0);
+        return r;
+}
+
+/* With the digest as it is now: the core looks at it when nothing more will come. */
+static void on_drop(int error, void *userdata) {
+        struct served *served = userdata;
+        struct wire_answer message = { .error = error };
+        struct opened *opened;
+
+        HASH_FIND(hh, served->server->opened, &served->call.handle, sizeof(served->call.handle), opened);
+        if (opened && served->server->files->ops->window_digest(opened->handle, message.sha256) < 0)
+                memset(message.sha256, 0, sizeof(message.sha256));
+        answer(served, &message, -EBADF);
 }
 
 static void on_certificate(const struct files_certificate_result *result, void *userdata) {
@@ -184,6 +221,10 @@ static int serve_without_handle(struct served *served) {
                                                                 files_remove(files, call->items, call->n_items, on_list, served);
         case WIRE_SWEEP:
                 return files_sweep(files, &call->sweep, on_sweep, served);
+        case WIRE_WINDOW:
+                return serve_window(served);
+        case WIRE_DROP:
+                return -EOWNERDEAD; /* it could not be opened */
         default:
                 return -EPROTO;
         }
@@ -224,6 +265,8 @@ static int serve_on_handle(struct served *served, struct files_handle *handle) {
                 return files_finish(files, handle, &call->finish, on_finish, served);
         case WIRE_DECRYPT:
                 return serve_decrypt(served, handle);
+        case WIRE_DROP:
+                return files_window_drop(files, handle, call->start, call->end, on_drop, served);
         default:
                 return -EPROTO;
         }

@@ -1,13 +1,10 @@
 /* Windows on files that are handed on as they come: a file in memory, of which what was taken is given back. */
 #include <fcntl.h>
-#include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
 
 #include "files/digest.h"
 #include "files/handle.h"
 
-int local_open_window(struct local_files *files, bool digest, struct local_handle **ret) {
+int local_open_window(struct local_files *files, int fd, bool digest, struct local_handle **ret) {
         _cleanup_(handle_destroyp) struct local_handle *handle = handle_new();
         int r;
 
@@ -18,16 +15,10 @@ int local_open_window(struct local_files *files, bool digest, struct local_handl
                 if (r < 0)
                         return r;
         }
-        handle->fd = memfd_create("dosvc-window", MFD_CLOEXEC);
-        if (handle->fd < 0)
-                return -errno;
-        /* Or whoever gets a descriptor for reading could open it for writing. */
-        if (fchmod(handle->fd, 0600) < 0)
-                return -errno;
         r = mounts_find(files->mounts, "/", &handle->mount); /* only for its lanes */
         if (r < 0)
                 return r;
-        handle->base.window_fd = handle->fd;
+        handle->fd = handle->base.window_fd = fd;
         *ret = TAKE_PTR(handle);
         return 0;
 }
@@ -84,11 +75,6 @@ int local_window_drop(struct local_files *files, struct local_handle *handle, ui
         return 0;
 }
 
-int local_window_check(struct local_handle *handle, const uint8_t *sha256) {
-        uint8_t digest[DIGEST_SIZE];
-        int r = handle->digest ? digest_get(handle->digest, digest) : -EINVAL;
-
-        if (r < 0)
-                return r;
-        return memcmp(digest, sha256, sizeof(digest)) == 0 ? 0 : -EBADMSG;
+int local_window_digest(const struct local_handle *handle, uint8_t ret[static DIGEST_SIZE]) {
+        return handle->digest ? digest_get(handle->digest, ret) : -EINVAL;
 }

@@ -207,6 +207,12 @@ static void visit_call_content(struct codec *c, struct wire_call *v) {
                 return visit_names(c, v);
         case WIRE_DECRYPT:
                 return visit_decrypt(c, v);
+        case WIRE_WINDOW:
+                return codec_bool(c, &v->digest);
+        case WIRE_DROP:
+                codec_u64(c, &v->start);
+                codec_u64(c, &v->end);
+                return codec_check(c, v->start < v->end && v->end <= LIMIT_FILE_SIZE);
         case _WIRE_KIND_MAX:
                 break;
         }

@@ -22,12 +22,14 @@ enum wire_kind {
         WIRE_LIST,
         WIRE_SWEEP,
         WIRE_DECRYPT,
+        WIRE_WINDOW, /* with the descriptor of its memory */
+        WIRE_DROP,
         _WIRE_KIND_MAX,
 };
 
 struct wire_call {
         enum wire_kind kind;
-        uint64_t handle; /* chosen by the caller with OPEN; 0: none */
+        uint64_t handle; /* chosen by the caller with OPEN and WINDOW; 0: none */
         struct files_check_request check;
         struct files_open_request open;
         uint64_t size;   /* RESERVE, READ_HASHES */
@@ -43,6 +45,8 @@ struct wire_call {
         struct files_sweep_request sweep;
         struct files_decrypt_request decrypt; /* with a key: who has the bytes wipes them */
         uint64_t target; /* DECRYPT: another handle, or 0 */
+        bool digest;         /* WINDOW */
+        uint64_t start, end; /* DROP */
         /* of what was decoded */
         uint8_t sha256[32];
         struct decryption_info info;
@@ -56,7 +60,7 @@ struct wire_answer {
         bool already_there;                    /* CHECK */
         bool *bad;                             /* VERIFY, FINISH */
         size_t n_bad;
-        uint8_t sha256[32]; /* FINISH */
+        uint8_t sha256[32]; /* FINISH; DROP: of all that was dropped so far, if its window has a digest */
         struct files_piece *pieces; /* CHECKPOINT: chunks with their hashes */
         size_t n_pieces;
         int *errors;        /* LIST */

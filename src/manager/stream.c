@@ -59,10 +59,10 @@ static int file_stream_new(struct manager *m, struct job_file *file) {
         if (!stream)
                 return -ENOMEM;
         *stream = (struct file_stream) { .manager = m, .file = file, .fd = -EBADF, .window = LIMIT_STREAM_WINDOW };
-        r = files_open_window(m->files, file->has_sha256, &stream->handle, &stream->fd);
+        r = files_open_window(m->files, file->job->owner, file->has_sha256, &stream->handle, &stream->fd);
         if (r < 0) {
                 free(stream);
-                return r == -EOPNOTSUPP ? ERROR_NOT_IMPLEMENTED : r;
+                return r;
         }
         file->stream = stream;
         file->temp_name[0] = 0;
@@ -231,6 +231,17 @@ static struct file_stream *stream_of(const struct job_file *file, const void *cl
         return job_run(file->job)->client == client ? file->stream : NULL;
 }
 
+/* Of an owner, in all jobs: those that have one are bound to a client. */
+static size_t count_streams(const struct manager *m, uid_t owner) {
+        const struct job_run *run;
+        size_t n = 0;
+
+        DL_FOREACH2(m->bound, run, client_next)
+                for (size_t i = 0; run->job->owner == owner && i < run->job->n_files; i++)
+                        n += file_has_stream(run->job->files[i]);
+        return n;
+}
+
 static int judge_new(const struct job_file *file, const void *client) {
         const struct job *job = file->job;
 
@@ -258,6 +269,10 @@ void manager_set_file_stream(struct manager *m, struct job_file *file, const voi
         if (!manager_command_allowed(m, job, JOB_COMMAND_SET, reply))
                 return;
         r = judge_new(file, client);
+        if (r == 0 && !file->stream && count_streams(m, job->owner) >= LIMIT_STREAMS) {
+                manager_refuse(reply, &job->id, ERROR_TOO_MANY_REQUESTS, "Their owner has as many streams as one may have.");
+                return;
+        }
         if (r == 0 && !file->stream)
                 r = file_stream_new(m, file);
         if (r != 0) {

@@ -684,10 +684,33 @@ static void a_judged_stream_goes_on_after_a_break(void **state) {
         metainfo_done(&metainfo);
 }
 
+static void an_owner_has_only_so_many_windows(void **state) {
+        static struct manager_file_spec files[LIMIT_STREAMS + 1];
+        struct harness *h = *state;
+        struct job *job;
+
+        for (size_t i = 0; i < ELEMENTSOF(files); i++)
+                files[i].file = (struct job_file_spec) { .url = "http://origin/f", .path = "", .stated_size = SIZE_UNKNOWN, .mode = 0644 };
+        assert_int_equal(harness_create_with(h, &(struct manager_create_request) {
+                        .family = JOB_FAMILY_DO, .name = "s", .priority = JOB_PRIORITY_FOREGROUND, .replace = -1, .remote_time = -1,
+                        .no_progress_timeout_s = -1, .minimum_retry_delay_s = -1, .notify_flags = -1,
+                        .files = files, .n_files = ELEMENTSOF(files),
+                }), 0);
+        job = harness_job(h);
+        for (size_t i = 0; i <= LIMIT_STREAMS; i++) {
+                struct answer answer = {};
+
+                manager_set_file_stream(h->manager, job->files[i], &one_client, on_answer, &answer);
+                harness_pump(h);
+                assert_int_equal(answer.outcome, i < LIMIT_STREAMS ? 0 : ERROR_TOO_MANY_REQUESTS);
+        }
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void) {
         const struct CMUnitTest tests[] = {
+                TEST(an_owner_has_only_so_many_windows),
                 TEST(the_engine_is_held_a_window_behind_what_was_taken),
                 TEST(an_engine_that_ends_at_the_hold_is_asked_for_the_rest_when_there_is_room),
                 TEST(a_program_that_takes_long_holds_up_nobody_else),

@@ -34,8 +34,11 @@ static const struct wire_call calls[] = {
         { .kind = WIRE_LIST, .list = FILES_LIST_PUBLISH, .items = items, .n_items = 2 },
         { .kind = WIRE_SWEEP, .sweep = { .directories = directories, .n_directories = 2, .known_names = names, .n_known_names = 1,
                                          .min_age_usec = 604800000000, .now_usec = 1445412480000000 } },
+        { .kind = WIRE_WINDOW, .handle = 2, .digest = true },
+        { .kind = WIRE_DROP, .handle = 2, .start = 4096, .end = 65536 },
 };
 static const struct wire_answer answers[] = {
+        { .kind = WIRE_DROP, .sha256 = { 9 } },
         { .kind = WIRE_CHECK, .already_there = true, .directory = { 1, 2, 3, { 4 } } },
         { .kind = WIRE_OPEN, .error = -28 },
         { .kind = WIRE_CHECKPOINT, .pieces = pieces, .n_pieces = 2 },

@@ -16,7 +16,7 @@ struct window {
 static struct window window_new(struct fixture *f, bool digest) {
         struct window window;
 
-        assert_int_equal(files_open_window(f->files, digest, &window.handle, &window.fd), 0);
+        assert_int_equal(files_open_window(f->files, getuid(), digest, &window.handle, &window.fd), 0);
         window.reader = files_window_reader(window.handle);
         assert_true(window.reader >= 0);
         return window;
@@ -147,10 +147,16 @@ static void bytes_that_are_not_there_have_no_digest(void **state) {
 
 static void a_window_that_is_closed_ends_what_was_asked_of_it_and_leaves_no_descriptor(void **state) {
         struct fixture *f = *state;
-        size_t before = count_open_fds();
         struct window window = window_new(f, true);
         struct drop drops[8] = {};
+        size_t before;
 
+        fill(&window, content, 0, PAGE);
+        assert_int_equal(drop_now(f, &window, 0, PAGE), 0); /* so that a process is there where there is one */
+        window_done(f, &window);
+        wait_for_all(f);
+        before = count_open_fds();
+        window = window_new(f, true);
         fill(&window, content, 0, sizeof(content));
         for (size_t i = 0; i < 8; i++)
                 assert_int_equal(files_window_drop(f->files, window.handle, i * PAGE, (i + 1) * PAGE, on_dropped, &drops[i]), 0);
