@@ -1,7 +1,9 @@
 """What the two crash harnesses share: arguments, one round's work, the settling at the end."""
 import argparse
+import ctypes
 import os
 import random
+import subprocess
 import sys
 import threading
 import time
@@ -12,8 +14,11 @@ sys.path[:0] = [HERE, os.path.join(os.path.dirname(HERE), "lib")]
 import invariants  # noqa: E402
 from origin import Origin  # noqa: E402
 from service import Service, ServiceError  # noqa: E402
+from system_service import UID, Killer, SystemService  # noqa: E402
 from workload import Lost, TooLate, Workload  # noqa: E402
 
+CLONE_NEWNS = 0x20000
+SKIPPED = 77
 CONFIG = "CheckpointBytes=65536\nCheckpointInterval=1\nMinimumFreeSpace=0\n"
 # Files of foreground jobs are divided as soon as they may be.
 DIVIDED = "SegmentTrial=0\nMinimumSegmentSize=16384\nMaxConnectionsPerHost=32\nMaxConnectionsPerFile={}\n"
@@ -25,8 +30,17 @@ def arguments(description, rounds):
     p.add_argument("--rounds", type=int, default=rounds)
     p.add_argument("--seed", type=int, default=int.from_bytes(os.urandom(4), "little"))
     p.add_argument("--control", choices=["row-before-data", "lazy-commits"], help="a service that is made to break the protocol")
+    p.add_argument("--system", action="store_true", help="the system instance, all of whose processes are killed (needs root)")
     p.add_argument("--verbose", action="store_true")
     return p
+
+
+def leave_mount_namespace():
+    """Whoever makes a mount namespace elsewhere meanwhile would keep a copy of our mount, and with it the file system that was shut down:
+    mounting it again would give the dead one."""
+    if ctypes.CDLL(None, use_errno=True).unshare(CLONE_NEWNS) != 0:
+        raise OSError(ctypes.get_errno(), "unshare")
+    subprocess.run(["mount", "--make-rprivate", "/"], check=True)
 
 
 class Crash:
@@ -41,7 +55,12 @@ class Crash:
         environment = {}
         if args.control:
             environment = {"LD_PRELOAD": os.path.join(os.path.abspath(args.build), "tests/crash/liblies.so"), "DOSVC_LIE": args.control}
-        self.service = Service(args.build, state, CONFIG, environment=environment)
+        if args.system:
+            self.ledger.uid = UID
+            os.chown(destination, UID, UID)
+            self.service = SystemService(args.build, state)
+        else:
+            self.service = Service(args.build, state, CONFIG, environment=environment)
         self.violations = []
 
     def start_service(self):
@@ -58,13 +77,18 @@ class Crash:
 
         def strike():
             striking.set()
+            if killer:
+                killer.stop()
             kill()
             dead.set()
         timer = threading.Timer(seconds, strike)
+        killer = Killer(self.service, random.Random(self.random.random())) if self.args.system else None
+        if killer:
+            killer.start()
         timer.start()
         try:
             while not dead.is_set():
-                workload.step()
+                self.step(workload, killer)
         except (ConnectionError, TooLate):
             pass
         except Lost as e:
@@ -75,6 +99,15 @@ class Crash:
             # a disk without power: an error is an answer, but no promise
         finally:
             timer.join()
+
+    @staticmethod
+    def step(workload, killer):
+        try:
+            workload.step()
+        except ServiceError as e:
+            # The owner's process died three times under this one call: an answer, and the call did nothing or is an intent.
+            if not killer or e.name != "TransferProcessFailed":
+                raise
 
     def report(self, where, found):
         for text in found:
@@ -127,8 +160,15 @@ class Crash:
         left = {i: (r["State"], r["Error"]) for i, r in self.service.list_jobs().items()}
         if left:
             self.report("end", [f"jobs do not end: {left}"])
-        self.report("end", invariants.check_finals(self.destination, dict(self.ledger.all_files()), 0o022))
+        self.report("end", invariants.check_finals(self.destination, dict(self.ledger.all_files()), 0o022, uid=self.ledger.uid))
         self.report("end", invariants.check_temps(self.service, self.destination))
+
+    def close(self):
+        self.origin.close()
+        if self.service.process and self.service.process.poll() is None:
+            self.service.kill()
+        if self.args.system:
+            self.service.close()
 
     def finish(self, rounds, began):
         n = len(self.violations)

@@ -35,6 +35,7 @@ class Ledger:
         self.jobs = {}     # id -> Job: CreateJob was answered
         self.unsure = []   # Job: CreateJob was sent, no answer came
         self.has_backup = False  # one was seen
+        self.uid = os.geteuid()  # whose the files are
         self.seen_whole = {}  # path -> identity of a final file that was read and found right after a crash
 
     def all_files(self):
@@ -80,7 +81,7 @@ def check_disk(state, destination, ledger, umask=0o022):
         bad += check_backups(folder, ledger)
     finally:
         shutil.rmtree(folder)
-    bad += check_finals(destination, final, umask, ledger.seen_whole)
+    bad += check_finals(destination, final, umask, ledger.seen_whole, ledger.uid)
     return bad
 
 
@@ -145,10 +146,11 @@ def check_ranges(db, final):
     return bad
 
 
-def check_finals(destination, final, umask, seen_whole=None):
+def check_finals(destination, final, umask, seen_whole=None, uid=None):
     """seen_whole: the files in it are read again only if they changed since (whatever changes a file's bytes or its inode changes ctime)."""
     bad = []
     seen_whole = {} if seen_whole is None else seen_whole
+    uid = os.geteuid() if uid is None else uid
     for entry in os.listdir(destination):
         path = os.path.join(destination, entry)
         if path not in final:
@@ -162,7 +164,7 @@ def check_finals(destination, final, umask, seen_whole=None):
                     seen_whole[path] = identity
                 else:
                     bad.append(f"I3: {path}: partial or wrong content under the final name ({info.st_size} of {size} bytes)")
-        if not stat.S_ISREG(info.st_mode) or info.st_uid != os.geteuid() or info.st_mode & 0o7777 != 0o666 & ~umask:
+        if not stat.S_ISREG(info.st_mode) or info.st_uid != uid or info.st_mode & 0o7777 != 0o666 & ~umask:
             bad.append(f"I7: {path}: mode {info.st_mode:o} uid {info.st_uid}")
     for entry in (FOREIGN, FOREIGN_TEMP):
         path = os.path.join(destination, entry)

@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 """Kills the service with SIGKILL at random points, over all job states, and checks the invariants after each kill.
 
+With --system it is the system instance, and each round kills its other processes too.
+
 The state, the destination and the ledger live through all rounds, so that crashes meet the leftovers of earlier crashes.
 """
 import os
@@ -9,12 +11,18 @@ import sys
 import tempfile
 import time
 
-from harness import Crash, arguments, invariants
+from harness import SKIPPED, Crash, arguments, invariants, leave_mount_namespace
 
 
 def main():
     args = arguments(__doc__, 300).parse_args()
+    if args.system and os.geteuid() != 0:
+        print("SKIP: a system instance has users: needs root")
+        return SKIPPED
+    if args.system:
+        leave_mount_namespace()
     root = tempfile.mkdtemp(prefix="dosvc-kill-")
+    os.chmod(root, 0o755)
     destination = os.path.join(root, "files")
     os.mkdir(destination)
     invariants.plant_foreign(destination)
@@ -37,7 +45,7 @@ def main():
     crash.settle()
     crash.service.stop()
     failed = crash.finish(args.rounds, began)
-    crash.origin.close()
+    crash.close()
     if failed == 0:
         shutil.rmtree(root)
     else:

@@ -3,9 +3,8 @@
 middle of random work, mounted again and checked.
 
 With --control it runs a service that is made to break the durability protocol (a preloaded library answers fdatasync without syncing):
-then violations must be found, or the harness would prove nothing.
+then violations must be found, or the harness would prove nothing. With --system it is the system instance.
 """
-import ctypes
 import fcntl
 import os
 import shutil
@@ -15,24 +14,14 @@ import sys
 import tempfile
 import time
 
-from harness import Crash, arguments, invariants
+from harness import SKIPPED, Crash, arguments, invariants, leave_mount_namespace
 
-CLONE_NEWNS = 0x20000
 FS_IOC_SHUTDOWN = 0x8004587D
 NO_LOG_FLUSH = 2
-SKIPPED = 77
 
 
 def run(*command):
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-
-
-def leave_mount_namespace():
-    """Whoever makes a mount namespace elsewhere meanwhile would keep a copy of our mount, and with it the file system that was shut down:
-    mounting it again would give the dead one."""
-    if ctypes.CDLL(None, use_errno=True).unshare(CLONE_NEWNS) != 0:
-        raise OSError(ctypes.get_errno(), "unshare")
-    run("mount", "--make-rprivate", "/")
 
 
 class Disk:
@@ -71,13 +60,15 @@ def main():
         return SKIPPED
     leave_mount_namespace()
     root = tempfile.mkdtemp(prefix="dosvc-power-")
+    os.chmod(root, 0o755)
     disk = Disk(root)
     disk.mount()
     destination = os.path.join(disk.mount_point, "files")
     os.mkdir(destination)
     invariants.plant_foreign(destination)
     crash = Crash(args, os.path.join(disk.mount_point, "state"), destination)
-    crash.service.log_path = os.path.join(root, "dosvcd.log")
+    if not args.system:
+        crash.service.log_path = os.path.join(root, "dosvcd.log")
     os.umask(0o022)
     began = time.monotonic()
 
@@ -108,9 +99,7 @@ def main():
             crash.service.stop()
         failed = crash.finish(number + 1, began)
     finally:
-        crash.origin.close()
-        if crash.service.process and crash.service.process.poll() is None:
-            crash.service.kill()
+        crash.close()
         disk.close()
         shutil.rmtree(root)
     if args.control:

@@ -18,6 +18,18 @@ class ServiceError(Exception):
         self.name = name
 
 
+def children_of(parent):
+    pids = []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as f:
+                if int(f.read().rpartition(")")[2].split()[1]) == parent:
+                    pids.append(int(pid))
+        except OSError:
+            pass
+    return pids
+
+
 class Service:
     def __init__(self, build, state, config="", program=None, environment=None, arguments=(), wrapper=()):
         self.build = os.path.abspath(build)
@@ -124,15 +136,7 @@ class Service:
             time.sleep(0.01)
 
     def children(self):
-        pids = []
-        for pid in filter(str.isdigit, os.listdir("/proc")):
-            try:
-                with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as f:
-                    if int(f.read().rpartition(")")[2].split()[1]) == self.process.pid:
-                        pids.append(int(pid))
-            except OSError:
-                pass
-        return pids
+        return children_of(self.process.pid)
 
     def kill(self):
         """kill -9, and waits until its children are gone too: they leave when their socket closes."""

@@ -4,6 +4,9 @@
     machine.command("alice", "get", url, "-d", machine.home("alice"))    # the dosvc command as that user
     machine.close()
 
+With own_namespace=True the users are made in the caller's own mount namespace, which must be one that it made for itself; state=FOLDER
+puts the state there (it must be dosvc's).
+
 With polkit=True the core's system bus is a private one with a polkit that answers as machine.polkit(...) said (fake_polkit.py).
 
 Needs root. Nothing of the machine's own users, /run or /var is touched.
@@ -26,7 +29,7 @@ BUS_CONFIG = """<busconfig><type>system</type><listen>unix:path={0}/system-bus</
 
 
 class Machine:
-    def __init__(self, build, config="", polkit=False):
+    def __init__(self, build, config="", polkit=False, own_namespace=False, state=None):
         self.environment = dict(os.environ)  # of the core and the broker
         self.with_polkit = polkit
         self.root = tempfile.mkdtemp(prefix="dosvc-system-")
@@ -42,6 +45,8 @@ class Machine:
         self.broker_socket = self.path("run/broker")
         self.processes = {}
         self.holder = None
+        self.in_own_namespace = own_namespace
+        self.state = state or self.path("state")
         self._make_users()
         self._make_places()
 
@@ -78,6 +83,10 @@ class Machine:
         self.start_core()
 
     def start_namespace(self):
+        if self.in_own_namespace:
+            for name in ("passwd", "group"):
+                subprocess.run(["mount", "--bind", self.path(name), "/etc/" + name], check=True)
+            return
         ready = self.path("namespace-is-ready")
         self.holder = subprocess.Popen(
             ["unshare", "--mount", "--propagation", "slave", "sh", "-c",
@@ -120,7 +129,7 @@ class Machine:
 
     def _as(self, user):
         identity = ["setpriv", "--reuid", user, "--regid", user, "--init-groups"] if user != "root" else []
-        return ["nsenter", f"--mount=/proc/{self.holder.pid}/ns/mnt"] + identity
+        return identity if self.in_own_namespace else ["nsenter", f"--mount=/proc/{self.holder.pid}/ns/mnt"] + identity
 
     def _spawn(self, name, user, *command):
         with open(self.path(name + ".log"), "ab") as log:
@@ -135,9 +144,12 @@ class Machine:
         self._wait(lambda: os.path.exists(self.broker_socket), "the broker")
 
     def start_core(self):
-        self._spawn("core", "dosvc", os.path.join(self.bin, "dosvcd"), "--system", "--socket", self.socket, "--state-dir",
-                    self.path("state"), "--config", self.path("dosvc.conf"), "--broker", self.broker_socket, "--verbose")
+        self.spawn_core()
         self._wait(lambda: self.run("dosvc", "list").returncode == 0, "the core")
+
+    def spawn_core(self):
+        self._spawn("core", "dosvc", os.path.join(self.bin, "dosvcd"), "--system", "--socket", self.socket, "--state-dir",
+                    self.state, "--config", self.path("dosvc.conf"), "--broker", self.broker_socket, "--verbose")
 
     def kill(self, name):
         process = self.processes.pop(name)
@@ -217,8 +229,12 @@ class Machine:
     def close(self):
         for name in list(self.processes):
             self.kill(name)
-        self.holder.kill()
-        self.holder.wait()
+        if self.holder:
+            self.holder.kill()
+            self.holder.wait()
+        else:
+            for name in ("passwd", "group"):
+                subprocess.run(["umount", "/etc/" + name], check=False)
         shutil.rmtree(self.root)
 
 
