@@ -138,7 +138,7 @@ int name_from_url(const char *url, char **ret, const char **reterr_why);
  * working directory is gone, see errno. */
 char *path_make_absolute(const char *directory, const char *path);
 bool url_has_password(const char *url);
-bool utf8_is_valid(const char *s, size_t size);
+bool text_is_utf8(const char *s, size_t size);
 
 /* ---- list_file.c: the lines of -i ---- */
 

@@ -14,14 +14,14 @@ json_t *json_of_text(const char *s) {
 
         if (!s)
                 return json_null();
-        if (utf8_is_valid(s, strlen(s)))
+        if (text_is_utf8(s, strlen(s)))
                 return must(json_string(s));
         clean = out = must(malloc(strlen(s) * strlen(REPLACEMENT) + 1));
         while (*s) {
                 size_t n = 4;
 
                 /* The longest well-formed character that begins here, if any. */
-                while (n > 0 && (strnlen(s, n) < n || !utf8_is_valid(s, n)))
+                while (n > 0 && (strnlen(s, n) < n || !text_is_utf8(s, n)))
                         n--;
                 if (n == 0)
                         out = stpcpy(out, REPLACEMENT);
@@ -52,7 +52,7 @@ static json_t *time_or_null(uint64_t usec) {
 static void set_path(json_t *object, const char *path) {
         json_t *bytes = json_null();
 
-        if (path && !utf8_is_valid(path, strlen(path))) {
+        if (path && !text_is_utf8(path, strlen(path))) {
                 size_t size = strlen(path);
                 _cleanup_(freep) char *hex = must(malloc(2 * size + 1));
 

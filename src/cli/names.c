@@ -9,7 +9,7 @@
 
 #define NAME_BYTES_MAX 255 /* NAME_MAX of every file system that matters */
 
-bool utf8_is_valid(const char *s, size_t size) {
+bool text_is_utf8(const char *s, size_t size) {
         json_t *value = json_stringn(s, size); /* takes valid UTF-8 only */
         bool valid = value;
 
@@ -50,7 +50,7 @@ static const char *name_problem(const char *name, size_t size) {
         }
         if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
                 return "the name in it is a directory's";
-        if (!utf8_is_valid(name, size))
+        if (!text_is_utf8(name, size))
                 return "the name in it is not UTF-8";
         return NULL;
 }

@@ -53,11 +53,12 @@ WRAP(void *, reallocarray, (void *p, size_t n, size_t size), (p, n, size))
 WRAP(char *, strdup, (const char *s), (s))
 WRAP(char *, strndup, (const char *s, size_t n), (s, n))
 
+int __real_vasprintf(char **ret, const char *format, va_list ap) __attribute__((format(printf, 2, 0)));
 int __wrap_vasprintf(char **ret, const char *format, va_list ap) __attribute__((format(printf, 2, 0)));
 int __wrap_asprintf(char **ret, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 int __wrap_vasprintf(char **ret, const char *format, va_list ap) {
-        return failing_memory_next() ? -1 : vasprintf(ret, format, ap);
+        return failing_memory_next() ? -1 : __real_vasprintf(ret, format, ap);
 }
 
 int __wrap_asprintf(char **ret, const char *format, ...) {

@@ -1,5 +1,5 @@
-/* A program as people write them in C: makes a job, sets what can be set, adds files, waits for the callback, reads everything,
- * completes. At the first failure it gives back what it has and ends with 1; it never tries to be clever. Each line on stdout is
+/* A program as people write them in C: makes a job, sets what can be set, judges the server's certificate, adds files, waits for the
+ * callback, reads everything, completes. At the first failure it gives back what it has and ends with 1; it never tries to be clever. Each line on stdout is
  * a word of the service that the driver holds it to. usage: torture_job URL DIRECTORY TAG */
 #define COBJMACROS
 #include <pthread.h>
@@ -73,6 +73,39 @@ static IBackgroundCopyCallbackVtbl listener_table = {
         .JobTransferred = listener_transferred,
         .JobError = listener_error,
         .JobModification = listener_modification,
+};
+
+/* ---- who judges certificates ---- */
+
+static IBackgroundCopyServerCertificateValidationCallback judge;
+
+static HRESULT STDMETHODCALLTYPE judge_query(IBackgroundCopyServerCertificateValidationCallback *self, REFIID iid, void **ret) {
+        *ret = NULL;
+        if (!IsEqualIID(iid, &IID_IUnknown) && !IsEqualIID(iid, &IID_IBackgroundCopyServerCertificateValidationCallback))
+                return E_NOINTERFACE;
+        *ret = self;
+        return S_OK;
+}
+static ULONG STDMETHODCALLTYPE judge_add(IBackgroundCopyServerCertificateValidationCallback *self) {
+        return 2;
+}
+static ULONG STDMETHODCALLTYPE judge_release(IBackgroundCopyServerCertificateValidationCallback *self) {
+        return 1;
+}
+static HRESULT STDMETHODCALLTYPE judge_validate(IBackgroundCopyServerCertificateValidationCallback *self, IBackgroundCopyJob *job,
+                                                IBackgroundCopyFile *file, DWORD size, const BYTE certificate[], DWORD encoding,
+                                                DWORD store_size, const BYTE store[]) {
+        LPWSTR text = NULL;
+        HRESULT hr = IBackgroundCopyFile_GetRemoteName(file, &text);
+
+        CoTaskMemFree(text);
+        return hr == S_OK && size > 0 && store_size > 0 ? S_OK : E_ACCESSDENIED;
+}
+static IBackgroundCopyServerCertificateValidationCallbackVtbl judge_table = {
+        .QueryInterface = judge_query,
+        .AddRef = judge_add,
+        .Release = judge_release,
+        .ValidateServerCertificate = judge_validate,
 };
 
 static void wait_for_callback(void) {
@@ -214,17 +247,27 @@ static HRESULT add_files(IBackgroundCopyJob *job, const char *url, const char *d
         return hr;
 }
 
+static HRESULT set_http_options(IBackgroundCopyJobHttpOptions3 *http) {
+        BYTE hash[20] = { 1 };
+
+        TRY(IBackgroundCopyJobHttpOptions3_SetCustomHeaders(http, L"A: b\r\nC: d"));
+        TRY(IBackgroundCopyJobHttpOptions3_SetClientCertificateByID(http, BG_CERT_STORE_LOCATION_CURRENT_USER, L"MY", hash));
+        TRY(IBackgroundCopyJobHttpOptions3_RemoveClientCertificate(http));
+        TRY(IBackgroundCopyJobHttpOptions3_SetServerCertificateValidationInterface(http, (IUnknown *) &judge));
+        return IBackgroundCopyJobHttpOptions3_SetServerCertificateValidationInterface(http, (IUnknown *) &judge); /* in its own place */
+}
+
 static HRESULT set_up(IBackgroundCopyJob *job) {
-        IBackgroundCopyJobHttpOptions *http;
+        IBackgroundCopyJobHttpOptions3 *http;
         HRESULT hr;
 
         TRY(IBackgroundCopyJob_SetDescription(job, L"d\u00e9scription"));
         TRY(IBackgroundCopyJob_SetPriority(job, BG_JOB_PRIORITY_FOREGROUND));
         TRY(IBackgroundCopyJob_SetProxySettings(job, BG_JOB_PROXY_USAGE_NO_PROXY, NULL, NULL));
         TRY(IBackgroundCopyJob_SetNotifyInterface(job, (IUnknown *) &listener.com));
-        TRY(IBackgroundCopyJob_QueryInterface(job, &IID_IBackgroundCopyJobHttpOptions, (void **) &http));
-        hr = checked(IBackgroundCopyJobHttpOptions_SetCustomHeaders(http, L"A: b\r\nC: d"), "SetCustomHeaders");
-        (void) IBackgroundCopyJobHttpOptions_Release(http);
+        TRY(IBackgroundCopyJob_QueryInterface(job, &IID_IBackgroundCopyJobHttpOptions3, (void **) &http));
+        hr = checked(set_http_options(http), "the options of HTTP");
+        (void) IBackgroundCopyJobHttpOptions3_Release(http);
         return hr;
 }
 
@@ -253,7 +296,7 @@ static HRESULT list_jobs(void) {
         HRESULT hr;
 
         TRY(dosvc_open(DOSVC_CONNECT_NO_START, &connection));
-        hr = checked(dosvc_list_jobs(connection, "", see_job, NULL), "dosvc_list_jobs");
+        hr = checked(dosvc_list_jobs(connection, NULL, see_job, NULL), "dosvc_list_jobs");
         dosvc_close(connection);
         return hr;
 }
@@ -284,6 +327,7 @@ int main(int argc, char *argv[]) {
                 return 2;
         (void) setvbuf(stdout, NULL, _IOLBF, 0);
         listener.com.lpVtbl = &listener_table;
+        judge.lpVtbl = &judge_table;
         hr = checked(CoInitializeEx(NULL, COINIT_MULTITHREADED), "CoInitializeEx");
         if (SUCCEEDED(hr)) {
                 hr = run(argv);
