@@ -177,7 +177,7 @@ static void a_hello_of_another_version_is_known_for_what_it_is(void **state) {
         _Alignas(8) uint8_t frame[IPC_FRAME_MAX] = {}, answer[IPC_FRAME_MAX];
         struct ipc_message m = { .type = IPC_HELLO, .hello = { .version = IPC_VERSION + 1, .role = IPC_ROLE_TRANSFER,
                                                                .program_version = "x" } };
-        uint32_t size = IPC_HEADER_SIZE + 1000 * 8, version;
+        uint32_t size = IPC_HEADER_SIZE + 1000 * 8, version = 0;
         ssize_t n;
 
         n = ipc_encode(&m, frame);
