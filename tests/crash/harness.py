@@ -118,7 +118,8 @@ class Crash:
     def tell(self, number):
         """Now and then: a run of hours should not be silent."""
         if number % 1000 == 999:
-            print(f"{number + 1} rounds, {len(self.violations)} violations", flush=True)
+            used = sum(e.stat().st_blocks * 512 for e in os.scandir(self.destination))
+            print(f"{number + 1} rounds, {len(self.violations)} violations, {used >> 20} MiB of files", flush=True)
 
     def forget_finished(self, keep=200):
         """Ended jobs were checked many times: their files and ledger rows may go, so that rounds stay quick."""
@@ -131,6 +132,10 @@ class Crash:
             if job not in known:
                 self.forget_files(job)
             self.ledger.unsure.remove(job)
+        # Or the next power cut brings them back, with nobody to know them, until the disk is full.
+        fd = os.open(self.destination, os.O_RDONLY | os.O_DIRECTORY)
+        os.fsync(fd)
+        os.close(fd)
 
     def forget_files(self, job):
         for path in list(job.files) + list(job.maybe):
