@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 """A polkit for tests, on a bus of the test's own: decides by a file that the test writes, and records what it was asked.
 
-As a program: fake_polkit.py ADDRESS FOLDER. FOLDER/rules.json maps "ACTION UID" to "yes", "no", "error" or "never" (no answer at all);
+As a program: fake_polkit.py ADDRESS FOLDER. FOLDER/rules.json maps "ACTION UID" to "yes", "no", "error", "never" (no answer at all) or
+"late" (yes, as soon as a question was called off);
 what is not there is "no". FOLDER/asked gets one line of JSON for each question, FOLDER/cancelled one for each that was called off; FOLDER/ready is there when it has its name.
 """
 import json
@@ -22,7 +23,7 @@ INTERFACE = """<node><interface name="org.freedesktop.PolicyKit1.Authority">
 class Polkit:
     def __init__(self, folder):
         self.folder = folder
-        self.waiting = []
+        self.waiting, self.late = [], []
 
     def ready(self, *_):
         self.note("ready", True)
@@ -39,6 +40,9 @@ class Polkit:
         if method == "CancelCheckAuthorization":
             self.note("cancelled", arguments.unpack()[0])
             invocation.return_value(None)
+            for late in self.late:
+                self.answer(late, True)
+            self.late = []
             return
         (kind, subject), action, details, flags, cancellation = arguments.unpack()
         self.note("asked", {"kind": kind, **subject, "action": action, "details": details, "flags": flags, "cancellation": cancellation})
@@ -47,8 +51,14 @@ class Polkit:
             invocation.return_dbus_error("org.freedesktop.PolicyKit1.Error.Failed", "the test wanted it so")
         elif answer == "never":
             self.waiting.append(invocation)
+        elif answer == "late":  # a yes, as soon as nobody wants it any more
+            self.late.append(invocation)
         else:
-            invocation.return_value(GLib.Variant("((bba{ss}))", ((answer == "yes", answer != "yes", {}),)))
+            self.answer(invocation, answer == "yes")
+
+    @staticmethod
+    def answer(invocation, yes):
+        invocation.return_value(GLib.Variant("((bba{ss}))", ((yes, not yes, {}),)))
 
 
 def main():

@@ -193,6 +193,20 @@ def test_a_caller_that_vanishes_calls_its_question_off(machine, origin):
     assert machine.json("alice", "show", job)[0]["state"] in ("queued", "transferring")
 
 
+def test_a_yes_that_comes_late_is_for_nobody(machine, origin):
+    """Neither for whoever asked and went, nor for who asks next."""
+    job = slow_job(machine, origin, "alice", "late")
+    machine.polkit({(MANAGE, "bob"): "late", (MANAGE, "carol"): "no"})
+    before = len(machine.polkit_saw("cancelled"))
+    with pytest.raises(Exception, match="timed out"):
+        machine.run("bob", "cancel", job, timeout=2)
+    machine.wait(lambda: len(machine.polkit_saw("cancelled")) == before + 1, "the cancellation")
+    assert machine.run("carol", "cancel", job).returncode == 3
+    machine.polkit({})
+    assert machine.run("bob", "cancel", job).returncode == 3
+    assert machine.json("alice", "show", job)[0]["state"] in ("queued", "transferring")
+
+
 def test_without_polkit_root_alone_is_an_administrator(machine, origin):
     job = slow_job(machine, origin, "alice", "no-polkit")
     machine.polkit({(MANAGE, "bob"): "yes"})

@@ -1,7 +1,10 @@
 #include "face.h"
 
+#include <signal.h>
 #include <stdio.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/fds.h"
@@ -133,6 +136,72 @@ void client_free(struct client *c) {
         sd_bus_close(c->bus);
         sd_bus_unref(c->bus);
         free(c);
+}
+
+/* ---- clients of other processes ---- */
+
+static void send_pair(int to, int pair[static 2]) {
+        union {
+                struct cmsghdr header;
+                char space[CMSG_SPACE(2 * sizeof(int))];
+        } control = { .header = { .cmsg_len = CMSG_LEN(2 * sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS } };
+        struct iovec byte = { .iov_base = (char[]) { 0 }, .iov_len = 1 };
+        struct msghdr message = { .msg_iov = &byte, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control) };
+
+        memcpy(CMSG_DATA(&control.header), pair, 2 * sizeof(int));
+        if (sendmsg(to, &message, 0) != 1)
+                _exit(1);
+}
+
+static void receive_pair(int from, int ret[static 2]) {
+        union {
+                struct cmsghdr header;
+                char space[CMSG_SPACE(2 * sizeof(int))];
+        } control;
+        char byte;
+        struct iovec data = { .iov_base = &byte, .iov_len = 1 };
+        struct msghdr message = { .msg_iov = &data, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control) };
+
+        assert_int_equal(recvmsg(from, &message, MSG_CMSG_CLOEXEC), 1);
+        assert_int_equal(control.header.cmsg_type, SCM_RIGHTS);
+        memcpy(ret, CMSG_DATA(&control.header), 2 * sizeof(int));
+}
+
+pid_t process_with_connections(uid_t uid, size_t n, int ret_pairs[][2]) {
+        int channel[2];
+        pid_t pid;
+
+        assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, channel), 0);
+        pid = fork();
+        assert_return_code(pid, errno);
+        if (pid == 0) {
+                /* Nothing of ours may stay open in it: others' connections would not end when they are closed here. */
+                if (dup2(channel[0], 3) < 0 || close_range(4, ~0U, 0) < 0 || setresuid(uid, uid, uid) < 0)
+                        _exit(1);
+                channel[0] = 3;
+                for (size_t i = 0; i < n; i++) {
+                        int pair[2];
+
+                        if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) < 0)
+                                _exit(1);
+                        send_pair(channel[0], pair);
+                        close(pair[0]);
+                        close(pair[1]);
+                }
+                (void) prctl(PR_SET_PDEATHSIG, SIGKILL);
+                for (;;)
+                        pause();
+        }
+        close(channel[0]);
+        for (size_t i = 0; i < n; i++)
+                receive_pair(channel[1], ret_pairs[i]);
+        close(channel[1]);
+        return pid;
+}
+
+void process_end(pid_t pid) {
+        assert_return_code(kill(pid, SIGKILL), errno);
+        assert_int_equal(waitpid(pid, NULL, 0), pid);
 }
 
 const char *job_path(struct fixture *f) {

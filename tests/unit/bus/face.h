@@ -35,6 +35,9 @@ struct client *client_new(struct fixture *f);
 struct client *client_new_as(struct fixture *f, uid_t uid); /* another one wants root */
 struct client *client_new_of(struct fixture *f, const int fds[static 2]); /* its connection is there already; CONSUMED */
 void client_free(struct client *c);
+/* A process of that user that made the connections (root only), which outlive it; it does nothing until process_end(). */
+pid_t process_with_connections(uid_t uid, size_t n, int ret_pairs[][2]);
+void process_end(pid_t pid);
 int on_answer(sd_bus_message *m, void *userdata, sd_bus_error *error); /* notes it */
 const char *job_path(struct fixture *f);
 void call(struct client *c, const char *method, const char *types, ...);

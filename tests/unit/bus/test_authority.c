@@ -1,6 +1,6 @@
 /* Calls on what is another's: what the authority is asked, when, and what its yes is good for. The races of CVE-2026-41651 (PackageKit: a
  * second call changes what the first was allowed) and CVE-2021-3560 (polkit: the caller vanishes while it is judged) are played in random
- * orders against a model; DOSVC_RACE_STEPS says how many steps. */
+ * orders against a model: 2,000 steps, with DOSVC_SOAK 100,000; DOSVC_RACE_STEPS and DOSVC_RACE_SEED say otherwise. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -86,7 +86,7 @@ static unsigned count_questions(void) {
 static int make(void **state) {
         memset(questions, 0, sizeof(questions));
         n_asked = n_cancelled = 0;
-        return make_service_for_all(state, &fake, CLIENTS_MAX);
+        return make_service_for_all(state, &fake, 4 * CLIENTS);
 }
 
 static void on_created(const struct manager_reply *reply, void *userdata) {
@@ -258,6 +258,8 @@ enum effect { EFFECT_NONE, EFFECT_LOW, EFFECT_HIGH, EFFECT_CANCEL, EFFECT_TAKE, 
 
 struct attacker {
         struct client *client;
+        pid_t process; /* whose connection it is; 0: our own */
+        bool ended;    /* that process, since it asked; its connection is still there */
         bool asks;          /* a call of it is judged: what it was, on which job */
         enum effect effect;
         size_t job;
@@ -273,10 +275,11 @@ struct model_job {
 
 struct race {
         struct fixture *f;
+        struct client *owner;
         uint64_t seed;
         struct attacker attackers[CLIENTS];
         struct model_job jobs[JOBS];
-        unsigned n_effects, n_denied, n_vanished;
+        unsigned n_effects, n_denied, n_vanished, n_ended, n_owners;
 };
 
 static unsigned draw(struct race *race, unsigned n) {
@@ -331,10 +334,49 @@ static struct question *question_of(struct race *race, const struct attacker *at
         return NULL;
 }
 
-static void vanish(struct race *race, struct attacker *attacker) {
+/* Every third one is another process than we are. */
+static void appear(struct race *race, struct attacker *attacker) {
+        int pair[1][2];
+
+        *attacker = (struct attacker) { .process = draw(race, 3) == 0 ? process_with_connections(STRANGER, 1, pair) : 0 };
+        attacker->client = attacker->process > 0 ? client_new_of(race->f, pair[0]) : client_new_as(race->f, STRANGER);
+}
+
+static void disappear(struct attacker *attacker) {
         client_free(attacker->client);
+        if (attacker->process > 0 && !attacker->ended)
+                process_end(attacker->process);
+}
+
+static void vanish(struct race *race, struct attacker *attacker) {
         race->n_vanished += attacker->asks;
-        *attacker = (struct attacker) { .client = client_new_as(race->f, STRANGER) };
+        disappear(attacker);
+        appear(race, attacker);
+}
+
+/* Its connection stays, as if it had been handed on. */
+static void end_process(struct race *race, struct attacker *attacker) {
+        if (attacker->process == 0 || attacker->ended || !attacker->asks)
+                return;
+        process_end(attacker->process);
+        attacker->ended = true;
+        race->n_ended++;
+}
+
+/* Whose the job is needs nobody's leave, whatever is being judged about it. */
+static void owner_acts(struct race *race) {
+        struct model_job *job = &race->jobs[draw(race, JOBS)];
+        enum effect effect = draw(race, 3) == 0 ? EFFECT_CANCEL : EFFECT_HIGH;
+
+        asker = CLIENTS;
+        if (effect == EFFECT_CANCEL)
+                call_on(race->owner, &job->id, "Cancel", "");
+        else
+                call_on(race->owner, &job->id, "SetProperties", "a{sv}", 1, "Priority", "s", "high");
+        settle(race->f);
+        expect(race->owner, "ok ");
+        apply(job, effect);
+        race->n_owners++;
 }
 
 static void compare(struct race *race) {
@@ -357,10 +399,10 @@ static void answer(struct race *race, struct attacker *attacker, bool yes) {
         unsigned more = draw(race, 4);
 
         assert_non_null(question_of(race, attacker));
-        if (yes && guid_equal(&race->jobs[attacker->job].id, &attacker->id))
+        if (yes && !attacker->ended && guid_equal(&race->jobs[attacker->job].id, &attacker->id))
                 apply(&race->jobs[attacker->job], attacker->effect);
         asker = (size_t) (attacker - race->attackers);
-        race->n_effects += yes;
+        race->n_effects += yes && !attacker->ended;
         race->n_denied += !yes;
         decide(question_of(race, attacker), yes);
         /* A hurried second call, and one that comes behind the answer but before anything was done about it. */
@@ -374,12 +416,14 @@ static void answer(struct race *race, struct attacker *attacker, bool yes) {
         }
         attacker->client->log[0] = 0;
         compare(race);
+        if (attacker->ended)
+                vanish(race, attacker);
 }
 
 static void step(struct race *race) {
         struct attacker *attacker = &race->attackers[draw(race, CLIENTS)];
 
-        switch (draw(race, 4)) {
+        switch (draw(race, 6)) {
         case 0:
         case 1:
                 if (attacker->asks) {
@@ -394,6 +438,13 @@ static void step(struct race *race) {
                 if (attacker->asks)
                         answer(race, attacker, draw(race, 2) == 0);
                 break;
+        case 3:
+                if (draw(race, 3) == 0)
+                        owner_acts(race);
+                break;
+        case 4:
+                end_process(race, attacker);
+                break;
         default:
                 if (draw(race, 3) == 0)
                         vanish(race, attacker);
@@ -407,19 +458,23 @@ static void step(struct race *race) {
 
 static void no_order_of_calls_answers_and_ends_grants_what_was_not_granted(void **state) {
         const char *wanted = getenv("DOSVC_RACE_STEPS"), *seed = getenv("DOSVC_RACE_SEED");
-        unsigned n_steps = wanted ? (unsigned) atoi(wanted) : 3000;
+        unsigned n_steps = wanted ? (unsigned) atoi(wanted) : getenv("DOSVC_SOAK") ? 100000 : 2000;
         struct race race = { .f = *state, .seed = seed ? strtoull(seed, NULL, 0) : 20260422 };
 
         for (size_t i = 0; i < JOBS; i++)
                 fresh_job(&race, i);
         for (size_t i = 0; i < CLIENTS; i++)
-                race.attackers[i].client = client_new_as(race.f, STRANGER);
+                appear(&race, &race.attackers[i]);
+        race.owner = client_new_as(race.f, OWNER);
         for (unsigned i = 0; i < n_steps; i++)
                 step(&race);
         for (size_t i = 0; i < CLIENTS; i++)
-                client_free(race.attackers[i].client);
-        print_message("%u steps: %u granted, %u denied, %u vanished\n", n_steps, race.n_effects, race.n_denied, race.n_vanished);
-        assert_true(race.n_effects > n_steps / 50 && race.n_denied > n_steps / 50 && race.n_vanished > n_steps / 50);
+                disappear(&race.attackers[i]);
+        client_free(race.owner);
+        print_message("%u steps: %u granted, %u denied, %u clients vanished, %u processes ended, %u times the owner was faster\n", n_steps,
+                      race.n_effects, race.n_denied, race.n_vanished, race.n_ended, race.n_owners);
+        assert_true(race.n_effects > n_steps / 50 && race.n_denied > n_steps / 50 && race.n_vanished > n_steps / 50 &&
+                    race.n_ended > n_steps / 100 && race.n_owners > n_steps / 50);
 }
 
 int main(void) {

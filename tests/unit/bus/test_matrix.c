@@ -1,16 +1,10 @@
 /* Every caller × every method and property of idl/org.dosvc.xml × whose job × its state, against the rules of authorization.def: what is
  * answered, whom polkit is asked about and for what, and that nothing happens where nothing may. Real sd-bus on both ends, a whole service,
  * a polkit that answers as the caller's kind says. */
-#include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/prctl.h>
-#include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#include "base/fds.h"
 #include "base/strings.h"
 #include "face.h"
 
@@ -656,70 +650,12 @@ static void run_gone(struct place *p, const struct member *member, enum whose wh
         p->n_cells++;
 }
 
-static void send_pair(int to, int pair[static 2]) {
-        union {
-                struct cmsghdr header;
-                char space[CMSG_SPACE(2 * sizeof(int))];
-        } control = { .header = { .cmsg_len = CMSG_LEN(2 * sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS } };
-        struct iovec byte = { .iov_base = (char[]) { 0 }, .iov_len = 1 };
-        struct msghdr message = { .msg_iov = &byte, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control) };
-
-        memcpy(CMSG_DATA(&control.header), pair, 2 * sizeof(int));
-        if (sendmsg(to, &message, 0) != 1)
-                _exit(1);
-}
-
-static void receive_pair(int from, int ret[static 2]) {
-        union {
-                struct cmsghdr header;
-                char space[CMSG_SPACE(2 * sizeof(int))];
-        } control;
-        char byte;
-        struct iovec data = { .iov_base = &byte, .iov_len = 1 };
-        struct msghdr message = { .msg_iov = &data, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control) };
-
-        assert_int_equal(recvmsg(from, &message, MSG_CMSG_CLOEXEC), 1);
-        assert_int_equal(control.header.cmsg_type, SCM_RIGHTS);
-        memcpy(ret, CMSG_DATA(&control.header), 2 * sizeof(int));
-}
-
-/* A process of the caller's, whose connections it leaves to us. */
-static pid_t start_caller(size_t n, int ret_pairs[][2]) {
-        int channel[2];
-        pid_t pid;
-
-        assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, channel), 0);
-        pid = fork();
-        assert_return_code(pid, errno);
-        if (pid == 0) {
-                if (setresuid(CALLER_UID, CALLER_UID, CALLER_UID) < 0)
-                        _exit(1);
-                for (size_t i = 0; i < n; i++) {
-                        int pair[2];
-
-                        if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) < 0)
-                                _exit(1);
-                        send_pair(channel[0], pair);
-                        close(pair[0]);
-                        close(pair[1]);
-                }
-                (void) prctl(PR_SET_PDEATHSIG, SIGKILL);
-                for (;;)
-                        pause();
-        }
-        close(channel[0]);
-        for (size_t i = 0; i < n; i++)
-                receive_pair(channel[1], ret_pairs[i]);
-        close(channel[1]);
-        return pid;
-}
-
 /* CVE-2021-3560: the process is gone when polkit says yes, its connections are still there. */
 static void run_ended(struct place *p, const struct member *const *batch, size_t n, enum whose whose) {
         struct client *clients[BATCH];
         struct footprint before = take_footprint(p), after;
         int pairs[BATCH][2];
-        pid_t pid = start_caller(n, pairs);
+        pid_t pid = process_with_connections(CALLER_UID, n, pairs);
 
         n_asked = 0;
         for (size_t i = 0; i < n; i++) {
@@ -728,8 +664,7 @@ static void run_ended(struct place *p, const struct member *const *batch, size_t
         }
         settle(p->f);
         assert_int_equal(n_asked, n);
-        assert_return_code(kill(pid, SIGKILL), errno);
-        assert_int_equal(waitpid(pid, NULL, 0), pid);
+        process_end(pid);
         assert_int_equal(decide(true, NULL), n);
         settle(p->f);
         after = take_footprint(p);
