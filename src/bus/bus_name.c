@@ -87,6 +87,8 @@ static int on_bus_message(sd_bus_message *m, void *userdata, sd_bus_error *error
                 return sd_bus_error_set(error, SD_BUS_ERROR_ACCESS_DENIED, "This service serves the user who runs it.");
         if (r == -EUSERS)
                 return sd_bus_error_set(error, SD_BUS_ERROR_LIMITS_EXCEEDED, "There are too many clients (MaxClients).");
+        if (r >= 0 && gate->calling)
+                r = bus_rate_judge(gate->calling, m, error);
         return r;
 }
 

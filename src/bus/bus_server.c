@@ -113,14 +113,18 @@ static int on_disconnected(sd_bus_message *m _unused_, void *userdata, sd_bus_er
 }
 
 /* Sees every message first. */
-static int on_message(sd_bus_message *m, void *userdata, sd_bus_error *error _unused_) {
+static int on_message(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         struct peer *peer = ASSERT_PTR(userdata);
+        int r;
 
         greet(peer);
         bus_authority_saw(peer, m);
         if (!peer->dead && peer_reads_too_slowly(peer))
                 peer_drop(peer); /* answers that sd-bus writes itself do not come by peer_send() */
-        return peer->dead;
+        if (peer->dead)
+                return 1;
+        r = bus_rate_judge(peer, m, error);
+        return r < 0 ? r : 0;
 }
 
 /* libdbus sends BEGIN and its first message in one go; sd-bus (252) reads both at once and does not look at the
@@ -302,9 +306,10 @@ int bus_server_new(sd_event *event, const struct bus_server_config *config, stru
         return 0;
 }
 
-void bus_server_set_limits(struct bus_server *server, size_t max_clients, size_t max_calls_per_client) {
+void bus_server_set_limits(struct bus_server *server, size_t max_clients, size_t max_calls_per_client, uint64_t max_calls_per_second) {
         server->config.max_clients = max_clients;
         server->config.max_calls_per_client = max_calls_per_client;
+        server->config.max_calls_per_second = max_calls_per_second;
         server->told_full = false;
 }
 
@@ -336,6 +341,7 @@ struct bus_server *bus_server_free(struct bus_server *server) {
         bus_server_close(server);
         DL_FOREACH_SAFE(server->orphans, call, tmp)
                 bus_call_free(call);
+        bus_rate_free_all(server);
         sd_event_source_disable_unref(server->reap_source);
         sd_event_source_disable_unref(server->first_words_source);
         sd_event_source_disable_unref(server->accept_source);

@@ -61,6 +61,8 @@ struct bus_server_config {
         size_t max_clients;
         size_t max_clients_per_user;
         size_t max_calls_per_client;
+        uint64_t max_calls_per_second; /* of one user; 0: no limit */
+        const struct clock *clock;     /* with it; borrowed */
         const struct bus_config_entry *entries; /* borrowed */
         size_t n_entries;
         const struct bus_host *host;
@@ -87,7 +89,7 @@ int bus_server_join_session(struct bus_server *server);
 int bus_server_add_client(struct bus_server *server, int fd);
 
 /* The values behind config->entries were read again. Clients that are there stay. */
-void bus_server_set_limits(struct bus_server *server, size_t max_clients, size_t max_calls_per_client);
+void bus_server_set_limits(struct bus_server *server, size_t max_clients, size_t max_calls_per_client, uint64_t max_calls_per_second);
 size_t bus_server_count_clients(const struct bus_server *server);
 /* From now on changing calls are answered with ShuttingDown. */
 void bus_server_set_stopping(struct bus_server *server);

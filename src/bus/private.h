@@ -27,6 +27,7 @@
 struct peer;
 struct listener;
 struct bus_question;
+struct bus_rate;
 
 /* A call that waits for its answer: a changing one for the manager's, a reading one (@reply is built) for the disk. */
 struct bus_call {
@@ -92,6 +93,7 @@ struct bus_server {
         struct peer *dead;
         struct peer *gate; /* NULL: on no bus */
         struct bus_call *orphans;
+        struct bus_rate *rates; /* by uid */
         size_t n_peers;
         size_t n_ungreeted;
         uint64_t next_serial;
@@ -145,6 +147,10 @@ void bus_call_orphan_all(struct peer *peer);
 struct bus_call *bus_call_free(struct bus_call *call);
 /* The job that a path names, if it is the caller's or this call was authorized; or NULL. *ret_file only for a file's path. */
 struct job *bus_find_job(struct peer *peer, const char *path, struct job_file **ret_file);
+
+/* bus_rate.c: how often one user may call. 0, or < 0 with @error: this one is too much. */
+int bus_rate_judge(struct peer *peer, sd_bus_message *m, sd_bus_error *error);
+void bus_rate_free_all(struct bus_server *server);
 
 /* bus_authority.c */
 void peer_note_process(struct peer *peer, int fd);            /* whose connection @fd is */

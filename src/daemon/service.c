@@ -230,7 +230,7 @@ static int reload(struct service *service) {
         if (conditions_watch_want(service->conditions, &wanted) < 0)
                 log_warning("no memory for what is to be watched (DOVpnKeywords, RequireLogon)");
         bus_server_set_limits(service->bus, settings_get(settings, SETTING_MaxClients),
-                              settings_get(settings, SETTING_MaxCallsPerClient));
+                              settings_get(settings, SETTING_MaxCallsPerClient), settings_get(settings, SETTING_MaxCallsPerSecond));
         return r;
 }
 
@@ -524,6 +524,8 @@ static int make_bus(struct service *service) {
                                    .max_clients = settings_get(settings, SETTING_MaxClients),
                                    .max_clients_per_user = settings_get(settings, SETTING_MaxClientsPerUser),
                                    .max_calls_per_client = settings_get(settings, SETTING_MaxCallsPerClient),
+                                   .max_calls_per_second = settings_get(settings, SETTING_MaxCallsPerSecond),
+                                   .clock = &clock_system,
                                    .entries = settings_entries(settings),
                                    .n_entries = _SETTING_MAX,
                                    .host = &bus_host,

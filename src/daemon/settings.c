@@ -12,6 +12,7 @@
 #include "schedule/hours.h"
 
 #define SECTION "Service"
+#define SOURCE_DEFAULT "default"
 
 enum setting_type {
         CONFIG_UINT,
@@ -224,7 +225,7 @@ int settings_new(struct settings **ret) {
 
                 r = parse_value(&rows[i], rows[i].initial, &number);
                 assert(r >= 0); /* idl/config.txt contradicts itself */
-                r = settings_put(settings, i, number, rows[i].initial, "default");
+                r = settings_put(settings, i, number, rows[i].initial, SOURCE_DEFAULT);
                 if (r < 0)
                         return r;
         }
@@ -377,12 +378,33 @@ static int read_drop_ins(struct settings *settings, const char *path) {
         return r;
 }
 
+/* What BITS documents as defaults (group-policies.md), where nobody said otherwise. */
+static int apply_bits_quotas(struct settings *settings) {
+        static const struct {
+                enum setting setting;
+                uint64_t number;
+                const char *value;
+        } quotas[] = {
+                { SETTING_MaxJobsPerUser, 60, "60" },
+                { SETTING_MaxJobsPerMachine, 300, "300" },
+                { SETTING_MaxFilesPerJob, 200, "200" },
+                { SETTING_MaxRangesPerFile, 500, "500" },
+        };
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && settings->numbers[SETTING_BITSQuotas] && i < ELEMENTSOF(quotas); i++)
+                if (streq(settings->sources[quotas[i].setting], SOURCE_DEFAULT))
+                        r = settings_put(settings, quotas[i].setting, quotas[i].number, quotas[i].value, settings->sources[SETTING_BITSQuotas]);
+        return r;
+}
+
 int settings_read(struct settings *settings, const char *path, bool required) {
         int r = read_one(settings, path);
 
         if (r < 0 && (r != -ENOENT || required))
                 return r;
-        return read_drop_ins(settings, path);
+        r = read_drop_ins(settings, path);
+        return r < 0 ? r : apply_bits_quotas(settings);
 }
 
 /* ---- again ---- */

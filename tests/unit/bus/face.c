@@ -118,13 +118,26 @@ struct client *client_new_of(struct fixture *f, const int fds[static 2]) {
         return c;
 }
 
+static void connect_as(uid_t uid, int ret_fds[static 2]) {
+        assert_return_code(seteuid(uid), errno);
+        assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ret_fds), 0);
+        assert_return_code(seteuid(getuid()), errno);
+}
+
 struct client *client_new_as(struct fixture *f, uid_t uid) {
         int fds[2];
 
-        assert_return_code(seteuid(uid), errno);
-        assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds), 0);
-        assert_return_code(seteuid(getuid()), errno);
+        connect_as(uid, fds);
         return client_new_of(f, fds);
+}
+
+int client_try_as(struct fixture *f, uid_t uid) {
+        int fds[2], r;
+
+        connect_as(uid, fds);
+        r = bus_server_add_client(f->server, fds[0]);
+        close(fds[1]);
+        return r;
 }
 
 struct client *client_new(struct fixture *f) {
@@ -246,6 +259,7 @@ static int make_service_for(void **state, const struct authority *authority, boo
                                                                      .max_clients = max_clients,
                                                                      .max_clients_per_user = max_clients,
                                                                      .max_calls_per_client = CALLS_MAX,
+                                                                     .clock = &f->h->clock.clock,
                                                                      .host = &host,
                                                                      .host_userdata = f },
                                         &f->server),

@@ -33,6 +33,7 @@ void expect(struct client *c, const char *log);
 
 struct client *client_new(struct fixture *f);
 struct client *client_new_as(struct fixture *f, uid_t uid); /* another one wants root */
+int client_try_as(struct fixture *f, uid_t uid); /* only whether it is let in */
 struct client *client_new_of(struct fixture *f, const int fds[static 2]); /* its connection is there already; CONSUMED */
 void client_free(struct client *c);
 /* A process of that user that made the connections (root only), which outlive it; it does nothing until process_end(). */

@@ -175,6 +175,27 @@ static void the_last_drop_in_wins(void **state) {
         assert_string_equal(settings_entries(settings)[SETTING_MaxClients].source, in_folder("conf.d/a.conf:3"));
 }
 
+static void the_quotas_of_bits_hold_where_nobody_set_others(void **state) {
+        static const enum setting quotas[] = { SETTING_MaxJobsPerUser, SETTING_MaxJobsPerMachine, SETTING_MaxFilesPerJob, SETTING_MaxRangesPerFile };
+        static const uint64_t documented[] = { 60, 300, 200, 500 };
+        _cleanup_(settings_freep) struct settings *settings = NULL;
+
+        write_file("conf", "[Service]\nBITSQuotas=yes\n");
+        settings = read_conf();
+        for (size_t i = 0; i < ELEMENTSOF(quotas); i++) {
+                assert_int_equal(settings_get(settings, quotas[i]), documented[i]);
+                assert_string_equal(settings_entries(settings)[quotas[i]].source, in_folder("conf:2"));
+        }
+        write_file("conf", "[Service]\nMaxFilesPerJob=7\nBITSQuotas=yes\n");
+        assert_true(settings_reload(settings, in_folder("conf"), true) > 0);
+        assert_int_equal(settings_get(settings, SETTING_MaxFilesPerJob), 7);
+        assert_int_equal(settings_get(settings, SETTING_MaxJobsPerUser), 60);
+        write_file("conf", "[Service]\nBITSQuotas=no\n");
+        assert_true(settings_reload(settings, in_folder("conf"), true) > 0);
+        assert_int_equal(settings_get(settings, SETTING_MaxJobsPerUser), 100000);
+        assert_string_equal(settings_entries(settings)[SETTING_MaxJobsPerUser].source, "default");
+}
+
 static void read_again_they_are_what_the_files_say_now(void **state) {
         _cleanup_(settings_freep) struct settings *settings = NULL;
         const struct bus_config_entry *entries;
@@ -293,6 +314,7 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(what_is_wrong_changes_nothing, make_folder, remove_folder),
                 cmocka_unit_test_setup_teardown(bytes_that_overflow_are_refused, make_folder, remove_folder),
                 cmocka_unit_test_setup_teardown(the_last_drop_in_wins, make_folder, remove_folder),
+                cmocka_unit_test_setup_teardown(the_quotas_of_bits_hold_where_nobody_set_others, make_folder, remove_folder),
                 cmocka_unit_test_setup_teardown(read_again_they_are_what_the_files_say_now, make_folder, remove_folder),
                 cmocka_unit_test_setup_teardown(a_broken_file_read_again_changes_nothing, make_folder, remove_folder),
                 cmocka_unit_test_setup_teardown(a_lock_is_held_by_one_and_says_by_whom, make_folder, remove_folder),
