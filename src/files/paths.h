@@ -41,7 +41,8 @@ static inline bool facts_are_ours(const struct file_facts *facts, uid_t uid) {
 int facts_in_the_way(const struct file_facts *facts);
 
 /* ---- opening ---- */
-/* An O_PATH descriptor of a directory; links in the path are the owner's business, magic links of /proc are not. */
+/* An O_PATH descriptor of a directory. Links in the path are followed if they are our own or root's: who may write to a folder on the way
+ * could otherwise lead us, with our rights, to wherever we may write (-EACCES). Magic links of /proc are not. */
 int path_open_directory(const char *directory);
 /* One component below @dirfd: never through a link, never onto another file system. @flags get O_NOFOLLOW and
  * O_CLOEXEC. */

@@ -107,6 +107,49 @@ static void the_clients_directory_must_be_ours_too(void **state) {
         assert_int_equal(count_open_fds() <= n_fds + 2, true); /* eventfd and mountinfo are there before */
 }
 
+static int check_way(struct fixture *f, const char *name) {
+        return check_now(f, &(struct files_check_request) { .path = fixture_path2(f, name), .size = FILES_SIZE_UNKNOWN }).error;
+}
+
+static void links_on_the_way_are_followed_if_they_are_our_own(void **state) {
+        struct fixture *f = *state;
+        char target[TEST_PATH_MAX];
+
+        fixture_mkdir(f, "here");
+        fixture_mkdir(f, "here/below");
+        assert_int_equal(symlink("here", fixture_path(f, "relative")), 0);
+        assert_int_equal(symlink("relative/../here//./below/", fixture_path(f, "winding")), 0);
+        (void) snprintf(target, sizeof(target), "%s/winding", f->root);
+        assert_int_equal(symlink(target, fixture_path(f, "absolute")), 0);
+        assert_int_equal(symlink("loop", fixture_path(f, "loop")), 0);
+        assert_int_equal(symlink("nowhere", fixture_path(f, "dangling")), 0);
+        fixture_write(f, "plain", "x");
+        assert_int_equal(symlink("plain", fixture_path(f, "no-directory")), 0);
+        assert_int_equal(check_way(f, "relative/file"), 0);
+        assert_int_equal(check_way(f, "relative/below/file"), 0);
+        assert_int_equal(check_way(f, "absolute/file"), 0);
+        assert_int_equal(check_way(f, "absolute/../below/file"), 0);
+        assert_int_equal(check_way(f, "loop/file"), -ELOOP);
+        assert_int_equal(check_way(f, "dangling/file"), -ENOENT);
+        assert_int_equal(check_way(f, "relative/nothing/file"), -ENOENT);
+        assert_int_equal(check_way(f, "no-directory/file"), -ENOTDIR);
+}
+
+/* Whoever may write to a folder on the way could lead us to wherever we may write. */
+static void links_of_others_on_the_way_are_not_followed(void **state) {
+        struct fixture *f = *state;
+
+        if (geteuid() != 0)
+                skip();
+        fixture_mkdir(f, "here");
+        assert_int_equal(symlink("here", fixture_path(f, "theirs")), 0);
+        assert_int_equal(symlink("theirs", fixture_path(f, "ours")), 0);
+        assert_int_equal(lchown(fixture_path(f, "theirs"), 12345, 12345), 0);
+        assert_int_equal(check_way(f, "theirs/file"), -EACCES);
+        assert_int_equal(check_way(f, "ours/file"), -EACCES);
+        assert_int_equal(check_way(f, "here/file"), 0);
+}
+
 static void magic_links_lead_nowhere(void **state) {
         struct fixture *f = *state;
         struct files_check_request request = { .size = FILES_SIZE_UNKNOWN };
@@ -536,6 +579,8 @@ int main(void) {
                 FIXTURE_TEST(only_a_regular_file_can_be_replaced),
                 FIXTURE_TEST(a_destination_with_the_right_digest_is_already_there),
                 FIXTURE_TEST(the_clients_directory_must_be_ours_too),
+                FIXTURE_TEST(links_on_the_way_are_followed_if_they_are_our_own),
+                FIXTURE_TEST(links_of_others_on_the_way_are_not_followed),
                 FIXTURE_TEST(magic_links_lead_nowhere),
                 FIXTURE_TEST(a_read_only_mount_is_said),
                 FIXTURE_TEST(a_directory_without_write_permission_is_refused_at_once),
