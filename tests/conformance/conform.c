@@ -189,10 +189,6 @@ static int start_secure_origin(void) {
         char *openssl = (char *) "/usr/bin/openssl", *key = (char *) world_path("tls.key"), *pem = (char *) world_path("tls.pem");
         int unused;
 
-        if (world_is_fake()) {
-                world.secure_port = 443; /* nobody connects to it */
-                return 0;
-        }
         if (world_run_program((char *[]){ openssl, (char *) "req", (char *) "-x509", (char *) "-newkey", (char *) "ec", (char *) "-pkeyopt",
                             (char *) "ec_paramgen_curve:P-256", (char *) "-nodes", (char *) "-keyout", key, (char *) "-out", pem,
                             (char *) "-days", (char *) "2", (char *) "-subj", (char *) "/CN=origin", (char *) "-addext",
@@ -200,6 +196,10 @@ static int start_secure_origin(void) {
             world_run_program((char *[]){ openssl, (char *) "x509", (char *) "-in", pem, (char *) "-outform", (char *) "DER", (char *) "-out",
                             (char *) world_path("tls.der"), NULL }) != 0)
                 return -EIO;
+        if (world_is_fake()) {
+                world.secure_port = 443; /* nobody connects to it */
+                return 0;
+        }
         return start_origin((char *[]){ (char *) "--tls", pem, key, world.wants_certificates ? (char *) "--client-authority" : NULL, pem, NULL },
                             &world.secure_origin, &world.secure_port, &unused);
 }
