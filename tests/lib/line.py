@@ -46,13 +46,16 @@ class Bulk:
     def __init__(self, line, congestion):
         self.process = line.client([sys.executable, __file__, "receive", SERVER, str(BULK_PORT), congestion], stdout=subprocess.PIPE,
                                    text=True)
-        self.began = time.monotonic()
+        self.line = line
         self.total = None
+        self.steps = []  # (time on the line's clock, bytes until then)
 
     def stop(self):
         if self.total is None:
             self.process.send_signal(signal.SIGINT)
-            self.total, self.seconds = (float(x) for x in self.process.communicate(timeout=10)[0].split())
+            *steps, last = [[float(x) for x in row.split()] for row in self.process.communicate(timeout=10)[0].splitlines()]
+            self.total, self.seconds = last
+            self.steps = [(at - self.line.began, n) for at, n in steps]
         return self.total
 
     def mbit(self):
@@ -213,17 +216,22 @@ def send(address, port):
 
 
 def receive(address, port, congestion):
-    """Until SIGINT; then prints the bytes and the seconds since the first one."""
+    """Until SIGINT; then prints what had come when (five times a second, on the monotonic clock), the bytes and the seconds since the first."""
     import socket
 
-    total, began = 0, None
+    total, began, steps = 0, None, []
     with contextlib.suppress(KeyboardInterrupt):
         with socket.create_connection((address, port)) as connection:
             connection.sendall(congestion.encode())
             block = bytearray(1024 * 1024)
             while n := connection.recv_into(block):
-                began = began or time.monotonic()
+                now = time.monotonic()
+                began = began or now
                 total += n
+                if not steps or now - steps[-1][0] >= 0.2:
+                    steps.append((now, total))
+    for step in steps:
+        print(*step)
     print(total, time.monotonic() - (began or 0))
 
 
