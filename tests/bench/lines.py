@@ -30,7 +30,7 @@ from service import Service  # noqa: E402
 SKIPPED = 77
 LONG = {"rate_mbit": 100, "rtt_ms": 80, "buffer_ms": 100}
 LIMITED = {"rate_mbit": 100, "rtt_ms": 20, "buffer_ms": 100}
-LIMIT_MBIT, LIMITED_MIB, CONNECTIONS = 10, 512, 16
+LIMIT_MBIT, LIMITED_MIB, CONNECTIONS = 10, 256, 16
 FAST_MIB = 1024
 LONG_SHARE, VERIFIED = 0.98, 1.05  # promised
 CONFIG = f"MaxConnectionsPerHost={CONNECTIONS}\n"
