@@ -102,9 +102,8 @@ def test_a_socket_that_was_handed_over_stays_with_an_upgraded_service(tmp_path, 
     service.wrapper = ["systemd-socket-activate", "--fdname=bus", "-E", "LD_LIBRARY_PATH", "-l", path]
     try:
         service.start(wait=False)
-        wait_until(lambda: os.path.exists(path))
         with socket.socket(socket.AF_UNIX) as first:
-            first.connect(path)
+            wait_until(lambda: first.connect_ex(path) == 0)
             service.connect()
         environment = {"DOSVC_ADDRESS": "unix:path=" + path}
         job = start_slow_job(service, origin, target)
