@@ -421,6 +421,8 @@ static bool lane_send_one(struct lane *lane, struct process_request *request) {
         if (link_queued(lane->link) > QUEUED_BYTES_WANTED)
                 return false;
         r = link_send_frame(lane->link, request->frame, request->frame_size, request->fd);
+        if (r == -ECONNRESET)
+                return false; /* it is dying, on_dead() comes: the next one gets it */
         if (r < 0) {
                 request_finish_failed(request, strerror(-r));
                 return true;

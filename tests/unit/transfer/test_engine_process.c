@@ -76,6 +76,27 @@ static void requests_that_wait_for_the_next_process_are_not_lost(void **state) {
         assert_true(f->records[2].outcome == ENGINE_DONE || f->records[2].outcome == ENGINE_LOST);
 }
 
+/* Its socket is closed before it can be reaped. */
+static void a_request_that_comes_while_a_process_dies_is_the_next_one_s(void **state) {
+        struct fixture *f = *state;
+        struct engine_piece piece;
+        struct engine_request request;
+
+        for (uint64_t turns = 0; turns < 8; turns++) {
+                request = request_for(f, 2 * turns + 1, url_of(&web, "/stall/1000/500"), &piece);
+                assert_int_equal(engine_start(f->engine, &request), 0);
+                wait_reported(f, request.id, 500);
+                assert_int_equal(kill(engine_process_pid(f->engine), SIGKILL), 0);
+                for (uint64_t i = 0; i < turns; i++)
+                        assert_true(sd_event_run(f->event, 20 * USEC_PER_MSEC) >= 0);
+                request = request_for(f, 2 * turns + 2, url_of(&web, "/data/1000"), &piece);
+                assert_int_equal(engine_start(f->engine, &request), 0);
+                wait_finished(f, (unsigned) (2 * turns + 2));
+                assert_int_equal(f->records[2 * turns + 1].outcome, ENGINE_LOST);
+                assert_true(f->records[2 * turns + 2].outcome == ENGINE_DONE || f->records[2 * turns + 2].outcome == ENGINE_LOST);
+        }
+}
+
 static void programs_that_do_not_start_are_a_named_error(void **state) {
         static const struct {
                 const char *transfer, *resolve;
@@ -285,6 +306,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 TEST(a_killed_process_loses_its_requests_and_the_next_ones_work),
                 TEST(requests_that_wait_for_the_next_process_are_not_lost),
+                TEST(a_request_that_comes_while_a_process_dies_is_the_next_one_s),
                 TEST(programs_that_do_not_start_are_a_named_error),
                 TEST(a_process_that_lies_is_killed),
                 TEST(idle_processes_leave_and_come_back),
