@@ -530,8 +530,8 @@ static size_t remote_dispatch(struct files *files) {
 
         self->n_told = 0;
         (void) epoll_wait(self->epoll_fd, events, ELEMENTSOF(events), 0);
-        if (self->kicked)
-                (void) read(self->kick_fd, &ignored, sizeof(ignored));
+        if (self->kicked && read(self->kick_fd, &ignored, sizeof(ignored)) < 0)
+                log_debug("a kick went by: %s", strerror(errno));
         self->kicked = false;
         if (read(self->timer_fd, &ignored, sizeof(ignored)) > 0 && self->channel && is_idle(self))
                 process_lost(self, true);

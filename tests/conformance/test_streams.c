@@ -64,7 +64,7 @@ static void be_client(size_t at, bool blocks, int pipe) {
         while (blocks ? !t->blocks : t->n < at)
                 pthread_cond_wait(&t->changed, &t->lock);
         pthread_mutex_unlock(&t->lock);
-        (void) write(pipe, "x", 1);
+        assert_int_equal(write(pipe, "x", 1), 1);
         pause();
 }
 
@@ -88,7 +88,7 @@ static void be_client_of_a_job(int pipe) {
         assert_hr(IBackgroundCopyJob_SetPriority(job.com, BG_JOB_PRIORITY_FOREGROUND), S_OK);
         job_resume(&job);
         taker_wait_blocked(t);
-        (void) write(pipe, "x", 1);
+        assert_int_equal(write(pipe, "x", 1), 1);
         pause();
 }
 

@@ -53,6 +53,12 @@ class Run:
         self.points = 0   # calls that the gate saw
         self.result = []  # violations, when it is over
         self.where = ""
+        self.crash.report = self.report_but_leftovers
+
+    def report_but_leftovers(self, where, found):
+        """A temporary file that could not be removed when it was to be is told in the log and left to the sweep of old ones."""
+        told = "a temporary file could not be removed" in self.service.log()
+        Crash.report(self.crash, where, [text for text in found if not told or not text.startswith("I6: .dosvc-")])
 
     def put_gate(self, calls, *options):
         program = os.path.join(os.path.abspath(self.crash.args.build), "tests/crash/gate")
@@ -105,6 +111,8 @@ class Run:
             self.step(kept, "Suspend")
             dropped = self.create("dropped", [400_000])
             self.step(kept, "Resume")
+            if self.names and self.names[-1].startswith("Resume:") and not self.hopeless:
+                self.step(kept, "Resume")  # it was answered with the error, and nothing was changed
             self.step(dropped, "Cancel")
             self.wait("the end", lambda: self.service.get(kept, "State") in stopped)
             if self.service.get(kept, "State") != "transferred":
