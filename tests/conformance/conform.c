@@ -177,7 +177,8 @@ int world_run_program(char *const arguments[]) {
         int status = -1;
 
         if (pid == 0) {
-                (void) freopen("/dev/null", "w", stderr);
+                if (!freopen("/dev/null", "w", stderr))
+                        _exit(1);
                 become(arguments);
         }
         (void) waitpid(pid, &status, 0);

@@ -52,7 +52,8 @@ def version():
 def files_of(names):
     found = set()
     for name in names:
-        found |= {line for line in run("dpkg", "-L", name).splitlines() if os.path.isfile(line) or os.path.islink(line)}
+        # /lib itself is a link where /usr has everything
+        found |= {line for line in run("dpkg", "-L", name).splitlines() if os.path.lexists(line) and not os.path.isdir(line)}
     return found
 
 
