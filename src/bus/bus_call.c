@@ -169,6 +169,11 @@ int bus_reply(struct peer *peer, sd_bus_message *m, sd_bus_message *reply, bool 
         return 1;
 }
 
+int bus_no_getter(sd_bus *bus _unused_, const char *path _unused_, const char *interface _unused_, const char *property _unused_,
+                  sd_bus_message *reply _unused_, void *userdata _unused_, sd_bus_error *error _unused_) {
+        return -ENOTSUP;
+}
+
 struct job *bus_find_job(struct peer *peer, const char *path, struct job_file **ret_file) {
         struct guid id;
         struct job *job;

@@ -199,15 +199,6 @@ static int method_fail_stream(sd_bus_message *m, void *userdata, sd_bus_error *e
         return 1;
 }
 
-static int get_property(sd_bus *bus _unused_, const char *path, const char *interface _unused_, const char *property,
-                        sd_bus_message *reply, void *userdata, sd_bus_error *error) {
-        struct job_file *file;
-
-        if (!bus_find_job(userdata, path, &file) || !file)
-                return bus_set_error(error, ERROR_NOT_FOUND, "");
-        return bus_append_file_property(reply, userdata, file, property);
-}
-
 /* Files send no signals: ask again when the job's counters move. */
 static const sd_bus_vtable file_vtable[] = {
         SD_BUS_VTABLE_START(0),
@@ -230,7 +221,7 @@ static const sd_bus_vtable file_vtable[] = {
                                 method_take_stream, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("FailStream", SD_BUS_ARGS("u", hresult), SD_BUS_NO_RESULT, method_fail_stream,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
-#define FILE_PROPERTY(name, signature, expression) SD_BUS_PROPERTY(#name, signature, get_property, 0, 0),
+#define FILE_PROPERTY(name, signature, expression) SD_BUS_PROPERTY(#name, signature, bus_no_getter, 0, 0),
 #define FILE_PROPERTY_LARGE FILE_PROPERTY
 #include "bus/file_properties.def"
 #undef FILE_PROPERTY_LARGE

@@ -211,12 +211,6 @@ static int method_set_judge(sd_bus_message *m, void *userdata, sd_bus_error *err
 
 /* ---- properties ---- */
 
-/* sd-bus wants one for each property that it describes; answer_property_call() comes before it. */
-static int get_property(sd_bus *bus _unused_, const char *path _unused_, const char *interface _unused_, const char *property _unused_,
-                        sd_bus_message *reply _unused_, void *userdata _unused_, sd_bus_error *error _unused_) {
-        return -ENOTSUP;
-}
-
 #define PROPERTY_FLAGS_CONSTANT SD_BUS_VTABLE_PROPERTY_CONST
 #define PROPERTY_FLAGS_SETTABLE SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE
 #define PROPERTY_FLAGS_VOLATILE SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE
@@ -247,7 +241,7 @@ static const sd_bus_vtable job_vtable[] = {
         SD_BUS_METHOD_WITH_ARGS("SetJudge", SD_BUS_ARGS("b", on), SD_BUS_NO_RESULT, method_set_judge,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
 #define JOB_PROPERTY(name, signature, kind, expression) \
-        SD_BUS_PROPERTY(#name, signature, get_property, 0, PROPERTY_FLAGS_##kind),
+        SD_BUS_PROPERTY(#name, signature, bus_no_getter, 0, PROPERTY_FLAGS_##kind),
 #include "bus/job_properties.def"
 #undef JOB_PROPERTY
         SD_BUS_VTABLE_END,

@@ -145,6 +145,9 @@ void bus_call_answer(const struct manager_reply *answer, void *userdata);
 int bus_reply(struct peer *peer, sd_bus_message *m, sd_bus_message *reply, bool dirty, sd_bus_error *error);
 void bus_call_orphan_all(struct peer *peer);
 struct bus_call *bus_call_free(struct bus_call *call);
+/* sd-bus wants one for each property that it describes. Those of jobs and files are answered before it looks (bus_job.c). */
+int bus_no_getter(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *reply, void *userdata,
+                  sd_bus_error *error);
 /* The job that a path names, if it is the caller's or this call was authorized; or NULL. *ret_file only for a file's path. */
 struct job *bus_find_job(struct peer *peer, const char *path, struct job_file **ret_file);
 

@@ -6,306 +6,18 @@
 #include <sys/eventfd.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
-#include <uthash.h>
-#include <utlist.h>
 
 #include "base/fds.h"
 #include "base/log.h"
-#include "files/digest.h"
 #include "files/parcel.h"
 #include "files/paths.h"
-#include "files/wire.h"
+#include "files/remote_call.h"
 
 #define QUEUED_BYTES_WANTED (1024u * 1024) /* more is not given to the channel at once */
 #define RESTART_DELAY_MIN (100 * USEC_PER_MSEC)
 #define RESTART_DELAY_MAX (30 * USEC_PER_SEC)
 #define HEALTHY_AFTER (10 * USEC_PER_SEC) /* a process that lived so long did not die of its start */
 #define DEATHS_PER_CALL 3
-
-struct remote_handle {
-        struct files_handle base; /* first member */
-        struct remote_handle *prev, *next;
-        uint64_t id;
-        int fd;
-        unsigned n_refs; /* the receiver's, and one for each call */
-        bool asked_for;  /* its OPEN was sent */
-        bool lost;       /* its process died */
-        bool digest;     /* a window that has one */
-        uint8_t sha256[DIGEST_SIZE]; /* of what was dropped of it so far */
-};
-
-struct remote_call {
-        UT_hash_handle hh;               /* by id, once it is sent */
-        struct remote_call *prev, *next; /* waiting, or sent */
-        uint64_t id;
-        enum wire_kind kind;
-        uint8_t *bytes;
-        size_t size;
-        int fd;
-        bool was_sent;
-        unsigned n_deaths;
-        struct remote_handle *handle;
-        struct intervals written; /* CHECKPOINT, FINISH: of the ledger, when it was asked for */
-        size_t n_expected;        /* CHECKPOINT: chunks; VERIFY, FINISH: pieces; LIST: items */
-        struct files_piece *chunks; /* CHECKPOINT: the caller's, to be filled in */
-        union {
-                files_check_fn check;
-                files_open_fn open;
-                files_done_fn done;
-                files_scratch_fn scratch;
-                files_certificate_fn certificate;
-                files_hashes_fn hashes;
-                files_verify_fn verify;
-                files_finish_fn finish;
-                files_decrypt_fn decrypt;
-                files_list_fn list;
-                files_sweep_fn sweep;
-        } tell;
-        void *userdata;
-};
-
-struct remote_files {
-        struct files base; /* first member */
-        struct files_remote_config config;
-        const struct clock *clock;
-        int epoll_fd, kick_fd, timer_fd;
-        bool kicked;
-        bool wants_out;
-        struct ipc_channel *channel;
-        uint64_t started_usec;
-        uint64_t not_before_usec; /* the next start */
-        unsigned n_failures;
-        uint64_t last_id;
-        struct remote_call *waiting, *sent, *by_id;
-        struct remote_handle *handles;
-        int refused; /* < 0: there will be no process */
-        size_t n_outstanding; /* calls that will be answered */
-        size_t n_told;
-};
-
-static struct remote_files *to_remote(const struct files *files) {
-        return CONTAINER_OF(files, struct remote_files, base);
-}
-
-static struct remote_handle *to_handle(struct files_handle *handle) {
-        return CONTAINER_OF(handle, struct remote_handle, base);
-}
-
-/* ---- life of handles and calls ---- */
-
-static struct remote_handle *handle_unref(struct remote_files *self, struct remote_handle *handle) {
-        if (!handle || --handle->n_refs > 0)
-                return NULL;
-        DL_DELETE(self->handles, handle);
-        (void) fd_close(handle->fd);
-        ledger_done(&handle->base.ledger);
-        free(handle);
-        return NULL;
-}
-
-static struct remote_handle *handle_new(struct remote_files *self) {
-        struct remote_handle *handle = calloc(1, sizeof(*handle));
-
-        if (!handle)
-                return NULL;
-        handle->id = ++self->last_id;
-        handle->fd = handle->base.window_fd = -EBADF;
-        handle->n_refs = 1;
-        handle->base.files = &self->base;
-        DL_APPEND(self->handles, handle);
-        return handle;
-}
-
-static struct remote_call *call_free(struct remote_files *self, struct remote_call *call) {
-        if (!call)
-                return NULL;
-        (void) fd_close(call->fd);
-        intervals_done(&call->written);
-        handle_unref(self, call->handle);
-        if (call->kind == WIRE_DECRYPT && call->bytes)
-                explicit_bzero(call->bytes, call->size); /* a key */
-        free(call->bytes);
-        free(call);
-        return NULL;
-}
-
-static bool is_repeatable(const struct remote_call *call) {
-        return call->kind == WIRE_CHECK || call->kind == WIRE_LIST || call->kind == WIRE_SWEEP;
-}
-
-/* The loop looks at us again, as nothing may be told from within a call. */
-static void kick(struct remote_files *self) {
-        const uint64_t one = 1;
-
-        if (!self->kicked)
-                self->kicked = write(self->kick_fd, &one, sizeof(one)) == sizeof(one);
-}
-
-/* @content->kind and ->handle are filled in here. The template's descriptor is CONSUMED in any case. */
-static int call_submit(struct remote_files *self, const struct remote_call *template, struct wire_call *content) {
-        struct remote_call *call = malloc(sizeof(*call));
-        int r;
-
-        if (!call) {
-                (void) fd_close(template->fd);
-                return -ENOMEM;
-        }
-        *call = *template;
-        call->id = ++self->last_id;
-        call->bytes = NULL;
-        content->kind = call->kind;
-        content->handle = call->handle ? call->handle->id : 0;
-        r = wire_call_encode(content, &call->bytes, &call->size);
-        if (r < 0) {
-                (void) fd_close(call->fd);
-                free(call);
-                return r;
-        }
-        if (call->handle)
-                call->handle->n_refs++;
-        DL_APPEND(self->waiting, call);
-        if (call->kind != WIRE_CLOSE)
-                self->n_outstanding++;
-        kick(self);
-        return 0;
-}
-
-/* ---- telling ---- */
-
-static void tell_open(struct remote_files *self, struct remote_call *call, const struct wire_answer *answer, int *fd) {
-        struct files_open_result result = { .error = answer->error, .fd = -EBADF };
-
-        if (result.error == 0 && *fd < 0) {
-                /* We have too many open files. What it made there is found again by its name, which was recorded before. */
-                result.error = -EMFILE;
-                (void) call_submit(self, &(struct remote_call) { .kind = WIRE_CLOSE, .fd = -EBADF, .handle = call->handle },
-                                   &(struct wire_call) {});
-        }
-        if (result.error == 0) {
-                call->handle->fd = result.fd = TAKE_FD(*fd);
-                call->handle->n_refs++; /* the receiver's */
-                result.handle = &call->handle->base;
-                result.temp = answer->temp;
-                result.directory = answer->directory;
-        }
-        call->tell.open(&result, call->userdata);
-}
-
-/* A success is entered in the ledger first. */
-static int settle(struct remote_call *call, int error) {
-        return error < 0 ? error : intervals_add_all(&call->handle->base.ledger.durable, &call->written);
-}
-
-static void tell_finish(struct remote_call *call, const struct wire_answer *answer) {
-        struct files_finish_result result = { .error = settle(call, answer->error), .bad = answer->bad };
-
-        memcpy(result.sha256, answer->sha256, sizeof(result.sha256));
-        call->tell.finish(&result, call->userdata);
-}
-
-static void tell(struct remote_files *self, struct remote_call *call, struct wire_answer *answer, int *fd) {
-        switch (call->kind) {
-        case WIRE_CHECK:
-                return call->tell.check(&(struct files_check_result) { answer->error, answer->directory, answer->already_there },
-                                        call->userdata);
-        case WIRE_OPEN:
-                return tell_open(self, call, answer, fd);
-        case WIRE_RESERVE:
-                return call->tell.done(answer->error, call->userdata);
-        case WIRE_CHECKPOINT:
-                if (answer->n_pieces > 0)
-                        memcpy(call->chunks, answer->pieces, answer->n_pieces * sizeof(*call->chunks));
-                return call->tell.done(settle(call, answer->error), call->userdata);
-        case WIRE_SCRATCH:
-                if (answer->error == 0 && *fd < 0)
-                        answer->error = -EMFILE;
-                return call->tell.scratch(answer->error, answer->error == 0 ? TAKE_FD(*fd) : answer->error, call->userdata);
-        case WIRE_CERTIFICATE:
-                return call->tell.certificate(&(struct files_certificate_result) { answer->error, answer->text ?: "", answer->certificate,
-                                                                                   answer->key }, call->userdata);
-        case WIRE_READ_HASHES:
-                return call->tell.hashes(answer->error, TAKE_PTR(answer->hashes), call->userdata);
-        case WIRE_VERIFY:
-                return call->tell.verify(answer->error, answer->bad, answer->n_bad, call->userdata);
-        case WIRE_FINISH:
-                return tell_finish(call, answer);
-        case WIRE_DECRYPT:
-                answer->decrypt.error = answer->error;
-                answer->decrypt.why = answer->decrypt.why ?: "";
-                return call->tell.decrypt(&answer->decrypt, call->userdata);
-        case WIRE_LIST:
-                return call->tell.list(answer->error, answer->errors, answer->n_errors, call->userdata);
-        case WIRE_SWEEP:
-                return call->tell.sweep(answer->n_removed, call->userdata);
-        case WIRE_WINDOW:
-                call->handle->lost |= answer->error < 0;
-                return;
-        case WIRE_DROP:
-                memcpy(call->handle->sha256, answer->sha256, sizeof(answer->sha256));
-                return call->tell.done(answer->error, call->userdata);
-        case WIRE_CLOSE:
-        case _WIRE_KIND_MAX:
-                break;
-        }
-}
-
-/* It is in no list any more. */
-static void call_conclude(struct remote_files *self, struct remote_call *call, struct wire_answer *answer, int *fd) {
-        self->n_outstanding--;
-        self->n_told++;
-        tell(self, call, answer, fd);
-        call_free(self, call);
-}
-
-static void call_fail(struct remote_files *self, struct remote_call *call, int error) {
-        struct wire_answer answer = { .kind = call->kind, .error = error };
-        int fd = -EBADF;
-
-        if (call->kind == WIRE_CLOSE) {
-                call_free(self, call);
-                return;
-        }
-        /* Each piece has its verdict, each item its error. */
-        answer.bad = calloc(MAX(call->n_expected, (size_t) 1), sizeof(*answer.bad));
-        answer.errors = calloc(MAX(call->n_expected, (size_t) 1), sizeof(*answer.errors));
-        answer.n_bad = answer.bad ? call->n_expected : 0;
-        answer.n_errors = answer.errors ? call->n_expected : 0;
-        for (size_t i = 0; i < answer.n_errors; i++)
-                answer.errors[i] = error;
-        call_conclude(self, call, &answer, &fd);
-        wire_answer_done(&answer);
-}
-
-static bool chunks_fit(const struct remote_call *call, const struct wire_answer *answer) {
-        if (answer->n_pieces != call->n_expected)
-                return false;
-        for (size_t i = 0; i < answer->n_pieces; i++)
-                if (answer->pieces[i].start != call->chunks[i].start ||
-                    (answer->pieces[i].bytes != call->chunks[i].bytes && answer->pieces[i].bytes != 0))
-                        return false;
-        return true;
-}
-
-/* Does it fit what was asked? The process could be anybody's by now. */
-static bool answer_fits(const struct remote_call *call, const struct wire_answer *answer) {
-        if (answer->kind != call->kind)
-                return false;
-        switch (call->kind) {
-        case WIRE_VERIFY:
-        case WIRE_FINISH:
-                return answer->n_bad == call->n_expected;
-        case WIRE_CHECKPOINT:
-                return chunks_fit(call, answer);
-        case WIRE_LIST:
-                return answer->n_errors == call->n_expected;
-        case WIRE_CERTIFICATE:
-                return (answer->error == 0) == (answer->certificate && answer->key);
-        case WIRE_READ_HASHES:
-                return (answer->error == 0) == (answer->hashes != NULL);
-        default:
-                return true;
-        }
-}
 
 /* ---- the process ---- */
 
@@ -398,14 +110,14 @@ static int take_answer(struct remote_files *self, const struct ipc_message *mess
                 return r;
         HASH_FIND(hh, self->by_id, &parcel.id, sizeof(parcel.id), call);
         r = call ? wire_answer_decode(parcel.bytes, parcel.size, &answer) : -EPROTO;
-        if (r == 0 && !answer_fits(call, &answer)) {
+        if (r == 0 && !remote_call_fits(call, &answer)) {
                 wire_answer_done(&answer);
                 r = -EPROTO;
         }
         if (r == 0) {
                 HASH_DELETE(hh, self->by_id, call);
                 DL_DELETE(self->sent, call);
-                call_conclude(self, call, &answer, &parcel.fd);
+                remote_call_conclude(self, call, &answer, &parcel.fd);
                 wire_answer_done(&answer);
         }
         parcel_done(&parcel);
@@ -443,14 +155,14 @@ static void conclude_lost(struct remote_files *self) {
         DL_FOREACH_SAFE(self->waiting, call, next) {
                 bool lost = call->handle && call->handle->lost;
 
-                if (!lost && self->refused == 0 && call->n_deaths < DEATHS_PER_CALL && (!call->was_sent || is_repeatable(call)))
+                if (!lost && self->refused == 0 && call->n_deaths < DEATHS_PER_CALL && (!call->was_sent || remote_call_is_repeatable(call)))
                         continue;
                 DL_DELETE(self->waiting, call);
                 DL_APPEND(failed, call);
         }
         DL_FOREACH_SAFE(failed, call, next) {
                 DL_DELETE(failed, call);
-                call_fail(self, call, self->refused < 0 ? self->refused : -EOWNERDEAD);
+                remote_call_fail(self, call, self->refused < 0 ? self->refused : -EOWNERDEAD);
         }
         self->refused = 0;
 }
@@ -478,7 +190,7 @@ static bool send_one(struct remote_files *self, struct remote_call *call) {
         r = parcel_send(self->channel, PARCEL_CALL, call->id, call->bytes, call->size, call->fd);
         DL_DELETE(self->waiting, call);
         if (r < 0 || call->kind == WIRE_CLOSE) {
-                call_fail(self, call, r);
+                remote_call_fail(self, call, r);
                 return true;
         }
         call->was_sent = true;
@@ -486,7 +198,7 @@ static bool send_one(struct remote_files *self, struct remote_call *call) {
                 call->handle->asked_for = true;
         DL_APPEND(self->sent, call);
         HASH_ADD(hh, self->by_id, id, sizeof(call->id), call);
-        if (!is_repeatable(call)) { /* never needed again */
+        if (!remote_call_is_repeatable(call)) { /* never needed again */
                 free(TAKE_PTR(call->bytes));
                 call->fd = fd_close(call->fd);
         }
@@ -572,7 +284,7 @@ static struct files *remote_free(struct files *files, bool abandon _unused_) {
         DL_CONCAT(self->waiting, self->sent);
         self->sent = NULL;
         DL_FOREACH_SAFE(self->waiting, call, next)
-                call_free(self, call);
+                remote_call_free(self, call);
         self->channel = ipc_channel_free(self->channel);
         (void) fd_close(self->epoll_fd);
         (void) fd_close(self->kick_fd);
@@ -589,7 +301,7 @@ static int remote_check(struct files *files, const struct files_check_request *r
         r = files_path_check(request->path);
         if (r < 0)
                 return r;
-        return call_submit(to_remote(files), &call, &content);
+        return remote_call_submit(to_remote(files), &call, &content);
 }
 
 static int remote_open(struct files *files, const struct files_open_request *request, files_open_fn done, void *userdata) {
@@ -603,11 +315,11 @@ static int remote_open(struct files *files, const struct files_open_request *req
                 return r;
         if (!temp_name_is_valid(request->temp_name))
                 return -EINVAL;
-        call.handle = handle_new(self);
+        call.handle = remote_handle_new(self);
         if (!call.handle)
                 return -ENOMEM;
-        r = call_submit(self, &call, &content);
-        handle_unref(self, call.handle); /* the call has it, if there is one */
+        r = remote_call_submit(self, &call, &content);
+        remote_handle_unref(self, call.handle); /* the call has it, if there is one */
         return r;
 }
 
@@ -617,9 +329,9 @@ static struct files_handle *remote_close(struct files *files, struct files_handl
         struct wire_call content = {};
 
         call.handle->fd = fd_close(call.handle->fd);
-        if (!call.handle->lost && call_submit(self, &call, &content) < 0 && self->channel)
-                process_lost(self, false); /* no memory: it would stay open there for ever */
-        handle_unref(self, call.handle);
+        if (!call.handle->lost && remote_call_submit(self, &call, &content) < 0 && self->channel)
+                       process_lost(self, false); /* no memory: it would stay open there for ever */
+               remote_handle_unref(self, call.handle);
         return NULL;
 }
 
@@ -633,7 +345,7 @@ static int submit_on_handle(struct files *files, struct files_handle *handle, st
                 if (r < 0)
                         return r;
         }
-        r = call_submit(to_remote(files), call, content);
+        r = remote_call_submit(to_remote(files), call, content);
         if (r < 0)
                 intervals_done(&call->written);
         return r;
@@ -681,7 +393,7 @@ static int remote_read_hashes(struct files *files, struct files_handle *handle, 
         call.fd = fd_dup(fd);
         if (call.fd < 0)
                 return call.fd;
-        return call_submit(to_remote(files), &call, &content);
+        return remote_call_submit(to_remote(files), &call, &content);
 }
 
 static int remote_verify(struct files *files, struct files_handle *handle, const struct files_piece *pieces, size_t n,
@@ -694,7 +406,7 @@ static int remote_verify(struct files *files, struct files_handle *handle, const
 /* The memory is ours, its guard is the process: who looks into what came from the network is never the core. */
 static int remote_open_window(struct files *files, uid_t owner _unused_, int fd, bool digest, struct files_handle **ret) {
         struct remote_files *self = to_remote(files);
-        struct remote_call call = { .kind = WIRE_WINDOW, .handle = handle_new(self) };
+        struct remote_call call = { .kind = WIRE_WINDOW, .handle = remote_handle_new(self) };
         struct remote_handle *handle = call.handle;
         int r;
 
@@ -703,9 +415,9 @@ static int remote_open_window(struct files *files, uid_t owner _unused_, int fd,
         handle->digest = digest;
         r = digest_of_nothing(handle->sha256);
         call.fd = r < 0 ? r : fd_dup(fd);
-        r = call.fd < 0 ? call.fd : call_submit(self, &call, &(struct wire_call) { .digest = digest });
+        r = call.fd < 0 ? call.fd : remote_call_submit(self, &call, &(struct wire_call) { .digest = digest });
         if (r < 0) {
-                handle_unref(self, handle);
+                remote_handle_unref(self, handle);
                 return r;
         }
         handle->fd = handle->base.window_fd = fd;
@@ -758,16 +470,16 @@ static int remote_list(struct files *files, enum files_list_kind kind, const str
                 if (*items[i].temp_name && !temp_name_is_valid(items[i].temp_name))
                         return -EINVAL;
         }
-        return call_submit(to_remote(files),
-                           &(struct remote_call) { .kind = WIRE_LIST, .fd = -EBADF, .n_expected = n, .tell.list = done,
-                                                   .userdata = userdata },
-                           &(struct wire_call) { .list = kind, .items = (struct files_item *) items, .n_items = n });
+        return remote_call_submit(to_remote(files),
+                                  &(struct remote_call) { .kind = WIRE_LIST, .fd = -EBADF, .n_expected = n, .tell.list = done,
+                                                          .userdata = userdata },
+                                  &(struct wire_call) { .list = kind, .items = (struct files_item *) items, .n_items = n });
 }
 
 static int remote_sweep(struct files *files, const struct files_sweep_request *request, files_sweep_fn done, void *userdata) {
-        return call_submit(to_remote(files),
-                           &(struct remote_call) { .kind = WIRE_SWEEP, .fd = -EBADF, .tell.sweep = done, .userdata = userdata },
-                           &(struct wire_call) { .sweep = *request });
+        return remote_call_submit(to_remote(files),
+                                  &(struct remote_call) { .kind = WIRE_SWEEP, .fd = -EBADF, .tell.sweep = done, .userdata = userdata },
+                                  &(struct wire_call) { .sweep = *request });
 }
 
 static const struct files_ops remote_ops = {
@@ -798,7 +510,7 @@ void files_remote_refuse(struct files *files, int error) {
         struct remote_files *self = to_remote(files);
 
         self->refused = error;
-        kick(self);
+        remote_kick(self);
 }
 
 bool files_remote_is_dormant(const struct files *files) {
