@@ -21,6 +21,7 @@
 template <typename T> class Pointer {
 public:
         Pointer() = default;
+        explicit Pointer(T *owned) : object(owned) {}
         Pointer(const Pointer &) = delete;
         Pointer &operator=(const Pointer &) = delete;
         ~Pointer() {
@@ -35,6 +36,7 @@ private:
         T *object = nullptr;
 };
 
+/* Lives as long as somebody has a reference: a call may be under way when the job has let go of it already. */
 class Callback final : public IBackgroundCopyCallback {
 public:
         STDMETHODIMP QueryInterface(REFIID riid, void **object) override {
@@ -47,7 +49,13 @@ public:
                 return S_OK;
         }
         STDMETHODIMP_(ULONG) AddRef() override { return ++references; }
-        STDMETHODIMP_(ULONG) Release() override { return --references; } /* it lives in main() */
+        STDMETHODIMP_(ULONG) Release() override {
+                ULONG left = --references;
+
+                if (left == 0)
+                        delete this;
+                return left;
+        }
 
         STDMETHODIMP JobTransferred(IBackgroundCopyJob *) override { return notify(); }
         STDMETHODIMP JobError(IBackgroundCopyJob *, IBackgroundCopyError *) override { return notify(); }
@@ -62,6 +70,8 @@ public:
         }
 
 private:
+        ~Callback() = default;
+
         HRESULT notify() {
                 std::lock_guard<std::mutex> lock(mutex);
 
@@ -149,7 +159,7 @@ static int finish(IBackgroundCopyJob *job, Callback *callback) {
 static int run(const char *url, const char *path, UINT64 size) {
         Pointer<IBackgroundCopyManager> manager;
         Pointer<IBackgroundCopyJob> job;
-        Callback callback;
+        Pointer<Callback> callback(new Callback);
         GUID id;
         int code;
         HRESULT hr = CoCreateInstance(CLSID_DeliveryOptimization, nullptr, CLSCTX_LOCAL_SERVER, IID_PPV_ARGS(&manager));
@@ -162,14 +172,14 @@ static int run(const char *url, const char *path, UINT64 size) {
         if (SUCCEEDED(hr))
                 hr = job->SetPriority(BG_JOB_PRIORITY_FOREGROUND);
         if (SUCCEEDED(hr))
-                hr = job->SetNotifyInterface(&callback);
+                hr = job->SetNotifyInterface(callback);
         if (SUCCEEDED(hr))
                 hr = job->Resume();
         if (FAILED(hr)) {
                 job->Cancel();
                 code = failed("the job cannot be made", hr);
         } else
-                code = finish(job, &callback);
+                code = finish(job, callback);
         job->SetNotifyInterface(nullptr);
         return code;
 }
