@@ -46,7 +46,27 @@ class Disk:
             os.close(fd)
 
     def unmount(self):
-        run("umount", self.mount_point)
+        try:
+            run("umount", self.mount_point)
+        except subprocess.CalledProcessError as e:
+            raise RuntimeError(f"{e.stderr.decode()}held by {self.holders()}") from e
+
+    def holders(self):
+        """Whoever has something open there, works there or has it in a mount namespace of its own."""
+        found = []
+        for pid in filter(str.isdigit, os.listdir("/proc")):
+            try:
+                with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as f:
+                    what = f.read()[:60]
+                links = [os.readlink(f"/proc/{pid}/{name}") for name in ["cwd", "root"] + ["fd/" + fd for fd in os.listdir(f"/proc/{pid}/fd")]]
+                with open(f"/proc/{pid}/mountinfo", encoding="utf-8", errors="replace") as f:
+                    has_mount = int(pid) != os.getpid() and self.mount_point in f.read()
+            except OSError:
+                continue
+            there = [link for link in links if link.startswith(self.mount_point)]
+            if there or has_mount:
+                found.append(f"{what} {there}{' (mount)' if has_mount else ''}")
+        return found
 
     def close(self):
         subprocess.run(["umount", self.mount_point], stderr=subprocess.DEVNULL, check=False)

@@ -6,6 +6,7 @@ a transfer process, the broker (with which all owners' processes die). What they
 import os
 import signal
 import threading
+import time
 
 from service import Service, children_of
 from system_instance import USERS, Machine
@@ -44,17 +45,21 @@ class SystemService(Service):
         finally:
             os.seteuid(0)
 
-    def children(self):
-        """Of the broker, too: owners' processes leave when their socket closes, and only then is the disk as the crash left it."""
+    def kill(self):
+        """What the broker made of the core's last word leaves too: only then is the disk as the crash left it."""
+        super().kill()
         broker = self.machine.processes.get("broker")
-        found = super().children()
-        return found + children_of(broker.pid) if broker else found
+        end = time.monotonic() + 5
+        while broker and any(map(self.is_running, children_of(broker.pid))) and time.monotonic() < end:
+            time.sleep(0.001)
 
     def kill_part(self, random):
         """One of the others, if it is there: its end is no end of the service."""
         program = random.choice(["dosvc-owner", "dosvc-owner", "dosvc-transfer", "dosvc-resolve", "dosvc-broker"])
         if program == "dosvc-broker":
+            orphans = children_of(self.machine.processes["broker"].pid)
             self.machine.kill("broker")
+            self.wait_gone(orphans)  # the next one would not know them
             self.machine.start_broker()
             return
         pid = self.machine.pid(program)

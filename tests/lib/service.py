@@ -139,7 +139,12 @@ class Service:
         return children_of(self.process.pid)
 
     def kill(self):
-        """kill -9, and waits until its children are gone too: they leave when their socket closes."""
+        """kill -9, and waits until its children are gone too: they leave when their socket closes. It is stopped first, or a child that it
+        makes in this very moment would not be among them."""
+        self.process.send_signal(signal.SIGSTOP)
+        end = time.monotonic() + 1
+        while self.state_of(self.process.pid) not in "TtZX" and time.monotonic() < end:
+            time.sleep(0.0005)
         children = self.children()
         self.process.send_signal(signal.SIGKILL)
         self.process.wait()
@@ -149,17 +154,31 @@ class Service:
                 bus.close_sync(None)  # or its descriptors stay as long as we live
             except GLib.Error:
                 pass
-        end = time.monotonic() + 5
-        for pid in children:
+        self.wait_gone(children)
+
+    def wait_gone(self, pids, timeout=5):
+        end = time.monotonic() + timeout
+        for pid in pids:
             while self.is_running(pid) and time.monotonic() < end:
                 time.sleep(0.001)
 
     @staticmethod
-    def is_running(pid):
-        """A zombie that nobody reaps (the init of a container may not) does not run."""
+    def state_of(pid):
+        """The letter of proc(5); X: there is none."""
         try:
             with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as f:
-                return f.read().rpartition(")")[2].split()[0] != "Z"
+                return f.read().rpartition(")")[2].split()[0]
+        except OSError:
+            return "X"
+
+    @staticmethod
+    def is_running(pid):
+        """A zombie that nobody reaps (the init of a container may not) does not run, once it is alone: the first thread may be one while
+        others still close what they had open."""
+        try:
+            with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as f:
+                fields = f.read().rpartition(")")[2].split()
+            return fields[0] != "Z" or int(fields[17]) > 1
         except OSError:
             return False
 
