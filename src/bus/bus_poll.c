@@ -4,10 +4,8 @@
  * clients each call paid for n connections. Here one source stands for all of them, a turn handles a message of each of the first
  * CLIENTS_AT_ONCE that have something to say, and only those that were used since are looked at anew. */
 #include <sys/epoll.h>
-#include <unistd.h>
 
 #include "base/fds.h"
-#include "base/log.h"
 #include "bus/private.h"
 
 #define CLIENTS_AT_ONCE 32  /* the rest of the service has its turn after so many */

@@ -290,7 +290,7 @@ def verdict(ratio, target, what):
     return f"{what} at most {target:g}: " + ("met" if round(ratio, 2) <= target else f"missed by {ratio - target:.2f}")
 
 
-def closing(results, targets, ratios, cpu_unit):
+def closing(results, targets, ratios):
     """Was the target met, and where the service's time goes."""
     found = [v for v in map(verdict, ratios, targets, ("wall", "CPU")) if v]
     lines = ["Target, " + "; ".join(found) + "."] if found else []
@@ -301,7 +301,7 @@ def closing(results, targets, ratios, cpu_unit):
         user, system = (median(p.get(name, (0, 0))[i] for p in parts) for i in (0, 1))
         if user + system >= 0.01:
             shares.append(f"{name} {user:.2f} + {system:.2f}")
-    return lines + [f"dosvc's {cpu_unit}, user + system: " + ", ".join(shares) + ".", ""]
+    return lines + ["dosvc's CPU seconds, user + system: " + ", ".join(shares) + ".", ""]
 
 
 def table(title, results, gib, on_disk, targets):
@@ -318,7 +318,7 @@ def table(title, results, gib, on_disk, targets):
         lines.append(f"| {n} | {durable[n]:.2f} | {durable[n] / best:.2f} | " + (f"{wall[n]:.2f} | " if on_disk else "")
                      + f"{cpu[n] / (gib or 1):.2f} | {cpu[n] / best_cpu:.2f} |")
     ours = next(n for n in results if n.startswith("dosvc"))
-    return lines + [""] + closing(results, targets, (durable[ours] / best, cpu[ours] / best_cpu), "CPU seconds")
+    return lines + [""] + closing(results, targets, (durable[ours] / best, cpu[ours] / best_cpu))
 
 
 def raw_disk_floor(folder, size):
