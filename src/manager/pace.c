@@ -34,13 +34,11 @@ void manager_pace_changed(struct manager *m) {
         m->pace_due = 0;
 }
 
-/* @counter: bytes so far. Smoothed: reports come in pieces. */
+/* @counter: bytes so far. */
 static void measure(struct paced *paced, uint64_t counter, uint64_t elapsed_usec) {
         uint64_t bytes = counter - MIN(paced->counted, counter);
-        uint64_t rate = (uint64_t) ((double) bytes * (double) USEC_PER_SEC / (double) elapsed_usec);
-        struct share *share = &paced->share;
 
-        share->measured_rate = share->granted_rate == 0 ? rate : (2 * share->measured_rate + rate) / 3;
+        share_measured(&paced->share, (uint64_t) ((double) bytes * (double) USEC_PER_SEC / (double) elapsed_usec));
         paced->counted = counter;
 }
 

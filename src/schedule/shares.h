@@ -11,11 +11,14 @@
 
 struct share {
         uint64_t max_rate;      /* his own limit, bytes per second, or SHARE_UNLIMITED */
-        uint64_t measured_rate; /* what he used lately; counts only if something was granted */
         uint64_t granted_rate;  /* in: last time, 0 for a newcomer; out: from now on, at least 1, or SHARE_UNLIMITED */
-        unsigned n_settled;     /* private, both */
+        uint64_t measured_rate; /* private, all three: what he used lately */
+        unsigned n_settled;
         double wants;
 };
+
+/* He used so much since the last call. Once in a while, a second or so; there may be more divisions than that. @rate: bytes per second. */
+void share_measured(struct share *share, uint64_t rate);
 
 /* @rate: bytes per second, or SHARE_UNLIMITED. */
 void shares_divide(uint64_t rate, struct share *shares, size_t n);

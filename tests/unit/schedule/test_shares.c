@@ -22,7 +22,7 @@ static const struct row {
           { 3 * MIB, 3 * MIB, 3 * MIB } },
         { "a limit of one's own leaves more for the others", 9 * MIB,
           { { MIB, 0, 0 }, { SHARE_UNLIMITED, 0, 0 }, { SHARE_UNLIMITED, 0, 0 } }, 3, { MIB, 4 * MIB, 4 * MIB } },
-        { "who uses all he got may have more", 9 * MIB, { { SHARE_UNLIMITED, 3 * MIB, 3 * MIB }, { MIB, MIB, 3 * MIB } }, 2,
+        { "who uses all he got may have more", 9 * MIB, { { SHARE_UNLIMITED, 3 * MIB, 3 * MIB }, { MIB, 3 * MIB, MIB } }, 2,
           { 8 * MIB, MIB } },
         { "no limit at all", SHARE_UNLIMITED, { { SHARE_UNLIMITED, 0, 0 }, { MIB, 0, 0 } }, 2, { SHARE_UNLIMITED, MIB } },
         { "never nothing", 1, { { SHARE_UNLIMITED, 0, 0 }, { SHARE_UNLIMITED, 0, 0 } }, 2, { 1, 1 } },
@@ -45,7 +45,7 @@ static void settle(uint64_t rate, struct share *shares, const uint64_t *able, si
         for (unsigned round = 0; round < 20; round++) {
                 shares_divide(rate, shares, n);
                 for (size_t i = 0; i < n; i++)
-                        shares[i].measured_rate = MIN(able[i], shares[i].granted_rate);
+                        share_measured(&shares[i], MIN(able[i], shares[i].granted_rate));
         }
 }
 
@@ -66,6 +66,32 @@ static void who_becomes_fast_again_gets_his_part_back(void **state) {
         assert_true(shares[0].granted_rate < MIB / 4);
         settle(8 * MIB, shares, fast, 2);
         assert_in_range(shares[0].granted_rate, 4 * MIB - 1, 4 * MIB);
+}
+
+/* Each start and end of a job divides anew, within any second. */
+static void what_was_measured_before_he_got_more_says_nothing(void **state) {
+        struct share shares[2] = { { .max_rate = MIB }, { .max_rate = SHARE_UNLIMITED } };
+
+        shares_divide(8 * MIB, shares, 2);
+        share_measured(&shares[0], MIB / 10); /* of this second, he ran a tenth */
+        for (unsigned i = 0; i < 10; i++)
+                shares_divide(8 * MIB, shares, 2);
+        assert_int_equal(shares[0].granted_rate, MIB);
+        for (unsigned i = 0; i < 10; i++) {
+                share_measured(&shares[0], MIB);
+                shares_divide(8 * MIB, shares, 2);
+                assert_int_equal(shares[0].granted_rate, MIB);
+        }
+}
+
+static void one_read_more_or_less_in_a_second_is_noise(void **state) {
+        struct share shares[2] = { { .max_rate = MIB / 2 }, { .max_rate = SHARE_UNLIMITED } };
+
+        for (unsigned i = 0; i < 40; i++) {
+                shares_divide(3 * MIB, shares, 2);
+                assert_int_equal(shares[0].granted_rate, MIB / 2);
+                share_measured(&shares[0], MIB / 2 + (i % 2 ? 32 * 1024 : -32 * 1024));
+        }
 }
 
 static void the_sum_is_never_more_than_the_rate(void **state) {
@@ -94,6 +120,8 @@ int main(void) {
                 cmocka_unit_test(what_is_granted_is_as_the_rows_say),
                 cmocka_unit_test(what_a_slow_server_leaves_goes_to_the_others),
                 cmocka_unit_test(who_becomes_fast_again_gets_his_part_back),
+                cmocka_unit_test(what_was_measured_before_he_got_more_says_nothing),
+                cmocka_unit_test(one_read_more_or_less_in_a_second_is_noise),
                 cmocka_unit_test(the_sum_is_never_more_than_the_rate),
         };
 
