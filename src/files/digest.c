@@ -5,7 +5,7 @@
 
 #include "base/fds.h"
 
-#define DIGEST_BUFFER_BYTES (1024 * 1024)
+#define DIGEST_BUFFER_BYTES (256 * 1024) /* stays in a core's own cache */
 
 struct digest {
         EVP_MD_CTX *context;
@@ -36,8 +36,8 @@ static bool is_set(const atomic_bool *flag) {
         return flag && atomic_load_explicit(flag, memory_order_relaxed);
 }
 
-int digest_add_descriptor(struct digest *digest, int fd, uint64_t offset, uint64_t size, const atomic_bool *stop,
-                          const atomic_bool *closed) {
+int digest_read(int fd, uint64_t offset, uint64_t size, const atomic_bool *stop, const atomic_bool *closed, digest_sink_fn sink,
+                void *userdata) {
         size_t buffer_bytes = size > 0 ? (size_t) MIN(size, (uint64_t) DIGEST_BUFFER_BYTES) : 1;
         _cleanup_free_ uint8_t *buffer = malloc(buffer_bytes);
 
@@ -49,18 +49,33 @@ int digest_add_descriptor(struct digest *digest, int fd, uint64_t offset, uint64
                 (void) posix_fadvise(fd, (off_t) offset, (off_t) size, POSIX_FADV_SEQUENTIAL);
         for (uint64_t done = 0; done < size;) {
                 ssize_t n = fd_pread_all(fd, buffer, (size_t) MIN(size - done, (uint64_t) buffer_bytes), offset + done);
+                int r;
 
                 if (n < 0)
                         return (int) n;
                 if (n == 0)
                         return -EMSGSIZE;
-                if (EVP_DigestUpdate(digest->context, buffer, (size_t) n) != 1)
-                        return -EIO;
+                r = sink(userdata, buffer, (size_t) n);
+                if (r < 0)
+                        return r;
                 if (is_set(stop) || is_set(closed))
                         return -ECANCELED;
                 done += (uint64_t) n;
         }
         return 0;
+}
+
+int digest_add(struct digest *digest, const uint8_t *bytes, size_t n) {
+        return EVP_DigestUpdate(digest->context, bytes, n) == 1 ? 0 : -EIO;
+}
+
+static int add_to_digest(void *digest, const uint8_t *bytes, size_t n) {
+        return digest_add(digest, bytes, n);
+}
+
+int digest_add_descriptor(struct digest *digest, int fd, uint64_t offset, uint64_t size, const atomic_bool *stop,
+                          const atomic_bool *closed) {
+        return digest_read(fd, offset, size, stop, closed, add_to_digest, digest);
 }
 
 /* Of a copy: more may come. */

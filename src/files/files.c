@@ -105,6 +105,10 @@ int files_window_check(struct files *files, struct files_handle *handle, const u
         return memcmp(digest, sha256, sizeof(digest)) == 0 ? 0 : -EBADMSG;
 }
 
+int files_digest_ahead(struct files *files, struct files_handle *handle, uint64_t start, uint64_t end, files_done_fn done, void *userdata) {
+        return files->ops->digest_ahead(files, handle, start, end, done, userdata);
+}
+
 int files_finish(struct files *files, struct files_handle *handle, const struct files_finish_request *request,
                  files_finish_fn done, void *userdata) {
         return files->ops->finish(files, handle, request, done, userdata);

@@ -168,6 +168,10 @@ int files_window_drop(struct files *files, struct files_handle *handle, uint64_t
 int files_window_check(struct files *files, struct files_handle *handle, const uint8_t sha256[static 32]);
 
 /* ---- finish ---- */
+/* Bytes [start, end) are there, and their digest will be wanted: it is computed while others still come. From 0 on, each call where the
+ * last one ended; one that starts at 0 begins anew. Only for speed: files_finish() believes none of it that has changed since, and can do
+ * without. One at a time. @done: an error only says that it was in vain so far, and that the next should start at 0. */
+int files_digest_ahead(struct files *files, struct files_handle *handle, uint64_t start, uint64_t end, files_done_fn done, void *userdata);
 struct files_finish_request {
         uint64_t size;         /* the file must have exactly this; space behind it is given back */
         const uint8_t *sha256; /* expected, or NULL: no digest is computed */

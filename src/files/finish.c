@@ -5,7 +5,7 @@
 
 #include "base/fds.h"
 #include "files/access.h"
-#include "files/digest.h"
+#include "files/ahead.h"
 #include "files/pieces.h"
 #include "files/sync.h"
 
@@ -19,6 +19,7 @@ struct finish_request {
         uint64_t size;
         mode_t mode;
         uint64_t mtime_usec;
+        bool is_long; /* in LANE_DIGEST */
         bool has_sha256;
         uint8_t expected[DIGEST_SIZE];
         const struct files_piece *pieces; /* the caller's */
@@ -83,12 +84,18 @@ static int judge_file(const struct local_handle *handle, uint64_t size) {
 
 static int judge_digest(struct finish_request *self) {
         struct local_handle *handle = self->sync.handle;
+        const atomic_bool *stop = &self->sync.request.files->stop;
         int r;
 
         if (!self->has_sha256)
                 return 0;
-        r = digest_descriptor(handle->fd, 0, self->size, &self->sync.request.files->stop, &handle->closed,
-                              self->result.sha256);
+        r = -ESTALE;
+        if (self->is_long && handle->ahead) {
+                r = ahead_finish(handle->ahead, handle->fd, self->size, stop, &handle->closed, self->result.sha256);
+                handle->ahead = ahead_free(handle->ahead);
+        }
+        if (r == -ESTALE)
+                r = digest_descriptor(handle->fd, 0, self->size, stop, &handle->closed, self->result.sha256);
         if (r < 0)
                 return r;
         return memcmp(self->result.sha256, self->expected, DIGEST_SIZE) == 0 ? 0 : -EBADMSG;
@@ -162,7 +169,6 @@ int local_finish(struct local_files *files, struct local_handle *handle, const s
                  files_finish_fn done, void *userdata) {
         struct finish_request *self = calloc(1, sizeof(*self));
         bool *bad = request->n_pieces > 0 ? calloc(request->n_pieces, sizeof(*bad)) : NULL;
-        bool digest_is_long = (request->sha256 || request->n_pieces > 0) && request->size > DIGEST_IN_BATCH_BYTES;
         int r = self && (bad || request->n_pieces == 0) ? 0 : -ENOMEM;
 
         if (r == 0)
@@ -172,6 +178,7 @@ int local_finish(struct local_files *files, struct local_handle *handle, const s
                 free(bad);
                 return r;
         }
+        self->is_long = (request->sha256 || request->n_pieces > 0) && request->size > DIGEST_IN_BATCH_BYTES;
         self->pieces = request->pieces;
         self->n_pieces = request->n_pieces;
         self->bad = bad;
@@ -188,6 +195,6 @@ int local_finish(struct local_files *files, struct local_handle *handle, const s
                 self->has_sha256 = true;
                 memcpy(self->expected, request->sha256, DIGEST_SIZE);
         }
-        sync_request_submit(files, &self->sync, digest_is_long ? LANE_DIGEST : LANE_SYNC);
+        sync_request_submit(files, &self->sync, self->is_long ? LANE_DIGEST : LANE_SYNC);
         return 0;
 }

@@ -21,6 +21,7 @@ struct local_handle *handle_destroy(struct local_handle *handle) {
                 return NULL;
         fd_close(handle->fd);
         directory_unref(handle->directory);
+        ahead_free(handle->ahead);
         digest_free(handle->digest);
         ledger_done(&handle->base.ledger);
         pthread_mutex_destroy(&handle->sync_lock);
@@ -290,5 +291,55 @@ int local_reserve(struct local_files *files, struct local_handle *handle, uint64
         };
         atomic_store(&handle->reserved, true);
         request_submit(files, &self->request, mount_lane(handle->mount, LANE_NAMES));
+        return 0;
+}
+
+/* ---- to read a part of it ---- */
+
+struct read_request {
+        struct request request; /* first member */
+        struct local_handle *handle;
+        handle_read_fn read;
+        files_done_fn done;
+        void *userdata;
+        uint64_t start, end;
+        int error;
+};
+
+static void read_run(struct request *request) {
+        struct read_request *self = CONTAINER_OF(request, struct read_request, request);
+
+        self->error = self->read(self->handle, self->start, self->end, &request->files->stop);
+}
+
+static void read_complete(struct request *request) {
+        struct read_request *self = CONTAINER_OF(request, struct read_request, request);
+
+        self->done(self->error, self->userdata);
+}
+
+static void read_destroy(struct request *request) {
+        struct read_request *self = CONTAINER_OF(request, struct read_request, request);
+
+        handle_unref(request->files, self->handle);
+        free(self);
+}
+
+int handle_read(struct local_files *files, struct local_handle *handle, uint64_t start, uint64_t end, handle_read_fn read,
+                files_done_fn done, void *userdata) {
+        struct read_request *self = calloc(1, sizeof(*self));
+
+        if (!self)
+                return -ENOMEM;
+        *self = (struct read_request) {
+                .request = { .run = read_run, .complete = read_complete, .destroy = read_destroy },
+                .handle = handle_ref(handle),
+                .read = read,
+                .done = done,
+                .userdata = userdata,
+                .start = start,
+                .end = end,
+        };
+        request_submit(files, &self->request, mount_lane(handle->mount, LANE_DIGEST));
         return 0;
 }

@@ -4,7 +4,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-#include "files/digest.h"
+#include "files/ahead.h"
 #include "files/request.h"
 
 struct local_handle {
@@ -15,6 +15,7 @@ struct local_handle {
         bool is_counted; /* in mount->n_open */
         struct directory *directory; /* NULL: a window */
         int fd;
+        struct ahead *ahead;         /* LANE_DIGEST only; or NULL */
         struct digest *digest;       /* of a window: what was dropped so far, or NULL */
         char temp_name[FILES_TEMP_NAME_MAX];
         struct file_facts facts;  /* when it was opened */
@@ -32,3 +33,8 @@ struct local_handle *handle_unref(struct local_files *files, struct local_handle
 /* Closes and frees at once. Threads and local_free() only. */
 struct local_handle *handle_destroy(struct local_handle *handle);
 DEFINE_CLEANUP_FUNC(struct local_handle, handle_destroy)
+
+/* @read is called in LANE_DIGEST for bytes [start, end); its 0 or -errno is for @done. @stop: nobody waits any more. */
+typedef int (*handle_read_fn)(struct local_handle *handle, uint64_t start, uint64_t end, const atomic_bool *stop);
+int handle_read(struct local_files *files, struct local_handle *handle, uint64_t start, uint64_t end, handle_read_fn read,
+                files_done_fn done, void *userdata);

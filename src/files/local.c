@@ -147,6 +147,11 @@ static int ops_window_digest(const struct files_handle *handle, uint8_t *ret) {
         return local_window_digest(CONTAINER_OF(handle, const struct local_handle, base), ret);
 }
 
+static int ops_digest_ahead(struct files *files, struct files_handle *handle, uint64_t start, uint64_t end, files_done_fn done,
+                            void *userdata) {
+        return local_digest_ahead(to_local(files), to_handle(handle), start, end, done, userdata);
+}
+
 static int ops_finish(struct files *files, struct files_handle *handle, const struct files_finish_request *request,
                       files_finish_fn done, void *userdata) {
         return local_finish(to_local(files), to_handle(handle), request, done, userdata);
@@ -188,6 +193,7 @@ static const struct files_ops local_ops = {
         .open_window = ops_open_window,
         .window_drop = ops_window_drop,
         .window_digest = ops_window_digest,
+        .digest_ahead = ops_digest_ahead,
         .finish = ops_finish,
         .decrypt = ops_decrypt,
         .list = ops_list,

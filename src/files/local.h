@@ -22,6 +22,8 @@ int local_open_window(struct local_files *files, int fd, bool digest, struct loc
 int local_window_drop(struct local_files *files, struct local_handle *handle, uint64_t start, uint64_t end, files_done_fn done,
                       void *userdata);
 int local_window_digest(const struct local_handle *handle, uint8_t ret[static 32]);
+int local_digest_ahead(struct local_files *files, struct local_handle *handle, uint64_t start, uint64_t end, files_done_fn done,
+                       void *userdata);
 int local_finish(struct local_files *files, struct local_handle *handle, const struct files_finish_request *request,
                  files_finish_fn done, void *userdata);
 int local_decrypt(struct local_files *files, struct local_handle *source, struct local_handle *target,

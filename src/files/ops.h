@@ -50,6 +50,8 @@ struct files_ops {
         int (*window_drop)(struct files *files, struct files_handle *handle, uint64_t start, uint64_t end, files_done_fn done,
                            void *userdata);
         int (*window_digest)(const struct files_handle *handle, uint8_t *ret); /* of all that was dropped */
+        int (*digest_ahead)(struct files *files, struct files_handle *handle, uint64_t start, uint64_t end, files_done_fn done,
+                            void *userdata);
         int (*finish)(struct files *files, struct files_handle *handle, const struct files_finish_request *request,
                       files_finish_fn done, void *userdata);
         int (*decrypt)(struct files *files, struct files_handle *source, struct files_handle *target,

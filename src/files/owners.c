@@ -222,6 +222,11 @@ static int owners_window_digest(const struct files_handle *handle, uint8_t *ret)
         return handle->files->ops->window_digest(handle, ret);
 }
 
+static int owners_digest_ahead(struct files *files _unused_, struct files_handle *handle, uint64_t start, uint64_t end,
+                               files_done_fn done, void *userdata) {
+        return files_digest_ahead(handle->files, handle, start, end, done, userdata);
+}
+
 static int owners_finish(struct files *files _unused_, struct files_handle *handle, const struct files_finish_request *request,
                          files_finish_fn done, void *userdata) {
         return files_finish(handle->files, handle, request, done, userdata);
@@ -274,6 +279,7 @@ static const struct files_ops owners_ops = {
         .open_window = owners_open_window,
         .window_drop = owners_window_drop,
         .window_digest = owners_window_digest,
+        .digest_ahead = owners_digest_ahead,
         .finish = owners_finish,
         .decrypt = owners_decrypt,
         .list = owners_list,

@@ -440,6 +440,12 @@ static int remote_window_digest(const struct files_handle *handle, uint8_t *ret)
         return 0;
 }
 
+static int remote_digest_ahead(struct files *files, struct files_handle *handle, uint64_t start, uint64_t end, files_done_fn done,
+                               void *userdata) {
+        return submit_on_handle(files, handle, &(struct remote_call) { .kind = WIRE_DIGEST_AHEAD, .tell.done = done, .userdata = userdata },
+                                &(struct wire_call) { .start = start, .end = end });
+}
+
 static int remote_finish(struct files *files, struct files_handle *handle, const struct files_finish_request *request,
                          files_finish_fn done, void *userdata) {
         struct remote_handle *mine = to_handle(handle);
@@ -500,6 +506,7 @@ static const struct files_ops remote_ops = {
         .open_window = remote_open_window,
         .window_drop = remote_window_drop,
         .window_digest = remote_window_digest,
+        .digest_ahead = remote_digest_ahead,
         .finish = remote_finish,
         .decrypt = remote_decrypt,
         .list = remote_list,

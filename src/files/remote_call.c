@@ -123,6 +123,7 @@ static void tell(struct remote_files *self, struct remote_call *call, struct wir
         case WIRE_OPEN:
                 return tell_open(self, call, answer, fd);
         case WIRE_RESERVE:
+        case WIRE_DIGEST_AHEAD:
                 return call->tell.done(answer->error, call->userdata);
         case WIRE_CHECKPOINT:
                 if (answer->n_pieces > 0)

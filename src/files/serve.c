@@ -267,6 +267,8 @@ static int serve_on_handle(struct served *served, struct files_handle *handle) {
                 return serve_decrypt(served, handle);
         case WIRE_DROP:
                 return files_window_drop(files, handle, call->start, call->end, on_drop, served);
+        case WIRE_DIGEST_AHEAD:
+                return files_digest_ahead(files, handle, call->start, call->end, on_done, served);
         default:
                 return -EPROTO;
         }

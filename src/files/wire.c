@@ -210,6 +210,7 @@ static void visit_call_content(struct codec *c, struct wire_call *v) {
         case WIRE_WINDOW:
                 return codec_bool(c, &v->digest);
         case WIRE_DROP:
+        case WIRE_DIGEST_AHEAD:
                 codec_u64(c, &v->start);
                 codec_u64(c, &v->end);
                 return codec_check(c, v->start < v->end && v->end <= LIMIT_FILE_SIZE);

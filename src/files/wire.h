@@ -24,6 +24,7 @@ enum wire_kind {
         WIRE_DECRYPT,
         WIRE_WINDOW, /* with the descriptor of its memory */
         WIRE_DROP,
+        WIRE_DIGEST_AHEAD,
         _WIRE_KIND_MAX,
 };
 
@@ -46,7 +47,7 @@ struct wire_call {
         struct files_decrypt_request decrypt; /* with a key: who has the bytes wipes them */
         uint64_t target; /* DECRYPT: another handle, or 0 */
         bool digest;         /* WINDOW */
-        uint64_t start, end; /* DROP */
+        uint64_t start, end; /* DROP, DIGEST_AHEAD */
         /* of what was decoded */
         uint8_t sha256[32];
         struct decryption_info info;

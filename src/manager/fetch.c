@@ -251,6 +251,7 @@ static void engine_progress(void *userdata, uint64_t id, uint64_t start, uint64_
         else if (file_run_judge(run) < 0)
                 log_debug("cannot judge pieces now"); /* no memory: the next progress tries again */
         file_run_note_unsynced(run);
+        file_run_digest_ahead(run);
         file_stream_news(run->file);
         note_progress(request, end - start);
         manager_job_changed(m, job, false);

@@ -237,6 +237,10 @@ struct file_run {
         uint64_t last_checkpoint_monotonic;
         unsigned disk_errors;
 
+        /* digest.c: how far the digest has come that is computed beside the transfer, and is being taken. */
+        bool ahead_running;
+        uint64_t ahead, ahead_end;
+
         /* integrity.c: what the hashes of its pieces say. Where there are none, all that was received counts. */
         bool judging;               /* only what they vouch for is ever durable */
         bool verify_running;
@@ -400,6 +404,7 @@ void file_run_stop(struct file_run *run);                    /* @run may be gone
 void file_run_finish(struct file_run *run);
 /* What the file is to look like at its final name, and its digest; without a size. */
 struct files_finish_request file_run_finish_request(const struct file_run *run);
+bool file_is_encrypted(const struct job_file *file);
 void file_run_mark_transferred(struct file_run *run);        /* and run->result is "done" */
 void file_run_end(struct file_run *run);                     /* @run may be gone afterwards */
 /* Every completion begins with it: false if the run was orphaned meanwhile (and is gone now, if this was its last request). */
@@ -455,6 +460,10 @@ void job_run_forget_sources(struct job_run *job);
 /* A mirror that the file's own server named. Preferred: it uses the same entity tags. */
 bool file_run_source_is_offered(const struct file_run *run, bool *ret_preferred);
 void file_run_offer_sources(struct file_run *run);                /* file->offers changed */
+
+/* digest.c: that of the temp file; NULL: none is expected */
+const uint8_t *file_run_digest(const struct file_run *run);
+void file_run_digest_ahead(struct file_run *run);                 /* more was received */
 
 /* offers.c: what a file's own server offers beside its bytes */
 bool file_takes_offers(const struct job_file *file);

@@ -183,7 +183,7 @@ void file_run_end(struct file_run *run) {
 
 /* ---- finish ---- */
 
-static bool file_is_encrypted(const struct job_file *file) {
+bool file_is_encrypted(const struct job_file *file) {
         return !secret_is_none(&file->decryption_info);
 }
 
@@ -279,8 +279,7 @@ void file_run_finish(struct file_run *run) {
                 request.mode = 0600;
         else
                 request = file_run_finish_request(run);
-        if (!request.sha256 && file->offers.has_sha256 && file_takes_offers(file))
-                request.sha256 = file->offers.sha256;
+        request.sha256 = file_run_digest(run);
         request.size = file->size;
         request.pieces = run->judging ? run->pieces : NULL;
         request.n_pieces = run->judging ? run->n_pieces : 0;

@@ -36,6 +36,7 @@ static const struct wire_call calls[] = {
                                          .min_age_usec = 604800000000, .now_usec = 1445412480000000 } },
         { .kind = WIRE_WINDOW, .handle = 2, .digest = true },
         { .kind = WIRE_DROP, .handle = 2, .start = 4096, .end = 65536 },
+        { .kind = WIRE_DIGEST_AHEAD, .handle = 1, .start = 8388608, .end = 16777216 },
 };
 static const struct wire_answer answers[] = {
         { .kind = WIRE_DROP, .sha256 = { 9 } },
@@ -48,6 +49,7 @@ static const struct wire_answer answers[] = {
         { .kind = WIRE_FINISH, .error = -84, .bad = bad, .n_bad = 2, .sha256 = { 9 } },
         { .kind = WIRE_LIST, .errors = errors, .n_errors = 2 },
         { .kind = WIRE_SWEEP, .n_removed = 3 },
+        { .kind = WIRE_DIGEST_AHEAD, .error = -116 },
 };
 
 static int write_seed(const char *folder, const char *name, size_t number, uint8_t first, const uint8_t *bytes, size_t size) {
