@@ -179,10 +179,18 @@ static void keep_connection(struct exchange *exchange, bool keep) {
                 exchange->tls_watch.certificate_wanted = false;
 }
 
+/* libcurl asks again by itself when an HTTP/2 stream is refused or belongs to HTTP/1.1, whatever of the answer it has handed over. */
+static bool is_another_answer(const struct exchange *exchange, const char *line, size_t size) {
+        return exchange->judged && size >= 5 && memcmp(line, "HTTP/", 5) == 0;
+}
+
 static size_t on_header(char *line, size_t size, size_t n, void *userdata) {
         struct exchange *exchange = ASSERT_PTR(userdata);
         bool was_complete = response_facts_is_complete(&exchange->facts);
 
+        exchange->began_anew = exchange->began_anew || is_another_answer(exchange, line, size * n);
+        if (exchange->began_anew)
+                return 0;
         if (exchange->tls_watch.certificate_wanted)
                 keep_connection(exchange, true); /* it does without */
         exchange->header_error = response_facts_add_header(&exchange->facts, line, size * n);
@@ -301,6 +309,10 @@ static void hold_socket(struct exchange *exchange, const char *address, int port
         snprintf(name.remote, sizeof(name.remote), "%s", address ? address : "");
         snprintf(name.local, sizeof(name.local), "%s", local_address ? local_address : "");
         socket_use_begin(&exchange->use, exchange->sockets, &name, exchange->pace.foreground);
+}
+
+void exchange_cut_if_silent(const struct exchange *exchange, uint64_t usec) {
+        socket_use_cut_if_silent(&exchange->use, usec);
 }
 
 uint64_t exchange_allowed_rate(const struct exchange *exchange, uint64_t since_usec) {

@@ -68,6 +68,7 @@ struct exchange {
         uint64_t n_body;      /* bytes handed over */
         uint64_t n_fetched;   /* body bytes that came, kept or not */
         bool too_long;        /* the body went on after verdict.body_limit */
+        bool began_anew;      /* libcurl asked again by itself, after the answer was judged: what comes is not of that answer */
         bool address_refused;
         int header_error;     /* of response_facts_add_header() */
         int body_error;       /* of callbacks.body() */
@@ -107,6 +108,8 @@ static inline bool exchange_is_held(const struct exchange *exchange) {
 }
 /* For that or for its pace nothing is read now. */
 bool exchange_is_resting(const struct exchange *exchange);
+/* It was given up since nothing came: nor may its connection be of use to anybody (sockets.h). */
+void exchange_cut_if_silent(const struct exchange *exchange, uint64_t usec);
 /* Bytes per second that we let it have; 0: nobody knows. @since_usec: as in sockets.h. */
 uint64_t exchange_allowed_rate(const struct exchange *exchange, uint64_t since_usec);
 /* At any time. */

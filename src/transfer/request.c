@@ -302,8 +302,8 @@ void request_exchange_done(void *private, CURLcode code) {
                         return request_fail_transport(request, code);
                 return request_fail(request, ERROR_INVALID_RESPONSE, ERROR_CONTEXT_REMOTE_FILE, true, 0, "there was no answer");
         }
-        if (exchange->verdict.action == VERDICT_WRITE && code == CURLE_OK && !in_order)
-                code = CURLE_RECV_ERROR; /* a TLS connection that broke off */
+        if (exchange->began_anew || (exchange->verdict.action == VERDICT_WRITE && code == CURLE_OK && !in_order))
+                code = CURLE_RECV_ERROR; /* a stream that was taken back, a TLS connection that broke off */
         verdict = judge_end(request, code);
         switch (verdict.action) {
         case VERDICT_DONE:

@@ -256,6 +256,8 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
         if (request->stage == STAGE_FETCHING) {
                 activity->timed_out = !activity->draining;
                 owner_remove(request->owner, activity->exchange.easy);
+                if (!activity->slow) /* half, since acknowledgements of what we sent may have come later than the last bytes of ours */
+                        exchange_cut_if_silent(&activity->exchange, request_stall_timeout(request) / 2);
                 request_exchange_done(request, CURLE_OPERATION_TIMEDOUT);
         } else
                 request_fail(request, ERROR_NAME_NOT_RESOLVED, ERROR_CONTEXT_GENERAL_TRANSPORT, true, 0,

@@ -394,6 +394,14 @@ void socket_use_end(struct socket_use *use) {
         socket_judge(socket);
 }
 
+/* libcurl finds out by itself, as if the peer had left. */
+void socket_use_cut_if_silent(const struct socket_use *use, uint64_t usec) {
+        struct tcp_info info;
+
+        if (use->socket && get_info(use->socket, &info) && info.tcpi_last_data_recv >= usec / USEC_PER_MSEC)
+                (void) shutdown(use->socket->fd, SHUT_RDWR);
+}
+
 uint64_t socket_use_allowed_rate(const struct socket_use *use, uint64_t since_usec) {
         const struct place *place = use->socket ? use->socket->place : NULL;
         uint64_t rtt;

@@ -39,6 +39,9 @@ CURLcode sockets_apply(struct sockets *sockets, CURL *easy);
 void socket_use_begin(struct socket_use *use, struct sockets *sockets, const struct socket_name *name, bool foreground);
 void socket_use_set_foreground(struct socket_use *use, bool foreground);
 void socket_use_end(struct socket_use *use);
+/* A connection that several exchanges share outlives the one that gave it up: if nothing at all came over it for @usec, whoever else
+ * is on it fails now, and nobody is put on it any more. */
+void socket_use_cut_if_silent(const struct socket_use *use, uint64_t usec);
 /* Bytes per second that its connection is let to have: UINT64_MAX if it is not held; 0 if others filled the line at any time since
  * @since_usec (CLOCK_MONOTONIC). */
 uint64_t socket_use_allowed_rate(const struct socket_use *use, uint64_t since_usec);

@@ -305,6 +305,8 @@ static struct verdict judge_full(const struct verdict_task *task, const struct v
         v = make(VERDICT_WRITE);
         v.remote_size = v.body_expected = length;
         v.delimited = response_facts_is_delimited(facts);
+        /* Up to 7.88 at least, libcurl says the same of a stream that ended and of one that was reset with NO_ERROR. */
+        v.end_is_proof = v.delimited && facts->version_major < 2;
         v.body_limit = MIN(task->max_bytes, LIMIT_FILE_SIZE);
         v.body_limit = MIN(v.body_limit, length);
         v.body_limit = MIN(v.body_limit, known->size);
@@ -479,13 +481,13 @@ static struct verdict judge_unstated(const struct verdict_task *task, const stru
         uint64_t expected = known->size != UNKNOWN ? known->size : task->stated_size;
         struct verdict v;
 
-        if (expected != UNKNOWN && received != expected && !accepted->delimited)
+        if (expected != UNKNOWN && received != expected && !accepted->end_is_proof)
                 return closed_early("the connection was closed before the file was complete");
         if (size_is_refused(task, known, received, &v))
                 return v;
         v = make(VERDICT_DONE);
         v.remote_size = received;
-        v.length_unverified = !accepted->delimited && expected == UNKNOWN;
+        v.length_unverified = !accepted->end_is_proof && expected == UNKNOWN;
         return v;
 }
 

@@ -80,6 +80,7 @@ struct verdict {
         uint64_t body_expected;     /* ENGINE_SIZE_UNKNOWN: no length was stated */
         uint64_t body_limit;        /* more bytes than this are wrong: break off, VERDICT_ENDING_TOO_LONG */
         bool delimited;             /* the end of the body is told by length, chunks or frames */
+        bool end_is_proof;          /* and if it comes in order, then nothing is missing: not so with frames alone */
         bool partial;               /* a 206 */
         bool short_answer;          /* the answer ends before what was asked for */
         /* DONE */
