@@ -2,6 +2,9 @@
  * messages go to it alone. sd-bus (252) looks for no sender when it finds an object, so the filter that sees every call first notes who
  * is calling, and handlers ask peer_of_call().
  *
+ * A sender counts as a client (MaxClientsPerUser) from its first call until it leaves the bus: what it asked for may be signals, volatile
+ * jobs, callbacks, so it is not forgotten earlier.
+ *
  * Who a sender is, only the bus knows: it is asked once for each, and waited for, at most NAME_TIMEOUT_USEC. */
 #include <inttypes.h>
 
@@ -47,8 +50,9 @@ static int admit(struct peer *gate, sd_bus_message *m, const char *sender, struc
         r = ask_who(m, &uid, &pid);
         if (r < 0 || uid != server->config.uid)
                 return -EACCES;
-        if (server->n_peers >= server->config.max_clients)
-                return -EUSERS;
+        r = server_judge_room(server, uid);
+        if (r < 0)
+                return r;
         peer = malloc(sizeof(*peer));
         if (!peer)
                 return -ENOMEM;
@@ -86,7 +90,7 @@ static int on_bus_message(sd_bus_message *m, void *userdata, sd_bus_error *error
         if (r == -EACCES)
                 return sd_bus_error_set(error, SD_BUS_ERROR_ACCESS_DENIED, "This service serves the user who runs it.");
         if (r == -EUSERS)
-                return sd_bus_error_set(error, SD_BUS_ERROR_LIMITS_EXCEEDED, "There are too many clients (MaxClients).");
+                return sd_bus_error_set(error, SD_BUS_ERROR_LIMITS_EXCEEDED, "There are too many clients (MaxClientsPerUser, MaxClients).");
         if (r >= 0 && gate->calling)
                 r = bus_rate_judge(gate->calling, m, error);
         return r;

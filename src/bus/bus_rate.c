@@ -1,5 +1,5 @@
 /* How often one user may call, over all of its connections: a bucket of calls that fills again evenly, and holds a second's worth. Answers
- * to our own calls (callbacks) are no calls. A call on behalf of an administrator's yes comes twice, and counts twice. */
+ * to our own calls (callbacks) are no calls. A call that an authority said yes to is handled twice, and counts once. */
 #include <inttypes.h>
 #include <stdio.h>
 

@@ -74,7 +74,7 @@ static int on_reap(sd_event_source *source _unused_, void *userdata) {
         struct bus_server *server = ASSERT_PTR(userdata);
 
         reap(server);
-        server->told_full = false;
+        server->told_full = server->told_full_uid = false;
         listener_set_enabled_all(server, true); /* a descriptor is free again */
         return 0;
 }
@@ -123,6 +123,8 @@ static int on_message(sd_bus_message *m, void *userdata, sd_bus_error *error) {
                 peer_drop(peer); /* answers that sd-bus writes itself do not come by peer_send() */
         if (peer->dead)
                 return 1;
+        if (peer->granted == m)
+                return 0; /* it was counted when it came first */
         r = bus_rate_judge(peer, m, error);
         return r < 0 ? r : 0;
 }
@@ -220,6 +222,24 @@ static size_t count_peers_of(const struct bus_server *server, uid_t uid) {
         return n;
 }
 
+int server_judge_room(struct bus_server *server, uid_t uid) {
+        const struct bus_server_config *config = &server->config;
+
+        if (count_peers_of(server, uid) >= config->max_clients_per_user) {
+                if (!server->told_full_uid)
+                        log_notice("uid %u has %zu clients: one more was refused (MaxClientsPerUser)", uid, config->max_clients_per_user);
+                server->told_full_uid = true;
+                return -EUSERS;
+        }
+        if (server->n_peers >= config->max_clients) {
+                if (!server->told_full)
+                        log_warning("more than %zu clients: new ones are refused (MaxClients)", config->max_clients);
+                server->told_full = true;
+                return -EUSERS;
+        }
+        return 0;
+}
+
 int bus_server_add_client(struct bus_server *server, int fd) {
         _cleanup_close_ int owned = fd;
         struct peer *peer;
@@ -234,18 +254,8 @@ int bus_server_add_client(struct bus_server *server, int fd) {
                 log_notice("a connection of uid %u (pid %d) was refused", peer->uid, (int) peer->pid);
                 r = -EACCES;
         }
-        if (r >= 0 && count_peers_of(server, peer->uid) >= server->config.max_clients_per_user) {
-                log_notice("uid %u has %zu clients: one more was refused (MaxClientsPerUser)", peer->uid,
-                           server->config.max_clients_per_user);
-                r = -EUSERS;
-        }
-        if (r >= 0 && server->n_peers >= server->config.max_clients) {
-                if (!server->told_full)
-                        log_warning("more than %zu clients: new connections are refused (MaxClients)",
-                                    server->config.max_clients);
-                server->told_full = true;
-                r = -EUSERS;
-        }
+        if (r >= 0)
+                r = server_judge_room(server, peer->uid);
         if (r >= 0 && server->config.authority)
                 peer_note_process(peer, owned);
         if (r >= 0)
@@ -310,7 +320,7 @@ void bus_server_set_limits(struct bus_server *server, size_t max_clients, size_t
         server->config.max_clients = max_clients;
         server->config.max_calls_per_client = max_calls_per_client;
         server->config.max_calls_per_second = max_calls_per_second;
-        server->told_full = false;
+        server->told_full = server->told_full_uid = false;
 }
 
 size_t bus_server_count_clients(const struct bus_server *server) {

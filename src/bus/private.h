@@ -98,7 +98,8 @@ struct bus_server {
         size_t n_ungreeted;
         uint64_t next_serial;
         bool stopping;
-        bool told_full;
+        bool told_full; /* the log has it, since a client went last; */
+        bool told_full_uid; /* also that one user has too many */
         sd_id128_t id;
         sd_event_source *reap_source;
         sd_event_source *first_words_source; /* post: see bus_server.c */
@@ -116,6 +117,8 @@ int peer_send(struct peer *peer, sd_bus_message *message);
 int peer_call(struct peer *peer, sd_bus_message *message, sd_bus_message_handler_t answered, void *userdata, sd_bus_slot **ret_slot);
 bool peer_wants(const struct peer *peer, const struct job *job);
 void server_tell_activity(struct bus_server *server);
+/* -EUSERS: there are as many clients as there may be, of this user or at all. */
+int server_judge_room(struct bus_server *server, uid_t uid);
 
 /* bus_poll.c */
 int bus_poll_start(struct bus_server *server);

@@ -98,6 +98,7 @@ static struct conditions assemble(const struct conditions_watch *watch) {
         }
         if (c.network == NETWORK_FULL && nm->connectivity == NM_CONNECTIVITY_PORTAL)
                 c.network = NETWORK_PORTAL;
+        /* NetworkManager's word is about the connection below, if the way goes through a VPN: that is the one that is paid for. */
         if (nm->metered == NM_METERED_YES || nm->metered == NM_METERED_GUESS_YES)
                 c.cost = COST_CAPPED_USAGE_UNKNOWN;
         c.is_cellular = is_cellular(watch);

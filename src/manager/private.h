@@ -82,6 +82,7 @@ struct job_op {
         bool partial;
         bool recovered; /* the intent came from the store: nobody waits for the answer */
         bool expired;
+        unsigned n_removals; /* that ended with the owner's process */
         int first_error;
         uint32_t first_error_file;
         struct reply reply;

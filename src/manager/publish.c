@@ -4,6 +4,8 @@
 #include "base/strings.h"
 #include "manager/private.h"
 
+#define REMOVALS_MAX 3 /* of one job, when its owner's process dies under each: half a minute, with the pauses between its starts */
+
 static void op_finish(struct job_op *op);
 static void op_publish(struct job_op *op);
 static void op_remove(struct job_op *op);
@@ -199,6 +201,11 @@ static void op_removed(int error, const int *errors, size_t n, void *userdata) {
         if (!manager_op_returned(op))
                 return;
         r = list_error(op, error, errors, n, &file_index);
+        /* Nobody would remember them after this; the intent is kept, so there is time. */
+        if (r == -EOWNERDEAD && ++op->n_removals < REMOVALS_MAX) {
+                op_remove(op);
+                return;
+        }
         if (r < 0) {
                 log_warning("a temporary file could not be removed: %s", strerror(-r));
                 op->partial = true; /* BG_S_UNABLE_TO_DELETE_FILES */

@@ -67,12 +67,13 @@ void file_run_result(struct file_run *run, enum engine_outcome outcome, enum err
 }
 
 void file_run_local_error(struct file_run *run, int error, const char *what) {
+        enum error_code code = error_code_from_errno(error);
         char text[256];
 
-        snprintf(text, sizeof(text), "%s: %s", what, strerror(-error));
+        /* "Owner died" would be said of the wrong one. */
+        snprintf(text, sizeof(text), "%s: %s", what, code == ERROR_OWNER_PROCESS_FAILED ? error_code_text(code) : strerror(-error));
         /* As with the other process that works for us: its death is nobody's fault, and what it had open is opened anew. */
-        file_run_result(run, error == -EOWNERDEAD ? ENGINE_LOST : ENGINE_FAILED, error_code_from_errno(error), ERROR_CONTEXT_LOCAL_FILE,
-                        (uint32_t) -error, true, text);
+        file_run_result(run, error == -EOWNERDEAD ? ENGINE_LOST : ENGINE_FAILED, code, ERROR_CONTEXT_LOCAL_FILE, (uint32_t) -error, true, text);
 }
 
 static void file_restart(struct manager *m, struct job_file *file, const struct engine_result *result) {
@@ -137,8 +138,11 @@ static void job_file_ended(struct manager *m, struct job *job, struct job_file *
                 break;
         case ENGINE_LOST:
                 if (running && job->http_method)
-                        manager_fail_job(m, job, ERROR_ENGINE_FAILED, ERROR_CONTEXT_GENERAL_TRANSPORT, 0, file->index, false, 0,
-                                         "the transfer process ended while the request was under way");
+                        manager_fail_job(m, job, result->code ?: ERROR_ENGINE_FAILED, result->context ?: ERROR_CONTEXT_GENERAL_TRANSPORT, 0,
+                                         file->index, false, 0,
+                                         result->code == ERROR_OWNER_PROCESS_FAILED
+                                                 ? "the owner's process ended while the request was under way"
+                                                 : "the transfer process ended while the request was under way");
                 break;
         case ENGINE_STOPPED:
                 break;

@@ -85,8 +85,8 @@ enum error_code error_code_from_errno(int error) {
                 { EINVAL, ERROR_INVALID_NAME },
                 { EBADMSG, ERROR_DIGEST_MISMATCH },
                 { ETXTBSY, ERROR_ENGINE_FAILED },
-                { EOWNERDEAD, ERROR_ENGINE_FAILED },
-                { EPROTONOSUPPORT, ERROR_ENGINE_FAILED }, /* the owner's process is of another version */
+                { EOWNERDEAD, ERROR_OWNER_PROCESS_FAILED },
+                { EPROTONOSUPPORT, ERROR_OWNER_PROCESS_FAILED }, /* it is of another version */
         };
 
         error = abs(error);

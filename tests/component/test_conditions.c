@@ -215,34 +215,108 @@ static void before_the_machine_sleeps_all_is_safe_and_afterwards_it_goes_on(void
         harness_expect(h, "state file transferring\nengine: start http://127.0.0.1/file from 1048576 if \"v1\"\n");
 }
 
+static uid_t person[] = { 1000 };
+
+static struct conditions presence(bool is_there) {
+        struct conditions conditions = network(NETWORK_FULL);
+
+        conditions.knows_presence = true;
+        conditions.present = person;
+        conditions.n_present = is_there;
+        return conditions;
+}
+
+/* From now on the job's owner is a person who must be logged on, and is. */
+static void require_logon(struct harness *h) {
+        h->owner = person[0];
+        h->limits.blockers.require_logon = true;
+        manager_set_limits(h->manager, &h->limits, &h->schedule);
+        set_conditions(h, presence(true));
+}
+
 /* SENTENCES: state.logon */
 static void a_job_whose_owner_logs_off_is_queued_until_log_on(void **state) {
         struct harness *h = *state;
-        struct conditions conditions = network(NETWORK_FULL);
-        uid_t present[] = { 1000 };
 
-        h->owner = 1000; /* a person */
-        h->limits.blockers.require_logon = true;
-        manager_set_limits(h->manager, &h->limits, &h->schedule);
-        conditions.knows_presence = true;
-        conditions.present = present;
-        conditions.n_present = 1;
-        set_conditions(h, conditions);
+        require_logon(h);
         create(h, "file", "http://127.0.0.1/file", JOB_PRIORITY_FOREGROUND);
         assert_int_equal(harness_job(h)->state, JOB_TRANSFERRING);
         harness_forget(h);
 
-        conditions.n_present = 0;
-        set_conditions(h, conditions);
+        set_conditions(h, presence(false));
         harness_expect(h, "engine: stop\nstate file queued\n");
         assert_waits(h, JOB_QUEUED, WAITING_LOGON, ERROR_NONE);
         harness_restart(h);
-        set_conditions(h, conditions);
+        set_conditions(h, presence(false));
         assert_waits(h, JOB_QUEUED, WAITING_LOGON, ERROR_NONE);
         harness_forget(h);
-        conditions.n_present = 1;
-        set_conditions(h, conditions);
+        set_conditions(h, presence(true));
         harness_expect(h, "state file transferring\nengine: start http://127.0.0.1/file from 0\n");
+}
+
+/* The connection is being made, the first answer is on its way, the last byte came: whenever that happens, what was got is kept and nothing
+ * more is fetched. */
+static void log_off_counts_at_each_step_of_a_transfer(void **state) {
+        struct harness *h = *state;
+        const struct conditions there = presence(true), away = presence(false);
+        struct fake_request *r;
+
+        require_logon(h);
+        create(h, "file", "http://127.0.0.1/file", JOB_PRIORITY_FOREGROUND);
+        r = harness_request(h, 0);
+        assert_int_equal(manager_set_conditions(h->manager, &away), 0);
+        harness_metadata(h, r, 4 * MIB, "\"v1\""); /* it comes before the engine hears of it */
+        harness_pump(h);
+        assert_waits(h, JOB_QUEUED, WAITING_LOGON, ERROR_NONE);
+        assert_int_equal(harness_running(h), 0);
+        set_conditions(h, presence(true));
+        r = harness_request(h, 0);
+        harness_metadata(h, r, 4 * MIB, "\"v1\"");
+        harness_write(h, r, 0, MIB);
+        harness_pump(h);
+        set_conditions(h, presence(false));
+        assert_waits(h, JOB_QUEUED, WAITING_LOGON, ERROR_NONE);
+        assert_int_equal(harness_job(h)->bytes_durable, MIB);
+        harness_forget(h);
+        /* There and gone again in one turn of the loop. */
+        assert_int_equal(manager_set_conditions(h->manager, &there), 0);
+        set_conditions(h, presence(false));
+        assert_waits(h, JOB_QUEUED, WAITING_LOGON, ERROR_NONE);
+        assert_int_equal(harness_running(h), 0);
+        set_conditions(h, presence(true));
+        r = harness_request(h, 0);
+        harness_write(h, r, MIB, 4 * MIB);
+        harness_finish(h, r, ENGINE_DONE, ERROR_NONE, false);
+        assert_int_equal(manager_set_conditions(h->manager, &away), 0);
+        harness_pump(h);
+        harness_advance(h, 5 * USEC_PER_SEC);
+        assert_int_equal(harness_job(h)->state, JOB_TRANSFERRED); /* nothing of it needed anybody any more */
+}
+
+static void log_off_at_the_moment_of_complete_takes_nothing_back(void **state) {
+        struct harness *h = *state;
+        struct fake_request *r;
+        int outcome = -1;
+
+        require_logon(h);
+        create(h, "file", "http://127.0.0.1/file", JOB_PRIORITY_FOREGROUND);
+        harness_serve(h, harness_request(h, 0), MIB);
+        assert_int_equal(harness_job(h)->state, JOB_TRANSFERRED);
+        manager_complete_job(h->manager, harness_job(h), on_done, &outcome);
+        set_conditions(h, presence(false));
+        assert_int_equal(outcome, 0);
+        harness_assert_content(h, "file", MIB);
+        assert_int_equal(harness_count_temp(h), 0);
+
+        /* Who is away may have asked before: the service completes by itself. */
+        set_conditions(h, presence(true));
+        assert_int_equal(harness_create(h, "by-itself", true, true), 0);
+        r = harness_request(h, 0);
+        harness_metadata(h, r, MIB, "\"v1\"");
+        harness_write(h, r, 0, MIB);
+        harness_finish(h, r, ENGINE_DONE, ERROR_NONE, false);
+        set_conditions(h, presence(false));
+        harness_assert_content(h, "by-itself", MIB);
 }
 
 static void a_request_that_is_not_sent_twice_is_left_to_its_end(void **state) {
@@ -270,6 +344,8 @@ int main(void) {
                 TEST(who_waits_in_the_queue_is_told_when_its_turn_comes),
                 TEST(before_the_machine_sleeps_all_is_safe_and_afterwards_it_goes_on),
                 TEST(a_job_whose_owner_logs_off_is_queued_until_log_on),
+                TEST(log_off_counts_at_each_step_of_a_transfer),
+                TEST(log_off_at_the_moment_of_complete_takes_nothing_back),
                 TEST(a_request_that_is_not_sent_twice_is_left_to_its_end),
         };
 

@@ -106,7 +106,7 @@ class Crash:
             workload.step()
         except ServiceError as e:
             # The owner's process died three times under this one call: an answer, and the call did nothing or is an intent.
-            if not killer or e.name != "TransferProcessFailed":
+            if not killer or e.name != "OwnerProcessFailed":
                 raise
 
     def report(self, where, found):

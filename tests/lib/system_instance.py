@@ -7,7 +7,8 @@
 With own_namespace=True the users are made in the caller's own mount namespace, which must be one that it made for itself; state=FOLDER
 puts the state there (it must be dosvc's).
 
-With polkit=True the core's system bus is a private one with a polkit that answers as machine.polkit(...) said (fake_polkit.py).
+With polkit=True the core's system bus is a private one with a polkit that answers as machine.polkit(...) said (fake_polkit.py);
+start_polkit(address) puts it on another bus. With network=PID everything runs in that process's network namespace.
 
 Needs root. Nothing of the machine's own users, /run or /var is touched.
 """
@@ -29,7 +30,7 @@ BUS_CONFIG = """<busconfig><type>system</type><listen>unix:path={0}/system-bus</
 
 
 class Machine:
-    def __init__(self, build, config="", polkit=False, own_namespace=False, state=None):
+    def __init__(self, build, config="", polkit=False, own_namespace=False, state=None, network=None):
         self.environment = dict(os.environ)  # of the core and the broker
         self.with_polkit = polkit
         self.root = tempfile.mkdtemp(prefix="dosvc-system-")
@@ -45,6 +46,7 @@ class Machine:
         self.broker_socket = self.path("run/broker")
         self.processes = {}
         self.holder = None
+        self.network = [f"--net=/proc/{network}/ns/net"] if network else []
         self.in_own_namespace = own_namespace
         self.state = state or self.path("state")
         self._make_users()
@@ -94,18 +96,21 @@ class Machine:
             start_new_session=True)
         self._wait(lambda: os.path.exists(ready), "the namespace")
         if self.with_polkit:
-            self._start_polkit()
+            self._start_bus()
+            self.start_polkit(self.bus_address)
             self.environment["DBUS_SYSTEM_BUS_ADDRESS"] = self.bus_address
 
-    def _start_polkit(self):
-        folder = self.path("polkit")
-        os.mkdir(folder, 0o700)
-        self.polkit({})
+    def _start_bus(self):
         with open(self.path("bus.conf"), "w", encoding="ascii") as f:
             f.write(BUS_CONFIG.format(self.root))
         self._spawn("bus", "root", "dbus-daemon", "--config-file=" + self.path("bus.conf"), "--nofork", "--nopidfile")
         self._wait(lambda: os.path.exists(self.path("system-bus")), "the bus")
-        self._spawn("polkit", "root", "/usr/bin/python3", os.path.join(os.path.dirname(__file__), "fake_polkit.py"), self.bus_address, folder)
+
+    def start_polkit(self, address):
+        folder = self.path("polkit")
+        os.mkdir(folder, 0o700)
+        self.polkit({})
+        self._spawn("polkit", "root", "/usr/bin/python3", os.path.join(os.path.dirname(__file__), "fake_polkit.py"), address, folder)
         self._wait(lambda: os.path.exists(os.path.join(folder, "ready")), "polkit")
 
     @property
@@ -129,7 +134,7 @@ class Machine:
 
     def _as(self, user):
         identity = ["setpriv", "--reuid", user, "--regid", user, "--init-groups"] if user != "root" else []
-        return identity if self.in_own_namespace else ["nsenter", f"--mount=/proc/{self.holder.pid}/ns/mnt"] + identity
+        return identity if self.in_own_namespace else ["nsenter", f"--mount=/proc/{self.holder.pid}/ns/mnt", *self.network] + identity
 
     def _spawn(self, name, user, *command):
         with open(self.path(name + ".log"), "ab") as log:

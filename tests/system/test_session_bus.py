@@ -153,6 +153,27 @@ def test_who_left_the_bus_is_forgotten(served):
     wait_until(lambda: stays.call("GetServiceInfo")[0]["Clients"] == 1)
 
 
+def test_a_name_on_the_bus_counts_as_a_client_from_its_first_call_until_it_leaves(session):
+    os.makedirs(session.folder + "/config/dosvc")
+    with open(session.folder + "/config/dosvc/dosvc.conf", "w", encoding="ascii") as f:
+        f.write("[Service]\nMaxClientsPerUser=3\n")
+    session.start_bus()
+    session.start_service()
+    clients = [session.client() for _ in range(4)]
+    wait_until(clients[0].has_name)
+    for client in clients[:3] + clients[:3]:
+        client.call("GetServiceInfo")
+    with pytest.raises(GLib.Error, match="MaxClientsPerUser"):
+        clients[3].call("GetServiceInfo")
+    # A connection to the socket is one more of the same user's, too.
+    refused = subprocess.run([os.path.join(BUILD, "src/cli/dosvc"), "list"], env=session.environment, text=True, capture_output=True, check=False)
+    assert refused.returncode == 5, refused.stderr
+    assert clients[0].call("GetServiceInfo")[0]["Clients"] == 3
+    clients[1].bus.close_sync(None)
+    wait_until(lambda: clients[0].call("GetServiceInfo")[0]["Clients"] == 2)
+    clients[3].call("GetServiceInfo")
+
+
 @pytest.mark.root
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root for a second user")
 def test_another_user_on_the_bus_is_refused(served):

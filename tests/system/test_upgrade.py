@@ -208,8 +208,53 @@ def test_a_helper_of_another_version_makes_jobs_of_the_system_instance_wait(mach
     core = machine.pid("dosvcd")
     result = machine.run("alice", "get", origin.url("waits", SIZE), "-d", machine.home("alice"), "--detach")
     if name == "dosvc-owner":  # nobody can look at the destination
-        assert result.returncode != 0 and "dosvc: " in result.stderr
+        assert result.returncode != 0 and "The process that works on the files as the job's owner" in result.stderr, result.stderr
     else:
         machine.wait_state("alice", result.stdout.strip(), "transient_error")
     assert machine.pid("dosvcd") == core
     assert log_of(machine, "core").count("no other dosvcd is installed") == 1
+
+
+def job_with_command(machine, origin, user, out):
+    """A small one whose command makes that file."""
+    job = machine.ok(user, "create", "told").strip()
+    machine.ok(user, "add", job, origin.url("told", 1000), "-d", machine.home(user))
+    machine.ok(user, "set", job, "notify_command=/usr/bin/touch", f"notify_parameters=touch {out}")
+    machine.ok(user, "resume", job)
+    return job
+
+
+@needs_root
+def test_a_runner_of_another_version_runs_nothing_and_the_command_runs_when_it_fits_again(machine, origin):
+    install(machine.bin, ["dosvc-runner"], other=True)
+    core, out = machine.pid("dosvcd"), os.path.join(machine.home("alice"), "ran")
+    job = job_with_command(machine, origin, "alice", out)
+
+    def command():
+        return machine.json("alice", "show", "--all", job)[0]["properties"]
+    wait_until(lambda: command()["notify_command_failures"] == 1)
+    assert command()["notify_command_result"] == "lost" and not os.path.exists(out)
+    assert machine.json("alice", "show", job)[0]["state"] == "transferred"  # its bytes are no worse for that
+    assert machine.pid("dosvcd") == core
+    assert log_of(machine, "core").count("no other dosvcd is installed") == 1
+    install(machine.bin, ["dosvc-runner"], other=False)
+    wait_until(lambda: os.path.exists(out))
+    assert command()["notify_command_failures"] == 0
+
+
+@needs_root
+def test_a_service_that_meets_a_runner_of_the_next_version_becomes_the_next_one_which_runs_the_command(machine, origin):
+    origin.rate = 1 << 20
+    core, out = machine.pid("dosvcd"), os.path.join(machine.home("alice"), "ran")
+    slow = machine.ok("alice", "get", origin.url("slow", SIZE), "-o", os.path.join(machine.home("alice"), "slow"), "--detach").strip()
+    wait_until(lambda: machine.json("alice", "show", slow)[0]["bytes_transferred"])  # all other processes are there, and fit
+    old = program_of(core)
+    install(machine.bin, ALL, other=True)
+    job_with_command(machine, origin, "alice", out)
+    wait_until(lambda: program_of(core) != old)
+    assert "dosvc-runner is of another version: this service was upgraded" in log_of(machine, "core")
+    assert machine.processes.pop("broker").wait(timeout=20) == 0
+    machine.start_broker()
+    origin.rate = None
+    wait_until(lambda: os.path.exists(out))
+    wait_until(lambda: os.path.exists(os.path.join(machine.home("alice"), "slow")))

@@ -147,6 +147,26 @@ static void nothing_happens_before_the_answer_and_a_yes_is_for_that_call_alone(v
         client_free(c);
 }
 
+static void a_call_that_is_handled_again_after_a_yes_counts_once(void **state) {
+        struct fixture *f = *state;
+        struct guid id = job_of(f, OWNER);
+        struct client *c = client_new_as(f, STRANGER);
+
+        bus_server_set_limits(f->server, 4 * CLIENTS, CALLS_MAX, 2);
+        for (int i = 0; i < 2; i++) {
+                call_on(c, &id, "SetProperties", "a{sv}", 1, "Priority", "s", "low");
+                settle(f);
+                decide(only_question(), true);
+                settle(f);
+                expect(c, "ok ");
+        }
+        call_on(c, &id, "Cancel", "");
+        settle(f);
+        expect(c, "TooManyRequests ");
+        assert_int_equal(count_questions(), 0);
+        client_free(c);
+}
+
 static void a_second_call_while_the_first_is_judged_is_refused(void **state) {
         struct fixture *f = *state;
         struct guid id = job_of(f, OWNER);
@@ -481,6 +501,7 @@ int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make, free_service)
         static const struct CMUnitTest tests[] = {
                 TEST(nothing_happens_before_the_answer_and_a_yes_is_for_that_call_alone),
+                TEST(a_call_that_is_handled_again_after_a_yes_counts_once),
                 TEST(a_second_call_while_the_first_is_judged_is_refused),
                 TEST(a_client_that_goes_is_a_no),
                 TEST(what_is_absent_is_asked_about_and_answered_alike),

@@ -103,6 +103,8 @@ static void an_errno_of_either_sign_becomes_a_local_error(void **state _unused_)
         assert_int_equal(error_code_from_errno(-EACCES), ERROR_ACCESS_DENIED);
         assert_int_equal(error_code_from_errno(-ENOENT), ERROR_DIRECTORY_NOT_FOUND);
         assert_int_equal(error_code_from_errno(-EMFILE), ERROR_TOO_MANY_OPEN_FILES);
+        assert_int_equal(error_code_from_errno(-EOWNERDEAD), ERROR_OWNER_PROCESS_FAILED);
+        assert_int_equal(error_code_from_errno(-EPROTONOSUPPORT), ERROR_OWNER_PROCESS_FAILED);
         assert_int_equal(error_code_from_errno(-ENOTTY), ERROR_LOCAL_FILE_ERROR);
         assert_int_equal(error_code_from_errno(99999), ERROR_LOCAL_FILE_ERROR);
 }
