@@ -1,9 +1,10 @@
-/* What becomes of jobs whose temp files or whose database are not the ones that were left. */
+/* What becomes of jobs whose temp files or whose database are not the ones that were left, and when an owner's process dies. */
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/fds.h"
+#include "files/ops.h"
 #include "harness.h"
 
 #define MIB (UINT64_C(1) << 20)
@@ -320,6 +321,57 @@ static void an_acknowledged_cancel_is_not_undone_by_a_backup(void **state) {
         ASSERT_ASKED(h, 0, UINT64_MAX);
 }
 
+/* ---- an owner's process that dies under each removal, so many times ---- */
+
+static const struct files_ops *real_ops;
+static unsigned n_deaths;
+
+static files_list_fn removed;
+
+static void die(int error _unused_, const int *errors _unused_, size_t n _unused_, void *userdata) {
+        removed(-EOWNERDEAD, NULL, 0, userdata);
+}
+
+static int list_and_die(struct files *files, enum files_list_kind kind, const struct files_item *items, size_t n, files_list_fn done,
+                        void *userdata) {
+        if (kind != FILES_LIST_REMOVE || n_deaths == 0)
+                return real_ops->list(files, kind, items, n, done, userdata);
+        n_deaths--;
+        removed = done;
+        return real_ops->list(files, FILES_LIST_PUBLISH_CHECK, items, n, die, userdata); /* which does nothing, later */
+}
+
+static void let_die(struct harness *h, unsigned n) {
+        static struct files_ops ops;
+
+        n_deaths = n;
+        real_ops = h->files->ops;
+        ops = *real_ops;
+        ops.list = list_and_die;
+        h->files->ops = &ops;
+}
+
+static void what_a_process_died_under_is_removed_by_the_next_one(void **state) {
+        struct harness *h = *state;
+
+        (void) fetch_eight(h);
+        let_die(h, 2);
+        assert_int_equal(harness_call(h, manager_cancel_job), 0);
+        assert_int_equal(harness_count_temp(h), 0);
+        assert_int_equal(harness_job(h)->state, JOB_CANCELLED);
+}
+
+static void a_process_that_always_dies_does_not_hold_up_the_end_of_a_job(void **state) {
+        struct harness *h = *state;
+
+        (void) fetch_eight(h);
+        let_die(h, 1000);
+        assert_int_equal(harness_call(h, manager_cancel_job), 0);
+        assert_int_equal(n_deaths, 1000 - 3);
+        assert_int_equal(harness_count_temp(h), 1); /* the sweep finds it in a week */
+        assert_int_equal(harness_job(h)->state, JOB_CANCELLED);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -335,6 +387,8 @@ int main(void) {
                 TEST(the_same_inode_proves_nothing_of_a_restored_job),
                 TEST(an_acknowledged_complete_is_not_repeated_from_a_backup),
                 TEST(an_acknowledged_cancel_is_not_undone_by_a_backup),
+                TEST(what_a_process_died_under_is_removed_by_the_next_one),
+                TEST(a_process_that_always_dies_does_not_hold_up_the_end_of_a_job),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
