@@ -21,6 +21,10 @@ import xml.etree.ElementTree as ElementTree
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 PYTHON = "/usr/bin/python3" if os.path.exists("/usr/bin/python3") else sys.executable
 SHOWN_LINES = 80  # of the output of one failed test
+# No test may keep the others waiting for ever.
+BOUNDED = ["--timeout", "300"]
+# They measure rates and times, on machines that others use, too: what fails is measured once more.
+MEASURING = ["-m", "quiet", "--reruns", "1"]
 LONG_SUITES = ["bench", "soak", "soak-fuzz"]
 # vptr: an object that C made has a table of functions, but not the type information that C++ would look for beside it.
 SANITIZER_OPTIONS = ["-Db_sanitize=address,undefined", "-Db_lundef=false", "-Dcpp_args=-fno-sanitize=vptr"]
@@ -196,11 +200,11 @@ def check(run):
     if built is None or built.failed == 0:
         run.step("tests, gcc build", run.meson_tests, plain, no_suites(LONG_SUITES), "tests.log")
         environment = {"DOSVC_BUILD": os.path.join(ROOT, plain)}
-        run.step("surface tests (pytest)", run.pytest, ["tests/surface"], [], "surface.log", environment)
+        run.step("surface tests (pytest)", run.pytest, ["tests/surface"], BOUNDED, "surface.log", environment)
         # They wait for servers and timers most of the time: two at once, but for those that measure rates and times.
-        run.step("system tests (pytest)", run.pytest, ["tests/system"], ["-m", "not quiet", "-n", "2", "--dist", "loadfile"],
+        run.step("system tests (pytest)", run.pytest, ["tests/system"], ["-m", "not quiet", "-n", "2", "--dist", "loadfile"] + BOUNDED,
                  "system.log", environment)
-        run.step("system tests, one at a time", run.pytest, ["tests/system"], ["-m", "quiet"], "system-quiet.log", environment)
+        run.step("system tests, one at a time", run.pytest, ["tests/system"], MEASURING + BOUNDED, "system-quiet.log", environment)
     if built_sanitized is None or built_sanitized.failed == 0:
         run.step("tests, ASan and UBSan build", run.meson_tests, sanitized, no_suites(LONG_SUITES + ["crash", "plain"]),
                  "tests-asan.log", SANITIZER_ENVIRONMENT)
