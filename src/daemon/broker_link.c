@@ -78,17 +78,13 @@ static void on_closed(void *userdata, int error) {
 
 static int broker_connect(struct broker_link *self) {
         static const struct link_callbacks callbacks = { .message = on_message, .closed = on_closed };
-        struct sockaddr_un name = { .sun_family = AF_UNIX };
         _cleanup_close_ int fd = -EBADF;
         int r;
 
-        if (strlen(self->path) >= sizeof(name.sun_path))
-                return -ENAMETOOLONG;
-        (void) stpcpy(name.sun_path, self->path);
-        fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-        if (fd < 0 || connect(fd, (const struct sockaddr *) &name, sizeof(name)) < 0)
-                return -errno;
-        r = link_new(self->event, fd, IPC_ROLE_CORE, IPC_ROLE_BROKER, NULL, &callbacks, self, &self->link);
+        r = ipc_channel_connect(self->path, &fd);
+        if (r < 0)
+                return r;
+        r = link_new(self->event, fd, IPC_ROLE_CORE, IPC_ROLE_BROKER, &callbacks, self, &self->link);
         if (r == 0)
                 (void) TAKE_FD(fd);
         return r;

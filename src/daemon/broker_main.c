@@ -316,7 +316,7 @@ static int on_connection(sd_event_source *source _unused_, int listen_fd, uint32
         }
         /* There is one core; the older connection is that of one that died. */
         broker->core = link_free(broker->core);
-        r = link_new(broker->event, fd, IPC_ROLE_BROKER, IPC_ROLE_CORE, NULL, &callbacks, broker, &broker->core);
+        r = link_new(broker->event, fd, IPC_ROLE_BROKER, IPC_ROLE_CORE, &callbacks, broker, &broker->core);
         if (r < 0)
                 return r;
         (void) TAKE_FD(fd);

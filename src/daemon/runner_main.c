@@ -127,7 +127,7 @@ static int serve(void) {
         if (r >= 0)
                 r = make_runner(&self);
         if (r >= 0)
-                r = link_new(self.event, OWNER_CORE_FD, IPC_ROLE_RUNNER, IPC_ROLE_CORE, NULL, &callbacks, &self, &self.core);
+                r = link_new(self.event, OWNER_CORE_FD, IPC_ROLE_RUNNER, IPC_ROLE_CORE, &callbacks, &self, &self.core);
         if (r >= 0)
                 r = sd_event_loop(self.event);
         runner_free(self.runner);

@@ -134,7 +134,7 @@ static int connect_new(struct owners_running *running, uid_t owner) {
         r = ipc_channel_pair(fds);
         if (r < 0)
                 return r;
-        r = link_new(running->runner->event, fds[0], IPC_ROLE_CORE, IPC_ROLE_RUNNER, NULL, &callbacks, running, &running->link);
+        r = link_new(running->runner->event, fds[0], IPC_ROLE_CORE, IPC_ROLE_RUNNER, &callbacks, running, &running->link);
         if (r < 0)
                 (void) fd_close(fds[0]);
         else

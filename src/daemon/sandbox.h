@@ -20,6 +20,7 @@ struct sandbox_facts {
 };
 
 /* 0, or -errno: the process must not go on. */
-int sandbox_enter_transfer(struct sandbox_facts *ret);
+/* @lifeline_fd: can neither be closed nor changed any more (transfer/lifeline.h). */
+int sandbox_enter_transfer(int lifeline_fd, struct sandbox_facts *ret);
 int sandbox_enter_resolve(struct sandbox_facts *ret);
 int sandbox_enter_owner(struct sandbox_facts *ret);

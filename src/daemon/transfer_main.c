@@ -1,11 +1,9 @@
-/* dosvc-transfer: fetches what it is told to, into descriptors that it is given, and can do nothing else. Started by the service
- * only: descriptor 3 is the service, 4 is dosvc-resolve (src/transfer/children.h). */
+/* dosvc-transfer: fetches what it is told to, into descriptors that it is given, and can do nothing else. Started for the service only, by
+ * itself or by a socket unit: descriptor 3 is the service, everything else comes over it (transfer/equipment.h). */
 #include <curl/curl.h>
-#include <getopt.h>
 #include <openssl/ssl.h>
 #include <signal.h>
-#include <stdio.h>
-#include <sys/prctl.h>
+#include <string.h>
 #include <systemd/sd-event.h>
 #include <systemd/sd-id128.h>
 #include <time.h>
@@ -14,10 +12,13 @@
 #include "base/clock.h"
 #include "base/fds.h"
 #include "base/log.h"
+#include "base/strings.h"
 #include "daemon/sandbox.h"
-#include "ipc/message.h"
+#include "ipc/channel.h"
 #include "transfer/authorities.h"
 #include "transfer/children.h"
+#include "transfer/equipment.h"
+#include "transfer/lifeline.h"
 #include "transfer/server.h"
 
 #ifndef __has_feature
@@ -30,37 +31,6 @@ const char *__asan_default_options(void) {
         return "detect_leaks=0";
 }
 #endif
-
-struct options {
-        const char *ca_file, *crl_file;
-        bool verbose;
-};
-
-static int parse_options(int argc, char **argv, struct options *ret) {
-        static const struct option options[] = {
-                { "ca-file", required_argument, NULL, 'c' },
-                { "crl-file", required_argument, NULL, 'r' },
-                { "verbose", no_argument, NULL, 'v' },
-                {},
-        };
-        int c;
-
-        while ((c = getopt_long(argc, argv, "", options, NULL)) != -1)
-                switch (c) {
-                case 'c':
-                        ret->ca_file = optarg;
-                        break;
-                case 'r':
-                        ret->crl_file = optarg;
-                        break;
-                case 'v':
-                        ret->verbose = true;
-                        break;
-                default:
-                        return -EINVAL;
-                }
-        return 0;
-}
 
 static int on_nothing(sd_event_source *source, uint64_t usec, void *userdata) {
         return 0;
@@ -92,35 +62,63 @@ static int warm_up_tls(void) {
         return context && easy ? 0 : -ENOMEM;
 }
 
-static void load_authorities(const char *file, const char *crl_file, struct authorities **ret) {
+static void load_authorities(const struct equipment *equipment, struct authorities **ret) {
         int r;
 
-        if (!file)
-                file = authorities_system_file();
-        if (!file) {
-                log_warning("no file with certificate authorities: https will not work");
+        if (equipment->authorities_fd < 0)
                 return;
-        }
-        r = authorities_new(file, ret);
+        r = authorities_new(equipment->authorities_fd, ret);
         if (r < 0)
-                log_warning("%s: %s: https will not work", file, strerror(-r));
+                log_warning("no certificates of authorities: %s: https will not work", strerror(-r));
         else
-                log_debug("%s: %zu certificates", file, authorities_count(*ret));
-        if (!*ret || !crl_file)
+                log_debug("%zu certificates of authorities", authorities_count(*ret));
+        if (!*ret || equipment->revocations_fd < 0)
                 return;
-        r = authorities_add_revocations(*ret, crl_file);
+        r = authorities_add_revocations(*ret, equipment->revocations_fd);
         if (r < 0)
-                log_warning("%s: %s: certificates cannot be checked for revocation", crl_file, strerror(-r));
+                log_warning("no revocation lists: %s: certificates cannot be checked for revocation", strerror(-r));
         else
-                log_debug("%s: %d revocation lists", crl_file, r);
+                log_debug("%d revocation lists", r);
 }
 
-static int run(const struct options *options) {
-        _cleanup_(sd_event_unrefp) sd_event *event = NULL;
+static int lock_in(int lifeline_fd) {
+        struct sandbox_facts facts;
+        int r;
+
+        r = sandbox_enter_transfer(lifeline_fd, &facts);
+        if (r < 0)
+                return r;
+        if (facts.landlock_abi == 0)
+                log_debug("this kernel has no Landlock; seccomp alone holds");
+        else
+                log_debug("locked in: seccomp, Landlock ABI %d", facts.landlock_abi);
+        return 0;
+}
+
+static int serve(sd_event *event, struct ipc_channel *core, struct equipment *equipment) {
         struct transfer_server *server = NULL;
         struct authorities *authorities = NULL;
-        struct sandbox_facts facts = {};
-        struct ipc_hello hello;
+        int r;
+
+        load_authorities(equipment, &authorities);
+        equipment->authorities_fd = fd_close(equipment->authorities_fd);
+        equipment->revocations_fd = fd_close(equipment->revocations_fd);
+        r = lock_in(equipment->lifeline_fd);
+        if (r == 0)
+                r = transfer_server_new(event, &(struct transfer_server_config) {
+                        .core = core, .resolve_fd = equipment->resolver_fd, .authorities = authorities,
+                }, &server);
+        if (r == 0)
+                r = sd_event_loop(event);
+        transfer_server_free(server);
+        authorities_free(authorities);
+        return r;
+}
+
+static int run(void) {
+        _cleanup_(sd_event_unrefp) sd_event *event = NULL;
+        struct equipment equipment;
+        struct ipc_channel *core;
         int r;
 
         r = sd_event_new(&event);
@@ -128,40 +126,33 @@ static int run(const struct options *options) {
                 r = warm_up_loop(event);
         if (r >= 0)
                 r = warm_up_tls();
+        if (r >= 0)
+                r = ipc_channel_new(TRANSFER_CORE_FD, IPC_ROLE_TRANSFER, IPC_ROLE_CORE, &core);
         if (r < 0)
                 return r;
-        load_authorities(options->ca_file, options->crl_file, &authorities);
-        r = sandbox_enter_transfer(&facts);
-        if (r < 0)
-                return r;
-        if (facts.landlock_abi == 0)
-                log_debug("this kernel has no Landlock; seccomp alone holds");
-        hello = (struct ipc_hello) { .landlock_abi = (uint32_t) facts.landlock_abi, .seccomp = facts.seccomp };
-        r = transfer_server_new(event, &(struct transfer_server_config) {
-                .core_fd = TRANSFER_CORE_FD, .resolve_fd = TRANSFER_RESOLVE_FD, .hello = &hello, .authorities = authorities,
-        }, &server);
-        if (r < 0)
-                return r;
-        r = sd_event_loop(event);
-        server = transfer_server_free(server);
-        authorities = authorities_free(authorities);
-        return r;
+        r = equipment_receive(core, &equipment);
+        /* A dead service must not be outlived by somebody who writes to its files: its successor may be writing there already. */
+        if (r == 0)
+                r = lifeline_hold(equipment.lifeline_fd);
+        return r < 0 ? r : serve(event, core, &equipment);
 }
 
 int main(int argc, char **argv) {
-        struct options options = {};
+        bool verbose = argc == 2 && streq(argv[1], "--verbose");
         int r;
 
-        if (parse_options(argc, argv, &options) < 0)
+        if (argc > 1 && !verbose)
                 return 2;
-        log_setup("dosvc-transfer", options.verbose ? LOG_LEVEL_DEBUG : LOG_LEVEL_WARNING);
-        /* A dead service must not be outlived by somebody who writes to its files: its successor may be writing there already. */
-        (void) prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+        log_setup("dosvc-transfer", verbose ? LOG_LEVEL_DEBUG : LOG_LEVEL_WARNING);
         (void) signal(SIGPIPE, SIG_IGN);
         (void) signal(SIGXFSZ, SIG_IGN); /* the write gets EFBIG */
-        if (fd_occupy_standard() < 0 || close_range(TRANSFER_RESOLVE_FD + 1, UINT32_MAX, 0) < 0)
+        if (fd_occupy_standard() < 0 || close_range(TRANSFER_CORE_FD + 1, UINT32_MAX, 0) < 0)
                 return 1;
-        r = run(&options);
+        r = run();
+        if (r == -EPROTONOSUPPORT)
+                return IPC_EXIT_OTHER_VERSION; /* the core knows, too, and says so */
+        if (r == -ECONNRESET)
+                return 0; /* it wants us no longer */
         if (r < 0)
                 log_error("%s", strerror(-r));
         return r < 0 ? 1 : r;

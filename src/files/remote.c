@@ -79,7 +79,7 @@ static int process_start(struct remote_files *self) {
         r = ipc_channel_pair(fds);
         if (r < 0)
                 return r;
-        r = ipc_channel_new(fds[0], IPC_ROLE_CORE, IPC_ROLE_OWNER, NULL, &self->channel);
+        r = ipc_channel_new(fds[0], IPC_ROLE_CORE, IPC_ROLE_OWNER, &self->channel);
         if (r < 0) {
                 (void) fd_close(fds[0]);
                 (void) fd_close(fds[1]);

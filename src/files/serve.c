@@ -383,7 +383,7 @@ int files_serve(int fd, const struct files_config *config) {
         struct opened *opened, *next;
         int r;
 
-        r = ipc_channel_new(fd, IPC_ROLE_OWNER, IPC_ROLE_CORE, NULL, &server.channel);
+        r = ipc_channel_new(fd, IPC_ROLE_OWNER, IPC_ROLE_CORE, &server.channel);
         if (r < 0) {
                 (void) fd_close(fd);
                 return r;

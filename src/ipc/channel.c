@@ -1,7 +1,9 @@
 #include "ipc/channel.h"
 
 #include <fcntl.h>
+#include <string.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 #include <utlist.h>
 
@@ -35,6 +37,7 @@ struct ipc_channel {
 
         bool peer_known;
         struct ipc_hello peer_hello;
+        pid_t peer_pid; /* 0: not known */
         bool reset_seen;
         size_t in_size, in_at;
         unsigned n_in_fds, in_fds_at;
@@ -52,17 +55,35 @@ static struct packet *packet_free(struct packet *packet) {
 }
 
 int ipc_channel_pair(int ret_fds[static 2]) {
-        int size = SOCKET_BUFFER_BYTES;
+        return socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ret_fds) < 0 ? -errno : 0;
+}
 
-        if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ret_fds) < 0)
+int ipc_channel_connect(const char *path, int *ret_fd) {
+        struct sockaddr_un name = { .sun_family = AF_UNIX };
+        _cleanup_close_ int fd = -EBADF;
+
+        if (strlen(path) >= sizeof(name.sun_path))
+                return -ENAMETOOLONG;
+        (void) stpcpy(name.sun_path, path);
+        fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        if (fd < 0 || connect(fd, (const struct sockaddr *) &name, sizeof(name)) < 0)
                 return -errno;
-        for (int i = 0; i < 2; i++)
-                (void) setsockopt(ret_fds[i], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+        *ret_fd = TAKE_FD(fd);
         return 0;
 }
 
-int ipc_channel_new(int fd, enum ipc_role self, enum ipc_role peer, const struct ipc_hello *hello, struct ipc_channel **ret) {
-        struct ipc_message message = { .type = IPC_HELLO };
+int ipc_channel_ask_pid(int fd) {
+        int on = 1;
+
+        return setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)) < 0 ? -errno : 0;
+}
+
+int ipc_channel_new(int fd, enum ipc_role self, enum ipc_role peer, struct ipc_channel **ret) {
+        const struct ipc_message message = {
+                .type = IPC_HELLO,
+                .hello = { .version = IPC_VERSION, .role = self, .program_version = IPC_BUILD },
+        };
+        int size = SOCKET_BUFFER_BYTES;
         _cleanup_(ipc_channel_freep) struct ipc_channel *channel = NULL;
         int r;
 
@@ -72,17 +93,13 @@ int ipc_channel_new(int fd, enum ipc_role self, enum ipc_role peer, const struct
         channel->fd = -EBADF;
         channel->self = self;
         channel->peer = peer;
-        if (hello)
-                message.hello = *hello;
-        message.hello.version = IPC_VERSION;
-        message.hello.role = self;
-        message.hello.program_version = IPC_BUILD;
         r = ipc_channel_send(channel, &message, -EBADF);
         if (r < 0)
                 return r;
         r = fd_set_nonblocking(fd, true);
         if (r < 0)
                 return r;
+        (void) setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
         channel->fd = fd;
         *ret = TAKE_PTR(channel);
         return 0;
@@ -112,6 +129,10 @@ size_t ipc_channel_queued(const struct ipc_channel *channel) {
 
 const struct ipc_hello *ipc_channel_peer(const struct ipc_channel *channel) {
         return channel->peer_known ? &channel->peer_hello : NULL;
+}
+
+pid_t ipc_channel_peer_pid(const struct ipc_channel *channel) {
+        return channel->peer_pid;
 }
 
 /* The last packet of the queue if @size bytes and @n_fds more fit into it, made larger as needed; else a new one. */
@@ -252,11 +273,23 @@ static void take_fds(struct ipc_channel *channel, struct msghdr *msg, bool *ret_
         }
 }
 
+/* Of the first packet only. The kernel writes them, or checks those that a sender writes. */
+static void take_credentials(struct ipc_channel *channel, struct msghdr *msg) {
+        struct ucred credentials;
+        struct cmsghdr *cmsg;
+
+        for (cmsg = CMSG_FIRSTHDR(msg); cmsg && !channel->peer_known; cmsg = CMSG_NXTHDR(msg, cmsg))
+                if (cmsg->cmsg_level == SOL_SOCKET && cmsg->cmsg_type == SCM_CREDENTIALS && cmsg->cmsg_len == CMSG_LEN(sizeof(credentials))) {
+                        memcpy(&credentials, CMSG_DATA(cmsg), sizeof(credentials));
+                        channel->peer_pid = credentials.pid;
+                }
+}
+
 /* 1: a packet is in the buffer. 0: none now. */
 static int packet_read(struct ipc_channel *channel) {
         union {
                 struct cmsghdr header;
-                char bytes[CMSG_SPACE(sizeof(int) * PACKET_FDS_MAX) + CMSG_SPACE(sizeof(int))];
+                char bytes[CMSG_SPACE(sizeof(int) * PACKET_FDS_MAX) + CMSG_SPACE(sizeof(int)) + CMSG_SPACE(sizeof(struct ucred))];
         } control;
         struct iovec iov = { .iov_base = channel->in, .iov_len = sizeof(channel->in) };
         struct msghdr msg;
@@ -283,6 +316,7 @@ static int packet_read(struct ipc_channel *channel) {
                 return -ECONNRESET;
         channel->n_in_fds = channel->in_fds_at = 0;
         take_fds(channel, &msg, &excess);
+        take_credentials(channel, &msg);
         if (excess || (msg.msg_flags & MSG_TRUNC))
                 return -EPROTO;
         channel->in_fds_lost = msg.msg_flags & MSG_CTRUNC;

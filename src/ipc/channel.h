@@ -14,8 +14,8 @@
 
 struct ipc_channel;
 
-/* @fd is consumed on success. @hello: what we say of ourselves (version, role, build are filled in). */
-int ipc_channel_new(int fd, enum ipc_role self, enum ipc_role peer, const struct ipc_hello *hello, struct ipc_channel **ret);
+/* @fd is consumed on success. */
+int ipc_channel_new(int fd, enum ipc_role self, enum ipc_role peer, struct ipc_channel **ret);
 struct ipc_channel *ipc_channel_free(struct ipc_channel *channel);
 DEFINE_CLEANUP_FUNC(struct ipc_channel, ipc_channel_free)
 
@@ -34,5 +34,13 @@ int ipc_channel_receive(struct ipc_channel *channel, struct ipc_message *ret, in
 /* What the peer said of itself; NULL before its first frame. */
 const struct ipc_hello *ipc_channel_peer(const struct ipc_channel *channel);
 
-/* A connected pair, close-on-exec, with room for the largest frames. */
+/* Who wrote the peer's first frame, by the kernel's word; 0 where nobody asked for it (ipc_channel_ask_pid()). */
+pid_t ipc_channel_peer_pid(const struct ipc_channel *channel);
+
+/* A connected pair, close-on-exec. */
 int ipc_channel_pair(int ret_fds[static 2]);
+/* Connects to who listens at @path, without waiting: -EAGAIN if too many do already. */
+int ipc_channel_connect(const char *path, int *ret_fd);
+/* Before the peer says anything: the kernel is to tell who it is. Where a process was started by who holds the listening socket,
+ * SO_PEERCRED names that one. */
+int ipc_channel_ask_pid(int fd);

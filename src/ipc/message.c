@@ -25,10 +25,12 @@ static_assert(IPC_HEADER_SIZE + 64 + LIMIT_SERVER_CERTIFICATE + LIMIT_SERVER_CER
 static void visit_hello(struct codec *c, struct ipc_hello *m) {
         codec_u32(c, &m->version);
         codec_enum(c, &m->role, _IPC_ROLE_MAX);
-        codec_u32(c, &m->landlock_abi);
-        codec_bool(c, &m->seccomp);
         codec_string(c, &m->program_version, IPC_PROGRAM_VERSION_MAX,
                      STRING_REQUIRED | STRING_NOT_EMPTY | STRING_NO_CONTROL);
+}
+
+static void visit_equip(struct codec *c, struct ipc_equip *m) {
+        codec_enum(c, &m->what, _IPC_EQUIPMENT_MAX);
 }
 
 static void visit_limits(struct codec *c, struct ipc_limits *m) {
@@ -272,6 +274,8 @@ static void visit_message(struct codec *c, struct ipc_message *m) {
         switch (m->type) {
         case IPC_HELLO:
                 return visit_hello(c, &m->hello);
+        case IPC_EQUIP:
+                return visit_equip(c, &m->equip);
         case IPC_LIMITS:
                 return visit_limits(c, &m->limits);
         case IPC_START:
@@ -292,6 +296,8 @@ static void visit_message(struct codec *c, struct ipc_message *m) {
                 return visit_replaced(c, &m->replaced);
         case IPC_FINISHED:
                 return visit_finished(c, &m->finished);
+        case IPC_RESOLVER_UNFIT:
+                return;
         case IPC_RESOLVE:
                 return visit_resolve(c, &m->resolve);
         case IPC_RESOLVED:
@@ -326,6 +332,7 @@ static const struct ipc_type_row {
         unsigned n_fds;
 } type_rows[_IPC_TYPE_MAX] = {
         [IPC_HELLO] = { "HELLO", _IPC_ROLE_MAX, _IPC_ROLE_MAX, 0 },
+        [IPC_EQUIP] = { "EQUIP", IPC_ROLE_CORE, IPC_ROLE_TRANSFER, 1 },
         [IPC_LIMITS] = { "LIMITS", IPC_ROLE_CORE, IPC_ROLE_TRANSFER, 0 },
         [IPC_START] = { "START", IPC_ROLE_CORE, IPC_ROLE_TRANSFER, 1 },
         [IPC_STOP] = { "STOP", IPC_ROLE_CORE, IPC_ROLE_TRANSFER, 0 },
@@ -336,6 +343,7 @@ static const struct ipc_type_row {
         [IPC_OFFERS] = { "OFFERS", IPC_ROLE_TRANSFER, IPC_ROLE_CORE, 0 },
         [IPC_REPLACED] = { "REPLACED", IPC_ROLE_TRANSFER, IPC_ROLE_CORE, 0 },
         [IPC_FINISHED] = { "FINISHED", IPC_ROLE_TRANSFER, IPC_ROLE_CORE, 0 },
+        [IPC_RESOLVER_UNFIT] = { "RESOLVER_UNFIT", IPC_ROLE_TRANSFER, IPC_ROLE_CORE, 0 },
         [IPC_RESOLVE] = { "RESOLVE", IPC_ROLE_TRANSFER, IPC_ROLE_RESOLVE, 0 },
         [IPC_RESOLVED] = { "RESOLVED", IPC_ROLE_RESOLVE, IPC_ROLE_TRANSFER, 0 },
         [IPC_SETUP] = { "SETUP", IPC_ROLE_CORE, IPC_ROLE_OWNER, 0 },

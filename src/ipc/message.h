@@ -16,7 +16,7 @@
 #include "protocol/limits.h"
 
 #define IPC_VERSION 1u /* of all frames; the build (program_version) must be the same as well */
-#define IPC_EXIT_OTHER_VERSION 76 /* EX_PROTOCOL: how a child of ours leaves that cannot understand whom it was started for */
+#define IPC_EXIT_OTHER_VERSION 76 /* EX_PROTOCOL: how a process of ours leaves that cannot understand whom it was started for */
 #define IPC_FRAME_MAX (272u * 1024)  /* one packet; the largest START fits (asserted in message.c) */
 #define IPC_HEADER_SIZE 16u
 #define IPC_PIECES_MAX 500
@@ -44,6 +44,7 @@ enum ipc_role {
 
 enum ipc_type {
         IPC_HELLO,    /* both ways, the first frame of each side */
+        IPC_EQUIP,    /* core → transfer, with a descriptor: what it gets before it locks itself in (transfer/equipment.h) */
         IPC_LIMITS,   /* core → transfer */
         IPC_START,    /* core → transfer, with the descriptor to write to */
         IPC_STOP,     /* core → transfer */
@@ -54,6 +55,7 @@ enum ipc_type {
         IPC_OFFERS,   /* transfer → core */
         IPC_REPLACED, /* transfer → core */
         IPC_FINISHED, /* transfer → core */
+        IPC_RESOLVER_UNFIT, /* transfer → core: dosvc-resolve is of another version; the last that is heard of this process */
         IPC_RESOLVE,  /* transfer → resolve */
         IPC_RESOLVED, /* resolve → transfer */
         IPC_SETUP,        /* core → owner, before all calls */
@@ -73,9 +75,20 @@ enum ipc_type {
 struct ipc_hello {
         uint32_t version;
         enum ipc_role role;
-        uint32_t landlock_abi;       /* 0: the kernel has none, seccomp alone holds */
-        bool seccomp;
         const char *program_version; /* must be the same on both sides */
+};
+
+/* In the order in which they come; the resolver ends the list. */
+enum ipc_equipment {
+        IPC_EQUIPMENT_LIFELINE,    /* whose end is the process's own (transfer/lifeline.h); always there */
+        IPC_EQUIPMENT_AUTHORITIES, /* the file with their certificates */
+        IPC_EQUIPMENT_REVOCATIONS, /* the file with their lists */
+        IPC_EQUIPMENT_RESOLVER,    /* the connection to dosvc-resolve; always there */
+        _IPC_EQUIPMENT_MAX,
+};
+
+struct ipc_equip {
+        enum ipc_equipment what;
 };
 
 struct ipc_limits {
@@ -287,6 +300,7 @@ struct ipc_message {
         enum ipc_type type;
         union {
                 struct ipc_hello hello;
+                struct ipc_equip equip;
                 struct ipc_limits limits;
                 struct ipc_start start;
                 struct ipc_stop stop;

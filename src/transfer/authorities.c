@@ -1,11 +1,14 @@
 #include "transfer/authorities.h"
 
 #include <openssl/err.h>
+#include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
+#include <stdio.h>
 #include <unistd.h>
 #include <utlist.h>
 
+#include "base/fds.h"
 #include "transfer/certificate_gate.h"
 #include "transfer/engine.h"
 
@@ -29,47 +32,54 @@ const char *authorities_system_file(void) {
         return NULL;
 }
 
-static int count_certificates(X509_STORE *store) {
-        return sk_X509_OBJECT_num(X509_STORE_get0_objects(store));
+/* The revocation lists of a PEM file, and its certificates if they are to be @trusted. Return: how many of the wanted kind there are. */
+static int store_load(X509_STORE *store, int fd, bool trusted) {
+        _cleanup_close_ int copy = fd_dup(fd);
+        STACK_OF(X509_INFO) *items;
+        FILE *file;
+        int n = 0;
+
+        if (copy < 0)
+                return copy;
+        file = fdopen(copy, "r");
+        if (!file)
+                return -errno;
+        (void) TAKE_FD(copy);
+        items = PEM_X509_INFO_read(file, NULL, NULL, (void *) "");
+        (void) fclose(file);
+        for (int i = 0; items && i < sk_X509_INFO_num(items); i++) {
+                const X509_INFO *item = sk_X509_INFO_value(items, i);
+
+                if (item->crl && X509_STORE_add_crl(store, item->crl) == 1)
+                        n += !trusted;
+                if (trusted && item->x509 && X509_STORE_add_cert(store, item->x509) == 1)
+                        n++;
+        }
+        sk_X509_INFO_pop_free(items, X509_INFO_free);
+        ERR_clear_error();
+        return n > 0 ? n : -EBADMSG;
 }
 
-int authorities_new(const char *file, struct authorities **ret) {
+int authorities_new(int fd, struct authorities **ret) {
         struct authorities *authorities;
-        int n;
+        int r;
 
-        if (access(file, R_OK) < 0)
-                return -errno;
         authorities = calloc(1, sizeof(*authorities));
         if (!authorities)
                 return -ENOMEM;
         authorities->store = X509_STORE_new();
-        if (!authorities->store) {
-                free(authorities);
-                return -ENOMEM;
-        }
-        n = X509_STORE_load_file(authorities->store, file) == 1 ? count_certificates(authorities->store) : 0;
-        ERR_clear_error();
-        if (n <= 0) {
+        r = authorities->store ? store_load(authorities->store, fd, true) : -ENOMEM;
+        if (r < 0) {
                 authorities_free(authorities);
-                return -EBADMSG;
+                return r;
         }
-        authorities->n = (size_t) n;
+        authorities->n = (size_t) r;
         *ret = authorities;
         return 0;
 }
 
-int authorities_add_revocations(struct authorities *authorities, const char *file) {
-        X509_LOOKUP *lookup;
-        int n;
-
-        if (access(file, R_OK) < 0)
-                return -errno;
-        lookup = X509_STORE_add_lookup(authorities->store, X509_LOOKUP_file());
-        if (!lookup)
-                return -ENOMEM;
-        n = X509_load_crl_file(lookup, file, X509_FILETYPE_PEM);
-        ERR_clear_error();
-        return n > 0 ? n : -EBADMSG;
+int authorities_add_revocations(struct authorities *authorities, int fd) {
+        return store_load(authorities->store, fd, false);
 }
 
 struct authorities *authorities_free(struct authorities *authorities) {

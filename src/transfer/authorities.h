@@ -10,11 +10,11 @@ struct authorities;
 
 /* The system's bundle, or NULL if there is none where distributions put it. */
 const char *authorities_system_file(void);
-/* @file: PEM. 0, or -errno, -EBADMSG if no certificate is in it. */
-int authorities_new(const char *file, struct authorities **ret);
-/* @file: revocation lists, PEM; who is not asked to check_revocation does not look at them. How many there are, or -errno, -EBADMSG if none
- * is in it. */
-int authorities_add_revocations(struct authorities *authorities, const char *file);
+/* @fd: a file, PEM; stays the caller's. 0, or -EBADMSG if no certificate is in it. */
+int authorities_new(int fd, struct authorities **ret);
+/* @fd: a file with revocation lists, PEM; who is not asked to check_revocation does not look at them. How many there are, or -EBADMSG if
+ * none is in it. */
+int authorities_add_revocations(struct authorities *authorities, int fd);
 struct authorities *authorities_free(struct authorities *authorities);
 size_t authorities_count(const struct authorities *authorities);
 /* Which alerts came on an exchange's connection?

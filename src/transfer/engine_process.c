@@ -16,6 +16,7 @@
 #include "transfer/authorities.h"
 #include "transfer/children.h"
 #include "transfer/engine_message.h"
+#include "transfer/equipment.h"
 #include "transfer/link.h"
 
 #define LANES_MAX 8                               /* processes of one owner at a time; further mounts share them */
@@ -64,7 +65,7 @@ struct lane {
         sd_event_source *timer; /* next start, or idle exit */
         unsigned n_failures;
         uint64_t started_usec;
-        int transfer_pid;       /* of the process that was started last */
+        int transfer_pid;       /* of the process that was started last; 0: it is not known yet */
         struct stat ca_stat, crl_stat; /* of the files that the process read */
 };
 
@@ -73,7 +74,7 @@ struct engine_process {
         sd_event *event;
         const struct clock *clock;
         struct children_config config;
-        char *transfer_program, *resolve_program, *ca_file, *crl_file;
+        char *sockets, *transfer_program, *resolve_program, *ca_file, *crl_file;
         uint64_t idle_exit_usec;
         struct engine_limits limits;
         void (*died)(void *userdata, int pid);
@@ -268,17 +269,26 @@ static void on_finished(struct process_request *request, const struct ipc_finish
         request_finish(request, &result);
 }
 
+static void on_hello(struct lane *lane) {
+        int r = children_met(lane->children, link_peer_pid(lane->link), link_fd(lane->link));
+
+        if (r < 0)
+                return lane_distrust(lane, "its end would not be seen");
+        lane->transfer_pid = children_transfer_pid(lane->children);
+        lane_arm_pump(lane);
+}
+
 static void on_message(void *userdata, const struct ipc_message *message, int fd) {
         struct lane *lane = ASSERT_PTR(userdata);
         struct process_request *request;
         uint64_t id;
 
         (void) fd_close(fd); /* no frame of theirs has one */
-        if (message->type == IPC_HELLO) {
-                log_debug("dosvc-transfer %d: Landlock ABI %u, seccomp %s", (int) children_transfer_pid(lane->children),
-                          message->hello.landlock_abi, message->hello.seccomp ? "yes" : "no");
-                lane_arm_pump(lane);
-                return;
+        if (message->type == IPC_HELLO)
+                return on_hello(lane);
+        if (message->type == IPC_RESOLVER_UNFIT) {
+                lane->other_version = true;
+                return children_kill(lane->children);
         }
         id = message->type == IPC_METADATA ? message->metadata.id :
              message->type == IPC_CERTIFICATE ? message->certificate.id :
@@ -305,7 +315,7 @@ static void on_message(void *userdata, const struct ipc_message *message, int fd
 static void on_closed(void *userdata, int error) {
         struct lane *lane = ASSERT_PTR(userdata);
 
-        lane->other_version = error == -EPROTONOSUPPORT;
+        lane->other_version |= error == -EPROTONOSUPPORT;
         if (error != -ECONNRESET)
                 log_debug("connection to dosvc-transfer: %s", strerror(-error));
         children_kill(lane->children); /* and go on when it is provably gone */
@@ -325,14 +335,18 @@ static uint64_t lane_restart_delay(const struct lane *lane) {
         return MIN(delay, RESTART_DELAY_MAX);
 }
 
-/* Another start would meet the same version: nothing is tried again before somebody asks again. */
+/* Another start would meet the same version: nothing is tried again before somebody asks again, unless we are about to leave. What was
+ * given to the process before it knew was not begun. */
 static void lane_finish_other_version(struct lane *lane) {
         static const char programs[] = "dosvc-transfer or dosvc-resolve"; /* who leaves first need not be the odd one */
+        static const char text[] = "dosvc-transfer or dosvc-resolve is of another version than dosvcd";
         struct engine_process *engine = lane->engine;
 
         lane->other_version = false;
-        if (!engine->met_other_version || !engine->met_other_version(engine->owner_userdata, programs))
-                lane_finish_all(lane, false, ENGINE_FAILED, "dosvc-transfer or dosvc-resolve is of another version than dosvcd");
+        if (engine->met_other_version && engine->met_other_version(engine->owner_userdata, programs))
+                return lane_finish_all(lane, true, ENGINE_LOST, text);
+        lane_finish_all(lane, true, ENGINE_FAILED, text);
+        lane_finish_all(lane, false, ENGINE_FAILED, text);
 }
 
 /* Both processes are gone: everything that they said is heard, then what was running is lost. */
@@ -342,8 +356,7 @@ static void on_dead(void *userdata) {
 
         if (lane->link)
                 link_drain(lane->link);
-        was_met = lane->link && link_peer(lane->link);
-        lane->other_version |= children_met_other_version(lane->children);
+        was_met = lane->transfer_pid > 0 && lane->link && link_peer(lane->link);
         lane->link = link_free(lane->link);
         lane->children = children_free(lane->children);
         if (was_met && clock_now(lane->engine->clock, CLOCK_ID_MONOTONIC) - lane->started_usec >= HEALTHY_AFTER)
@@ -355,11 +368,13 @@ static void on_dead(void *userdata) {
         if (!lane->retired && !lane->other_version && lane->engine->died)
                 lane->engine->died(lane->engine->owner_userdata, lane->transfer_pid);
         lane->retired = false;
-        lane_finish_all(lane, true, ENGINE_LOST, "the transfer process died");
         if (lane->other_version)
                 lane_finish_other_version(lane);
-        else if (!was_met && lane->n_failures >= FAILURES_BEFORE_GIVING_UP)
-                lane_finish_all(lane, false, ENGINE_FAILED, "the transfer process does not start");
+        else {
+                lane_finish_all(lane, true, ENGINE_LOST, "the transfer process died");
+                if (!was_met && lane->n_failures >= FAILURES_BEFORE_GIVING_UP)
+                        lane_finish_all(lane, false, ENGINE_FAILED, "the transfer process does not start");
+        }
         lane_arm_timer(lane, lane->waiting ? lane_restart_delay(lane) : USEC_INFINITY);
 }
 
@@ -389,21 +404,24 @@ static struct stat stamp_of(const char *file) {
 
 static int lane_start_processes(struct lane *lane) {
         struct engine_process *engine = lane->engine;
+        _cleanup_(equipment_done) struct equipment equipment = EQUIPMENT_NONE;
         _cleanup_close_ int fd = -EBADF;
         int r;
 
         lane->ca_stat = stamp_of(engine->ca_file);
         lane->crl_stat = stamp_of(engine->crl_file);
         lane->started_usec = clock_now(engine->clock, CLOCK_ID_MONOTONIC);
-        r = children_new(engine->event, &engine->config, on_dead, lane, &fd, &lane->children);
+        r = children_new(engine->event, &engine->config, on_dead, lane, &fd, &equipment, &lane->children);
         if (r < 0)
                 return r;
         lane->transfer_pid = children_transfer_pid(lane->children);
-        r = link_new(engine->event, fd, IPC_ROLE_CORE, IPC_ROLE_TRANSFER, NULL, &link_callbacks, lane, &lane->link);
+        r = link_new(engine->event, fd, IPC_ROLE_CORE, IPC_ROLE_TRANSFER, &link_callbacks, lane, &lane->link);
         if (r < 0)
                 return r;
         (void) TAKE_FD(fd);
-        return lane_send_limits(lane);
+        equipment_open_files(&equipment, engine->ca_file, engine->crl_file);
+        r = equipment_send(lane->link, &equipment);
+        return r < 0 ? r : lane_send_limits(lane);
 }
 
 static int request_send_pace(struct process_request *request) {
@@ -471,8 +489,9 @@ static int on_pump(sd_event_source *source, void *userdata) {
                         lane_arm_timer(lane, lane_restart_delay(lane));
                 return 0;
         }
-        /* Nothing is given to a process that has not said hello: one that cannot start must not lose requests. */
-        while (!lane->retired && link_peer(lane->link) && lane->waiting && lane_send_one(lane, lane->waiting))
+        /* Nothing is given to a process that has not said hello: one that cannot start must not lose requests. Nor to one whose end
+         * would not be seen. */
+        while (!lane->retired && link_peer(lane->link) && children_transfer_pid(lane->children) > 0 && lane->waiting && lane_send_one(lane, lane->waiting))
                 ;
         return 0;
 }
@@ -730,6 +749,7 @@ static struct engine *process_free(struct engine *base) {
                 request_free(request);
         }
         engine->event = sd_event_unref(engine->event);
+        free(engine->sockets);
         free(engine->transfer_program);
         free(engine->resolve_program);
         free(engine->ca_file);
@@ -765,7 +785,8 @@ int engine_process_new(struct sd_event *event, const struct engine_process_confi
                 .owner_userdata = config->userdata,
                 .limits = { .max_connections_per_owner = 64, .max_connections_per_host = 6 }, /* design decision 9 */
         };
-        if (strdup_to(&engine->transfer_program, config->transfer_program) < 0 ||
+        if ((config->sockets && strdup_to(&engine->sockets, config->sockets) < 0) ||
+            strdup_to(&engine->transfer_program, config->transfer_program) < 0 ||
             strdup_to(&engine->resolve_program, config->resolve_program) < 0 ||
             strdup_to(&engine->ca_file, config->ca_file ? config->ca_file : authorities_system_file()) < 0 ||
             (config->crl_file && strdup_to(&engine->crl_file, config->crl_file) < 0)) {
@@ -775,8 +796,7 @@ int engine_process_new(struct sd_event *event, const struct engine_process_confi
         engine->config = (struct children_config) {
                 .transfer_program = engine->transfer_program,
                 .resolve_program = engine->resolve_program,
-                .ca_file = engine->ca_file,
-                .crl_file = engine->crl_file,
+                .sockets = engine->sockets,
                 .verbose = config->verbose,
         };
         *ret = &engine->engine;

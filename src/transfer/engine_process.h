@@ -1,5 +1,4 @@
-/* The engine that lives in a process of its own: starts dosvc-transfer and dosvc-resolve on demand (posix_spawn, clean
- * environment, descriptors by number), speaks the frames of src/ipc to it, starts it again with growing delay when it dies (every
+/* The engine that lives in a process of its own: has dosvc-transfer and dosvc-resolve started on demand (transfer/children.h), speaks the frames of src/ipc to it, starts it again with growing delay when it dies (every
  * running request then ends with ENGINE_LOST). */
 #pragma once
 
@@ -8,6 +7,7 @@
 struct sd_event;
 
 struct engine_process_config {
+        const char *sockets;          /* a folder with sockets where who connects gets a process; NULL: children of ours */
         const char *transfer_program; /* path of dosvc-transfer */
         const char *resolve_program;  /* path of dosvc-resolve */
         const char *crl_file;         /* revocation lists, PEM; NULL: none */

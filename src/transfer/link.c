@@ -80,8 +80,7 @@ static int on_turn(sd_event_source *source, void *userdata) {
         return 0;
 }
 
-int link_new(struct sd_event *event, int fd, enum ipc_role self, enum ipc_role peer, const struct ipc_hello *hello,
-             const struct link_callbacks *callbacks, void *userdata, struct link **ret) {
+static int link_make(struct sd_event *event, int fd, const struct link_callbacks *callbacks, void *userdata, struct link **ret) {
         _cleanup_(link_freep) struct link *link = NULL;
         int r;
 
@@ -96,11 +95,32 @@ int link_new(struct sd_event *event, int fd, enum ipc_role self, enum ipc_role p
         r = sd_event_add_defer(event, &link->turn, on_turn, link);
         if (r < 0)
                 return r;
-        r = ipc_channel_new(fd, self, peer, hello, &link->channel);
+        *ret = TAKE_PTR(link);
+        return 0;
+}
+
+int link_new(struct sd_event *event, int fd, enum ipc_role self, enum ipc_role peer, const struct link_callbacks *callbacks,
+             void *userdata, struct link **ret) {
+        _cleanup_(link_freep) struct link *link = NULL;
+        int r;
+
+        r = link_make(event, fd, callbacks, userdata, &link);
+        if (r == 0)
+                r = ipc_channel_new(fd, self, peer, &link->channel);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(link);
         return 0;
+}
+
+int link_new_from_channel(struct sd_event *event, struct ipc_channel *channel, const struct link_callbacks *callbacks, void *userdata,
+                          struct link **ret) {
+        int r;
+
+        r = link_make(event, ipc_channel_fd(channel), callbacks, userdata, ret);
+        if (r == 0)
+                (*ret)->channel = channel;
+        return r;
 }
 
 struct link *link_free(struct link *link) {
@@ -150,4 +170,12 @@ void link_drain(struct link *link) {
 
 const struct ipc_hello *link_peer(const struct link *link) {
         return ipc_channel_peer(link->channel);
+}
+
+int link_fd(const struct link *link) {
+        return ipc_channel_fd(link->channel);
+}
+
+pid_t link_peer_pid(const struct link *link) {
+        return ipc_channel_peer_pid(link->channel);
 }

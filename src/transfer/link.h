@@ -19,8 +19,11 @@ struct link_callbacks {
 };
 
 /* @fd is consumed on success. */
-int link_new(struct sd_event *event, int fd, enum ipc_role self, enum ipc_role peer, const struct ipc_hello *hello,
-             const struct link_callbacks *callbacks, void *userdata, struct link **ret);
+int link_new(struct sd_event *event, int fd, enum ipc_role self, enum ipc_role peer, const struct link_callbacks *callbacks,
+             void *userdata, struct link **ret);
+/* Goes on with a channel on which something was received already. It is consumed on success. */
+int link_new_from_channel(struct sd_event *event, struct ipc_channel *channel, const struct link_callbacks *callbacks, void *userdata,
+                          struct link **ret);
 struct link *link_free(struct link *link);
 DEFINE_CLEANUP_FUNC(struct link, link_free)
 
@@ -31,3 +34,5 @@ size_t link_queued(const struct link *link);
 void link_drain(struct link *link);
 /* NULL before the peer's HELLO. */
 const struct ipc_hello *link_peer(const struct link *link);
+int link_fd(const struct link *link);
+pid_t link_peer_pid(const struct link *link); /* see ipc_channel_peer_pid() */

@@ -181,7 +181,7 @@ int resolve_server_new(struct sd_event *event, int fd, struct resolve_server **r
         if (r >= 0)
                 r = sd_event_add_io(event, &server->source, workers_fd(server->workers), EPOLLIN, on_workers, server);
         if (r >= 0)
-                r = link_new(event, fd, IPC_ROLE_RESOLVE, IPC_ROLE_TRANSFER, NULL, &link_callbacks, server, &server->link);
+                r = link_new(event, fd, IPC_ROLE_RESOLVE, IPC_ROLE_TRANSFER, &link_callbacks, server, &server->link);
         if (r < 0) {
                 resolve_server_free(server);
                 return r;

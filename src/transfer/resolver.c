@@ -150,7 +150,7 @@ int resolver_new(struct sd_event *event, int fd, void (*closed)(void *userdata, 
         resolver->closed = closed;
         resolver->userdata = userdata;
         resolver->event = sd_event_ref(event);
-        r = link_new(event, fd, IPC_ROLE_TRANSFER, IPC_ROLE_RESOLVE, NULL, &link_callbacks, resolver, &resolver->link);
+        r = link_new(event, fd, IPC_ROLE_TRANSFER, IPC_ROLE_RESOLVE, &link_callbacks, resolver, &resolver->link);
         if (r < 0) {
                 resolver_free(resolver);
                 return r;

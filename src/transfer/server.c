@@ -48,6 +48,7 @@ struct transfer_server {
         struct request *dirty;
         sd_event_source *report_timer, *owner_timer;
         struct ipc_limits limits;
+        bool leaving; /* as soon as the core was told why */
 };
 
 static const struct owner_callbacks owner_callbacks = { .exchange_done = request_exchange_done };
@@ -321,10 +322,19 @@ static void on_closed(void *userdata, int error) {
 static void on_resolver_closed(void *userdata, int error) {
         struct transfer_server *server = ASSERT_PTR(userdata);
 
-        (void) sd_event_exit(server->event, error == -EPROTONOSUPPORT ? IPC_EXIT_OTHER_VERSION : 1);
+        server->leaving = error == -EPROTONOSUPPORT && link_send(server->core, &(struct ipc_message) { .type = IPC_RESOLVER_UNFIT }, -EBADF) == 0;
+        if (!server->leaving)
+                (void) sd_event_exit(server->event, 1);
 }
 
-static const struct link_callbacks link_callbacks = { .message = on_message, .closed = on_closed };
+static void on_drained(void *userdata) {
+        struct transfer_server *server = ASSERT_PTR(userdata);
+
+        if (server->leaving)
+                (void) sd_event_exit(server->event, IPC_EXIT_OTHER_VERSION);
+}
+
+static const struct link_callbacks link_callbacks = { .message = on_message, .closed = on_closed, .drained = on_drained };
 
 static int add_timer(struct transfer_server *server, sd_event_time_handler_t handler, sd_event_source **ret) {
         int r;
@@ -356,8 +366,7 @@ int transfer_server_new(struct sd_event *event, const struct transfer_server_con
         if (r >= 0)
                 r = resolver_new(event, config->resolve_fd, on_resolver_closed, server, &server->environment.resolver);
         if (r >= 0)
-                r = link_new(event, config->core_fd, IPC_ROLE_TRANSFER, IPC_ROLE_CORE, config->hello, &link_callbacks, server,
-                             &server->core);
+                r = link_new_from_channel(event, config->core, &link_callbacks, server, &server->core);
         if (r < 0) {
                 transfer_server_free(server);
                 return r;

@@ -5,13 +5,12 @@
 #include "transfer/authorities.h"
 
 struct sd_event;
-struct ipc_hello;
+struct ipc_channel;
 struct transfer_server;
 
 struct transfer_server_config {
-        int core_fd;    /* both are consumed on success */
+        struct ipc_channel *core;        /* both are consumed on success */
         int resolve_fd;
-        const struct ipc_hello *hello;   /* what to say of our sandbox */
         struct authorities *authorities; /* or NULL; must outlive the server */
 };
 

@@ -9,8 +9,9 @@
 
 static const struct ipc_piece pieces[] = { { 0, 10, 0 }, { 10, 5, 10 }, { 100, UINT64_MAX, 15 } };
 static const struct ipc_message seeds[] = {
-        { .type = IPC_HELLO, .hello = { .version = 1, .role = IPC_ROLE_TRANSFER, .landlock_abi = 7, .seccomp = true,
-                                        .program_version = "0.1.0" } },
+        { .type = IPC_HELLO, .hello = { .version = 1, .role = IPC_ROLE_TRANSFER, .program_version = "0.1.0" } },
+        { .type = IPC_EQUIP, .equip = { IPC_EQUIPMENT_LIFELINE } },
+        { .type = IPC_RESOLVER_UNFIT },
         { .type = IPC_LIMITS, .limits = { 64, 6 } },
         { .type = IPC_START, .start = { .id = 1, .owner = 1000, .pace = { true, UINT64_MAX, 0, 0 }, .remote_size = UINT64_MAX,
                                         .stated_size = 15, .max_bytes = UINT64_MAX, .connect_timeout_usec = 30000000,

@@ -184,7 +184,7 @@ int main(int argc, char **argv) {
         results = fopen(in(output, name), "wxe");
         if (!results)
                 return 1; /* it was done already */
-        r = outside ? 0 : strcmp(name, "dosvc-transfer") == 0 ? sandbox_enter_transfer(&facts) : sandbox_enter_owner(&facts);
+        r = outside ? 0 : strcmp(name, "dosvc-transfer") == 0 ? sandbox_enter_transfer(STDERR_FILENO, &facts) : sandbox_enter_owner(&facts);
         if (r < 0)
                 return 1;
         for (size_t i = 0; i < sizeof(attempts) / sizeof(attempts[0]); i++)

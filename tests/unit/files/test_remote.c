@@ -65,7 +65,7 @@ static void process_comes(struct world *w) {
         files_dispatch(w->files);
         w->process = ipc_channel_free(w->process);
         assert_true(w->n_spawned > 0);
-        assert_int_equal(ipc_channel_new(w->fds[w->n_spawned - 1], IPC_ROLE_OWNER, IPC_ROLE_CORE, NULL, &w->process), 0);
+        assert_int_equal(ipc_channel_new(w->fds[w->n_spawned - 1], IPC_ROLE_OWNER, IPC_ROLE_CORE, &w->process), 0);
         assert_int_equal(ipc_channel_flush(w->process), 0);
         files_dispatch(w->files);
 }

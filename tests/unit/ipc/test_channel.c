@@ -50,8 +50,8 @@ static int setup(void **state) {
 
         assert_int_equal(ipc_channel_pair(fds), 0);
         pair->raw = fd_dup(fds[1]);
-        assert_int_equal(ipc_channel_new(fds[0], IPC_ROLE_CORE, IPC_ROLE_TRANSFER, NULL, &pair->core), 0);
-        assert_int_equal(ipc_channel_new(fds[1], IPC_ROLE_TRANSFER, IPC_ROLE_CORE, NULL, &pair->transfer), 0);
+        assert_int_equal(ipc_channel_new(fds[0], IPC_ROLE_CORE, IPC_ROLE_TRANSFER, &pair->core), 0);
+        assert_int_equal(ipc_channel_new(fds[1], IPC_ROLE_TRANSFER, IPC_ROLE_CORE, &pair->transfer), 0);
         *state = pair;
         return 0;
 }

@@ -67,8 +67,9 @@ static void a_start_comes_back_as_it_was(void **state) {
 
 static void every_other_message_comes_back_as_it_was(void **state) {
         struct ipc_message r, all[] = {
-                { .type = IPC_HELLO, .hello = { .version = 1, .role = IPC_ROLE_RESOLVE, .landlock_abi = 7,
-                                                .seccomp = true, .program_version = "1" } },
+                { .type = IPC_HELLO, .hello = { .version = 1, .role = IPC_ROLE_RESOLVE, .program_version = "1" } },
+                { .type = IPC_EQUIP, .equip = { IPC_EQUIPMENT_RESOLVER } },
+                { .type = IPC_RESOLVER_UNFIT },
                 { .type = IPC_PACE, .set_pace = { 8, { true, 100, UINT64_MAX, UINT64_MAX } } },
                 { .type = IPC_LIMITS, .limits = { .max_connections_per_owner = 64, .max_connections_per_host = 6 } },
                 { .type = IPC_STOP, .stop = { .id = 3 } },
@@ -258,7 +259,7 @@ static void each_message_has_one_direction(void **state) {
         assert_false(ipc_type_is_allowed(IPC_CALL, IPC_ROLE_OWNER, IPC_ROLE_CORE));
         for (enum ipc_type t = 0; t < _IPC_TYPE_MAX; t++) {
                 assert_non_null(ipc_type_name(t));
-                assert_int_equal(ipc_type_fds(t), t == IPC_START || t == IPC_CALL_WITH || t == IPC_CALL_LARGE || t == IPC_ANSWER_WITH ||
+                assert_int_equal(ipc_type_fds(t), t == IPC_EQUIP || t == IPC_START || t == IPC_CALL_WITH || t == IPC_CALL_LARGE || t == IPC_ANSWER_WITH ||
                                                           t == IPC_ANSWER_LARGE || t == IPC_SPAWN);
         }
 }

@@ -26,7 +26,7 @@ int main(void) {
         struct ipc_message message;
         int fd, r;
 
-        if (ipc_channel_new(3, IPC_ROLE_TRANSFER, IPC_ROLE_CORE, NULL, &channel) < 0)
+        if (ipc_channel_new(3, IPC_ROLE_TRANSFER, IPC_ROLE_CORE, &channel) < 0)
                 return 1;
         for (;;) {
                 struct pollfd pollfd = { .fd = ipc_channel_fd(channel), .events = POLLIN };

@@ -32,6 +32,7 @@ struct attempt {
 };
 
 static int given_fd; /* as a request's descriptor */
+static int kept_fd;  /* as the lifeline */
 static char canary[64]; /* a file that must not come into being */
 
 static long try_openat(void) { return syscall(SYS_openat, AT_FDCWD, "/etc/passwd", O_RDONLY); }
@@ -80,6 +81,10 @@ static long try_executable_memory(void) {
 static long try_setuid(void) { return setuid(0); }
 static long try_prlimit(void) { struct rlimit l = { 1, 1 }; return prlimit(0, RLIMIT_NOFILE, &l, NULL); }
 static long try_owner(void) { return fcntl(given_fd, F_SETOWN, getppid()); }
+static long try_close_kept(void) { return close(kept_fd); }
+static long try_close_kept_in_disguise(void) { return syscall(SYS_close, (UINT64_C(1) << 40) | (unsigned) kept_fd); }
+static long try_change_kept(void) { return fcntl(kept_fd, F_SETFL, O_NONBLOCK); }
+static long try_cover_kept(void) { return dup2(given_fd, kept_fd); }
 static long try_truncate(void) { return ftruncate(given_fd, 0); }
 static long try_chmod(void) { return fchmod(given_fd, 0777); }
 static long try_memory(void) {
@@ -101,7 +106,10 @@ static const struct attempt transfer_attempts[] = {
         { "io_uring", try_io_uring, EPERM }, { "bpf", try_bpf, EPERM }, { "perf", try_perf, EPERM },
         { "userfaultfd", try_userfaultfd, EPERM }, { "executable memory", try_executable_memory, EPERM },
         { "setuid", try_setuid, EPERM }, { "prlimit", try_prlimit, EPERM }, { "F_SETOWN", try_owner, EPERM },
-        { "ftruncate", try_truncate, EPERM }, { "fchmod", try_chmod, EPERM }, { "x32", try_x32, EPERM },
+        { "ftruncate", try_truncate, EPERM },
+        { "close the lifeline", try_close_kept, EPERM }, { "close it in disguise", try_close_kept_in_disguise, EPERM },
+        { "change it", try_change_kept, EPERM }, { "put something over it", try_cover_kept, EPERM },
+         { "fchmod", try_chmod, EPERM }, { "x32", try_x32, EPERM },
         { "TCP", try_tcp, 0 }, { "TCP6", try_tcp6, 0 }, { "memory", try_memory, 0 }, { "pwrite", try_pwrite, 0 },
 };
 
@@ -179,8 +187,13 @@ static void enter_and_try(int (*enter)(struct sandbox_facts *ret), const struct 
         assert_int_equal(access(canary, F_OK), -1);
 }
 
+static int enter_transfer(struct sandbox_facts *ret) {
+        kept_fd = dup(given_fd);
+        return sandbox_enter_transfer(kept_fd, ret);
+}
+
 static void the_transfer_process_can_only_move_bytes(void **state) {
-        enter_and_try(sandbox_enter_transfer, transfer_attempts, ELEMENTSOF(transfer_attempts));
+        enter_and_try(enter_transfer, transfer_attempts, ELEMENTSOF(transfer_attempts));
 }
 
 static void the_resolver_can_only_resolve(void **state) {
