@@ -99,8 +99,10 @@ int manager_set_conditions(struct manager *m, const struct conditions *condition
                         return -ENOMEM;
                 memcpy(present, conditions->present, conditions->n_present * sizeof(*present));
         }
-        if (conditions->network_serial != m->conditions.network_serial)
+        if (conditions->network_serial != m->conditions.network_serial) {
                 m->line = (struct line) {}; /* it was another one that was measured */
+                lessons_done(&m->lessons);
+        }
         free(m->present);
         m->present = present;
         m->conditions = *conditions;

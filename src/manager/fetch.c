@@ -15,6 +15,7 @@ void file_run_wind_down(struct file_run *run) {
                 run->step = STEP_SYNC;
                 return;
         }
+        file_run_keep_lesson(run);
         if (run->result.outcome == ENGINE_DONE && !run->stop) {
                 if (job_file_is_filled(file)) {
                         file_run_source_delivered(run);

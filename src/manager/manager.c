@@ -207,6 +207,7 @@ struct manager *manager_free(struct manager *m) {
         manager_drop_group(m);
         schedule_free(m->schedule);
         manager_forget_conditions(m);
+        lessons_done(&m->lessons);
         free(m->history);
         free(m);
         return NULL;

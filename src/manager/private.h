@@ -10,6 +10,7 @@
 
 #include "manager/manager.h"
 #include "schedule/bandwidth.h"
+#include "schedule/lessons.h"
 #include "schedule/shares.h"
 #include "schedule/sources.h"
 
@@ -311,6 +312,7 @@ struct manager {
         uint64_t held_until_boottime;   /* after a store failure: nothing is started before */
         bool ops_held;                  /* promised Completes and Cancels wait for that too */
 
+        struct lessons lessons;         /* segments.c: how many connections paid off at which server */
         uint64_t segments_at;           /* numbers of connections are looked at, CLOCK_BOOTTIME */
         uint64_t paced_at;              /* rates were measured, CLOCK_BOOTTIME */
         uint64_t pace_due;              /* and are to be divided again; USEC_INFINITY: nothing is limited */
@@ -440,6 +442,8 @@ bool file_run_part_answered(struct file_run *run, struct file_request *request, 
 /* A request has ended (and is gone), others have not: does its end mean theirs? Starts what is to follow it. */
 void file_run_part_ended(struct file_run *run, const struct file_request *request, const struct engine_result *result);
 void manager_segments_turn(struct manager *m);
+/* Its transfer is over: what it learned of the server is kept for the next file, or what was known is forgotten. */
+void file_run_keep_lesson(const struct file_run *run);
 
 /* sources.c: whom to ask, where there is a choice */
 struct file_sources *file_sources_free(struct file_sources *sources);

@@ -92,6 +92,37 @@ static void think_soon(struct file_run *run) {
         run->manager->segments_at = MIN(run->manager->segments_at, run->segments_at);
 }
 
+static void begin(struct file_run *run) {
+        struct manager *m = run->manager;
+        uint64_t now = manager_boottime(m);
+        struct segments_lesson lesson;
+
+        segments_begin(&run->segments, now, run->bytes_fetched);
+        if (lessons_recall(&m->lessons, run->file->job->owner, file_run_current_url(run), now, &lesson))
+                segments_recall(&run->segments, &m->limits.segments, &lesson, run->file->size - intervals_total(&run->file->received));
+}
+
+/* A file that was too short for as many, or had to leave room for others, knows nothing better. One that began with a lesson that was not
+ * to be doubted has measured nothing, and the lesson gets no younger by it. */
+static bool is_news(const struct manager *m, uid_t owner, const char *url, const struct segments_lesson *lesson) {
+        struct segments_lesson known;
+
+        return lesson->settled || !lessons_recall(&m->lessons, owner, url, manager_boottime(m), &known) || lesson->n >= known.n;
+}
+
+void file_run_keep_lesson(const struct file_run *run) {
+        const struct engine_result *result = &run->result;
+        struct manager *m = run->manager;
+        uid_t owner = run->file->job->owner;
+        const char *url = file_run_current_url(run);
+        struct segments_lesson lesson;
+
+        if (result->outcome == ENGINE_FAILED && result->transient && result->context != ERROR_CONTEXT_LOCAL_FILE)
+                lessons_forget(&m->lessons, owner, url);
+        else if (result->outcome == ENGINE_DONE && segments_learned(&run->segments, &lesson) && is_news(m, owner, url, &lesson))
+                lessons_learn(&m->lessons, owner, url, &lesson, manager_boottime(m));
+}
+
 bool file_run_part_answered(struct file_run *run, struct file_request *request, uint64_t remote_size) {
         struct file_request *other;
 
@@ -105,7 +136,7 @@ bool file_run_part_answered(struct file_run *run, struct file_request *request, 
                         return true;
                 }
                 if (!run->segments.settled)
-                        segments_begin(&run->segments, manager_boottime(run->manager), run->bytes_fetched);
+                        begin(run);
                 think_soon(run);
                 return true;
         }

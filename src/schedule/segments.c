@@ -1,5 +1,8 @@
 #include "schedule/segments.h"
 
+#define GROWTH 4u
+#define FAIR_SHARE 0.75 /* of what as many brought before */
+
 /* ---- how many ---- */
 
 static void open_window(struct segments *segments, uint64_t now, uint64_t bytes) {
@@ -12,6 +15,26 @@ static void open_window(struct segments *segments, uint64_t now, uint64_t bytes)
 void segments_begin(struct segments *segments, uint64_t now, uint64_t bytes) {
         *segments = (struct segments) { .wanted = 1 };
         open_window(segments, now, bytes);
+}
+
+void segments_recall(struct segments *segments, const struct segments_policy *policy, const struct segments_lesson *lesson, uint64_t remaining) {
+        double enough = (double) lesson->rate / lesson->n * (double) policy->worth_usec / (double) USEC_PER_SEC;
+        double n = MIN((double) remaining / MAX(enough, 1.0), (double) lesson->n);
+
+        segments->wanted = MAX((unsigned) n, 1u);
+        segments->joining = segments->wanted > 1;
+        segments->settled = lesson->settled;
+}
+
+bool segments_learned(const struct segments *segments, struct segments_lesson *ret) {
+        bool trying = segments->base > 0 && !segments->settled;
+
+        *ret = (struct segments_lesson) {
+                .n = trying ? segments->base : segments->wanted,
+                .settled = segments->settled,
+                .rate = trying ? segments->base_rate : segments->rate,
+        };
+        return ret->rate > 0;
 }
 
 void segments_refused(struct segments *segments, unsigned n_left) {
@@ -33,15 +56,16 @@ static bool still_grows(const struct segments *segments, const struct segments_f
         return second > first + first / 4;
 }
 
-/* What was added last has been measured: stays it? Return: all of it does. */
+/* What was added last has been measured: stays it? Return: all of it does. As many are added at once, the total alone says how many of
+ * them paid off: so many stay as would each have brought a fair share of it. */
 static bool judge_added(struct segments *segments, uint64_t rate) {
         unsigned added = segments->wanted - segments->base;
         double expected = (double) segments->base_rate * added / segments->base;
         double gained = expected > 0 ? MAX((double) rate - (double) segments->base_rate, 0.0) / expected : 1;
 
-        if (gained >= 0.5)
+        if (gained >= FAIR_SHARE)
                 return true;
-        segments->wanted = segments->base + (unsigned) (2 * gained * added);
+        segments->wanted = segments->base + (unsigned) (gained / FAIR_SHARE * added + 0.01);
         segments->settled = true;
         return false;
 }
@@ -49,8 +73,9 @@ static bool judge_added(struct segments *segments, uint64_t rate) {
 /* The window is over. */
 static void judge_window(struct segments *segments, const struct segments_policy *policy, const struct segments_facts *facts) {
         uint64_t rate = rate_of(facts->bytes - segments->bytes_at_start, facts->now - segments->since);
-        unsigned more = MIN(segments->wanted, facts->max - segments->wanted);
+        unsigned more = MIN(segments->wanted * (GROWTH - 1), facts->max - segments->wanted);
 
+        segments->rate = rate;
         if (segments->base > 0 && !judge_added(segments, rate))
                 return;
         segments->base = 0;

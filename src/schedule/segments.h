@@ -2,10 +2,11 @@
  * that is handed in; knows nothing of requests, servers or what a job is.
  *
  * How many:
- * 1. segments_begin() when the first answer is there.
- * 2. segments_decide() at the times that it names: so many connections there should be. It starts with one and doubles them while what
- *    was added brings at least half of what as many brought before; then so many stay as would have brought that, and no more are added.
+ * 1. segments_begin() when the first answer is there, and segments_recall() if something is known of the server (lessons.h).
+ * 2. segments_decide() at the times that it names: so many connections there should be. It starts with one and makes them fourfold while
+ *    what was added brings three quarters of what as many brought before; then so many stay as did bring that, and no more are added.
  * 3. segments_refused() when one was refused or broke off at once: no more than those that are left.
+ * 4. segments_learned() when all is there: what the next file of this server may begin with.
  *
  * Where:
  * segments_next() names the part for one more, or for one that has finished: what nobody fetches, or else the second half of the largest
@@ -40,6 +41,14 @@ struct segments {
         uint64_t bytes_at_middle;
         bool joining;          /* the added ones have not all been answered */
         bool settled;          /* nothing is tried any more */
+        uint64_t rate;         /* bytes per second of the wanted ones, when they were measured; 0: they were not */
+};
+
+/* Of a server. */
+struct segments_lesson {
+        unsigned n;    /* connections that paid off */
+        bool settled;  /* and more of them did not, or were refused */
+        uint64_t rate; /* bytes per second of all of them */
 };
 
 struct segments_facts {
@@ -51,6 +60,10 @@ struct segments_facts {
 };
 
 void segments_begin(struct segments *segments, uint64_t now, uint64_t bytes);
+/* Begins with as many as paid off before: each that has enough to do. */
+void segments_recall(struct segments *segments, const struct segments_policy *policy, const struct segments_lesson *lesson, uint64_t remaining);
+/* False: nothing was measured. */
+bool segments_learned(const struct segments *segments, struct segments_lesson *ret);
 /* So many connections there should be. @ret_next: when to ask again. */
 unsigned segments_decide(struct segments *segments, const struct segments_policy *policy, const struct segments_facts *facts,
                          uint64_t *ret_next);

@@ -1,5 +1,6 @@
 /* Several connections for one file: who gets which part, and what the end of one means for the others. */
 #include "harness.h"
+#include "schedule/lessons.h"
 
 #define SIZE UINT64_C(10000)
 
@@ -335,6 +336,98 @@ static void more_are_added_while_each_brings_its_share(void **state) {
         assert_int_equal(harness_running(h), 6); /* of one host */
 }
 
+#define LARGE (UINT64_C(16) << 20)
+
+/* A server that gives each connection 200 kB/s. */
+static void bring_for(struct harness *h, unsigned ticks) {
+        for (unsigned tick = 0; tick < ticks && harness_running(h) > 0; tick++) {
+                for (size_t i = harness_running(h); i-- > 0;) {
+                        struct fake_request *r = harness_request(h, i);
+
+                        if (r->stop_asked)
+                                harness_finish(h, r, ENGINE_STOPPED, ERROR_NONE, false);
+                        else if (!r->described)
+                                harness_metadata(h, r, LARGE, "\"v1\"");
+                        else if (harness_write_next(h, r, LARGE, 20000) == 0)
+                                harness_finish(h, r, ENGINE_DONE, ERROR_NONE, false);
+                }
+                harness_advance(h, 100 * USEC_PER_MSEC);
+        }
+}
+
+/* One file of the server has been fetched, over six connections at last. */
+static void learn(struct harness *h) {
+        h->limits = manager_limits_default;
+        harness_restart(h);
+        begin(h, LARGE);
+        bring_for(h, 30);
+        assert_int_equal(harness_running(h), 6);
+        bring_for(h, 1000);
+        assert_int_equal(harness_job(h)->state, JOB_TRANSFERRED);
+        assert_int_equal(harness_call(h, manager_complete_job), 0);
+}
+
+static void begin_next(struct harness *h, unsigned n_expected) {
+        assert_int_equal(harness_create(h, "next", true, false), 0);
+        harness_metadata(h, harness_request(h, 0), LARGE, "\"v1\"");
+        harness_pump(h);
+        assert_int_equal(harness_running(h), n_expected);
+}
+
+static void the_next_file_of_the_server_begins_with_as_many_as_paid_off(void **state) {
+        struct harness *h = *state;
+
+        learn(h);
+        begin_next(h, 6);
+        bring_for(h, 1000);
+        assert_int_equal(harness_job(h)->state, JOB_TRANSFERRED);
+        assert_int_equal(harness_call(h, manager_complete_job), 0);
+        harness_assert_content(h, "next", LARGE);
+}
+
+static void what_was_learned_is_forgotten_after_ten_minutes(void **state) {
+        struct harness *h = *state;
+
+        learn(h);
+        harness_advance(h, LESSON_LIFE_USEC);
+        begin_next(h, 1);
+}
+
+static void what_was_learned_is_forgotten_on_another_network(void **state) {
+        struct harness *h = *state;
+        struct conditions conditions = CONDITIONS_UNKNOWN;
+
+        learn(h);
+        conditions.network_serial = 7;
+        assert_int_equal(manager_set_conditions(h->manager, &conditions), 0);
+        begin_next(h, 1);
+}
+
+static void what_was_learned_is_forgotten_when_the_server_fails(void **state) {
+        struct harness *h = *state;
+
+        learn(h);
+        assert_int_equal(harness_create(h, "next", true, false), 0);
+        harness_finish_status(h, harness_request(h, 0), 503, true);
+        harness_pump(h);
+        assert_int_equal(harness_call(h, manager_resume_job), 0);
+        assert_int_equal(harness_running(h), 1);
+        harness_metadata(h, harness_request(h, 0), LARGE, "\"v1\"");
+        harness_pump(h);
+        assert_int_equal(harness_running(h), 1);
+}
+
+static void what_was_learned_gives_no_file_more_than_its_limit(void **state) {
+        struct harness *h = *state;
+
+        learn(h);
+        begin_next(h, 6);
+        assert_int_equal(harness_create(h, "other", true, false), 0);
+        harness_advance(h, 2 * USEC_PER_SEC);
+        bring_for(h, 5); /* those that are one too many go */
+        assert_true(harness_running(h) <= 6);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void) {
@@ -357,6 +450,11 @@ int main(void) {
                 TEST(without_a_validator_there_is_one),
                 TEST(a_small_file_has_one),
                 TEST(more_are_added_while_each_brings_its_share),
+                TEST(the_next_file_of_the_server_begins_with_as_many_as_paid_off),
+                TEST(what_was_learned_is_forgotten_after_ten_minutes),
+                TEST(what_was_learned_is_forgotten_on_another_network),
+                TEST(what_was_learned_is_forgotten_when_the_server_fails),
+                TEST(what_was_learned_gives_no_file_more_than_its_limit),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -60,6 +60,7 @@ static const struct row {
         { "a limit that leaves room on the line", 10 * MBIT, 1000 * MBIT, 16, GIB, 16, 16 },
         { "never more than the limit", 10 * MBIT, 100 * MBIT, 6, GIB, 6, 6 },
         { "two that share what one nearly had", 80 * MBIT, 100 * MBIT, 6, GIB, 1, 1 },
+        { "two and a half fill the line", 40 * MBIT, 100 * MBIT, 16, GIB, 2, 3 },
         { "two fill the line", 50 * MBIT, 100 * MBIT, 6, GIB, 2, 2 },
         { "only one may be", 10 * MBIT, 100 * MBIT, 1, GIB, 1, 1 },
         { "what is nearly over", 10 * MBIT, 100 * MBIT, 16, 3 * MIB, 1, 1 },
@@ -79,12 +80,12 @@ static void there_are_as_many_as_the_rows_say(void **state) {
         }
 }
 
-static void sixteen_are_there_within_five_seconds(void **state) {
+static void sixteen_are_there_within_three_seconds(void **state) {
         struct line l = { .each = 10 * MBIT, .line = 1000 * MBIT };
 
         open_line(&l, 16, GIB);
-        assert_int_equal(run_line(&l, SEGMENTS_WINDOW_USEC + 2000), 2);
-        assert_int_equal(run_line(&l, 5 * USEC_PER_SEC), 16);
+        assert_int_equal(run_line(&l, SEGMENTS_WINDOW_USEC + 2000), 4);
+        assert_int_equal(run_line(&l, 2 * USEC_PER_SEC), 16);
 }
 
 static void a_connection_that_still_gets_faster_gets_no_company(void **state) {
@@ -116,6 +117,76 @@ static void after_a_refusal_no_more_are_tried(void **state) {
         assert_int_equal(run_line(&l, 20 * USEC_PER_SEC), 2);
         segments_refused(&l.segments, 0);
         assert_int_equal(run_line(&l, USEC_PER_SEC), 1);
+}
+
+/* Each connection of whomever has the same share. */
+static void where_others_share_the_line_no_share_is_taken_from_them_by_numbers(void **state) {
+        struct line l = { .line = 100 * MBIT };
+        unsigned wanted = 0;
+
+        open_line(&l, 16, GIB);
+        for (unsigned i = 0; i < 300; i++) {
+                l.each = 100 * MBIT / (l.facts.n_open + 1); /* one other */
+                wanted = run_line(&l, 50 * USEC_PER_MSEC);
+        }
+        assert_int_equal(wanted, 1);
+}
+
+static void the_next_file_of_a_server_begins_with_what_the_last_one_learned(void **state) {
+        struct line l = { .each = 10 * MBIT, .line = 100 * MBIT }, next = l;
+        struct segments_lesson lesson;
+
+        open_line(&l, 16, GIB);
+        assert_false(segments_learned(&l.segments, &lesson));
+        assert_int_equal(run_line(&l, 20 * USEC_PER_SEC), 12);
+        assert_true(segments_learned(&l.segments, &lesson));
+        assert_int_equal(lesson.n, 12);
+        assert_true(lesson.settled);
+        assert_in_range(lesson.rate, 95 * MBIT, 101 * MBIT);
+
+        open_line(&next, 16, GIB);
+        segments_recall(&next.segments, &policy, &lesson, GIB);
+        assert_int_equal(run_line(&next, 1000), 12);
+        assert_int_equal(run_line(&next, 20 * USEC_PER_SEC), 12);
+        assert_false(segments_learned(&next.segments, &lesson)); /* it measured nothing */
+}
+
+static void what_was_learned_in_the_middle_of_a_trial_is_what_was_proved(void **state) {
+        struct line l = { .each = 10 * MBIT, .line = 1000 * MBIT }, next = l;
+        struct segments_lesson lesson;
+
+        open_line(&l, 16, GIB);
+        assert_int_equal(run_line(&l, SEGMENTS_WINDOW_USEC + 2000), 4);
+        assert_true(segments_learned(&l.segments, &lesson));
+        assert_int_equal(lesson.n, 1);
+        assert_false(lesson.settled);
+        (void) run_line(&l, 5 * USEC_PER_SEC);
+        assert_true(segments_learned(&l.segments, &lesson));
+        assert_int_equal(lesson.n, 16);
+
+        open_line(&next, 64, GIB); /* there is more room now: it goes on from there */
+        segments_recall(&next.segments, &policy, &lesson, GIB);
+        assert_int_equal(run_line(&next, 1000), 16);
+        assert_int_equal(run_line(&next, 3 * USEC_PER_SEC), 64);
+}
+
+static void a_lesson_is_no_reason_for_more_than_a_file_is_worth_or_than_there_may_be(void **state) {
+        const struct segments_lesson lesson = { .n = 16, .rate = 16 * 10 * MBIT };
+        static const struct {
+                uint64_t remaining;
+                unsigned max, n;
+        } sizes[] = {
+                { GIB, 16, 16 }, { GIB, 5, 5 }, { GIB, 1, 1 }, { 4 * MIB, 16, 1 }, { 8 * MIB, 16, 2 }, { 20 * MIB, 16, 5 }, { 0, 16, 1 },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(sizes); i++) {
+                struct line l = { .each = 10 * MBIT, .line = 1000 * MBIT };
+
+                open_line(&l, sizes[i].max, sizes[i].remaining);
+                segments_recall(&l.segments, &policy, &lesson, sizes[i].remaining);
+                if (run_line(&l, 1000) != sizes[i].n)
+                        fail_msg("row %zu: %u", i, segments_wanted(&l.segments));
+        }
 }
 
 static void others_get_room_at_once_and_give_it_back(void **state) {
@@ -189,10 +260,14 @@ static void parts_are_as_the_rows_say(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(there_are_as_many_as_the_rows_say),
-                cmocka_unit_test(sixteen_are_there_within_five_seconds),
+                cmocka_unit_test(sixteen_are_there_within_three_seconds),
                 cmocka_unit_test(a_connection_that_still_gets_faster_gets_no_company),
                 cmocka_unit_test(who_is_not_answered_is_not_waited_for),
                 cmocka_unit_test(after_a_refusal_no_more_are_tried),
+                cmocka_unit_test(where_others_share_the_line_no_share_is_taken_from_them_by_numbers),
+                cmocka_unit_test(the_next_file_of_a_server_begins_with_what_the_last_one_learned),
+                cmocka_unit_test(what_was_learned_in_the_middle_of_a_trial_is_what_was_proved),
+                cmocka_unit_test(a_lesson_is_no_reason_for_more_than_a_file_is_worth_or_than_there_may_be),
                 cmocka_unit_test(others_get_room_at_once_and_give_it_back),
                 cmocka_unit_test(without_a_window_there_are_as_many_as_may_be),
                 cmocka_unit_test(parts_are_as_the_rows_say),
