@@ -201,8 +201,8 @@ def check(run):
         run.step("tests, gcc build", run.meson_tests, plain, no_suites(LONG_SUITES), "tests.log")
         environment = {"DOSVC_BUILD": os.path.join(ROOT, plain)}
         run.step("surface tests (pytest)", run.pytest, ["tests/surface"], BOUNDED, "surface.log", environment)
-        # They wait for servers and timers most of the time: two at once, but for those that measure rates and times.
-        run.step("system tests (pytest)", run.pytest, ["tests/system"], ["-m", "not quiet", "-n", "2", "--dist", "loadfile"] + BOUNDED,
+        # They wait for servers and timers most of the time: three at once, but for those that measure rates and times.
+        run.step("system tests (pytest)", run.pytest, ["tests/system"], ["-m", "not quiet", "-n", "3", "--dist", "loadfile"] + BOUNDED,
                  "system.log", environment)
         run.step("system tests, one at a time", run.pytest, ["tests/system"], MEASURING + BOUNDED, "system-quiet.log", environment)
     if built_sanitized is None or built_sanitized.failed == 0:

@@ -5,6 +5,7 @@ import os
 import random
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 
@@ -21,7 +22,7 @@ CLONE_NEWNS = 0x20000
 SKIPPED = 77
 CONFIG = "CheckpointBytes=65536\nCheckpointInterval=1\nMinimumFreeSpace=0\n"
 # Files of foreground jobs are divided as soon as they may be.
-DIVIDED = "SegmentTrial=0\nMinimumSegmentSize=16384\nMaxConnectionsPerHost=32\nMaxConnectionsPerFile={}\n"
+DIVIDED = "CAFile={}\nSegmentTrial=0\nMinimumSegmentSize=16384\nMaxConnectionsPerHost=32\nMaxConnectionsPerFile={}\n"
 
 
 def arguments(description, rounds):
@@ -43,6 +44,16 @@ def leave_mount_namespace():
     subprocess.run(["mount", "--make-rprivate", "/"], check=True)
 
 
+def one_authority():
+    """Nobody here speaks TLS, and each new transfer process would parse all authorities of the system: a fifth of a round."""
+    file = tempfile.NamedTemporaryFile("w", encoding="ascii", suffix=".pem")
+    os.chmod(file.name, 0o644)
+    with open("/etc/ssl/certs/ca-certificates.crt", encoding="ascii") as bundle:
+        file.write(bundle.read().partition("-----END CERTIFICATE-----")[0] + "-----END CERTIFICATE-----\n")
+    file.flush()
+    return file
+
+
 class Crash:
     """A state that lives through many services."""
 
@@ -52,6 +63,7 @@ class Crash:
         self.origin = Origin()
         self.ledger = invariants.Ledger()
         self.state, self.destination = state, destination
+        self.authorities = one_authority()
         environment = {}
         if args.control:
             environment = {"LD_PRELOAD": os.path.join(os.path.abspath(args.build), "tests/crash/liblies.so"), "DOSVC_LIE": args.control}
@@ -65,7 +77,7 @@ class Crash:
 
     def start_service(self):
         """With as many connections for a file as it comes: what one layout of parts left, another one finds."""
-        self.service.config_text = "[Service]\n" + CONFIG + DIVIDED.format(self.random.choice([1, 2, 7]))
+        self.service.config_text = "[Service]\n" + CONFIG + DIVIDED.format(self.authorities.name, self.random.choice([1, 2, 7]))
         self.service.start()
 
     def work_until_killed(self, kill, seconds, power=False):
