@@ -2,8 +2,9 @@
 
 #include <string.h>
 
-#define TARGET_USEC (15 * USEC_PER_MSEC)    /* of queue delay: a page that somebody loads hardly notices it */
-#define TARGET_MIN_USEC (4 * USEC_PER_MSEC) /* round trips are measured in milliseconds */
+#define TARGET_USEC (15.0 * USEC_PER_MSEC)    /* of queue delay: a page that somebody loads hardly notices it */
+#define SHARE_MIN (1.0 / 3)                   /* or the jitter of a radio link would look like somebody who fills it */
+#define TARGET_MIN_USEC (4.0 * USEC_PER_MSEC) /* round trips are measured in milliseconds */
 #define INTERVAL_MIN_USEC (10 * USEC_PER_MSEC)
 #define INTERVAL_MAX_USEC (500 * USEC_PER_MSEC)
 #define SLOWDOWN_PERIOD_USEC (30 * USEC_PER_SEC)
@@ -18,33 +19,47 @@
 #define FAST_GROWTH 1.5
 #define RETURN_GROWTH 2.0
 #define CUT_MAX 0.5
+#define SHOW_ROUND_TRIPS 2
+#define IN_FORCE_PART 1.25
 #define LIMITED_PART 0.7 /* of the window: so much was used, it is what holds the bytes back */
+#define SMALL_SEGMENTS \
+        UINT64_C(3) /* a window is used in whole segments, and in whole pairs if acknowledgements are not to wait */
 #define WINDOW_MAX (64.0 * 1024 * 1024)
 
 void scavenger_init(struct scavenger *scavenger) {
-        *scavenger = (struct scavenger){ .idle_since_usec = USEC_INFINITY };
+        *scavenger = (struct scavenger){ .share = 1, .idle_since_usec = USEC_INFINITY };
 }
 
 void scavenger_restart(struct scavenger *scavenger) {
         scavenger->phase = SCAVENGER_SLOW_START;
         scavenger->window = 0;
         scavenger->rtt_usec = 0;
+        scavenger->rate = 0;
+        scavenger->share = 1;
         scavenger->queue_peak_usec = 0;
         scavenger->idle_since_usec = USEC_INFINITY;
-        scavenger->last_tick_usec = 0;
+}
+
+static void shift(void *of_minutes, size_t item, size_t n) {
+        memmove((char *) of_minutes + n * item, of_minutes, (SCAVENGER_MINUTES - n) * item);
+        memset(of_minutes, 0, n * item);
+}
+
+static void begin_minute(struct scavenger *scavenger, uint64_t now_usec) {
+        uint64_t minute = now_usec / USEC_PER_MINUTE;
+        size_t n = (size_t) MIN(minute - scavenger->minute, (uint64_t) SCAVENGER_MINUTES);
+
+        if (n == 0)
+                return;
+        shift(scavenger->base_usec, sizeof(scavenger->base_usec[0]), n);
+        shift(scavenger->best_rate, sizeof(scavenger->best_rate[0]), n);
+        scavenger->minute = minute;
 }
 
 void scavenger_note_base(struct scavenger *scavenger, uint64_t now_usec, uint64_t rtt_usec) {
-        uint64_t minute = now_usec / USEC_PER_MINUTE, passed = minute - scavenger->base_minute;
         uint64_t *base = scavenger->base_usec;
 
-        if (passed > 0) {
-                size_t n = (size_t) MIN(passed, (uint64_t) SCAVENGER_BASE_MINUTES);
-
-                memmove(base + n, base, (SCAVENGER_BASE_MINUTES - n) * sizeof(*base));
-                memset(base, 0, n * sizeof(*base));
-                scavenger->base_minute = minute;
-        }
+        begin_minute(scavenger, now_usec);
         if (rtt_usec > 0 && (base[0] == 0 || rtt_usec < base[0]))
                 base[0] = rtt_usec;
 }
@@ -52,10 +67,21 @@ void scavenger_note_base(struct scavenger *scavenger, uint64_t now_usec, uint64_
 uint64_t scavenger_base(const struct scavenger *scavenger) {
         uint64_t base = 0;
 
-        for (size_t i = 0; i < SCAVENGER_BASE_MINUTES; i++)
+        for (size_t i = 0; i < SCAVENGER_MINUTES; i++)
                 if (scavenger->base_usec[i] > 0 && (base == 0 || scavenger->base_usec[i] < base))
                         base = scavenger->base_usec[i];
         return base;
+}
+
+/* Of what the line once gave: how much of it is ours. A single tick may see a burst. */
+static double share_of_line(struct scavenger *scavenger, double rate) {
+        double best = MIN(rate, scavenger->rate), recent = MAX(rate, scavenger->rate);
+
+        scavenger->best_rate[0] = MAX(scavenger->best_rate[0], best);
+        for (size_t i = 0; i < SCAVENGER_MINUTES; i++)
+                best = MAX(best, scavenger->best_rate[i]);
+        scavenger->rate = rate;
+        return best > 0 ? MIN(recent / best, 1.0) : 1.0;
 }
 
 uint64_t scavenger_interval(const struct scavenger *scavenger) {
@@ -64,20 +90,39 @@ uint64_t scavenger_interval(const struct scavenger *scavenger) {
         return MIN(MAX(rtt, (uint64_t) INTERVAL_MIN_USEC), (uint64_t) INTERVAL_MAX_USEC);
 }
 
-static double floor_of(const struct scavenger_input *input) {
-        return (double) SCAVENGER_FLOOR_SEGMENTS * input->segment_bytes * input->n_connections;
+static double floor_of(unsigned n_connections, uint32_t segment_bytes, bool guess) {
+        /* A delayed acknowledgement looks like a queue to Little's law. */
+        unsigned segments = guess ? SCAVENGER_FLOOR_SEGMENTS * n_connections
+                                  : MAX(n_connections, (unsigned) SCAVENGER_FLOOR_SEGMENTS);
+
+        return (double) segments * segment_bytes;
+}
+
+static double input_floor(const struct scavenger_input *input) {
+        return floor_of(input->n_connections, input->segment_bytes, input->guess);
 }
 
 /* Half of what the buffer holds where that is less: a queue that overflows at 10 ms never shows 15. */
-static uint64_t target_of(const struct scavenger *scavenger) {
-        if (scavenger->loss_delay_usec == 0)
-                return TARGET_USEC;
-        return MIN(MAX(scavenger->loss_delay_usec / 2, (uint64_t) TARGET_MIN_USEC), (uint64_t) TARGET_USEC);
+static double full_target(const struct scavenger *scavenger) {
+        double target = TARGET_USEC;
+
+        if (scavenger->loss_delay_usec > 0)
+                target = MIN(target, (double) scavenger->loss_delay_usec / 2);
+        return MAX(target, TARGET_MIN_USEC);
+}
+
+/* Less where there is a queue though most of the line is not ours: the queue is not, either, and who made it would have more. */
+static double target_of(const struct scavenger *scavenger) {
+        double target = full_target(scavenger);
+
+        if (scavenger->phase == SCAVENGER_STEADY) /* else it is our own doing that we have little */
+                target *= MAX(scavenger->share, SHARE_MIN);
+        return MAX(target, TARGET_MIN_USEC);
 }
 
 bool scavenger_is_crowded_out(const struct scavenger *scavenger, const struct scavenger_input *input) {
-        return scavenger->phase == SCAVENGER_STEADY && scavenger->window <= floor_of(input) &&
-               scavenger->rtt_usec > scavenger_base(scavenger) + target_of(scavenger);
+        return scavenger->phase == SCAVENGER_STEADY && scavenger->window <= input_floor(input) &&
+               (double) scavenger->rtt_usec > (double) scavenger_base(scavenger) + target_of(scavenger);
 }
 
 static void enter_steady(struct scavenger *scavenger, uint64_t now_usec) {
@@ -91,7 +136,7 @@ static void enter_steady(struct scavenger *scavenger, uint64_t now_usec) {
 static void begin_slowdown(struct scavenger *scavenger, const struct scavenger_input *input) {
         scavenger->phase = SCAVENGER_DRAINING;
         scavenger->window_before = scavenger->window;
-        scavenger->window = floor_of(input);
+        scavenger->window = input_floor(input);
         scavenger->slowdown_began_usec = input->now_usec;
         scavenger->phase_until_usec = input->now_usec + (DRAIN_ROUND_TRIPS + 1) * scavenger->rtt_usec;
 }
@@ -116,14 +161,23 @@ static void grow_steadily(struct scavenger *scavenger, const struct scavenger_in
         if (scavenger->idle_since_usec == USEC_INFINITY)
                 scavenger->idle_since_usec = input->now_usec;
         if (input->now_usec - scavenger->idle_since_usec >= patience)
-                scavenger->window +=
-                        scavenger->window * MIN(0.25, target / (2 * base)) * (1 - queue / (IDLE_PART * target));
+                scavenger->window += scavenger->window * MIN(0.25, full_target(scavenger) / (2 * base)) *
+                                     (1 - queue / (IDLE_PART * target));
+}
+
+/* A window that was offered is not taken back: for a round trip what comes is what the old one let come, and so is the queue. */
+static bool has_yet_to_show(const struct scavenger *scavenger, const struct scavenger_input *input) {
+        return input->now_usec - scavenger->gave_way_usec < SHOW_ROUND_TRIPS * input->rtt_usec &&
+               (double) input->flight > IN_FORCE_PART * scavenger->window + input_floor(input);
 }
 
 /* LEDBAT++: more than what would just bring the queue back to the target; somebody else is coming, and is to have the room at once. */
-static void give_way(struct scavenger *scavenger, double queue, double target) {
-        scavenger->window *= MAX(CUT_MAX, 2 - queue / target);
+static void give_way(struct scavenger *scavenger, const struct scavenger_input *input, double queue, double target) {
         scavenger->idle_since_usec = USEC_INFINITY;
+        if (has_yet_to_show(scavenger, input))
+                return;
+        scavenger->window *= MAX(CUT_MAX, 2 - queue / target);
+        scavenger->gave_way_usec = input->now_usec;
 }
 
 /* Once per round trip; a burst of losses is one event. Return: it counted. */
@@ -139,21 +193,20 @@ static bool take_loss(struct scavenger *scavenger, const struct scavenger_input 
         return true;
 }
 
-static void move(struct scavenger *scavenger, const struct scavenger_input *input, bool limited, double queue,
-                 double base) {
-        double target = (double) target_of(scavenger);
+static void move(struct scavenger *scavenger, const struct scavenger_input *input, double queue, double base) {
+        double target = target_of(scavenger);
 
         switch (scavenger->phase) {
         case SCAVENGER_SLOW_START:
                 if (queue > 0.75 * target)
                         enter_steady(scavenger, input->now_usec);
-                else if (limited)
+                else if (input->limited)
                         scavenger->window *= FAST_GROWTH;
                 break;
         case SCAVENGER_STEADY:
                 if (queue > target)
-                        give_way(scavenger, queue, target);
-                else if (limited)
+                        give_way(scavenger, input, queue, target);
+                else if (input->limited)
                         grow_steadily(scavenger, input, queue, base, target);
                 if (input->now_usec >= scavenger->next_slowdown_usec)
                         begin_slowdown(scavenger, input);
@@ -164,7 +217,7 @@ static void move(struct scavenger *scavenger, const struct scavenger_input *inpu
                 break;
         case SCAVENGER_RETURNING:
                 if (queue > target) {
-                        give_way(scavenger, queue, target); /* somebody came meanwhile */
+                        give_way(scavenger, input, queue, target); /* somebody came meanwhile */
                         end_slowdown(scavenger, input->now_usec);
                 } else if (scavenger->window * RETURN_GROWTH >= scavenger->window_before) {
                         scavenger->window = scavenger->window_before;
@@ -175,30 +228,85 @@ static void move(struct scavenger *scavenger, const struct scavenger_input *inpu
         }
 }
 
-uint64_t scavenger_tick(struct scavenger *scavenger, const struct scavenger_input *input) {
-        uint64_t elapsed = input->now_usec - scavenger->last_tick_usec, base, queue;
-        bool first = scavenger->last_tick_usec == 0, limited;
+uint64_t scavenger_window(const struct scavenger *scavenger, unsigned n_connections, uint32_t segment_bytes) {
+        double window = scavenger->window > 0 ? scavenger->window : (double) START_SEGMENTS * segment_bytes;
 
-        if (scavenger->window <= 0)
-                scavenger->window = (double) START_SEGMENTS * input->segment_bytes;
-        if (first || elapsed == 0 || input->rtt_usec == 0) {
-                if (first || input->rtt_usec == 0)
-                        scavenger->last_tick_usec = input->now_usec;
-                return (uint64_t) MAX(scavenger->window, floor_of(input));
-        }
-        scavenger->last_tick_usec = input->now_usec;
-        scavenger->rtt_usec = input->rtt_usec;
-        scavenger_note_base(scavenger, input->now_usec, input->rtt_usec);
+        return (uint64_t) MAX(window, floor_of(n_connections, segment_bytes, false));
+}
+
+uint64_t scavenger_tick(struct scavenger *scavenger, const struct scavenger_input *input) {
+        uint64_t base, queue;
+
+        scavenger->window = (double) scavenger_window(scavenger, input->n_connections, input->segment_bytes);
+        scavenger_note_base(scavenger, input->now_usec, input->guess ? 0 : input->rtt_usec);
         base = scavenger_base(scavenger);
-        queue = input->rtt_usec - base;
+        if (input->rtt_usec == 0 || base == 0)
+                return (uint64_t) scavenger->window;
+        scavenger->rtt_usec = input->rtt_usec;
+        scavenger->share = share_of_line(scavenger, input->rate);
+        queue = input->rtt_usec - MIN(base, input->rtt_usec);
         scavenger->queue_peak_usec = MAX(queue, scavenger->queue_peak_usec * 3 / 4);
-        limited =
-                (double) input->bytes * (double) input->rtt_usec / (double) elapsed >= LIMITED_PART * scavenger->window;
         if (take_loss(scavenger, input)) {
                 if (scavenger->phase == SCAVENGER_SLOW_START)
                         enter_steady(scavenger, input->now_usec);
         } else
-                move(scavenger, input, limited, (double) queue, (double) base);
-        scavenger->window = MIN(MAX(scavenger->window, floor_of(input)), WINDOW_MAX);
+                move(scavenger, input, (double) queue, (double) base);
+        scavenger->window = MIN(MAX(scavenger->window, input_floor(input)), WINDOW_MAX);
         return (uint64_t) scavenger->window;
+}
+
+/* ---- one connection of many ---- */
+
+/* Little's law: a sender keeps the window full. Where it has just changed, what came is of the old one. */
+static uint64_t guess_rtt(const struct scavenger_connection *connection) {
+        uint64_t now = connection->window, before = connection->window_before;
+
+        if (MAX(now, before) - MIN(now, before) > now / 8)
+                return 0;
+        return (uint64_t) ((double) now * (double) connection->elapsed_usec / (double) connection->bytes);
+}
+
+static void add_rtt(struct scavenger_input *input, uint64_t rtt_usec, uint64_t bytes) {
+        double sum = (double) input->rtt_usec * (double) input->rtt_bytes + (double) rtt_usec * (double) bytes;
+
+        input->rtt_bytes += bytes;
+        input->rtt_usec = (uint64_t) (sum / (double) input->rtt_bytes);
+}
+
+uint64_t scavenger_measure(const struct scavenger_connection *connection, struct scavenger_input *input) {
+        uint64_t small = SMALL_SEGMENTS * input->segment_bytes, rtt, flight = 0;
+
+        input->n_connections++;
+        input->lost |= connection->lost;
+        input->guess |= connection->guess;
+        input->rate += (double) connection->bytes * (double) USEC_PER_SEC / (double) connection->elapsed_usec;
+        if (connection->bytes > 0) {
+                rtt = connection->guess ? guess_rtt(connection) : connection->rtt_usec;
+                if (rtt == 0)
+                        return UINT64_MAX;
+                add_rtt(input, rtt, connection->bytes);
+                flight = (uint64_t) ((double) connection->bytes * (double) rtt / (double) connection->elapsed_usec);
+                input->flight += flight;
+                if (connection->window < small || (double) flight >= LIMITED_PART * (double) connection->window) {
+                        input->limited = true;
+                        return UINT64_MAX;
+                }
+        }
+        flight = MAX(2 * flight, connection->window / 2);
+        return MAX(flight, small);
+}
+
+void scavenger_shares_begin(struct scavenger_shares *shares, uint64_t window, unsigned n_connections) {
+        *shares = (struct scavenger_shares){ .equal = window / n_connections };
+}
+
+void scavenger_shares_add(struct scavenger_shares *shares, uint64_t wanted) {
+        if (wanted < shares->equal)
+                shares->spare += shares->equal - wanted;
+        else
+                shares->n_hungry++;
+}
+
+uint64_t scavenger_shares_get(const struct scavenger_shares *shares, uint64_t wanted) {
+        return wanted < shares->equal ? wanted : shares->equal + shares->spare / shares->n_hungry;
 }

@@ -2,18 +2,20 @@
  * control law over values: knows no sockets, no clock, no requests (sockets.c brings it what the kernel measured).
  *
  * The signal is the delay in queues: round trip now minus the shortest one of the last minutes. It grows the window while that delay
- * is below a target, and gives way fast when it is above, to the floor if need be: then somebody else fills the line.
+ * is below a target, and gives way fast when it is above, to the floor if need be: then somebody else fills the line. The less it has of
+ * the best rate of the last minutes, the less of a queue it takes for its own.
  *
  * 1. scavenger_init() once for each place; keep it when the last connection closes, so that the next one knows the empty line's
  *    round trip (a latecomer who measured a full queue would take it for the line's own delay).
  * 2. scavenger_note_base() with the handshake's round trip of each new connection.
- * 3. scavenger_tick() every scavenger_interval() while bytes may come. Its answer is the window of all connections together. */
+ * 3. Every scavenger_interval() while bytes may come: scavenger_measure() for each connection, then scavenger_tick(). Its answer is the
+ *    window of all connections together, which scavenger_shares_…() divide. */
 #pragma once
 
 #include "base/clock.h"
 
-#define SCAVENGER_BASE_MINUTES 10
-/* Less stalls a connection: delayed acknowledgements wait for a second segment. */
+#define SCAVENGER_MINUTES 10
+/* Of all connections together; and each has at least one. */
 #define SCAVENGER_FLOOR_SEGMENTS 2
 
 enum scavenger_phase {
@@ -27,32 +29,66 @@ struct scavenger {
         enum scavenger_phase phase;
         double window;          /* bytes */
         double window_before;   /* of a slowdown */
-        uint64_t base_usec[SCAVENGER_BASE_MINUTES]; /* the shortest round trip of each minute; 0: none */
-        uint64_t base_minute;   /* what base_usec[0] is for */
+        uint64_t minute;        /* what the first of each of these is for */
+        uint64_t base_usec[SCAVENGER_MINUTES]; /* the shortest round trip; 0: none */
+        double best_rate[SCAVENGER_MINUTES];   /* bytes per second */
+        double rate;            /* of the last tick */
+        double share;           /* of the best rate */
         uint64_t rtt_usec;      /* the last one that was known */
         uint64_t loss_delay_usec;  /* queue delay at losses: the buffer is not deeper; 0: unknown */
         uint64_t queue_peak_usec;  /* of the last ticks */
         uint64_t idle_since_usec;  /* the queue is nearly empty since; USEC_INFINITY: it is not */
         uint64_t phase_until_usec;
         uint64_t slowdown_began_usec, next_slowdown_usec;
-        uint64_t last_tick_usec;   /* 0: begin anew */
         uint64_t last_loss_usec;
+        uint64_t gave_way_usec;
 };
 
+/* One connection since the last tick. */
+struct scavenger_connection {
+        uint64_t elapsed_usec;  /* not 0 */
+        uint64_t bytes;         /* received */
+        uint64_t rtt_usec;      /* as the received data shows it; 0: not known yet */
+        bool guess;             /* its data shows no round trips: the window has to tell */
+        bool lost;
+        uint64_t window;        /* that it had */
+        uint64_t window_before; /* in the interval before */
+};
+
+/* All of them together: what scavenger_measure() adds up, and two fields from outside. */
 struct scavenger_input {
-        uint64_t now_usec;   /* CLOCK_MONOTONIC */
-        uint64_t rtt_usec;   /* round trip as the received data shows it; 0: nothing to go by */
-        uint64_t bytes;      /* received by all connections since the last tick */
-        bool lost;           /* something was lost since the last tick */
-        unsigned n_connections; /* at least 1 */
+        uint64_t now_usec;      /* CLOCK_MONOTONIC */
         uint32_t segment_bytes; /* MSS */
+
+        unsigned n_connections; /* at least 1 */
+        uint64_t rtt_usec;      /* mean; 0: nothing to go by */
+        uint64_t rtt_bytes;     /* it is the mean of those */
+        uint64_t flight;        /* bytes that came within one round trip */
+        double rate;            /* bytes per second */
+        bool guess;             /* it says nothing of the empty line */
+        bool lost;
+        bool limited;           /* one of them would have used a larger window */
+};
+
+/* How a window is divided: who wants less than an equal part gets that, the others share what is left. */
+struct scavenger_shares {
+        uint64_t equal, spare;
+        unsigned n_hungry;
 };
 
 void scavenger_init(struct scavenger *scavenger);
 void scavenger_note_base(struct scavenger *scavenger, uint64_t now_usec, uint64_t rtt_usec);
 /* After a time without background connections: the window starts small again; the round trips stay. */
 void scavenger_restart(struct scavenger *scavenger);
+/* Return: a larger window than this the connection would not use; UINT64_MAX: it would use any. */
+uint64_t scavenger_measure(const struct scavenger_connection *connection, struct scavenger_input *input);
 uint64_t scavenger_tick(struct scavenger *scavenger, const struct scavenger_input *input);
+/* The answer of the last tick, for so many connections. */
+uint64_t scavenger_window(const struct scavenger *scavenger, unsigned n_connections, uint32_t segment_bytes);
+/* @wanted: the answers of scavenger_measure(). First all of them are added, then each is asked for. */
+void scavenger_shares_begin(struct scavenger_shares *shares, uint64_t window, unsigned n_connections);
+void scavenger_shares_add(struct scavenger_shares *shares, uint64_t wanted);
+uint64_t scavenger_shares_get(const struct scavenger_shares *shares, uint64_t wanted);
 /* Until the next tick: about one round trip. */
 uint64_t scavenger_interval(const struct scavenger *scavenger);
 /* The round trip of the empty line; 0: not known yet. */

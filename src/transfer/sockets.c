@@ -25,7 +25,6 @@ struct place {
         unsigned n_held;
         struct scavenger scavenger;
         uint64_t next_tick_usec;
-        uint64_t last_tick_usec;
         uint64_t last_used_usec;
         uint64_t crowded_usec; /* when others filled the line last; 0: never */
         uint64_t rtt_usec;     /* the last one that was known */
@@ -47,7 +46,11 @@ struct tracked_socket {
         struct place *place; /* while it is held */
         bool clamped;
         uint64_t clamp;
-        uint64_t received; /* as of the last tick */
+        uint64_t wanted; /* scavenger_measure() */
+
+        uint64_t measured_usec; /* the last time; and what it was then */
+        uint64_t measured_clamp;
+        uint64_t received;
         uint32_t out_of_order;
 };
 
@@ -58,11 +61,9 @@ struct sockets {
         sd_event_source *timer;
 };
 
-static uint64_t now_usec(const struct sockets *sockets) {
-        uint64_t usec = 0;
-
-        (void) sd_event_now(sockets->event, CLOCK_MONOTONIC, &usec);
-        return usec;
+/* Not the loop's: what is measured is what came until now. */
+static uint64_t now_usec(void) {
+        return clock_now(&clock_system, CLOCK_ID_MONOTONIC);
 }
 
 static bool get_info(const struct tracked_socket *socket, struct tcp_info *ret) {
@@ -128,47 +129,59 @@ static struct place *get_place(struct sockets *sockets, const char *address) {
 }
 
 static void place_share_window(struct place *place, uint64_t window) {
+        struct scavenger_shares shares;
         struct tracked_socket *socket;
 
+        scavenger_shares_begin(&shares, window, place->n_held);
         DL_FOREACH(place->held, socket)
-                set_clamp(socket, window / place->n_held);
+                scavenger_shares_add(&shares, socket->wanted);
+        DL_FOREACH(place->held, socket)
+                set_clamp(socket, scavenger_shares_get(&shares, socket->wanted));
 }
 
-/* What one connection saw since the last tick; @weighted_rtt: times its bytes. */
-static void socket_measure(struct tracked_socket *socket, uint64_t elapsed, struct scavenger_input *input,
-                           double *weighted_rtt) {
-        struct tcp_info info;
-        uint64_t bytes, rtt;
+static void note_state(struct tracked_socket *socket, const struct tcp_info *info, uint64_t now) {
+        socket->measured_usec = now;
+        socket->measured_clamp = socket->clamp;
+        socket->received = info->tcpi_bytes_received;
+        socket->out_of_order = info->tcpi_rcv_ooopack;
+}
 
-        if (!get_info(socket, &info))
+/* The handshake's round trip, or the shortest of what was sent since. */
+static void note_base(struct place *place, const struct tcp_info *info, uint64_t now) {
+        bool known = info->tcpi_min_rtt > 0 && info->tcpi_min_rtt < UINT32_MAX;
+
+        scavenger_note_base(&place->scavenger, now, known ? info->tcpi_min_rtt : info->tcpi_rtt);
+}
+
+static void socket_measure(struct tracked_socket *socket, uint64_t now, struct scavenger_input *input) {
+        struct scavenger_connection connection = {
+                .elapsed_usec = now - socket->measured_usec,
+                .window = socket->clamp,
+                .window_before = socket->measured_clamp,
+        };
+        struct tcp_info info;
+
+        if (connection.elapsed_usec == 0 || !get_info(socket, &info)) {
+                input->n_connections++;
                 return;
-        bytes = info.tcpi_bytes_received - socket->received;
-        input->lost |= info.tcpi_rcv_ooopack != socket->out_of_order;
-        socket->received = info.tcpi_bytes_received;
-        socket->out_of_order = info.tcpi_rcv_ooopack;
-        if (bytes == 0)
-                return;
-        rtt = info.tcpi_rcv_rtt;
-        if (!(info.tcpi_options & TCPI_OPT_TIMESTAMPS))
-                rtt = socket->clamp * elapsed / bytes; /* Little's law: the sender keeps the window full */
-        input->bytes += bytes;
-        *weighted_rtt += (double) rtt * (double) bytes;
+        }
+        connection.bytes = info.tcpi_bytes_received - socket->received;
+        connection.lost = info.tcpi_rcv_ooopack != socket->out_of_order;
+        connection.guess = !(info.tcpi_options & TCPI_OPT_TIMESTAMPS);
+        connection.rtt_usec = info.tcpi_rcv_rtt;
+        if (connection.guess)
+                note_base(socket->place, &info, now);
+        socket->wanted = scavenger_measure(&connection, input);
+        note_state(socket, &info, now);
 }
 
 static void place_tick(struct place *place, uint64_t now) {
-        struct scavenger_input input = {
-                .now_usec = now,
-                .n_connections = place->n_held,
-                .segment_bytes = place->segment_bytes,
-        };
+        struct scavenger_input input = { .now_usec = now, .segment_bytes = place->segment_bytes };
         struct tracked_socket *socket;
-        double weighted_rtt = 0;
 
         DL_FOREACH(place->held, socket)
-                socket_measure(socket, now - place->last_tick_usec, &input, &weighted_rtt);
-        if (input.bytes > 0)
-                input.rtt_usec = (uint64_t) (weighted_rtt / (double) input.bytes);
-        place->last_tick_usec = place->last_used_usec = now;
+                socket_measure(socket, now, &input);
+        place->last_used_usec = now;
         place_share_window(place, scavenger_tick(&place->scavenger, &input));
         if (scavenger_is_crowded_out(&place->scavenger, &input))
                 place->crowded_usec = now;
@@ -179,7 +192,7 @@ static void place_tick(struct place *place, uint64_t now) {
 
 static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
         struct sockets *sockets = ASSERT_PTR(userdata);
-        uint64_t now = now_usec(sockets);
+        uint64_t now = now_usec();
         struct place *place, *tmp;
 
         HASH_ITER(hh, sockets->places, place, tmp)
@@ -193,7 +206,7 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
 
 static void socket_hold(struct tracked_socket *socket) {
         struct sockets *sockets = socket->sockets;
-        uint64_t now = now_usec(sockets);
+        uint64_t now = now_usec();
         struct place *place;
         struct tcp_info info;
 
@@ -204,20 +217,16 @@ static void socket_hold(struct tracked_socket *socket) {
                 return;
         if (!place->held && now - place->last_used_usec > RESTART_AFTER_USEC)
                 scavenger_restart(&place->scavenger);
-        if (!place->held) {
-                place->next_tick_usec = now;
-                place->last_tick_usec = now;
-        }
-        scavenger_note_base(&place->scavenger, now,
-                            info.tcpi_min_rtt > 0 && info.tcpi_min_rtt < UINT32_MAX ? info.tcpi_min_rtt
-                                                                                    : info.tcpi_rtt);
+        note_base(place, &info, now);
+        if (!place->held)
+                place->next_tick_usec = now + scavenger_interval(&place->scavenger);
         place->segment_bytes = MAX(info.tcpi_advmss, SEGMENT_MIN);
-        socket->received = info.tcpi_bytes_received;
-        socket->out_of_order = info.tcpi_rcv_ooopack;
         socket->place = place;
+        socket->wanted = UINT64_MAX;
         DL_APPEND(place->held, socket);
         place->n_held++;
-        place_tick(place, now);
+        place_share_window(place, scavenger_window(&place->scavenger, place->n_held, place->segment_bytes));
+        note_state(socket, &info, now);
         arm(sockets);
 }
 
@@ -228,7 +237,7 @@ static void socket_let_go(struct tracked_socket *socket) {
                 return;
         DL_DELETE(place->held, socket);
         place->n_held--;
-        place->last_used_usec = now_usec(socket->sockets);
+        place->last_used_usec = now_usec();
         socket->place = NULL;
         if (!place->held)
                 arm(socket->sockets);
