@@ -80,6 +80,12 @@ size_t utf8_length(const char *s) {
         return n;
 }
 
+bool string_is_host_list(const char *s) {
+        static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-_:[], ";
+
+        return s[strspn(s, allowed)] == 0;
+}
+
 bool string_has_control(const char *s) {
         for (; *s; s++)
                 if ((uint8_t) *s < 0x20 || *s == 0x7f)

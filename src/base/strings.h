@@ -27,6 +27,8 @@ bool utf8_is_valid(const char *s, size_t size);
 size_t utf8_length(const char *s);
 /* Has a byte below 0x20 or 0x7f. */
 bool string_has_control(const char *s);
+/* Nothing in it that names, addresses and ports with commas between would not have. */
+bool string_is_host_list(const char *s);
 
 /* Printable copy for logs and errors: control and non-ASCII bytes as \xNN, cut at @max_bytes with "...". NULL: no memory. */
 char *string_escape(const char *s, size_t max_bytes);

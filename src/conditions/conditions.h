@@ -23,6 +23,7 @@ enum {
         COST_STATES = 0xff,
 };
 
+#define CONDITIONS_HOSTS_MAX 255 /* one option of DHCP */
 #define BATTERY_NOT_USED (-1) /* mains power, or nobody knows */
 
 struct conditions {
@@ -35,6 +36,7 @@ struct conditions {
         bool saves_battery;
         bool goes_to_sleep;
         bool knows_presence;     /* else everybody counts as present */
+        char cache_hosts[CONDITIONS_HOSTS_MAX + 1]; /* HOST[:PORT] with commas between, as the network says; "": it says none */
         const uid_t *present;    /* who has a session or lingers; sorted */
         size_t n_present;
 };

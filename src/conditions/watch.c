@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/strings.h"
 #include "conditions/system_bus.h"
+#include "conditions/dhcp.h"
 #include "conditions/logind.h"
 #include "conditions/modem.h"
 #include "conditions/routes.h"
@@ -24,11 +25,13 @@ struct network_manager {
         uint32_t connectivity;
         uint32_t metered;
         char type[WATCHED_TEXT_MAX];
+        char primary[WATCHED_TEXT_MAX]; /* an object */
 };
 static const struct watched_property network_manager_properties[] = {
         { "Connectivity", 'u', offsetof(struct network_manager, connectivity) },
         { "Metered", 'u', offsetof(struct network_manager, metered) },
         { "PrimaryConnectionType", 's', offsetof(struct network_manager, type) },
+        { "PrimaryConnection", 'o', offsetof(struct network_manager, primary) },
 };
 
 struct upower {
@@ -71,6 +74,8 @@ struct conditions_watch {
         struct routes *routes; /* NULL: the kernel does not tell */
         struct logind *logind;
         struct modem modem;
+        struct dhcp dhcp;
+        bool wants_cache_hosts;
         struct watched network_manager_watched, upower_watched, battery_watched, power_profile_watched;
         struct network_manager network_manager;
         struct upower upower;
@@ -107,6 +112,7 @@ static struct conditions assemble(const struct conditions_watch *watch) {
         if (watch->upower.on_battery)
                 c.battery_percent = watch->battery.is_present ? (int) CLAMP(watch->battery.percentage, 0.0, 100.0) : 100;
         c.saves_battery = streq(watch->power_profile.active, "power-saver");
+        strcpy(c.cache_hosts, watch->dhcp.hosts);
         c.goes_to_sleep = logind->goes_to_sleep;
         c.knows_presence = logind->knows_presence;
         c.present = logind->present;
@@ -117,7 +123,7 @@ static struct conditions assemble(const struct conditions_watch *watch) {
 static bool same_but_presence(const struct conditions *a, const struct conditions *b) {
         return a->network == b->network && a->network_serial == b->network_serial && a->cost == b->cost && a->is_cellular == b->is_cellular &&
                a->is_vpn == b->is_vpn && a->battery_percent == b->battery_percent && a->saves_battery == b->saves_battery &&
-               a->goes_to_sleep == b->goes_to_sleep;
+               a->goes_to_sleep == b->goes_to_sleep && streq(a->cache_hosts, b->cache_hosts);
 }
 
 static void tell(struct conditions_watch *watch, bool presence) {
@@ -137,6 +143,11 @@ static void on_logind_changed(void *userdata) {
         tell(userdata, true);
 }
 
+static void follow_dhcp(struct conditions_watch *watch) {
+        if (watch->connection)
+                dhcp_follow(&watch->dhcp, watch->connection, watch->wants_cache_hosts ? watch->network_manager.primary : "");
+}
+
 /* What matters in one place only is listened to there only: batteries and modems have news all the time. */
 static void on_network_manager_changed(void *userdata) {
         struct conditions_watch *watch = ASSERT_PTR(userdata);
@@ -145,6 +156,7 @@ static void on_network_manager_changed(void *userdata) {
                 (void) modem_begin(&watch->modem, watch->connection);
         else if (!is_cellular(watch) && watch->modem.bus)
                 modem_end(&watch->modem);
+        follow_dhcp(watch);
         tell(watch, false);
 }
 
@@ -182,6 +194,7 @@ static void on_end(void *userdata) {
         watched_end(&watch->battery_watched);
         watched_end(&watch->power_profile_watched);
         modem_end(&watch->modem);
+        dhcp_end(&watch->dhcp);
         logind_end(watch->logind);
         tell(watch, true);
 }
@@ -200,12 +213,13 @@ int conditions_watch_new(sd_event *event, const struct conditions_wanted *wanted
 
         if (!watch)
                 return -ENOMEM;
-        *watch = (struct conditions_watch) { .changed = changed, .userdata = userdata };
+        *watch = (struct conditions_watch) { .changed = changed, .userdata = userdata, .wants_cache_hosts = wanted->cache_hosts };
         watched_init(&watch->network_manager_watched, &network_manager_type, &watch->network_manager, on_network_manager_changed, watch);
         watched_init(&watch->upower_watched, &upower_type, &watch->upower, on_upower_changed, watch);
         watched_init(&watch->battery_watched, &battery_type, &watch->battery, on_changed, watch);
         watched_init(&watch->power_profile_watched, &power_profile_type, &watch->power_profile, on_changed, watch);
         modem_init(&watch->modem, on_changed, watch);
+        dhcp_init(&watch->dhcp, on_changed, watch);
         r = logind_new(on_logind_changed, watch, &watch->logind);
         if (r >= 0)
                 r = logind_want_presence(watch->logind, wanted->presence);
@@ -236,6 +250,8 @@ struct conditions_watch *conditions_watch_free(struct conditions_watch *watch) {
 int conditions_watch_want(struct conditions_watch *watch, const struct conditions_wanted *wanted) {
         int r = watch->routes ? routes_set_vpn_keywords(watch->routes, wanted->vpn_keywords) : 0;
 
+        watch->wants_cache_hosts = wanted->cache_hosts;
+        follow_dhcp(watch);
         return r < 0 ? r : logind_want_presence(watch->logind, wanted->presence);
 }
 

@@ -14,6 +14,7 @@
 struct conditions_wanted {
         const char *vpn_keywords; /* with commas between; copied */
         bool presence;            /* who is logged on */
+        bool cache_hosts;         /* what the network says of them */
 };
 
 struct conditions_watch;

@@ -27,11 +27,13 @@ static int read_value(sd_bus_message *m, const struct watched_property *property
         const char *text;
         int r;
 
+        if (property->type == 'v')
+                return property->read(m, to);
         r = sd_bus_message_enter_container(m, 'v', signature);
         if (r < 0)
                 return r;
-        if (property->type == 's') {
-                r = sd_bus_message_read_basic(m, 's', &text);
+        if (property->type == 's' || property->type == 'o') {
+                r = sd_bus_message_read_basic(m, property->type, &text);
                 if (r >= 0)
                         (void) snprintf(to, WATCHED_TEXT_MAX, "%s", text);
         } else

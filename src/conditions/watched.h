@@ -10,8 +10,9 @@
 
 struct watched_property {
         const char *name;
-        char type;     /* 'b' into an int, 'u' into an uint32_t, 'd' into a double, 's' into a char[WATCHED_TEXT_MAX] */
+        char type;     /* 'b' into an int, 'u' into an uint32_t, 'd' into a double, 's' and 'o' into a char[WATCHED_TEXT_MAX], 'v': @read does it */
         size_t offset; /* in the facts */
+        int (*read)(sd_bus_message *m, void *to); /* a variant; 0 or -errno */
 };
 struct watched_type {
         const char *service, *path, *interface;

@@ -228,7 +228,7 @@ static int reload(struct service *service) {
         manager_set_limits(service->manager, &limits, &schedule);
         wanted = tuning_make_wanted(settings);
         if (conditions_watch_want(service->conditions, &wanted) < 0)
-                log_warning("no memory for what is to be watched (DOVpnKeywords, RequireLogon)");
+                log_warning("no memory for what is to be watched (DOVpnKeywords, RequireLogon, DOCacheHostSource)");
         bus_server_set_limits(service->bus, settings_get(settings, SETTING_MaxClients),
                               settings_get(settings, SETTING_MaxCallsPerClient), settings_get(settings, SETTING_MaxCallsPerSecond));
         return r;

@@ -122,10 +122,8 @@ static int parse_path(const char *s, uint64_t *ret) {
 
 /* HOST or HOST:PORT with commas between. Its number is its length. */
 static int parse_hosts(const char *s, uint64_t *ret) {
-        static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-_:[], ";
-
         *ret = strlen(s);
-        return s[strspn(s, allowed)] ? -EINVAL : 0;
+        return string_is_host_list(s) ? 0 : -EINVAL;
 }
 
 /* Names with commas between; who of them exists is asked when it matters. Its number is its length. */
@@ -246,6 +244,10 @@ struct settings *settings_free(struct settings *settings) {
 
 uint64_t settings_get(const struct settings *settings, enum setting setting) {
         return settings->numbers[setting];
+}
+
+bool settings_is_set(const struct settings *settings, enum setting setting) {
+        return !streq(settings->sources[setting], SOURCE_DEFAULT);
 }
 
 const char *settings_get_text(const struct settings *settings, enum setting setting) {

@@ -31,5 +31,7 @@ int settings_reload(struct settings *settings, const char *path, bool required);
 uint64_t settings_get(const struct settings *settings, enum setting setting);
 /* "" if it is empty. Of settings of type path, hosts, users, hours or words only. */
 const char *settings_get_text(const struct settings *settings, enum setting setting);
+/* Somebody said it, if only what it is anyway. */
+bool settings_is_set(const struct settings *settings, enum setting setting);
 /* For ListConfiguration; one per setting, valid as long as the settings. */
 const struct bus_config_entry *settings_entries(const struct settings *settings);

@@ -46,6 +46,7 @@ struct conditions_wanted tuning_make_wanted(const struct settings *settings) {
         return (struct conditions_wanted) {
                 .vpn_keywords = settings_get_text(settings, SETTING_DOVpnKeywords),
                 .presence = settings_get(settings, SETTING_RequireLogon) != 0,
+                .cache_hosts = settings_get(settings, SETTING_DOCacheHostSource) != 0,
         };
 }
 
@@ -66,6 +67,9 @@ struct manager_limits tuning_make_limits(const struct settings *settings) {
         limits.stall_timeout_usec = settings_get(settings, SETTING_StallTimeout) * USEC_PER_SEC;
         if (settings_get(settings, SETTING_DOCacheHost) > 0)
                 limits.cache_hosts = settings_get_text(settings, SETTING_DOCacheHost);
+        limits.cache_hosts_are_set = settings_is_set(settings, SETTING_DOCacheHost);
+        limits.cache_hosts_of_network = settings_get(settings, SETTING_DOCacheHostSource) != 0;
+        limits.cache_hosts_of_network_first = settings_get(settings, SETTING_DOCacheHostSource) == 2;
         limits.cache_fallback_foreground_usec = settings_get(settings, SETTING_DODelayCacheServerFallbackForeground) * USEC_PER_SEC;
         limits.cache_fallback_background_usec = settings_get(settings, SETTING_DODelayCacheServerFallbackBackground) * USEC_PER_SEC;
         limits.no_cache_on_vpn = settings_get(settings, SETTING_DODisallowCacheServerDownloadsOnVPN) != 0;

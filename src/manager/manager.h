@@ -41,6 +41,9 @@ struct manager_limits {
         uint64_t connect_timeout_usec;
         uint64_t stall_timeout_usec;
         const char *cache_hosts; /* HOST[:PORT] with commas between, or NULL; borrowed */
+        bool cache_hosts_of_network;       /* those that the network names (conditions.h) are asked where nobody set others */
+        bool cache_hosts_of_network_first; /* or rather than those */
+        bool cache_hosts_are_set;          /* somebody did, if only to none */
         uint64_t cache_fallback_foreground_usec; /* how long cache servers in trouble are asked again before the file's own URL is */
         uint64_t cache_fallback_background_usec;
         struct engine_limits engine;

@@ -290,6 +290,18 @@ static void show_source(struct file_run *run) {
         manager_job_changed(run->manager, run->file->job, false);
 }
 
+/* NULL: none are to be asked. */
+static const char *cache_hosts_now(const struct manager *m) {
+        const struct manager_limits *limits = &m->limits;
+        const char *of_network = *m->conditions.cache_hosts ? m->conditions.cache_hosts : NULL;
+
+        if (m->conditions.is_vpn && limits->no_cache_on_vpn)
+                return NULL;
+        if (of_network && (limits->cache_hosts_of_network_first || (limits->cache_hosts_of_network && !limits->cache_hosts_are_set)))
+                return of_network;
+        return limits->cache_hosts;
+}
+
 /* Is there a choice for @file? A file of which ranges are asked has none, and other requests than GET are for whom they were
  * meant. */
 static int gather(struct file_run *run) {
@@ -298,8 +310,7 @@ static int gather(struct file_run *run) {
         struct job_run *job = job_run(file->job);
         uint64_t now = manager_boottime(run->manager), until;
         struct sources_policy policy = policy_of(run);
-        bool through_vpn = run->manager->conditions.is_vpn && run->manager->limits.no_cache_on_vpn;
-        const char *cache_hosts = through_vpn ? NULL : run->manager->limits.cache_hosts;
+        const char *cache_hosts = cache_hosts_now(run->manager);
         int r;
 
         if (file->n_ranges > 0 || file->job->http_method || file->job->dynamic_content ||

@@ -386,10 +386,54 @@ static void what_was_offered_outlives_the_service(void **state) {
         assert_false(harness_exists(h, "file")); /* the digest was stored, too */
 }
 
+static void the_networks_cache_servers_are_asked_as_the_policy_says(void **state) {
+        static const struct {
+                unsigned source; /* DOCacheHostSource */
+                bool set;
+                const char *configured, *of_network;
+                bool vpn, not_on_vpn;
+                const char *first;
+        } rows[] = {
+                { 0, false, NULL, "net", false, false, "http://origin/file" },
+                { 0, true, "own", "net", false, false, "http://own/file?cacheHostOrigin=origin" },
+                { 1, false, NULL, "", false, false, "http://origin/file" },
+                { 1, false, NULL, "net:81,other", false, false, "http://net:81/file?cacheHostOrigin=origin" },
+                { 1, true, "own", "net", false, false, "http://own/file?cacheHostOrigin=origin" },
+                { 1, true, NULL, "net", false, false, "http://origin/file" }, /* none, and that was said */
+                { 2, true, "own", "net", false, false, "http://net/file?cacheHostOrigin=origin" },
+                { 2, true, "own", "", false, false, "http://own/file?cacheHostOrigin=origin" },
+                { 2, false, NULL, "net", false, false, "http://net/file?cacheHostOrigin=origin" },
+                { 2, true, "own", "net", true, true, "http://origin/file" },
+                { 2, true, "own", "net", true, false, "http://net/file?cacheHostOrigin=origin" },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(rows); i++) {
+                struct conditions conditions = CONDITIONS_UNKNOWN;
+                struct harness *h;
+                void *own = NULL;
+
+                setup(&own);
+                h = own;
+                h->limits.cache_hosts_of_network = rows[i].source > 0;
+                h->limits.cache_hosts_of_network_first = rows[i].source == 2;
+                h->limits.cache_hosts_are_set = rows[i].set;
+                h->limits.no_cache_on_vpn = rows[i].not_on_vpn;
+                use_caches(h, rows[i].configured, 0);
+                conditions.is_vpn = rows[i].vpn;
+                strcpy(conditions.cache_hosts, rows[i].of_network);
+                assert_int_equal(manager_set_conditions(h->manager, &conditions), 0);
+                create(h, "http://origin/file", NULL, false);
+                if (strcmp(harness_request(h, 0)->url, rows[i].first) != 0)
+                        fail_msg("row %zu: %s", i, harness_request(h, 0)->url);
+                teardown(&own);
+        }
+}
+
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
         const struct CMUnitTest tests[] = {
                 TEST(a_mirror_is_asked_when_the_own_server_has_no_such_file),
+                TEST(the_networks_cache_servers_are_asked_as_the_policy_says),
                 TEST(when_nobody_helps_the_job_ends_with_what_its_own_server_said),
                 TEST(with_a_digest_a_mirror_goes_on_where_the_own_server_stalled),
                 TEST(without_a_digest_bytes_of_two_servers_never_meet),

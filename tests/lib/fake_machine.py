@@ -59,6 +59,10 @@ class FakeMachine:
     def network_manager(self, **properties):
         self.tell("set", "network_manager", properties)
 
+    def dhcp(self, **options):
+        """What the DHCP server of the primary connection sent. Another connection each time: leases are new objects, too."""
+        self.tell("dhcp", options)
+
     def modem(self, registration):
         self.tell("set", "modem", {"RegistrationState": registration})
 
@@ -123,7 +127,7 @@ def main():
     objects = {
         "network_manager": ("org.freedesktop.NetworkManager", "/org/freedesktop/NetworkManager", "org.freedesktop.NetworkManager",
                             {"Connectivity": dbus.UInt32(4), "Metered": dbus.UInt32(4), "PrimaryConnectionType": "802-3-ethernet",
-                             "Version": "1.42.4", "ActiveConnections": dbus.Array([], "o")}),
+                             "PrimaryConnection": dbus.ObjectPath("/"), "Version": "1.42.4", "ActiveConnections": dbus.Array([], "o")}),
         "modem": ("org.freedesktop.ModemManager1", "/org/freedesktop/ModemManager1/Modem/0", "org.freedesktop.ModemManager1.Modem.Modem3gpp",
                   {"RegistrationState": dbus.UInt32(1), "OperatorName": "Test"}),
         "upower": ("org.freedesktop.UPower", "/org/freedesktop/UPower", "org.freedesktop.UPower", {"OnBattery": False, "LidIsClosed": False}),
@@ -134,6 +138,7 @@ def main():
     }
     dbus.mainloop.glib.DBusGMainLoop(set_as_default=True)
     connections, there = {}, {}
+    leases = []
 
     class Object(dbus.service.Object):
         def __init__(self, connection, path, interface, properties):
@@ -236,6 +241,16 @@ def main():
             there[name].change(changed)
         connections[service].request_name(service)
 
+    def lease(options):
+        network_manager = "org.freedesktop.NetworkManager"
+        set_properties("network_manager", {})
+        number, connection = len(leases) + 1, connections[network_manager]
+        config, active = f"/org/freedesktop/NetworkManager/DHCP4Config/{number}", f"/org/freedesktop/NetworkManager/ActiveConnection/{number}"
+        leases.append((Object(connection, config, network_manager + ".DHCP4Config",
+                              {"Options": dbus.Dictionary({"ip_address": "127.0.0.1", **options}, signature="sv")}),
+                       Object(connection, active, network_manager + ".Connection.Active", {"Dhcp4Config": dbus.ObjectPath(config)})))
+        there["network_manager"].change({"PrimaryConnection": active})
+
     def leave(name):
         service = objects[name][0]
         connections.pop(service).close()
@@ -245,6 +260,8 @@ def main():
     def obey(command, *arguments):
         if command == "set":
             return set_properties(*arguments)
+        if command == "dhcp":
+            return lease(*arguments)
         if command == "leave":
             return leave(*arguments)
         set_properties("logind", {})

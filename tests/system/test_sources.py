@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+import fake_machine
 from conftest import QUICK, ROOT, Instance
 
 sys.path.insert(0, os.path.join(ROOT, "tests", "lib"))
@@ -95,6 +96,43 @@ def test_a_cache_server_is_asked_first_and_told_the_host(with_cache, servers):
     assert the_file(with_cache.folder) == whole()
     assert cache.records[0]["target"] == f"/c/x/f?cacheHostOrigin=127.0.0.1:{origin.port}"
     assert origin.records == []
+
+
+def hexadecimal(text):
+    """As NetworkManager's own client shows options that it knows nothing of."""
+    return ":".join(f"{byte:02x}" for byte in text.encode())
+
+
+@pytest.mark.parametrize("lines, option", [
+    ("DOCacheHostSource=1\n", lambda hosts: {"private_235": hexadecimal(hosts)}),
+    ("DOCacheHostSource=2\nDOCacheHost=127.0.0.1:1\n", lambda hosts: {"unknown_235": hosts})])
+def test_a_cache_server_that_the_network_names_is_asked_first_while_it_does(tmp_path, servers, lines, option):
+    cache, origin, _ = servers
+    serve(cache)
+    url = serve(origin)
+    with fake_machine.FakeMachine() as machine:
+        machine.dhcp(**option(f"127.0.0.1:{cache.port}"))
+        instance = Instance(str(tmp_path), QUICK + lines)
+        instance.environment = machine.environment
+        instance.start()
+        try:
+            fetched = 0
+
+            def fetch():
+                nonlocal fetched
+                fetched += 1
+                instance.run("get", "-q", "-o", f"f{fetched}", url, check=True)
+                return len(cache.records), len(origin.records)
+            end = time.monotonic() + 20
+            while fetch()[0] == 0:  # the service hears of the network when it runs already
+                assert time.monotonic() < end
+            assert cache.records[0]["target"] == f"/c/x/f?cacheHostOrigin=127.0.0.1:{origin.port}"
+            machine.dhcp()  # another network
+            before = len(origin.records)
+            while fetch()[1] == before:
+                assert time.monotonic() < end
+        finally:
+            instance.close()
 
 
 def test_a_cache_server_without_the_file_costs_one_question(with_cache, servers):
