@@ -1,7 +1,8 @@
 #include "schedule/segments.h"
 
 #define GROWTH 4u
-#define FAIR_SHARE 0.75 /* of what as many brought before */
+#define FAIR_SHARE 0.75 /* of what as many brought before: they stay */
+#define GOOD_SHARE 0.5  /* some go, but what is left may still want more */
 
 /* ---- how many ---- */
 
@@ -56,8 +57,8 @@ static bool still_grows(const struct segments *segments, const struct segments_f
         return second > first + first / 4;
 }
 
-/* What was added last has been measured: stays it? Return: all of it does. As many are added at once, the total alone says how many of
- * them paid off: so many stay as would each have brought a fair share of it. */
+/* What was added last has been measured: stays it? Return: more may be tried. As many are added at once, the total alone says
+ * how many of them paid off: so many stay as would each have brought a fair share of it. */
 static bool judge_added(struct segments *segments, uint64_t rate) {
         unsigned added = segments->wanted - segments->base;
         double expected = (double) segments->base_rate * added / segments->base;
@@ -66,6 +67,8 @@ static bool judge_added(struct segments *segments, uint64_t rate) {
         if (gained >= FAIR_SHARE)
                 return true;
         segments->wanted = segments->base + (unsigned) (gained / FAIR_SHARE * added + 0.01);
+        if (gained >= GOOD_SHARE)
+                return true;
         segments->settled = true;
         return false;
 }
