@@ -19,6 +19,8 @@ static void print_help(void) {
              "  --state-dir DIR      keep the state there ($XDG_STATE_HOME/dosvc; " SYSTEM_STATE_DIR ")\n"
              "  --config FILE        read this configuration ($XDG_CONFIG_HOME/dosvc/dosvc.conf; " SYSTEM_CONFIG ")\n"
              "  --broker PATH        with --system: dosvc-broker is there (" SYSTEM_BROKER_SOCKET ")\n"
+             "  --transfer-sockets DIR\n"
+             "                       start no dosvc-transfer and dosvc-resolve: who connects to DIR/transfer and DIR/resolve gets them\n"
              "  --idle-exit SECONDS  leave after so long without a client and without a job to fetch\n"
              "  --verbose            say more\n"
              "  --version, --help");
@@ -31,6 +33,7 @@ enum {
         OPTION_STATE_DIR,
         OPTION_CONFIG,
         OPTION_BROKER,
+        OPTION_TRANSFER_SOCKETS,
         OPTION_IDLE_EXIT,
         OPTION_VERBOSE,
         OPTION_VERSION,
@@ -64,6 +67,9 @@ static int parse_option(int option, struct arguments *ret) {
         case OPTION_BROKER:
                 ret->broker = optarg;
                 return *optarg ? 0 : usage_error("--broker needs a path");
+        case OPTION_TRANSFER_SOCKETS:
+                ret->transfer_sockets = optarg;
+                return *optarg ? 0 : usage_error("--transfer-sockets needs a path");
         case OPTION_IDLE_EXIT:
                 if (parse_u64(optarg, &seconds) < 0 || seconds > IDLE_EXIT_MAX_S)
                         return usage_error("--idle-exit needs a number of seconds");
@@ -91,6 +97,7 @@ int arguments_parse(int argc, char **argv, struct arguments *ret) {
                 { "state-dir", required_argument, NULL, OPTION_STATE_DIR },
                 { "config", required_argument, NULL, OPTION_CONFIG },
                 { "broker", required_argument, NULL, OPTION_BROKER },
+                { "transfer-sockets", required_argument, NULL, OPTION_TRANSFER_SOCKETS },
                 { "idle-exit", required_argument, NULL, OPTION_IDLE_EXIT },
                 { "verbose", no_argument, NULL, OPTION_VERBOSE },
                 { "version", no_argument, NULL, OPTION_VERSION },

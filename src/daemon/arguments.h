@@ -11,6 +11,7 @@ struct arguments {
         const char *state_dir;   /* NULL */
         const char *config;      /* NULL */
         const char *broker;      /* --system: where dosvc-broker listens */
+        const char *transfer_sockets; /* NULL: dosvc-transfer and dosvc-resolve are children of ours */
         uint64_t idle_exit_usec; /* USEC_INFINITY: stay */
 };
 

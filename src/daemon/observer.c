@@ -113,8 +113,12 @@ const struct manager_events observer_events = {
 
 void observer_transfer_died(struct observer *observer, int pid) {
         observer->counts.transfer_deaths++;
-        log_structured(&(struct log_line) { .level = LOG_LEVEL_WARNING, .message_id = LOG_MESSAGE_TRANSFER_DIED },
-                       "dosvc-transfer %d died; it is started again, and jobs go on from their last checkpoint", pid);
+        if (pid > 0)
+                log_structured(&(struct log_line) { .level = LOG_LEVEL_WARNING, .message_id = LOG_MESSAGE_TRANSFER_DIED },
+                               "dosvc-transfer %d died; it is started again, and jobs go on from their last checkpoint", pid);
+        else
+                log_structured(&(struct log_line) { .level = LOG_LEVEL_WARNING, .message_id = LOG_MESSAGE_TRANSFER_DIED },
+                               "a dosvc-transfer was wanted and did not come; it is asked for again");
 }
 
 void observer_other_version(const char *program) {

@@ -435,6 +435,7 @@ static int make_engine(struct service *service) {
                 ca_file = secure_getenv("SSL_CERT_FILE"); /* what other programs of this user go by */
         crl_file = settings_get_text(service->config.settings, SETTING_CRLFile);
         config = (struct engine_process_config) {
+                .sockets = service->config.arguments->transfer_sockets,
                 .transfer_program = transfer,
                 .resolve_program = resolve,
                 .ca_file = ca_file,

@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/fds.h"
+#include "base/log.h"
 #include "base/process.h"
 #include "ipc/channel.h"
 #include "transfer/equipment.h"
@@ -21,6 +22,7 @@
 #define REAP_TIMEOUT_MSEC 2000  /* a process that hangs in a system call is left behind */
 #define REAP_TRIES 200
 #define LOOK_INTERVAL (10 * USEC_PER_MSEC)
+#define END_EXPECTED_WITHIN (10 * USEC_PER_SEC) /* of a kill; later it is worth a line in the log */
 
 struct child {
         struct children *children;
@@ -36,6 +38,7 @@ struct children {
         unsigned n_alive;
         int lifeline_fd;          /* of dosvc-transfer, whosever child it is */
         sd_event_source *unmet;   /* defer: there is nobody whose end could be waited for */
+        sd_event_source *late;    /* timer, from a kill on */
         bool killed;
         children_dead_fn dead;
         void *userdata;
@@ -124,6 +127,14 @@ static int on_unmet(sd_event_source *source, void *userdata) {
         struct children *children = ASSERT_PTR(userdata);
 
         children->dead(children->userdata); /* may free it */
+        return 0;
+}
+
+static int on_late(sd_event_source *source, uint64_t usec, void *userdata) {
+        const struct children *children = ASSERT_PTR(userdata);
+
+        log_warning("dosvc-transfer %d was killed and has not ended yet (does a file system hang?): its transfers wait for that",
+                    (int) children->transfer.pid);
         return 0;
 }
 
@@ -270,6 +281,8 @@ void children_kill(struct children *children) {
         kill_child(&children->resolve);
         if (children->n_alive == 0)
                 (void) sd_event_source_set_enabled(children->unmet, SD_EVENT_ONESHOT);
+        else
+                (void) sd_event_add_time_relative(children->event, &children->late, CLOCK_MONOTONIC, END_EXPECTED_WITHIN, 0, on_late, children);
 }
 
 static void child_done(struct child *child) {
@@ -289,6 +302,7 @@ struct children *children_free(struct children *children) {
         child_done(&children->transfer);
         child_done(&children->resolve);
         children->unmet = sd_event_source_disable_unref(children->unmet);
+        children->late = sd_event_source_disable_unref(children->late);
         children->event = sd_event_unref(children->event);
         free(children);
         return NULL;

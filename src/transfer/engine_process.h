@@ -14,7 +14,7 @@ struct engine_process_config {
         const char *ca_file;          /* certificates of the authorities that are trusted, PEM; NULL: the system's bundle */
         uint64_t idle_exit_usec;      /* the children leave after this long without a request; USEC_INFINITY: stay */
         bool verbose;
-        void (*died)(void *userdata, int pid); /* a transfer process ended unasked; NULL: nobody wants to know */
+        void (*died)(void *userdata, int pid); /* a transfer process ended unasked, or (0) did not come; NULL: nobody wants to know */
         /* What would be started is of another version than we are. True: we are about to leave, requests wait for who comes after us.
          * False, or NULL: they fail. */
         bool (*other_version)(void *userdata, const char *program);

@@ -4,7 +4,7 @@
     machine.run_as_root("packaging/life_of_the_packages.py", packages, folder) -> likewise
 
 The root is an overlay of this machine's on a tmpfs, the build is installed into it, and tests/machine/<script> runs in it under pytest, as the user "tester"
-(uid 4711) with XDG_RUNTIME_DIR, below a "systemd --user". Or nothing is installed, and a program of tests/ runs as root with a folder that becomes
+(uid 4711) with XDG_RUNTIME_DIR, below a "systemd --user"; who connects to /run/shell-root or /run/shell-other gets a shell of that user. Or nothing is installed, and a program of tests/ runs as root with a folder that becomes
 /packages. The network is a loopback. Nothing stays behind. Needs root.
 """
 import os
@@ -14,11 +14,27 @@ import uuid
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 SYSTEMD = "/lib/systemd/systemd"
-UID = 4711
+UID, OTHER_UID = 4711, 4712
 SECONDS = 120
 
+SHELL_SOCKET = "[Unit]\nDefaultDependencies=no\n[Socket]\nListenStream=/run/shell-{0}\nAccept=yes\n"
+SHELL = """[Unit]
+DefaultDependencies=no
+CollectMode=inactive-or-failed
+[Service]
+User={0}
+Environment=HOME=/home/{0}
+WorkingDirectory=/
+ExecStart=/bin/sh
+StandardInput=socket
+StandardOutput=socket
+StandardError=socket
+"""
+
 UNITS = {
-    "test.target": "[Unit]\nWants=systemd-journald.service test.service dosvc.socket dosvc-broker.socket\nAfter=systemd-journald.service\nDefaultDependencies=no\n",
+    "shell-root.socket": SHELL_SOCKET.format("root"), "shell-root@.service": SHELL.format("root"),
+    "shell-other.socket": SHELL_SOCKET.format("other"), "shell-other@.service": SHELL.format("other"),
+    "test.target": "[Unit]\nWants=systemd-journald.service test.service dosvc.socket dosvc-broker.socket shell-root.socket shell-other.socket\nAfter=systemd-journald.service\nDefaultDependencies=no\n",
     "manager.service": f"""[Unit]
 DefaultDependencies=no
 Wants=systemd-journald.service
@@ -67,6 +83,7 @@ mknod -m 666 dev/tty c 5 0
 mkdir dev/shm dev/pts
 chmod 1777 dev/shm
 ln -s /proc/self/fd dev/fd
+ln -s pts/ptmx dev/ptmx
 mkdir -p dosvc result home/tester run/user/@UID@
 mount --bind "$2" dosvc
 mount --bind "$4" result
@@ -74,19 +91,22 @@ mkdir packages
 [ -z "$5" ] || mount --bind "$5" packages
 echo 'tester:x:@UID@:@UID@::/home/tester:/bin/sh' >> etc/passwd
 echo 'tester:x:@UID@:' >> etc/group
+echo 'other:x:@OTHER@:@OTHER@::/home/other:/bin/sh' >> etc/passwd
+echo 'other:x:@OTHER@:' >> etc/group
+mkdir home/other
 chown @UID@:@UID@ home/tester run/user/@UID@
+chown @OTHER@:@OTHER@ home/other
+chmod 700 home/other home/tester
 chmod 700 run/user/@UID@
 : > etc/machine-id
 rm -f usr/sbin/policy-rc.d # of containers: starts nothing
 rm -rf etc/systemd/system/* etc/fstab
 cp result/units/* etc/systemd/system/
 # Nothing of a real boot comes before them.
-for unit in dosvc.socket dosvc.service dosvc-broker.socket dosvc-broker.service; do
+for unit in dosvc.socket dosvc.service dosvc-broker.socket dosvc-broker.service dosvc-transfer.socket dosvc-transfer@.service dosvc-resolve.socket dosvc-resolve@.service; do
         mkdir "etc/systemd/system/$unit.d"
         printf '[Unit]\nDefaultDependencies=no\n' > "etc/systemd/system/$unit.d/test.conf"
 done
-# systemd 252 finds no place for a private /dev in a root that is an overlay.
-for unit in dosvc dosvc-broker; do printf '[Service]\nPrivateDevices=no\n' >> etc/systemd/system/$unit.service.d/test.conf; done
 ldconfig -r . 2> /dev/null
 systemd-sysusers --root=.
 mkdir -p var/lib/systemd/catalog && journalctl --root=. --update-catalog
@@ -142,7 +162,7 @@ def boot(identity, command, folder, build="", packages=""):
         os.fchown(f.fileno(), UID, UID)
     base = hierarchy()
     group = os.path.join(base, "dosvc-test-" + uuid.uuid4().hex[:8]) if base else None
-    script = BOOT.replace("@UID@", str(UID)).replace("@SYSTEMD@", SYSTEMD)
+    script = BOOT.replace("@UID@", str(UID)).replace("@OTHER@", str(OTHER_UID)).replace("@SYSTEMD@", SYSTEMD)
     if group:
         os.mkdir(group)
         # In a group of its own first: what the new hierarchy shows as its root, and what can be removed again.

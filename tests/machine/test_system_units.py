@@ -1,5 +1,7 @@
 """Runs inside the machine of tests/lib/machine.py, as its user: the system instance's units, started by who connects."""
+import json
 import os
+import socket
 import subprocess
 import time
 
@@ -32,6 +34,24 @@ def processes(name):
     return found
 
 
+def run_as(user, command):
+    """What a shell of that user (root, other) prints."""
+    with socket.socket(socket.AF_UNIX) as shell:
+        shell.settimeout(SECONDS)
+        shell.connect("/run/shell-" + user)
+        shell.sendall(command.encode() + b"\nexit\n")
+        return b"".join(iter(lambda: shell.recv(65536), b"")).decode()
+
+
+def content_of(path):
+    with open(path, "rb") as f:
+        return f.read()
+
+
+def uid_of(process):
+    return int(process["Uid"].split()[0])
+
+
 def wait_until(condition):
     end = time.monotonic() + SECONDS
     while not condition():
@@ -49,8 +69,7 @@ def origin():
 def test_whoever_connects_gets_a_service_and_a_file_of_his_own(origin):
     target = os.path.join(os.environ["HOME"], "file")
     dosvc("get", origin.url("file", SIZE), "-o", target, "-q")
-    with open(target, "rb") as f:
-        assert f.read() == origin_module.content("file", SIZE)
+    assert content_of(target) == origin_module.content("file", SIZE)
     assert os.stat(target).st_uid == os.getuid()
 
 
@@ -59,19 +78,19 @@ def test_each_process_has_what_it_needs_and_no_more(origin):
     job = dosvc("get", origin.url("slow", SIZE), "-d", os.environ["HOME"], "--detach").stdout.strip()
     wait_until(lambda: origin.sent > 0)
     (core,), (broker,), (owner,), (transfer,) = map(processes, ("dosvcd", "dosvc-broker", "dosvc-owner", "dosvc-transfer"))
-    assert int(core["Uid"].split()[0]) not in (0, os.getuid()) and int(core["CapBnd"], 16) == 0
+    assert uid_of(core) not in (0, os.getuid()) and int(core["CapBnd"], 16) == 0
     assert set(broker["Uid"].split()) == {"0"}
     assert int(broker["CapEff"], 16) == (1 << 5) | (1 << 6) | (1 << 7)  # CAP_KILL, CAP_SETGID, CAP_SETUID
     assert set(owner["Uid"].split()) == {str(os.getuid())} and int(owner["CapEff"], 16) == 0
-    assert transfer["Uid"] == core["Uid"] and transfer["Seccomp"] == "2"
+    assert uid_of(transfer) not in (0, uid_of(core), os.getuid()) and transfer["Seccomp"] == "2"
     origin.rate = None
     wait_until(lambda: not any(job in line for line in dosvc("list").stdout.splitlines()))
 
 
-@pytest.mark.parametrize("name, most", [("dosvc", 1.5), ("dosvc-broker", 1.8)])
+@pytest.mark.parametrize("name, most", [("dosvc", 1.3), ("dosvc-broker", 1.8), ("dosvc-transfer@", 1.3), ("dosvc-resolve@", 1.3)])
 def test_systemd_finds_nothing_to_complain_about(name, most):
     [path] = [path for path in (f"{prefix}/lib/systemd/system/{name}.service" for prefix in ("/usr", "/usr/local")) if os.path.exists(path)]
-    done = subprocess.run(["systemd-analyze", "verify", "--man=no", path, path.replace(".service", ".socket")], text=True, capture_output=True, check=True)
+    done = subprocess.run(["systemd-analyze", "verify", "--man=no", path, path.replace("@", "").replace(".service", ".socket")], text=True, capture_output=True, check=True)
     assert done.stderr == "" and done.stdout == ""
     done = subprocess.run(["systemd-analyze", "security", "--offline=yes", "--no-pager", path], text=True, capture_output=True, check=True)
     assert float(done.stdout.rstrip().splitlines()[-1].split(": ")[1].split()[0]) <= most, done.stdout
@@ -85,6 +104,84 @@ def test_a_killed_owner_process_comes_again(origin):
     (owner,) = processes("dosvc-owner")
     os.kill(int(owner["Pid"]), 9)  # one's own
     wait_until(lambda: os.path.exists(target))
-    with open(target, "rb") as f:
-        assert f.read() == origin_module.content("again", SIZE)
+    assert content_of(target) == origin_module.content("again", SIZE)
     origin.rate = None
+
+
+# ---- who speaks to servers ----
+
+@pytest.fixture
+def slow_job(origin):
+    """A job in the middle of its file: (target, status of its dosvc-transfer)."""
+    origin.rate = 1_000_000
+    target = os.path.join(os.environ["HOME"], "slow-one")
+    job = dosvc("get", origin.url("slow-one", 10 * SIZE), "-o", target, "--detach").stdout.strip()
+    wait_until(lambda: json.loads(dosvc("show", "--json", job).stdout)[0]["bytes_transferred"])
+    (transfer,) = processes("dosvc-transfer")
+    yield target, transfer
+    origin.rate = None
+    wait_until(lambda: os.path.exists(target))
+    assert content_of(target) == origin_module.content("slow-one", 10 * SIZE)
+    os.unlink(target)
+
+
+def failed_units():
+    return run_as("root", "systemctl list-units --failed --no-legend --plain 'dosvc*'")
+
+
+def test_two_owners_have_processes_of_two_users(origin):
+    origin.rate = 400_000
+    for name, get in (("mine", dosvc), ("hers", lambda *words: run_as("other", "dosvc " + " ".join(words)))):
+        get("get", "--detach", "-d", os.environ["HOME"] if name == "mine" else "/home/other", origin.url(name, SIZE))
+    wait_until(lambda: len(processes("dosvc-transfer")) == 2)
+    transfers, resolvers = processes("dosvc-transfer"), processes("dosvc-resolve")
+    assert len({uid_of(process) for process in transfers + resolvers}) == 4
+    assert all(61184 <= uid_of(process) <= 65519 for process in transfers + resolvers)
+    origin.rate = None
+    wait_until(lambda: os.path.exists(os.path.join(os.environ["HOME"], "mine")) and run_as("other", "test -e /home/other/hers && echo yes") == "yes\n")
+    assert run_as("root", "stat -c %U /home/other/hers") == "other\n"
+    run_as("root", "kill " + " ".join(process["Pid"] for process in transfers))
+
+
+def test_names_are_looked_up(origin):
+    target = os.path.join(os.environ["HOME"], "named")
+    dosvc("get", origin.url("named", SIZE).replace("127.0.0.1", "localhost"), "-o", target, "-q")
+    assert content_of(target) == origin_module.content("named", SIZE)
+
+
+def test_a_killed_process_comes_again_and_goes_on(slow_job):
+    _, transfer = slow_job
+    run_as("root", "kill -9 " + transfer["Pid"])
+    wait_until(lambda: [process["Pid"] for process in processes("dosvc-transfer")] not in ([], [transfer["Pid"]]))
+    assert failed_units() == ""
+
+
+def test_a_process_that_hears_nothing_any_more_ends_with_its_core(slow_job):
+    _, transfer = slow_job
+    run_as("root", "kill -STOP " + transfer["Pid"])
+    run_as("root", "systemctl stop dosvc.service")
+    wait_until(lambda: not processes("dosvc-transfer") and not processes("dosvc-resolve"))
+    assert failed_units() == ""
+    dosvc("list")  # starts it again: the job goes on
+
+
+def test_a_process_outlives_no_core_that_was_killed(slow_job):
+    _, transfer = slow_job
+    run_as("root", f"kill -STOP {transfer['Pid']}; systemctl kill -s KILL dosvc.service")
+    wait_until(lambda: transfer["Pid"] not in [process["Pid"] for process in processes("dosvc-transfer")])
+    dosvc("list")
+
+
+def test_a_process_sees_next_to_nothing_of_the_file_system(slow_job):
+    _, transfer = slow_job
+    (resolve,) = processes("dosvc-resolve")
+
+    def seen(process, folder):
+        return set(run_as("root", f"ls -A /proc/{process['Pid']}/root/{folder}").split())
+    for process in (transfer, resolve):
+        assert seen(process, "/") <= {"dev", "etc", "lib", "lib64", "proc", "root", "run", "sys", "tmp", "usr", "var"}
+        assert seen(process, "root") == set() and seen(process, "tmp") == set() and seen(process, "var") == {"tmp"}
+        assert seen(process, "usr") <= {"lib", "lib64", "libexec", "local"}
+        assert seen(process, "run") <= {"systemd", "resolvconf", "NetworkManager", "connman", "nscd", "avahi-daemon"}
+    assert seen(transfer, "etc") <= {"ld.so.cache", "ssl"} and seen(transfer, "etc/ssl") == {"openssl.cnf"}
+    assert seen(resolve, "etc/ssl/private") == set()

@@ -1,7 +1,9 @@
-/* A dosvc-transfer that was taken over: it says what cannot be true. What, the request's URL says (http://lie/KIND). */
+/* A dosvc-transfer that was taken over: it says what cannot be true, or nothing more, and stays. What, the request's URL says
+ * (http://lie/KIND). */
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "base/fds.h"
 #include "ipc/channel.h"
@@ -18,6 +20,11 @@ static void lie(struct ipc_channel *channel, const struct ipc_start *start) {
                 message = (struct ipc_message) { .type = IPC_FINISHED, .finished = { .id = start->id, .text = "" } };
         else if (strstr(start->url, "garbage"))
                 (void) send(ipc_channel_fd(channel), garbage, sizeof(garbage), 0);
+        else if (strstr(start->url, "stays")) {
+                (void) close(ipc_channel_fd(channel));
+                for (;;)
+                        (void) pause();
+        }
         (void) ipc_channel_send(channel, &message, -EBADF);
 }
 
