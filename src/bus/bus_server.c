@@ -23,14 +23,6 @@ struct peer *peer_free(struct peer *peer) {
         return NULL;
 }
 
-static void greet(struct peer *peer) {
-        if (peer->greeted)
-                return;
-        peer->greeted = true;
-        if (--peer->server->n_ungreeted == 0)
-                (void) sd_event_source_set_enabled(peer->server->first_words_source, SD_EVENT_OFF);
-}
-
 void server_tell_activity(struct bus_server *server) {
         const struct bus_host *host = server->config.host;
 
@@ -45,7 +37,6 @@ void peer_drop(struct peer *peer) {
                 return;
         peer->dead = true;
         peer_poll_stop(peer);
-        greet(peer);
         bus_notify_done(peer);
         bus_authority_forget(peer);
         bus_call_orphan_all(peer);
@@ -117,7 +108,7 @@ static int on_message(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         struct peer *peer = ASSERT_PTR(userdata);
         int r;
 
-        greet(peer);
+        peer->greeted = true;
         bus_authority_saw(peer, m);
         if (!peer->dead && peer_reads_too_slowly(peer))
                 peer_drop(peer); /* answers that sd-bus writes itself do not come by peer_send() */
@@ -127,26 +118,6 @@ static int on_message(sd_bus_message *m, void *userdata, sd_bus_error *error) {
                 return 0; /* it was counted when it came first */
         r = bus_rate_judge(peer, m, error);
         return r < 0 ? r : 0;
-}
-
-/* libdbus sends BEGIN and its first message in one go; sd-bus (252) reads both at once and does not look at the
- * rest of its buffer until more arrives: both sides would wait for ever. So connections that have not said anything
- * yet are looked at again after each turn of the loop (measurements: 0 of 10 libdbus clients work without this, 10
- * of 10 with it). */
-static int on_first_words(sd_event_source *source _unused_, void *userdata) {
-        struct bus_server *server = ASSERT_PTR(userdata);
-        struct peer *peer, *tmp;
-
-        DL_FOREACH_SAFE(server->peers, peer, tmp) {
-                int r = 1;
-
-                while (!peer->greeted && r > 0)
-                        r = sd_bus_process(peer->bus, NULL);
-                if (r < 0)
-                        peer_drop(peer);
-                peer_touch(peer);
-        }
-        return 0;
 }
 
 /* ---- a new client ---- */
@@ -266,8 +237,6 @@ int bus_server_add_client(struct bus_server *server, int fd) {
         }
         DL_APPEND(server->peers, peer);
         server->n_peers++;
-        if (server->n_ungreeted++ == 0)
-                (void) sd_event_source_set_enabled(server->first_words_source, SD_EVENT_ON);
         log_debug("client %" PRIu64 " (pid %d) is here", peer->serial, (int) peer->pid);
         server_tell_activity(server);
         return 0;
@@ -283,17 +252,9 @@ static int server_add_sources(struct bus_server *server) {
                 r = sd_event_source_set_enabled(server->reap_source, SD_EVENT_OFF);
         if (r >= 0)
                 r = sd_event_source_set_priority(server->reap_source, SD_EVENT_PRIORITY_IMPORTANT);
-        if (r >= 0)
-                r = sd_event_add_post(server->event, &server->first_words_source, on_first_words, server);
-        if (r >= 0)
-                r = sd_event_source_set_enabled(server->first_words_source, SD_EVENT_OFF);
-        /* Before the manager's turn, which is a post source too: what is asked here belongs to that turn. */
-        if (r >= 0)
-                r = sd_event_source_set_priority(server->first_words_source, SD_EVENT_PRIORITY_IMPORTANT);
         if (r < 0)
                 return r;
         (void) sd_event_source_set_description(server->reap_source, "bus-reap");
-        (void) sd_event_source_set_description(server->first_words_source, "bus-first-words");
         return 0;
 }
 
@@ -353,7 +314,6 @@ struct bus_server *bus_server_free(struct bus_server *server) {
                 bus_call_free(call);
         bus_rate_free_all(server);
         sd_event_source_disable_unref(server->reap_source);
-        sd_event_source_disable_unref(server->first_words_source);
         sd_event_source_disable_unref(server->accept_source);
         bus_poll_stop(server);
         sd_event_unref(server->event);

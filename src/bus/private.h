@@ -69,6 +69,7 @@ struct peer {
         struct bus_question *question; /* a call that waits for a decision */
         sd_bus_message *granted;       /* the one that the authority said yes to, while it is handled */
         uint64_t serial;
+        uint64_t served; /* server->next_served when it had its turn last */
         bool greeted; /* its first message was seen: what came with BEGIN is read */
         bool dead;
         bool wants_all; /* signals about all jobs of its uid */
@@ -95,14 +96,13 @@ struct bus_server {
         struct bus_call *orphans;
         struct bus_rate *rates; /* by uid */
         size_t n_peers;
-        size_t n_ungreeted;
         uint64_t next_serial;
+        uint64_t next_served;
         bool stopping;
         bool told_full; /* the log has it, since a client went last; */
         bool told_full_uid; /* also that one user has too many */
         sd_id128_t id;
         sd_event_source *reap_source;
-        sd_event_source *first_words_source; /* post: see bus_server.c */
         sd_event_source *accept_source;      /* timer: accept again */
         int poll_fd; /* bus_poll.c: the peers that have a connection of their own */
         sd_event_source *poll_source;

@@ -215,6 +215,37 @@ static void all_users_together_have_as_many_connections_as_the_machine_may(void 
         client_free(other);
 }
 
+#define MANY 100 /* more than have their turn at once */
+
+static int make_for_many(void **state) {
+        return make_service_for_all(state, NULL, MANY + 1);
+}
+
+static void who_asks_once_does_not_wait_for_all_connections_of_another(void **state) {
+        struct fixture *f = *state;
+        struct client *many[MANY], *other;
+
+        for (size_t i = 0; i < MANY; i++)
+                many[i] = client_new_as(f, ALICE);
+        other = client_new_as(f, BOB);
+        for (size_t i = 0; i < MANY; i++)
+                for (int k = 0; k < 20; k++)
+                        assert_true(sd_bus_call_method_async(many[i]->bus, NULL, NULL, "/org/dosvc", "org.dosvc.Manager1", "Unsubscribe",
+                                                             on_answer, many[i], "s", "") >= 0);
+        assert_true(sd_bus_call_method_async(other->bus, NULL, NULL, "/org/dosvc", "org.dosvc.Manager1", "Unsubscribe", on_answer, other, "s", "") >= 0);
+        for (int turn = 0; turn < 2; turn++) { /* Alice's turn, if the first of her calls takes long; then his in any case */
+                assert_true(sd_event_run(f->event, 0) > 0);
+                assert_true(sd_bus_process(other->bus, NULL) >= 0);
+        }
+        expect(other, "ok ");
+        settle(f);
+        for (size_t i = 0; i < MANY; i++) {
+                assert_int_equal(strlen(many[i]->log), 20 * strlen("ok "));
+                client_free(many[i]);
+        }
+        client_free(other);
+}
+
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make, free_service)
         static const struct CMUnitTest tests[] = {
@@ -226,6 +257,7 @@ int main(void) {
                 TEST(a_user_makes_as_many_calls_in_a_second_as_one_may),
                 TEST(a_user_has_as_many_connections_as_one_may_and_others_theirs),
                 TEST(all_users_together_have_as_many_connections_as_the_machine_may),
+                cmocka_unit_test_setup_teardown(who_asks_once_does_not_wait_for_all_connections_of_another, make_for_many, free_service),
         };
 
         if (geteuid() != 0) {
