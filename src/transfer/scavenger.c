@@ -165,10 +165,14 @@ static void grow_steadily(struct scavenger *scavenger, const struct scavenger_in
                                      (1 - queue / (IDLE_PART * target));
 }
 
-/* A window that was offered is not taken back: for a round trip what comes is what the old one let come, and so is the queue. */
+/* A window that was offered is not taken back: for a round trip what comes is what an older one let come, and so is the queue. */
+static bool is_in_force(const struct scavenger *scavenger, const struct scavenger_input *input) {
+        return (double) input->flight <= IN_FORCE_PART * scavenger->window + input_floor(input);
+}
+
 static bool has_yet_to_show(const struct scavenger *scavenger, const struct scavenger_input *input) {
         return input->now_usec - scavenger->gave_way_usec < SHOW_ROUND_TRIPS * input->rtt_usec &&
-               (double) input->flight > IN_FORCE_PART * scavenger->window + input_floor(input);
+               !is_in_force(scavenger, input);
 }
 
 /* LEDBAT++: more than what would just bring the queue back to the target; somebody else is coming, and is to have the room at once. */
@@ -198,6 +202,8 @@ static void move(struct scavenger *scavenger, const struct scavenger_input *inpu
 
         switch (scavenger->phase) {
         case SCAVENGER_SLOW_START:
+                if (!is_in_force(scavenger, input))
+                        break; /* what each connection may send before it hears of a window */
                 if (queue > 0.75 * target)
                         enter_steady(scavenger, input->now_usec);
                 else if (input->limited)
@@ -273,8 +279,15 @@ static void add_rtt(struct scavenger_input *input, uint64_t rtt_usec, uint64_t b
         input->rtt_usec = (uint64_t) (sum / (double) input->rtt_bytes);
 }
 
+static bool uses(const struct scavenger_connection *connection, uint64_t flight, uint64_t window,
+                 uint32_t segment_bytes) {
+        if (window < SMALL_SEGMENTS * segment_bytes)
+                return connection->bytes > 0;
+        return (double) flight >= LIMITED_PART * (double) window;
+}
+
 uint64_t scavenger_measure(const struct scavenger_connection *connection, struct scavenger_input *input) {
-        uint64_t small = SMALL_SEGMENTS * input->segment_bytes, rtt, flight = 0;
+        uint64_t small = SMALL_SEGMENTS * input->segment_bytes, rtt, flight = 0, wanted;
 
         input->n_connections++;
         input->lost |= connection->lost;
@@ -287,13 +300,13 @@ uint64_t scavenger_measure(const struct scavenger_connection *connection, struct
                 add_rtt(input, rtt, connection->bytes);
                 flight = (uint64_t) ((double) connection->bytes * (double) rtt / (double) connection->elapsed_usec);
                 input->flight += flight;
-                if (connection->window < small || (double) flight >= LIMITED_PART * (double) connection->window) {
-                        input->limited = true;
-                        return UINT64_MAX;
-                }
         }
-        flight = MAX(2 * flight, connection->window / 2);
-        return MAX(flight, small);
+        input->limited |= uses(connection, flight, connection->window, input->segment_bytes);
+        /* What comes in the first round trip of a larger window was sent in the smaller one. */
+        if (uses(connection, flight, MIN(connection->window, connection->window_before), input->segment_bytes))
+                return UINT64_MAX;
+        wanted = MAX(2 * flight, connection->window / 2);
+        return MAX(wanted, small);
 }
 
 void scavenger_shares_begin(struct scavenger_shares *shares, uint64_t window, unsigned n_connections) {

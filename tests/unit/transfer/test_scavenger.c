@@ -321,6 +321,25 @@ static void a_window_that_is_not_used_does_not_grow(void **state) {
         }
 }
 
+static void a_start_goes_on_where_the_queue_is_of_bytes_that_no_window_held_back(void **state) {
+        struct scavenger scavenger;
+        uint64_t now = USEC_PER_HOUR, window;
+        struct scavenger_input input;
+
+        scavenger_init(&scavenger);
+        scavenger_note_base(&scavenger, now, 200 * USEC_PER_MSEC);
+        input = used_input(&scavenger, now += 200 * USEC_PER_MSEC, 220, 4);
+        window = scavenger_window(&scavenger, 4, SEGMENT);
+        input.flight = 3 * window; /* what each may send at first */
+        assert_int_equal(scavenger_tick(&scavenger, &input), window);
+        assert_int_equal(scavenger.phase, SCAVENGER_SLOW_START);
+        input = used_input(&scavenger, now += 200 * USEC_PER_MSEC, 200, 4);
+        assert_true(scavenger_tick(&scavenger, &input) > window);
+        input = used_input(&scavenger, now += 200 * USEC_PER_MSEC, 220, 4);
+        (void) scavenger_tick(&scavenger, &input);
+        assert_int_equal(scavenger.phase, SCAVENGER_STEADY);
+}
+
 static void losses_of_one_round_trip_halve_the_window_once(void **state) {
         struct scavenger scavenger;
         uint64_t now = grow(&scavenger, 20, 300000), before = scavenger_window(&scavenger, 1, SEGMENT), after;
@@ -483,6 +502,10 @@ static void a_connection_that_uses_little_leaves_its_part_to_the_others(void **s
         assert_int_equal(scavenger_measure(&steady, &input), UINT64_MAX);
         assert_true(input.limited);
 
+        slow = steady; /* it has just got more */
+        slow.window = 2 * steady.window;
+        assert_int_equal(scavenger_measure(&slow, &input), UINT64_MAX);
+
         scavenger_shares_begin(&shares, 90000, 3);
         scavenger_shares_add(&shares, wanted);
         scavenger_shares_add(&shares, UINT64_MAX);
@@ -525,6 +548,7 @@ int main(void) {
                 cmocka_unit_test(a_round_trip_is_forgotten_after_ten_minutes),
                 cmocka_unit_test(the_floor_is_a_segment_for_each_connection_and_two_for_a_single_one),
                 cmocka_unit_test(a_window_that_is_not_used_does_not_grow),
+                cmocka_unit_test(a_start_goes_on_where_the_queue_is_of_bytes_that_no_window_held_back),
                 cmocka_unit_test(losses_of_one_round_trip_halve_the_window_once),
                 cmocka_unit_test(it_gives_way_again_only_when_it_shows_that_it_did),
                 cmocka_unit_test(a_queue_of_a_line_that_others_have_most_of_is_theirs),
