@@ -13,9 +13,9 @@
 
 struct authority_question {
         const char *action;
+        const char *bus_name; /* on a bus: who asks; which process that is, the bus knows. NULL: the one below */
         uid_t uid;
-        pid_t pid;
-        uint64_t start_time; /* of the process, clock ticks since boot: with its pid it names no other one */
+        pid_t pid;        /* not another's before the answer is there: who asks makes sure of that */
         bool interactive;    /* the caller can wait for a person to say a password */
 };
 

@@ -5,7 +5,6 @@
  * that very message is handled and for nothing else. One question at a time for each client: a second call that would need one is refused.
  * A client that goes, or whose process ends, is a no. What is absent is asked about as what is another's, and answered alike. */
 #include <poll.h>
-#include <stdio.h>
 #include <sys/pidfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -34,25 +33,6 @@ static bool process_is_alive(int pidfd) {
         return pidfd >= 0 && poll(&p, 1, 0) == 0; /* it becomes readable when the process ends */
 }
 
-/* Field 22 of /proc/PID/stat; the second one, in brackets, may hold anything. */
-static int read_start_time(pid_t pid, uint64_t *ret) {
-        _cleanup_free_ char *content = NULL;
-        unsigned long long ticks;
-        char path[32];
-        const char *rest;
-        int r;
-
-        (void) snprintf(path, sizeof(path), "/proc/%d/stat", (int) pid);
-        r = fd_read_file(path, 4096, &content, NULL);
-        if (r < 0)
-                return r;
-        rest = strrchr(content, ')');
-        if (!rest || sscanf(rest + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu", &ticks) != 1)
-                return -EBADMSG;
-        *ret = ticks;
-        return 0;
-}
-
 static int open_peer(int fd, pid_t pid) {
         int pidfd = -EBADF;
         socklen_t size = sizeof(pidfd);
@@ -63,11 +43,15 @@ static int open_peer(int fd, pid_t pid) {
         return pidfd < 0 ? -errno : pidfd;
 }
 
+/* On a bus a client's name goes with its connection, and what it asked for with the name (bus_name.c). */
+static bool peer_is_there(const struct peer *peer) {
+        return peer->name || process_is_alive(peer->pidfd);
+}
+
 void peer_note_process(struct peer *peer, int fd) {
         _cleanup_close_ int pidfd = open_peer(fd, peer->pid);
 
-        /* Alive behind the look: the number was its own all the time. */
-        if (pidfd >= 0 && read_start_time(peer->pid, &peer->start_time) >= 0 && process_is_alive(pidfd))
+        if (process_is_alive(pidfd))
                 peer->pidfd = TAKE_FD(pidfd);
 }
 
@@ -100,7 +84,8 @@ static void on_decision(bool granted, void *userdata) {
 
         peer->question = NULL;
         question->peer = NULL;
-        if (!granted || !process_is_alive(peer->pidfd)) {
+        /* Alive behind the answer: the number was its own all the time, and what was judged was this very process. */
+        if (!granted || !peer_is_there(peer)) {
                 refuse(peer, question);
                 return;
         }
@@ -139,12 +124,12 @@ bool peer_is_administrator(const struct peer *peer) {
 int bus_authorize(struct peer *peer, sd_bus_message *m, const char *action, enum error_code refusal, sd_bus_error *error) {
         const struct bus_server_config *config = &peer->server->config;
         _cleanup_(question_freep) struct bus_question *question = NULL;
-        struct authority_question asks = { .action = action, .uid = peer->uid, .pid = peer->pid, .start_time = peer->start_time };
+        struct authority_question asks = { .action = action, .bus_name = peer->name, .uid = peer->uid, .pid = peer->pid };
         int r;
 
         if (peer_is_administrator(peer))
                 return 1;
-        if (!config->authority || peer->pidfd < 0)
+        if (!config->authority || (!peer->name && peer->pidfd < 0))
                 return bus_set_error(error, (int) refusal, "");
         if (peer->server->stopping)
                 return bus_set_error(error, ERROR_SHUTTING_DOWN, "");

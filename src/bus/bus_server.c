@@ -16,6 +16,7 @@ struct peer *peer_free(struct peer *peer) {
                 peer_poll_stop(peer);
                 sd_bus_close(peer->bus); /* no flush: it would wait for a client that does not read */
         }
+        sd_bus_slot_unref(peer->leaving);
         sd_bus_unref(peer->bus);
         fd_close(peer->pidfd);
         free(peer->name);
@@ -290,6 +291,7 @@ size_t bus_server_count_clients(const struct bus_server *server) {
 
 void bus_server_set_stopping(struct bus_server *server) {
         server->stopping = true;
+        bus_name_release(server); /* whoever calls from now on gets the next one */
 }
 
 void bus_server_close(struct bus_server *server) {
@@ -300,7 +302,7 @@ void bus_server_close(struct bus_server *server) {
         DL_FOREACH_SAFE(server->peers, peer, tmp)
                 peer_drop(peer);
         reap(server);
-        server->gate = gate_free(server->gate);
+        bus_server_leave(server);
         server->manager = NULL;
 }
 

@@ -11,6 +11,7 @@
  * is not on disk is built at once and sent when it is. Signals leave from the manager's events only. */
 #pragma once
 
+#include <systemd/sd-bus.h>
 #include <systemd/sd-event.h>
 
 #include "bus/authority.h"
@@ -83,8 +84,10 @@ DEFINE_CLEANUP_FUNC(struct bus_server, bus_server_free)
 int bus_server_listen(struct bus_server *server, const char *path);
 /* @fd is OWNED by the server if 0. */
 int bus_server_adopt_listener(struct bus_server *server, int fd);
-/* The same objects under org.dosvc on the session bus, for our own uid. -errno: there is no bus. */
-int bus_server_join_session(struct bus_server *server);
+/* The same objects under org.dosvc on @bus, which the caller attaches to the loop, and closes behind bus_server_leave(). It may be still
+ * connecting. */
+int bus_server_join(struct bus_server *server, sd_bus *bus);
+void bus_server_leave(struct bus_server *server);
 /* One connected client. @fd is OWNED by the server in any case. */
 int bus_server_add_client(struct bus_server *server, int fd);
 

@@ -60,12 +60,12 @@ struct peer {
         struct bus_server *server;
         sd_bus *bus;     /* its own, or the one that all peers with names share */
         char *name;      /* on a bus: where its messages go; NULL: the connection is its own */
+        sd_bus_slot *leaving; /* and whoever is told that it is gone */
         bool is_gate;    /* not a client: what objects on the shared bus are registered with (bus_name.c) */
         struct peer *calling; /* of the gate: whose call is being handled */
         uid_t uid;
         pid_t pid;
         int pidfd;                     /* of a client that may ask to be an administrator; else -EBADF */
-        uint64_t start_time;           /* of that process */
         struct bus_question *question; /* a call that waits for a decision */
         sd_bus_message *granted;       /* the one that the authority said yes to, while it is handled */
         uint64_t serial;
@@ -130,7 +130,7 @@ void peer_touch(struct peer *peer); /* something was done with its connection ou
 /* bus_name.c */
 /* Whose call a handler looks at: @peer is what its object was registered with. */
 struct peer *peer_of_call(struct peer *peer);
-struct peer *gate_free(struct peer *gate);
+void bus_name_release(struct bus_server *server);
 
 /* bus_listen.c */
 void listener_free_all(struct bus_server *server);

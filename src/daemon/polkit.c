@@ -93,11 +93,18 @@ static int on_answer(sd_bus_message *m, void *userdata, sd_bus_error *error _unu
 
 static int append_question(sd_bus_message *m, const struct authority_question *question, uint64_t id) {
         char text[24];
+        int r;
 
+        if (question->bus_name)
+                r = sd_bus_message_append(m, "(sa{sv})", "system-bus-name", 1, "name", "s", question->bus_name);
+        else
+                /* No start time: polkit finds it, which our process, with ProtectProc=invisible, cannot. */
+                r = sd_bus_message_append(m, "(sa{sv})", "unix-process", 3, "pid", "u", (uint32_t) question->pid, "start-time", "t",
+                                          UINT64_C(0), "uid", "i", (int32_t) question->uid);
+        if (r < 0)
+                return r;
         (void) snprintf(text, sizeof(text), "%" PRIu64, id);
-        return sd_bus_message_append(m, "(sa{sv})sa{ss}us", "unix-process", 3, "pid", "u", (uint32_t) question->pid, "start-time", "t",
-                                     question->start_time, "uid", "i", (int32_t) question->uid, question->action, 0,
-                                     question->interactive ? POLKIT_ALLOW_INTERACTION : 0u, text);
+        return sd_bus_message_append(m, "sa{ss}us", question->action, 0, question->interactive ? POLKIT_ALLOW_INTERACTION : 0u, text);
 }
 
 static int polkit_ask(void *userdata, const struct authority_question *question, authority_answer_fn answer, void *answer_userdata,

@@ -15,6 +15,7 @@
 #include "conditions/watch.h"
 #include "config.h"
 #include "daemon/broker_link.h"
+#include "daemon/buses.h"
 #include "daemon/key_sealer.h"
 #include "daemon/listeners.h"
 #include "daemon/metrics.h"
@@ -53,6 +54,7 @@ struct service {
         struct manager_loop *loop;
         struct conditions_watch *conditions;
         struct bus_server *bus;
+        struct buses *buses; /* NULL: on none */
         struct observer observer;
         struct metrics *metrics;   /* NULL: not wanted */
         struct watchdog *watchdog; /* NULL: nobody wants one */
@@ -618,15 +620,16 @@ static size_t count_clients(void *userdata) {
         return bus_server_count_clients(service->bus);
 }
 
-/* One instance of a user has the name: the one that clients find by themselves. */
+/* One instance has the name: the one that clients find by themselves. */
 static void join_bus(struct service *service) {
+        const struct arguments *arguments = service->config.arguments;
         int r;
 
-        if (service->config.arguments->system || !service->config.default_state_dir || service->config.arguments->socket)
+        if (arguments->state_dir || arguments->socket)
                 return;
-        r = bus_server_join_session(service->bus);
+        r = buses_join(service->event, service->bus, arguments->system, &service->buses);
         if (r < 0)
-                log_debug("no session bus: %s", strerror(-r));
+                log_debug("on no bus: %s", strerror(-r));
 }
 
 /* That the numbers cannot be had stops no download. */
@@ -714,6 +717,7 @@ struct service *service_free(struct service *service) {
         if (!service)
                 return NULL;
         conditions_watch_free(service->conditions);
+        buses_free(service->buses);
         if (service->bus)
                 bus_server_close(service->bus);
         manager_loop_free(service->loop);

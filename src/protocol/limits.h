@@ -51,6 +51,7 @@
 #define LIMIT_ERROR_TEXT 512        /* bytes of a detail text that travels with an error */
 #define LIMIT_MESSAGE_BYTES (16 * 1024 * 1024) /* one D-Bus message that our library sends; the service takes what sd-bus takes, 128 MiB */
 #define LIMIT_SUBSCRIPTIONS 4096    /* per client */
+#define LIMIT_CLIENTS_ON_A_BUS 256  /* dbus-daemon has 512 match rules for one connection, and each client takes one */
 #define LIMIT_METRICS_BACKLOG 16     /* who asks for the metrics is answered and hung up on at once; more than this need not wait */
 #define LIMIT_OUTGOING_MESSAGES 4096 /* signals queued to a client that does not read; then it is cut off */
 #define LIMIT_FILE_SIZE (UINT64_C(1) << 62) /* no file is larger; sums of these are overflow-checked */

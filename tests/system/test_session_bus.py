@@ -15,6 +15,7 @@ from conftest import BUILD  # noqa: E402
 
 PROGRAM = os.path.join(BUILD, "src", "daemon", "dosvcd")
 SECONDS = 20
+CLIENTS_ON_A_BUS = 256  # LIMIT_CLIENTS_ON_A_BUS
 CONFIG = """<busconfig><type>session</type><listen>unix:path={0}/session</listen><auth>EXTERNAL</auth>{1}
 <policy context="default"><allow send_destination="*" eavesdrop="true"/><allow eavesdrop="true"/><allow own="*"/><allow user="*"/></policy></busconfig>"""
 
@@ -172,6 +173,23 @@ def test_a_name_on_the_bus_counts_as_a_client_from_its_first_call_until_it_leave
     clients[1].bus.close_sync(None)
     wait_until(lambda: clients[0].call("GetServiceInfo")[0]["Clients"] == 2)
     clients[3].call("GetServiceInfo")
+
+
+def test_a_bus_carries_so_many_clients_and_one_more_is_refused(session):
+    os.makedirs(session.folder + "/config/dosvc")
+    with open(session.folder + "/config/dosvc/dosvc.conf", "w", encoding="ascii") as f:
+        f.write("[Service]\nMaxClientsPerUser=1000\n")
+    session.start_bus('<limit name="max_connections_per_user">1000</limit>')
+    session.start_service()
+    clients = [session.client() for _ in range(CLIENTS_ON_A_BUS + 1)]
+    wait_until(clients[0].has_name)
+    for client in clients[:-1]:
+        client.call("GetServiceInfo")
+    with pytest.raises(GLib.Error, match="too many clients"):
+        clients[-1].call("GetServiceInfo")
+    clients[0].bus.close_sync(None)
+    wait_until(lambda: clients[1].call("GetServiceInfo")[0]["Clients"] < CLIENTS_ON_A_BUS)
+    clients[-1].call("GetServiceInfo")
 
 
 @pytest.mark.root

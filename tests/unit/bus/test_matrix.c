@@ -252,7 +252,7 @@ static bool unaskable;
 static int fake_ask(void *userdata _unused_, const struct authority_question *question, authority_answer_fn answer, void *answer_userdata,
                     void **ret) {
         assert_int_equal(question->uid, CALLER_UID);
-        assert_true(question->start_time > 0);
+        assert_null(question->bus_name);
         n_asked++;
         if (unaskable)
                 return -EIO;
