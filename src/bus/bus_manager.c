@@ -333,7 +333,8 @@ static int append_conditions(sd_bus_message *reply, const struct conditions *con
                                      conditions->battery_percent == BATTERY_NOT_USED ? UINT32_MAX : (uint32_t) conditions->battery_percent);
 }
 
-static int append_service_info(sd_bus_message *reply, struct bus_server *server) {
+static int append_service_info(sd_bus_message *reply, const struct peer *peer) {
+        const struct bus_server *server = peer->server;
         struct bus_service_info info = {
                 .version = "", .state_directory = "", .sandbox = "", .pid = (uint32_t) getpid()
         };
@@ -355,6 +356,8 @@ static int append_service_info(sd_bus_message *reply, struct bus_server *server)
         if (r >= 0)
                 r = append_conditions(reply, manager_get_conditions(server->manager));
         if (r >= 0)
+                r = sd_bus_message_append(reply, "{sv}", "MayOwnJobs", "b", (int) manager_may_own(server->manager, peer->uid));
+        if (r >= 0)
                 r = sd_bus_message_open_container(reply, 'e', "sv");
         if (r >= 0)
                 r = sd_bus_message_append_basic(reply, 's', "StateDirectory");
@@ -374,7 +377,7 @@ static int method_get_service_info(sd_bus_message *m, void *userdata, sd_bus_err
 
         r = sd_bus_message_new_method_return(m, &reply);
         if (r >= 0)
-                r = append_service_info(reply, peer->server);
+                r = append_service_info(reply, peer);
         if (r < 0)
                 return r;
         return bus_reply(peer, m, TAKE_PTR(reply), false, error);

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/fds.h"
 #include "base/strings.h"
+#include "base/uids.h"
 #include "client/address.h"
 #include "client/launch.h"
 
@@ -87,10 +88,41 @@ static int try_address(const struct search *search, const char *address, unsigne
         return 0;
 }
 
-static int try_system(const struct search *search) {
+/* Users of the system are served where the configuration names them. -EACCES: not here. */
+static int ask_whether_welcome(sd_bus *bus) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        const char *key;
+        int r, yes = 1;
+
+        r = sd_bus_call_method(bus, "org.dosvc", "/org/dosvc", "org.dosvc.Manager1", "GetServiceInfo", NULL, &reply, NULL);
+        if (r >= 0)
+                r = sd_bus_message_enter_container(reply, 'a', "{sv}");
+        while (r >= 0 && (r = sd_bus_message_enter_container(reply, 'e', "sv")) > 0) {
+                r = sd_bus_message_read_basic(reply, 's', &key);
+                if (r >= 0)
+                        r = streq(key, "MayOwnJobs") ? sd_bus_message_read(reply, "v", "b", &yes) : sd_bus_message_skip(reply, "v");
+                if (r >= 0)
+                        r = sd_bus_message_exit_container(reply);
+        }
+        return r < 0 ? r : yes ? 0 : -EACCES;
+}
+
+/* @choosing: there is another instance that would do. */
+static int try_system(const struct search *search, bool choosing) {
+        int r;
+
         if (access(ADDRESS_SYSTEM_SOCKET, F_OK) < 0)
                 return -errno;
-        return try_address(search, "unix:path=" ADDRESS_SYSTEM_SOCKET, DISCOVER_SYSTEM);
+        r = try_address(search, "unix:path=" ADDRESS_SYSTEM_SOCKET, DISCOVER_SYSTEM);
+        if (r < 0 || !choosing || uid_is_person(geteuid()))
+                return r;
+        r = ask_whether_welcome(search->ret->bus);
+        if (r < 0) {
+                sd_bus_close_unref(search->ret->bus);
+                free(search->ret->address);
+                *search->ret = (struct discovered) {};
+        }
+        return r;
 }
 
 static int try_user(const struct search *search, const char *state_directory) {
@@ -149,7 +181,7 @@ int discover(unsigned places, const atomic_int *cancel, struct discovered *ret) 
         if (given)
                 return try_address(&search, given, DISCOVER_ENVIRONMENT);
         if (places & DISCOVER_SYSTEM) {
-                r = try_system(&search);
+                r = try_system(&search, places & DISCOVER_USER);
                 if (r >= 0 || !(places & DISCOVER_USER))
                         return r;
         }

@@ -354,11 +354,15 @@ static void attach(struct manager *m, struct job *job, bool resume, struct reply
         manager_reply_durably(m, &job->id, reply, &answer);
 }
 
+bool manager_may_own(const struct manager *m, uid_t uid) {
+        return !m->may_own || m->may_own(m->may_own_userdata, uid);
+}
+
 int manager_judge_owner(const struct manager *m, uid_t owner) {
         const struct job_run *run;
         size_t n = 0;
 
-        if (m->may_own && !m->may_own(m->may_own_userdata, owner))
+        if (!manager_may_own(m, owner))
                 return ERROR_USER_NOT_SERVED;
         if (m->n_jobs >= m->limits.max_jobs_per_user)
                 DL_FOREACH(m->jobs, run)

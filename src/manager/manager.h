@@ -118,6 +118,7 @@ int manager_find_job_by_prefix(struct manager *manager, uid_t caller, const char
 /* The caller's live jobs in the order of creation: the first one whose sequence number is above @after (0: the first of all). */
 struct job *manager_next_job(struct manager *manager, uid_t caller, uint64_t after, uint64_t *ret_sequence);
 size_t manager_count_jobs(const struct manager *manager, size_t *ret_active);
+bool manager_may_own(const struct manager *manager, uid_t uid);
 struct manager_statistics {
         size_t jobs[_JOB_STATE_MAX];
         size_t n_transfers;             /* files on their way */
