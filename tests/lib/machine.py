@@ -1,11 +1,13 @@
 """A systemd of the test's own, booted in namespaces in less than a second: PID 1, journal, and a user with its own manager and bus.
 
     machine.run(build, "test_user_units.py", folder) -> (exit code, what it printed)
-    machine.run_as_root("packaging/life_of_the_packages.py", packages, folder) -> likewise
+    machine.run(build, "test_system_bus.py", folder, root=True) -> likewise
+    machine.live_with(packages, "packaging/life_of_the_packages.py", folder) -> likewise
 
-The root is an overlay of this machine's on a tmpfs, the build is installed into it, and tests/machine/<script> runs in it under pytest, as the user "tester"
-(uid 4711) with XDG_RUNTIME_DIR, below a "systemd --user"; who connects to /run/shell-root or /run/shell-other gets a shell of that user. Or nothing is installed, and a program of tests/ runs as root with a folder that becomes
-/packages. The network is a loopback. Nothing stays behind. Needs root.
+The root is an overlay of this machine's on a tmpfs, the build (which is /build there) is installed into it, and tests/machine/<script> runs in it under
+pytest, as the user "tester" (uid 4711) with XDG_RUNTIME_DIR, below a "systemd --user", or as root. Or nothing is installed, and a program of tests/ runs
+as root with a folder that becomes /packages. There is another user, "other" (uid 4712); who connects to /run/shell-root or /run/shell-other gets a shell of
+that user. There are a system bus and polkit for who starts their units. The network is a loopback. Nothing stays behind. Needs root.
 """
 import os
 import shutil
@@ -15,7 +17,7 @@ import uuid
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 SYSTEMD = "/lib/systemd/systemd"
 UID, OTHER_UID = 4711, 4712
-SECONDS = 120
+SECONDS, SECONDS_WITH_PACKAGES = 120, 600
 
 SHELL_SOCKET = "[Unit]\nDefaultDependencies=no\n[Socket]\nListenStream=/run/shell-{0}\nAccept=yes\n"
 SHELL = """[Unit]
@@ -60,7 +62,7 @@ WorkingDirectory=/home/tester
 StandardOutput=file:/result/output
 StandardError=inherit
 ExecStart=/usr/bin/python3 @COMMAND@
-TimeoutStartSec={SECONDS}
+TimeoutStartSec=@SECONDS@
 """,
 }
 
@@ -84,9 +86,10 @@ mkdir dev/shm dev/pts
 chmod 1777 dev/shm
 ln -s /proc/self/fd dev/fd
 ln -s pts/ptmx dev/ptmx
-mkdir -p dosvc result home/tester run/user/@UID@
+mkdir -p dosvc build result home/tester run/user/@UID@
 mount --bind "$2" dosvc
 mount --bind "$4" result
+[ -z "$3" ] || mount --bind "$3" build
 mkdir packages
 [ -z "$5" ] || mount --bind "$5" packages
 echo 'tester:x:@UID@:@UID@::/home/tester:/bin/sh' >> etc/passwd
@@ -103,10 +106,12 @@ rm -f usr/sbin/policy-rc.d # of containers: starts nothing
 rm -rf etc/systemd/system/* etc/fstab
 cp result/units/* etc/systemd/system/
 # Nothing of a real boot comes before them.
-for unit in dosvc.socket dosvc.service dosvc-broker.socket dosvc-broker.service dosvc-transfer.socket dosvc-transfer@.service dosvc-resolve.socket dosvc-resolve@.service; do
+for unit in dosvc.socket dosvc.service dosvc-broker.socket dosvc-broker.service dosvc-transfer.socket dosvc-transfer@.service dosvc-resolve.socket dosvc-resolve@.service dbus.socket dbus.service polkit.service; do
         mkdir "etc/systemd/system/$unit.d"
         printf '[Unit]\nDefaultDependencies=no\n' > "etc/systemd/system/$unit.d/test.conf"
 done
+# The bus and polkit look below /usr only.
+[ -z "$3" ] || for folder in dbus-1/system.d polkit-1/actions; do cp usr/local/share/$folder/org.dosvc.* usr/share/$folder/; done
 ldconfig -r . 2> /dev/null
 systemd-sysusers --root=.
 mkdir -p var/lib/systemd/catalog && journalctl --root=. --update-catalog
@@ -140,16 +145,16 @@ def hierarchy():
     return None
 
 
-def run(build, script, folder):
+def run(build, script, folder, root=False):
     command = f"-m pytest -q -p no:cacheprovider --tb=short /dosvc/tests/machine/{script}"
-    return boot("User=tester\nSupplementaryGroups=systemd-journal", command, folder, build=os.path.abspath(build))
+    return boot("" if root else "User=tester\nSupplementaryGroups=systemd-journal", command, folder, build=os.path.abspath(build))
 
 
-def run_as_root(program, packages, folder):
-    return boot("", f"-B /dosvc/tests/{program} /packages", folder, packages=packages)
+def live_with(packages, program, folder):
+    return boot("", f"-B /dosvc/tests/{program} /packages", folder, packages=packages, seconds=SECONDS_WITH_PACKAGES)
 
 
-def boot(identity, command, folder, build="", packages=""):
+def boot(identity, command, folder, build="", packages="", seconds=SECONDS):
     result, root = os.path.join(folder, "result"), os.path.join(folder, "machine")
     units = os.path.join(result, "units")
     os.makedirs(units)
@@ -157,7 +162,7 @@ def boot(identity, command, folder, build="", packages=""):
     os.chmod(result, 0o755)
     for name, text in UNITS.items():
         with open(os.path.join(units, name), "w", encoding="utf-8") as f:
-            f.write(text.replace("@IDENTITY@", identity).replace("@COMMAND@", command))
+            f.write(text.replace("@IDENTITY@", identity).replace("@COMMAND@", command).replace("@SECONDS@", str(seconds)))
     with open(os.path.join(result, "output"), "wb") as f:
         os.fchown(f.fileno(), UID, UID)
     base = hierarchy()
@@ -169,7 +174,7 @@ def boot(identity, command, folder, build="", packages=""):
         script = f"echo 0 > {group}/cgroup.procs\nexec unshare --cgroup sh -c '{script.replace(chr(39), chr(39) + chr(92) + chr(39) + chr(39))}' boot \"$@\""
     try:
         done = subprocess.run(["unshare", "--mount", "--pid", "--fork", "--uts", "--ipc", "--net", "--kill-child", "sh", "-c", script, "boot", root, ROOT,
-                               build, result, packages], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=SECONDS + 30, check=False)
+                               build, result, packages], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=seconds + 30, check=False)
     finally:
         if group:
             for path, _, _ in os.walk(group, topdown=False):
