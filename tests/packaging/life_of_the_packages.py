@@ -113,7 +113,8 @@ def use(origin):
     assert service("--system")["pid"] == int(unit("dosvc.service", "MainPID"))
     job = as_user("dosvc", "create", "whoever does not choose gets the system instance")
     as_user("dosvc", "cancel", "--system", job)
-    run("dosvc", "get", "-q", "-o", "/root/fetched", origin.url("fetched", SIZE))  # and root, whom it does not serve, one of its own
+    # And root, whom it does not serve, one of its own.
+    run("env", "-i", "HOME=/root", "PATH=/usr/bin:/bin", "dosvc", "get", "-q", "-o", "/root/fetched", origin.url("fetched", SIZE))
     assert content_of("/root/fetched") == origin_module.content("fetched", SIZE)
     as_user("dosvc", "create", "--user", "kept")
     with open("/tmp/program.c", "w", encoding="utf-8") as f:
