@@ -1,8 +1,7 @@
 #include "schedule/segments.h"
 
 #define GROWTH 4u
-#define FAIR_SHARE 0.75 /* of what as many brought before: they stay */
-#define GOOD_SHARE 0.5  /* some go, but what is left may still want more */
+#define FAIR_SHARE 0.5 /* of what as many brought before */
 
 /* ---- how many ---- */
 
@@ -57,8 +56,8 @@ static bool still_grows(const struct segments *segments, const struct segments_f
         return second > first + first / 4;
 }
 
-/* What was added last has been measured: stays it? Return: more may be tried. As many are added at once, the total alone says
- * how many of them paid off: so many stay as would each have brought a fair share of it. */
+/* What was added last has been measured: stays it? Return: all of it does. As many are added at once, the total alone says how
+ * many of them paid off: so many stay as would each have brought a fair share of it. */
 static bool judge_added(struct segments *segments, uint64_t rate) {
         unsigned added = segments->wanted - segments->base;
         double expected = (double) segments->base_rate * added / segments->base;
@@ -66,9 +65,7 @@ static bool judge_added(struct segments *segments, uint64_t rate) {
 
         if (gained >= FAIR_SHARE)
                 return true;
-        segments->wanted = segments->base + (unsigned) (gained / FAIR_SHARE * added + 0.01);
-        if (gained >= GOOD_SHARE)
-                return true;
+        segments->wanted = segments->base + (unsigned) (gained / FAIR_SHARE * added);
         segments->settled = true;
         return false;
 }
@@ -76,7 +73,9 @@ static bool judge_added(struct segments *segments, uint64_t rate) {
 /* The window is over. */
 static void judge_window(struct segments *segments, const struct segments_policy *policy, const struct segments_facts *facts) {
         uint64_t rate = rate_of(facts->bytes - segments->bytes_at_start, facts->now - segments->since);
-        unsigned more = MIN(segments->wanted * (GROWTH - 1), facts->max - segments->wanted);
+        /* The second one says most of whether any is worth it, and takes least from others that share the line. */
+        unsigned growth = segments->wanted == 1 ? 2 : GROWTH;
+        unsigned more = MIN(segments->wanted * (growth - 1), facts->max - segments->wanted);
 
         segments->rate = rate;
         if (segments->base > 0 && !judge_added(segments, rate))

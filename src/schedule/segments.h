@@ -3,8 +3,9 @@
  *
  * How many:
  * 1. segments_begin() when the first answer is there, and segments_recall() if something is known of the server (lessons.h).
- * 2. segments_decide() at the times that it names: so many connections there should be. It starts with one and makes them fourfold while
- *    what was added brings half of what as many brought before; of those so many stay as would have brought three quarters of it.
+ * 2. segments_decide() at the times that it names: so many connections there should be. It starts with one, then two, and makes them
+ *    fourfold while what was added brings at least half of what as many brought before; then so many stay as would have brought that, and no
+ *    more are added.
  * 3. segments_refused() when one was refused or broke off at once: no more than those that are left.
  * 4. segments_learned() when all is there: what the next file of this server may begin with.
  *
