@@ -4,11 +4,16 @@
 #include <systemd/sd-event.h>
 
 #define MESSAGES_PER_TURN 256 /* a busy peer must not keep the loop from everything else */
+/* What is sent leaves when the loop has nothing else to do, or after so long: what many small files have to say wakes the peer once. */
+#define COLLECT_USEC 1000
+#define FLUSH_PRIORITY (SD_EVENT_PRIORITY_NORMAL + 1)
 
 struct link {
         struct ipc_channel *channel;
         sd_event_source *io;
-        sd_event_source *turn; /* defer: flush, or go on reading */
+        sd_event_source *turn;    /* defer: go on reading */
+        sd_event_source *flush;   /* defer, behind everything else */
+        sd_event_source *collect; /* time: flush, however busy the loop is; stays armed for what comes next */
         const struct link_callbacks *callbacks;
         void *userdata;
         bool waiting; /* for the peer to read */
@@ -21,6 +26,8 @@ static void link_close(struct link *link, int error) {
         link->closed = true;
         (void) sd_event_source_set_enabled(link->io, SD_EVENT_OFF);
         (void) sd_event_source_set_enabled(link->turn, SD_EVENT_OFF);
+        (void) sd_event_source_set_enabled(link->flush, SD_EVENT_OFF);
+        (void) sd_event_source_set_enabled(link->collect, SD_EVENT_OFF);
         link->callbacks->closed(link->userdata, error); /* may free it */
 }
 
@@ -72,12 +79,30 @@ static int on_io(sd_event_source *source, int fd, uint32_t events, void *userdat
 }
 
 static int on_turn(sd_event_source *source, void *userdata) {
+        (void) link_read(ASSERT_PTR(userdata), MESSAGES_PER_TURN);
+        return 0;
+}
+
+static int on_flush(sd_event_source *source, void *userdata) {
         struct link *link = ASSERT_PTR(userdata);
 
+        (void) sd_event_source_set_enabled(link->flush, SD_EVENT_OFF);
         if (ipc_channel_queued(link->channel) > 0 && !link->waiting)
                 link_flush(link);
-        (void) link_read(link, MESSAGES_PER_TURN);
         return 0;
+}
+
+static int on_collect(sd_event_source *source, uint64_t usec, void *userdata) {
+        return on_flush(source, userdata);
+}
+
+static void link_flush_soon(struct link *link) {
+        int enabled = SD_EVENT_OFF;
+
+        (void) sd_event_source_set_enabled(link->flush, SD_EVENT_ONESHOT);
+        (void) sd_event_source_get_enabled(link->collect, &enabled);
+        if (enabled == SD_EVENT_OFF && sd_event_source_set_time_relative(link->collect, COLLECT_USEC) >= 0)
+                (void) sd_event_source_set_enabled(link->collect, SD_EVENT_ONESHOT);
 }
 
 static int link_make(struct sd_event *event, int fd, const struct link_callbacks *callbacks, void *userdata, struct link **ret) {
@@ -93,6 +118,14 @@ static int link_make(struct sd_event *event, int fd, const struct link_callbacks
         if (r < 0)
                 return r;
         r = sd_event_add_defer(event, &link->turn, on_turn, link);
+        if (r >= 0)
+                r = sd_event_add_time(event, &link->collect, CLOCK_MONOTONIC, 0, COLLECT_USEC / 4, on_collect, link);
+        if (r >= 0)
+                r = sd_event_source_set_enabled(link->collect, SD_EVENT_OFF);
+        if (r >= 0)
+                r = sd_event_add_defer(event, &link->flush, on_flush, link); /* at once: our HELLO */
+        if (r >= 0)
+                r = sd_event_source_set_priority(link->flush, FLUSH_PRIORITY);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(link);
@@ -128,6 +161,8 @@ struct link *link_free(struct link *link) {
                 return NULL;
         link->io = sd_event_source_disable_unref(link->io);
         link->turn = sd_event_source_disable_unref(link->turn);
+        link->flush = sd_event_source_disable_unref(link->flush);
+        link->collect = sd_event_source_disable_unref(link->collect);
         link->channel = ipc_channel_free(link->channel);
         free(link);
         return NULL;
@@ -141,7 +176,7 @@ int link_send_frame(struct link *link, const uint8_t *frame, size_t size, int fd
         r = ipc_channel_send_frame(link->channel, frame, size, fd);
         if (r < 0)
                 return r;
-        (void) sd_event_source_set_enabled(link->turn, SD_EVENT_ONESHOT);
+        link_flush_soon(link);
         return 0;
 }
 
@@ -153,7 +188,7 @@ int link_send(struct link *link, const struct ipc_message *message, int fd) {
         r = ipc_channel_send(link->channel, message, fd);
         if (r < 0)
                 return r;
-        (void) sd_event_source_set_enabled(link->turn, SD_EVENT_ONESHOT);
+        link_flush_soon(link);
         return 0;
 }
 

@@ -1,4 +1,5 @@
-/* An ipc_channel that lives on an sd-event loop: reads, calls up, writes what was queued at the end of the turn.
+/* An ipc_channel that lives on an sd-event loop: reads, calls up, writes what was queued as soon as the loop has nothing
+ * else to do, and after a millisecond at the latest.
  *
  * 1. link_new() on a connected socket. message() comes for each frame after the peer's HELLO (which comes first, too).
  * 2. link_send() from anywhere on the loop, also from within message().
