@@ -148,6 +148,7 @@ struct job_file {
         char *source;         /* where a file has several: which is asked, without user info and query; and why the one before was left */
         char *source_trouble;
         char *sources;        /* all of them, for a person: one a line */
+        uint64_t saved_in;   /* newest of the manager's commit groups that holds a change of its row */
         void *attachment;    /* the manager's running state for this file; never stored */
         void *stream;        /* the same, of a file whose bytes a program takes as they come; its path is "" */
 };

@@ -69,13 +69,17 @@ static void collect_unsaved(struct manager *m) {
         }
 }
 
-void manager_save_file(struct manager *m, struct job_file *file) {
-        int r;
+static void collect_file(struct manager *m, struct job_file *file) {
+        int r = store_batch_save_file(m->batch, file);
 
-        manager_save_job(m, file->job);
-        r = store_batch_save_file(m->batch, file);
         if (r < 0)
                 collecting_failed(m, r);
+        file->saved_in = m->group->seq;
+}
+
+void manager_save_file(struct manager *m, struct job_file *file) {
+        manager_save_job(m, file->job);
+        collect_file(m, file);
 }
 
 int manager_save_chunks(struct manager *m, const struct job_file *file, const struct chunks *chunks) {
@@ -83,12 +87,8 @@ int manager_save_chunks(struct manager *m, const struct job_file *file, const st
 }
 
 void manager_save_file_quietly(struct manager *m, struct job_file *file) {
-        int r;
-
         open_batch(m);
-        r = store_batch_save_file(m->batch, file);
-        if (r < 0)
-                collecting_failed(m, r);
+        collect_file(m, file);
 }
 
 void manager_forget_job(struct manager *m, struct job *job, const struct history_entry *entry) {
@@ -201,6 +201,10 @@ void manager_flush(struct manager *m) {
 
 bool manager_job_is_dirty(const struct manager *m, const struct job *job) {
         return job_run(job)->saved_in > m->durable_seq;
+}
+
+bool manager_file_is_dirty(const struct manager *m, const struct job_file *file) {
+        return file->saved_in > m->durable_seq;
 }
 
 bool manager_is_dirty(const struct manager *m) {

@@ -14,7 +14,12 @@
 #include "schedule/shares.h"
 #include "schedule/sources.h"
 
-#define FILES_IN_FLIGHT_PER_JOB 256 /* many small files: what waits for a sync together is synced together */
+/* Many small files: what waits for a sync together is synced together, and meanwhile as many others are being opened and fetched. With one
+ * number for both they went in step, and the transfer process had nothing to do while the disk had. New ones are taken by the batch: one
+ * at a time, each would wake a thread, the transfer process, and the loop by itself. */
+#define FILES_FETCHING_PER_JOB 256
+#define FILES_TAKEN_AT_ONCE 64
+#define FILES_IN_FLIGHT_PER_JOB (2 * FILES_FETCHING_PER_JOB)
 #define FILES_IN_FLIGHT_MIN 4
 #define RESTARTS_MAX 3            /* times that a file may begin anew before the job fails */
 #define BAD_TRIES_MAX 3           /* times that one piece may have the wrong hash before the job fails */
@@ -160,6 +165,7 @@ struct job_run {
         bool starved;          /* on manager->starved: it may move, but all places for files are taken */
         struct job_run *starved_prev, *starved_next;
         size_t n_file_runs;
+        size_t n_fetched_runs; /* of them: nothing more comes from the engine */
         uint64_t bytes_since_progress;
         struct paced pace;
         bool is_paced;         /* already on the list of a division of rates that is being made */
@@ -214,6 +220,7 @@ struct file_run {
         struct files_handle *handle;
         int fd;                /* belongs to the handle */
         bool stop;             /* somebody wants it to end */
+        bool fetched;          /* all bytes are there; counted in its job's n_fetched_runs */
         bool awaits_judge;     /* it ended so that somebody can look at the server's certificate */
         bool cleared;          /* STEP_CLEAR was done once */
         unsigned n_pending;    /* requests to files and store that are out */
@@ -369,6 +376,8 @@ void manager_forget_job(struct manager *m, struct job *job, const struct history
 /* Calls @fn when everything changed so far is durable (error 0) or was lost (< 0). -ENOMEM: it will not be called. */
 int manager_after_commit(struct manager *m, void (*fn)(int error, void *userdata), void *userdata);
 void manager_flush(struct manager *m);
+/* Its own row, whatever its job's says: names and ranges, on which the opening of its temp file relies. */
+bool manager_file_is_dirty(const struct manager *m, const struct job_file *file);
 void manager_drop_group(struct manager *m); /* at the end: nothing of this turn is recorded, and whoever waits is told */
 /* Answers after the commit; the text is for errors only and static. */
 void manager_reply_durably(struct manager *m, const struct guid *id, struct reply reply, const struct manager_reply *answer);

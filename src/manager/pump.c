@@ -31,6 +31,11 @@ static bool has_work(const struct job *job) {
         return false;
 }
 
+static bool may_take(const struct job_run *run, size_t n) {
+        return run->n_file_runs + n <= FILES_IN_FLIGHT_PER_JOB &&
+               run->n_file_runs - run->n_fetched_runs + n <= FILES_FETCHING_PER_JOB;
+}
+
 void manager_pump_job(struct manager *m, struct job *job) {
         struct job_run *run = job_run(job);
 
@@ -40,10 +45,12 @@ void manager_pump_job(struct manager *m, struct job *job) {
                 run->pump_again = true;
                 return;
         }
+        if (run->n_file_runs > 0 && !may_take(run, FILES_TAKEN_AT_ONCE))
+                return; /* whatever ends next asks again */
         run->pumping = true;
         do {
                 run->pump_again = false;
-                for (size_t seen = 0; seen < job->n_files && run->n_file_runs < FILES_IN_FLIGHT_PER_JOB; seen++) {
+                for (size_t seen = 0; seen < job->n_files && may_take(run, 1); seen++) {
                         struct job_file *file = job->files[run->next_file % job->n_files];
 
                         run->next_file = (uint32_t)((run->next_file + 1) % job->n_files);

@@ -9,6 +9,21 @@
 
 static void file_run_open(struct file_run *run);
 
+static void file_run_note_fetched(struct file_run *run) {
+        if (!run->fetched)
+                job_run(run->file->job)->n_fetched_runs++;
+        run->fetched = true;
+}
+
+static void file_run_leave_job(struct file_run *run) {
+        struct job_run *job = job_run(run->file->job);
+
+        job->n_file_runs--;
+        job->n_fetched_runs -= run->fetched;
+        run->file->attachment = NULL;
+        run->file = NULL;
+}
+
 static void file_run_free(struct file_run *run) {
         assert(run->n_pending == 0);
         assert(!run->requests);
@@ -38,10 +53,8 @@ void manager_orphan_runs(struct manager *m) {
         DL_FOREACH_SAFE(m->file_runs, run, tmp) {
                 DL_DELETE(m->file_runs, run);
                 m->n_file_runs--;
-                job_run(run->file->job)->n_file_runs--;
                 file_run_close(run);
-                run->file->attachment = NULL;
-                run->file = NULL;
+                file_run_leave_job(run);
                 file_run_recall(run);
                 while (run->requests)
                         file_request_free(run->requests);
@@ -176,9 +189,7 @@ void file_run_end(struct file_run *run) {
         if (!m->file_runs)
                 m->checkpoint_at_monotonic = USEC_INFINITY;
         m->n_file_runs--;
-        job_run(file->job)->n_file_runs--;
-        file->attachment = NULL;
-        run->file = NULL;
+        file_run_leave_job(run);
         if (run->n_pending == 0)
                 file_run_free(run);
         job_file_ended(m, file->job, file, &result);
@@ -291,6 +302,8 @@ void file_run_finish(struct file_run *run) {
         r = files_finish(m->files, run->handle, &request, file_run_finished, run);
         if (r == 0) {
                 run->n_pending++;
+                file_run_note_fetched(run);
+                manager_pump_job(m, file->job); /* another one takes its place at the engine */
                 return;
         }
         file_run_local_error(run, r, "cannot finish the temporary file");
@@ -452,8 +465,9 @@ int file_run_start(struct manager *m, struct job_file *file) {
                 file_run_guard(run);
                 return 0;
         }
-        /* The name must be on disk before the file is: else a crash leaves one that nobody knows. */
-        if (manager_job_is_dirty(m, file->job)) {
+        /* The name must be on disk before the file is: else a crash leaves one that nobody knows. What else is being recorded of its job, the
+         * ends of other files most of all, does not concern it. */
+        if (manager_file_is_dirty(m, file)) {
                 if (manager_after_commit(m, file_run_recorded, run) == 0) {
                         run->n_pending++;
                         return 0;
