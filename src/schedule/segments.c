@@ -17,13 +17,20 @@ void segments_begin(struct segments *segments, uint64_t now, uint64_t bytes) {
         open_window(segments, now, bytes);
 }
 
+static void settle_for_now(struct segments *segments, uint64_t now) {
+        segments->settled = true;
+        segments->patience_usec = segments->patience_usec ? u64_add_saturated(segments->patience_usec, segments->patience_usec) : SEGMENTS_PATIENCE_USEC;
+        segments->again_at = u64_add_saturated(now, segments->patience_usec);
+}
+
 void segments_recall(struct segments *segments, const struct segments_policy *policy, const struct segments_lesson *lesson, uint64_t remaining) {
         double enough = (double) lesson->rate / lesson->n * (double) policy->worth_usec / (double) USEC_PER_SEC;
         double n = MIN((double) remaining / MAX(enough, 1.0), (double) lesson->n);
 
         segments->wanted = MAX((unsigned) n, 1u);
         segments->joining = segments->wanted > 1;
-        segments->settled = lesson->settled;
+        if (lesson->settled)
+                settle_for_now(segments, segments->since);
 }
 
 bool segments_learned(const struct segments *segments, struct segments_lesson *ret) {
@@ -42,6 +49,7 @@ void segments_refused(struct segments *segments, unsigned n_left) {
                 return;
         segments->wanted = MAX(MIN(segments->wanted, n_left), 1u);
         segments->settled = true;
+        segments->again_at = 0;
 }
 
 static uint64_t rate_of(uint64_t bytes, uint64_t usec) {
@@ -58,7 +66,7 @@ static bool still_grows(const struct segments *segments, const struct segments_f
 
 /* What was added last has been measured: stays it? Return: all of it does. As many are added at once, the total alone says how
  * many of them paid off: so many stay as would each have brought a fair share of it. */
-static bool judge_added(struct segments *segments, uint64_t rate) {
+static bool judge_added(struct segments *segments, uint64_t rate, uint64_t now) {
         unsigned added = segments->wanted - segments->base;
         double expected = (double) segments->base_rate * added / segments->base;
         double gained = expected > 0 ? MAX((double) rate - (double) segments->base_rate, 0.0) / expected : 1;
@@ -66,7 +74,7 @@ static bool judge_added(struct segments *segments, uint64_t rate) {
         if (gained >= FAIR_SHARE)
                 return true;
         segments->wanted = segments->base + (unsigned) (gained / FAIR_SHARE * added);
-        segments->settled = true;
+        settle_for_now(segments, now);
         return false;
 }
 
@@ -78,7 +86,7 @@ static void judge_window(struct segments *segments, const struct segments_policy
         unsigned more = MIN(segments->wanted * (growth - 1), facts->max - segments->wanted);
 
         segments->rate = rate;
-        if (segments->base > 0 && !judge_added(segments, rate))
+        if (segments->base > 0 && !judge_added(segments, rate, facts->now))
                 return;
         segments->base = 0;
         open_window(segments, facts->now, facts->bytes);
@@ -125,7 +133,12 @@ unsigned segments_decide(struct segments *segments, const struct segments_policy
                 segments->wanted = segments->settled ? segments->wanted : MAX(facts->max, 1u);
                 return segments->wanted;
         }
-        if (!segments->settled && segments->joining)
+        if (segments->settled && segments->again_at > 0 && facts->now >= segments->again_at) {
+                segments->settled = false;
+                segments->base = 0;
+                segments->again_at = 0;
+                open_window(segments, facts->now, facts->bytes);
+        } else if (!segments->settled && segments->joining)
                 judge_joining(segments, policy, facts);
         else if (!segments->settled && segments->middle == 0 && facts->now - segments->since >= half) {
                 segments->middle = facts->now;

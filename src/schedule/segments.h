@@ -6,6 +6,7 @@
  * 2. segments_decide() at the times that it names: so many connections there should be. It starts with one, then two, and makes them
  *    fourfold while what was added brings at least half of what as many brought before; then so many stay as would have brought that, and no
  *    more are added.
+ *    Later it tries once more.
  * 3. segments_refused() when one was refused or broke off at once: no more than those that are left.
  * 4. segments_learned() when all is there: what the next file of this server may begin with.
  *
@@ -20,6 +21,8 @@
 /* Not quite a second: servers that limit by counting bytes in a second (nginx: limit_rate) send all of it at its beginning, and no two
  * beginnings may fall into one window. */
 #define SEGMENTS_WINDOW_USEC (950 * USEC_PER_MSEC)
+/* What was measured in a bad moment need not hold for a long file: more are tried again after that, then after twice as long, and so on. */
+#define SEGMENTS_PATIENCE_USEC (10 * USEC_PER_SEC)
 #define SEGMENTS_MAX 64 /* connections for one file */
 /* Is less time left at the present rate, then one more is not worth its beginning. */
 #define SEGMENTS_WORTH_USEC (3 * USEC_PER_SEC)
@@ -41,7 +44,9 @@ struct segments {
         uint64_t middle;       /* 0: not reached */
         uint64_t bytes_at_middle;
         bool joining;          /* the added ones have not all been answered */
-        bool settled;          /* nothing is tried any more */
+        bool settled;          /* nothing is tried any more... */
+        uint64_t again_at;     /* ...until then; 0: never */
+        uint64_t patience_usec;
         uint64_t rate;         /* bytes per second of the wanted ones, when they were measured; 0: they were not */
 };
 

@@ -105,7 +105,7 @@ static void who_is_not_answered_is_not_waited_for(void **state) {
         struct line l = { .each = 10 * MBIT, .line = 100 * MBIT, .refuses_above = 3 };
 
         open_line(&l, 16, GIB);
-        assert_int_equal(run_line(&l, 20 * USEC_PER_SEC), 3);
+        assert_int_equal(run_line(&l, USEC_PER_HOUR), 3);
 }
 
 static void after_a_refusal_no_more_are_tried(void **state) {
@@ -147,8 +147,27 @@ static void the_next_file_of_a_server_begins_with_what_the_last_one_learned(void
         open_line(&next, 16, GIB);
         segments_recall(&next.segments, &policy, &lesson, GIB);
         assert_int_equal(run_line(&next, 1000), 12);
-        assert_int_equal(run_line(&next, 20 * USEC_PER_SEC), 12);
+        assert_int_equal(run_line(&next, SEGMENTS_PATIENCE_USEC / 2), 12);
         assert_false(segments_learned(&next.segments, &lesson)); /* it measured nothing */
+}
+
+static void what_was_measured_in_a_bad_moment_is_measured_again(void **state) {
+        struct line l = { .each = 10 * MBIT, .line = 10 * MBIT };
+
+        open_line(&l, 16, GIB);
+        assert_int_equal(run_line(&l, 5 * USEC_PER_SEC), 1); /* others had the line */
+        l.line = 1000 * MBIT;
+        assert_int_equal(run_line(&l, 5 * USEC_PER_SEC), 1);
+        assert_int_equal(run_line(&l, SEGMENTS_PATIENCE_USEC), 16);
+}
+
+/* Each trial takes a fair share from whoever else is on the line. */
+static void in_vain_more_are_tried_ever_more_seldom(void **state) {
+        struct line l = { .each = 100 * MBIT, .line = 100 * MBIT };
+
+        open_line(&l, 16, UINT64_MAX);
+        (void) run_line(&l, USEC_PER_HOUR);
+        assert_int_equal(l.segments.patience_usec, SEGMENTS_PATIENCE_USEC << 8); /* the ninth was after 43 minutes */
 }
 
 static void what_was_learned_in_the_middle_of_a_trial_is_what_was_proved(void **state) {
@@ -266,6 +285,8 @@ int main(void) {
                 cmocka_unit_test(after_a_refusal_no_more_are_tried),
                 cmocka_unit_test(where_others_share_the_line_no_share_is_taken_from_them_by_numbers),
                 cmocka_unit_test(the_next_file_of_a_server_begins_with_what_the_last_one_learned),
+                cmocka_unit_test(what_was_measured_in_a_bad_moment_is_measured_again),
+                cmocka_unit_test(in_vain_more_are_tried_ever_more_seldom),
                 cmocka_unit_test(what_was_learned_in_the_middle_of_a_trial_is_what_was_proved),
                 cmocka_unit_test(a_lesson_is_no_reason_for_more_than_a_file_is_worth_or_than_there_may_be),
                 cmocka_unit_test(others_get_room_at_once_and_give_it_back),
