@@ -222,7 +222,7 @@ static int keep_descriptor(int fd) {
 }
 
 int sandbox_enter_transfer(int lifeline_fd, struct sandbox_facts *ret) {
-        scmp_filter_ctx filter;
+        scmp_filter_ctx filter = NULL;
         int r, abi;
 
         r = enter_common();
