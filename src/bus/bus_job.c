@@ -162,7 +162,7 @@ static int method_list_files(sd_bus_message *m, void *userdata, sd_bus_error *er
         if (r < 0)
                 return r;
         if (limit < 1 || limit > LIMIT_PAGE)
-                return bus_set_error(error, ERROR_INVALID_ARGUMENT, "A page has 1 to 1000 entries.");
+                return bus_set_error(error, ERROR_INVALID_ARGUMENT, "A page has 1 to 100 entries.");
         r = sd_bus_message_new_method_return(m, &reply);
         if (r >= 0)
                 r = sd_bus_message_open_container(reply, 'a', "a{sv}");

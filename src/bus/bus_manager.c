@@ -186,7 +186,7 @@ static int read_page(sd_bus_message *m, uint64_t begin, struct page *ret, sd_bus
         if (*cursor && parse_u64(cursor, &ret->after) < 0)
                 return bus_set_error(error, ERROR_INVALID_ARGUMENT, "The cursor is none of ours.");
         if (ret->limit < 1 || ret->limit > LIMIT_PAGE)
-                return bus_set_error(error, ERROR_INVALID_ARGUMENT, "A page has 1 to 1000 entries.");
+                return bus_set_error(error, ERROR_INVALID_ARGUMENT, "A page has 1 to 100 entries.");
         return 0;
 }
 

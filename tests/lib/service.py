@@ -111,7 +111,7 @@ class Service:
     def list_jobs(self):
         jobs, cursor = {}, ""
         while True:
-            page, cursor = self.call("/org/dosvc", "Manager1", "ListJobs", GLib.Variant("(ssu)", ("", cursor, 1000)))
+            page, cursor = self.call("/org/dosvc", "Manager1", "ListJobs", GLib.Variant("(ssu)", ("", cursor, 100)))
             jobs.update((j["Id"], j) for j in page)
             if not cursor:
                 return jobs
@@ -119,7 +119,7 @@ class Service:
     def list_files(self, job_id):
         files = []
         while True:
-            page = self.job_call(job_id, "ListFiles", GLib.Variant("(uu)", (len(files), 1000)))[0]
+            page = self.job_call(job_id, "ListFiles", GLib.Variant("(uu)", (len(files), 100)))[0]
             files += page
             if not page:
                 return files

@@ -42,7 +42,7 @@ def make(number):
 def count_live():
     counts, cursor = collections.Counter(), ""
     while True:
-        page, cursor = call("/org/dosvc", "org.dosvc.Manager1", "ListJobs", GLib.Variant("(ssu)", ("", cursor, 1000)))
+        page, cursor = call("/org/dosvc", "org.dosvc.Manager1", "ListJobs", GLib.Variant("(ssu)", ("", cursor, 100)))
         counts.update(row["State"] for row in page)
         if not cursor:
             return counts

@@ -208,7 +208,7 @@ def test_lists_come_in_pages_in_the_order_of_creation(service):
             result += [j["Id"] for j in page]
             if not cursor:
                 return result
-    assert pages("", 3) == jobs and pages("", 7) == jobs and pages("bits", 1) == jobs[1::2] and pages("do", 1000) == jobs[0::2]
+    assert pages("", 3) == jobs and pages("", 7) == jobs and pages("bits", 1) == jobs[1::2] and pages("do", 100) == jobs[0::2]
 
 
 def test_a_job_is_found_by_id_prefix_and_family(service):
@@ -305,10 +305,10 @@ def test_one_call_takes_a_thousand_files(service, tmp_path):
     job = create(service, files=files[:1000])
     assert service.job_call(job, "AddFiles", GLib.Variant("(ua(saya{sv}))", (0o022, files[1000:]))) == (1000,)
     assert len(service.list_files(job)) == 1001
-    assert [f["Index"] for f in service.job_call(job, "ListFiles", GLib.Variant("(uu)", (998, 1000)))[0]] == [998, 999, 1000]
+    assert [f["Index"] for f in service.job_call(job, "ListFiles", GLib.Variant("(uu)", (998, 100)))[0]] == [998, 999, 1000]
 
 
-@pytest.mark.parametrize("limit", [0, 1001, 2**32 - 1])
+@pytest.mark.parametrize("limit", [0, 101, 2**32 - 1])
 def test_a_page_has_at_least_one_and_at_most_a_thousand_rows(service, limit):
     job = create(service)
     for path, interface, method, signature, values in (

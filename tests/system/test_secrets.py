@@ -176,7 +176,7 @@ def of_no_concern(service, jobs):
     """What is for everybody's eyes, or is kept when a job is gone."""
     text = show(service, "list", "--json").stdout + show(service, "list").stdout
     text += "".join(str(service.get(job, "Error")) + service.get(job, "WaitingText") for job in jobs)
-    text += str(service.call("/org/dosvc", "Manager1", "ListHistory", GLib.Variant("(su)", ("", 1000)))) + show(service, "history", "--json").stdout
+    text += str(service.call("/org/dosvc", "Manager1", "ListHistory", GLib.Variant("(su)", ("", 100)))) + show(service, "history", "--json").stdout
     return text
 
 
