@@ -81,12 +81,14 @@ void file_run_result(struct file_run *run, enum engine_outcome outcome, enum err
 
 void file_run_local_error(struct file_run *run, int error, const char *what) {
         enum error_code code = error_code_from_errno(error);
+        bool ours = code == ERROR_OWNER_PROCESS_FAILED; /* nothing is wrong with the file: it is tried again by itself */
         char text[256];
 
         /* "Owner died" would be said of the wrong one. */
-        snprintf(text, sizeof(text), "%s: %s", what, code == ERROR_OWNER_PROCESS_FAILED ? error_code_text(code) : strerror(-error));
+        snprintf(text, sizeof(text), "%s: %s", what, ours ? error_code_text(code) : strerror(-error));
         /* As with the other process that works for us: its death is nobody's fault, and what it had open is opened anew. */
-        file_run_result(run, error == -EOWNERDEAD ? ENGINE_LOST : ENGINE_FAILED, code, ERROR_CONTEXT_LOCAL_FILE, (uint32_t) -error, true, text);
+        file_run_result(run, error == -EOWNERDEAD ? ENGINE_LOST : ENGINE_FAILED, code,
+                        ours ? ERROR_CONTEXT_GENERAL_QUEUE_MANAGER : ERROR_CONTEXT_LOCAL_FILE, (uint32_t) -error, true, text);
 }
 
 static void file_restart(struct manager *m, struct job_file *file, const struct engine_result *result) {
