@@ -133,7 +133,7 @@ def test_two_owners_have_processes_of_two_users(origin):
     origin.rate = 400_000
     for name, get in (("mine", dosvc), ("hers", lambda *words: run_as("other", "dosvc " + " ".join(words)))):
         get("get", "--detach", "-d", os.environ["HOME"] if name == "mine" else "/home/other", origin.url(name, SIZE))
-    wait_until(lambda: len(processes("dosvc-transfer")) == 2)
+    wait_until(lambda: len(processes("dosvc-transfer")) == len(processes("dosvc-resolve")) == 2)
     transfers, resolvers = processes("dosvc-transfer"), processes("dosvc-resolve")
     assert len({uid_of(process) for process in transfers + resolvers}) == 4
     assert all(61184 <= uid_of(process) <= 65519 for process in transfers + resolvers)

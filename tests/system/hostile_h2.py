@@ -81,7 +81,9 @@ def finish(c, *requests):
 def resets():
     for code, name in enumerate(CODES):
         expected = EXACT if name == "HTTP_1_1_REQUIRED" else CLOSED
-        yield Row(f"RST_STREAM {name} in mid-body", half_then(lambda c, r, code=code: c.reset(r.stream, code)), CLOSED, EXACT)
+        # What came at once with the reset was not handed over yet: libcurl asks with HTTP/1.1 then, and that is served.
+        late = CLOSED + (EXACT,) if name == "HTTP_1_1_REQUIRED" else CLOSED
+        yield Row(f"RST_STREAM {name} in mid-body", half_then(lambda c, r, code=code: c.reset(r.stream, code)), late, EXACT)
         yield Row(f"RST_STREAM {name} instead of an answer", to_f(lambda c, r, code=code: c.reset(r.stream, code)), expected, EXACT)
     yield Row("RST_STREAM with a code that nobody knows", half_then(lambda c, r: c.reset(r.stream, 0xfeedbeef)), CLOSED, EXACT)
 
