@@ -29,6 +29,16 @@ def impatient(tmp_path, certificates):
     made.close()
 
 
+def fetch_both(instance, server):
+    """In one job, each with its digest: both arrive as they are."""
+    with open(os.path.join(instance.folder, "list"), "w", encoding="utf-8") as file:
+        file.writelines(f"{server.url(name)} sha256={digest(name, 1, SIZES[name])}\n" for name in SIZES)
+    instance.run("get", "-q", "-i", "list", check=True)
+    for name in SIZES:
+        with open(os.path.join(instance.folder, name), "rb") as file:
+            assert file.read() == content(name, 1, 0, SIZES[name])
+
+
 def both_half(c):
     """Of both files half is there; the two requests."""
     f, g = c.take_all(2)
@@ -70,12 +80,7 @@ def test_what_befalls_two_files_in_mid_body_costs_neither_a_byte(impatient, cert
         c.serve()
     server = h2.H2Server(certificates.server, SIZES, script)
     try:
-        with open(os.path.join(impatient.folder, "list"), "w", encoding="utf-8") as file:
-            file.writelines(f"{server.url(name)} sha256={digest(name, 1, SIZES[name])}\n" for name in SIZES)
-        impatient.run("get", "-q", "-i", "list", check=True)
-        for name in SIZES:
-            with open(os.path.join(impatient.folder, name), "rb") as file:
-                assert file.read() == content(name, 1, 0, SIZES[name])
+        fetch_both(impatient, server)
         again = [request for _, request in server.requests if "range" in request.fields]
         assert all(request.fields["range"] != "bytes=0-" for request in again)
         assert again, "what was there was kept"
@@ -94,11 +99,6 @@ def test_answers_that_are_swapped_are_found_by_their_digests(impatient, certific
         c.serve()
     server = h2.H2Server(certificates.server, SIZES, script)
     try:
-        with open(os.path.join(impatient.folder, "list"), "w", encoding="utf-8") as file:
-            file.writelines(f"{server.url(name)} sha256={digest(name, 1, SIZES[name])}\n" for name in SIZES)
-        impatient.run("get", "-q", "-i", "list", check=True)
-        for name in SIZES:
-            with open(os.path.join(impatient.folder, name), "rb") as file:
-                assert file.read() == content(name, 1, 0, SIZES[name])
+        fetch_both(impatient, server)
     finally:
         server.stop()
