@@ -38,8 +38,7 @@
 #define LIMIT_PIECES 350000         /* of one file; about what a piece hash file of that size holds */
 #define LIMIT_PIECE_BYTES_MIN 1024  /* less is more hash than content */
 #define LIMIT_PIECE_BYTES (64 * 1024 * 1024) /* what a bad byte costs to fetch again, and what no checkpoint covers yet */
-#define LIMIT_STREAM_WINDOW (8 * 1024 * 1024) /* bytes that a program which takes a stream may lag behind, give or take half a
-                                               * MiB; in memory. At least two pieces */
+#define LIMIT_STREAM_WINDOW (8 * 1024 * 1024) /* bytes that a program which takes a stream may lag behind, +- one buffer. At least two pieces */
 #define LIMIT_STREAMS 64            /* of one owner at once: each has a window */
 #define LIMIT_ENCRYPTION_BUFFER_MIN 1024 /* bytes; less is more tag than content */
 #define LIMIT_ENCRYPTION_BUFFER (16 * 1024 * 1024) /* bytes; two of them are in memory while a file is decrypted */
