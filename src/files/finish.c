@@ -84,12 +84,12 @@ static int judge_file(const struct local_handle *handle, uint64_t size) {
 
 static int judge_digest(struct finish_request *self) {
         struct local_handle *handle = self->sync.handle;
-        const atomic_bool *stop = &self->sync.request.files->stop;
-        int r;
+        const atomic_bool *stop;
+        int r = -ESTALE;
 
         if (!self->has_sha256)
                 return 0;
-        r = -ESTALE;
+        stop = &self->sync.request.files->stop;
         if (self->is_long && handle->ahead) {
                 r = ahead_finish(handle->ahead, handle->fd, self->size, stop, &handle->closed, self->result.sha256);
                 handle->ahead = ahead_free(handle->ahead);
