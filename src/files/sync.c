@@ -160,6 +160,7 @@ void sync_request_submit(struct local_files *files, struct sync_request *sync, e
         struct mount *mount = sync->handle->mount;
 
         sync->request.run = lane == LANE_SYNC ? sync_run_batch : sync_run_alone;
+        sync->request.files = files; /* another one's batch may take it before it is submitted itself */
         if (lane == LANE_SYNC) {
                 pthread_mutex_lock(&mount->lock);
                 DL_APPEND(mount->waiting, sync);
