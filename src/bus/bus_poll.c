@@ -30,15 +30,20 @@ void peer_touch(struct peer *peer) {
 static bool has_more(struct peer *peer) {
         uint64_t n;
 
-        return !peer->dead && (!peer->greeted || (sd_bus_get_n_queued_read(peer->bus, &n) >= 0 && n > 0));
+        return !peer->dead && peer_count_untold(peer) == 0 && (!peer->greeted || (sd_bus_get_n_queued_read(peer->bus, &n) >= 0 && n > 0));
 }
 
 /* How many messages that were; at least 1, so that looking is not free. */
 static unsigned peer_process(struct peer *peer, unsigned at_most) {
-        unsigned n = 0;
+        unsigned n;
         int r;
 
         peer->served = ++peer->server->next_served;
+        n = peer_tell(peer, at_most);
+        if (n > 0) {
+                peer_touch(peer);
+                return n;
+        }
         do
                 r = sd_bus_process(peer->bus, NULL);
         while (r > 0 && ++n < at_most && has_more(peer));
@@ -131,6 +136,8 @@ static int peer_arm(struct peer *peer) {
 
         if (r < 0)
                 return r;
+        if (usec == 0 && peer_count_untold(peer) > 0)
+                usec = UINT64_MAX; /* there is more to read: later */
         if (usec == UINT64_MAX)
                 return peer->timer ? sd_event_source_set_enabled(peer->timer, SD_EVENT_OFF) : 0;
         if (!peer->timer)
@@ -139,20 +146,16 @@ static int peer_arm(struct peer *peer) {
         return r < 0 ? r : sd_event_source_set_enabled(peer->timer, SD_EVENT_ONESHOT);
 }
 
-/* Whoever does not take what it was told is not asked what more it wants: else its answers would pile up here, megabytes each. */
-static bool takes_its_answers(struct peer *peer) {
-        uint64_t n;
-
-        return sd_bus_get_n_queued_write(peer->bus, &n) < 0 || n == 0;
-}
-
 static int peer_watch(struct peer *peer) {
         int events = sd_bus_get_events(peer->bus), r;
         struct epoll_event event = { .data.ptr = peer };
 
         if (events < 0)
                 return events;
-        if (!takes_its_answers(peer))
+        if (peer_count_untold(peer) > 0)
+                events |= EPOLLOUT;
+        /* Whoever does not take what it was told is not asked what more it wants: else its answers would pile up here, megabytes each. */
+        if (peer_count_untold(peer) > 0 || !peer_takes_its_answers(peer))
                 events &= ~EPOLLIN;
         event.events = (uint32_t) events; /* poll's IN and OUT are epoll's */
         if (peer->is_watched && peer->watched == events)
@@ -184,6 +187,7 @@ void peer_poll_stop(struct peer *peer) {
 static int on_prepare(sd_event_source *source _unused_, void *userdata) {
         struct bus_server *server = ASSERT_PTR(userdata);
 
+        outbox_begin_turn(server);
         while (server->touched) {
                 struct peer *peer = server->touched;
 

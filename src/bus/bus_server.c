@@ -1,6 +1,7 @@
 #include "bus/bus_server.h"
 
 #include <inttypes.h>
+#include <limits.h>
 #include <sys/socket.h>
 
 #include "base/fds.h"
@@ -16,6 +17,7 @@ struct peer *peer_free(struct peer *peer) {
                 peer_poll_stop(peer);
                 sd_bus_close(peer->bus); /* no flush: it would wait for a client that does not read */
         }
+        outbox_done(peer);
         sd_bus_slot_unref(peer->leaving);
         sd_bus_unref(peer->bus);
         fd_close(peer->pidfd);
@@ -68,29 +70,6 @@ static int on_reap(sd_event_source *source _unused_, void *userdata) {
         reap(server);
         server->told_full = server->told_full_uid = false;
         listener_set_enabled_all(server, true); /* a descriptor is free again */
-        return 0;
-}
-
-static bool peer_reads_too_slowly(struct peer *peer) {
-        uint64_t n;
-
-        return sd_bus_get_n_queued_write(peer->bus, &n) < 0 || n > LIMIT_OUTGOING_MESSAGES;
-}
-
-int peer_send(struct peer *peer, sd_bus_message *message) {
-        int r;
-
-        if (peer->dead)
-                return 0;
-        /* A signal that names nobody would reach everybody on a bus. */
-        r = peer->name && sd_bus_message_is_signal(message, NULL, NULL) ? sd_bus_send_to(peer->bus, message, peer->name, NULL)
-                                                                       : sd_bus_send(peer->bus, message, NULL);
-        if (r < 0 || peer_reads_too_slowly(peer)) {
-                log_notice("client %" PRIu64 " (pid %d) is cut off: %s", peer->serial, (int) peer->pid,
-                           r < 0 ? strerror(-r) : "it does not read");
-                peer_drop(peer);
-        }
-        peer_touch(peer);
         return 0;
 }
 
@@ -299,8 +278,11 @@ void bus_server_close(struct bus_server *server) {
 
         server->config.host = NULL;
         listener_free_all(server);
-        DL_FOREACH_SAFE(server->peers, peer, tmp)
+        DL_FOREACH_SAFE(server->peers, peer, tmp) {
+                if (!peer->name)
+                        (void) peer_tell(peer, UINT_MAX); /* as far as it is taken at once */
                 peer_drop(peer);
+        }
         reap(server);
         bus_server_leave(server);
         server->manager = NULL;

@@ -79,6 +79,8 @@ struct peer {
         size_t n_calls;
         struct peer *prev, *next; /* server->peers or server->dead */
         sd_event_source *timer; /* sd-bus has a deadline; NULL: it never had one */
+        sd_bus_message **outbox; /* bus_outbox.c: what it is to be told, from */
+        size_t outbox_begin, outbox_end, outbox_allocated;
         bool is_watched;        /* in server->poll_fd, */
         int watched;            /* for these events */
         bool touched;           /* in server->touched */
@@ -107,18 +109,29 @@ struct bus_server {
         int poll_fd; /* bus_poll.c: the peers that have a connection of their own */
         sd_event_source *poll_source;
         struct peer *touched; /* what sd-bus waits for may have changed */
+        unsigned sends_left; /* in this turn of the loop */
 };
 
 /* bus_server.c */
 void peer_drop(struct peer *peer); /* cuts it off; freed by the loop, so callers need not care */
 struct peer *peer_free(struct peer *peer);
-int peer_send(struct peer *peer, sd_bus_message *message);
 /* A call to the client, who has CALLBACK_TIMEOUT_USEC for it. */
 int peer_call(struct peer *peer, sd_bus_message *message, sd_bus_message_handler_t answered, void *userdata, sd_bus_slot **ret_slot);
 bool peer_wants(const struct peer *peer, const struct job *job);
 void server_tell_activity(struct bus_server *server);
 /* -EUSERS: there are as many clients as there may be, of this user or at all. */
 int server_judge_room(struct bus_server *server, uid_t uid);
+
+/* bus_outbox.c */
+/* Now, or in one of the next turns; behind all that it was sent before. Cuts it off when it does not read. */
+int peer_send(struct peer *peer, sd_bus_message *message);
+/* Some of what waits, as long as it is taken. Return: how many messages that were. */
+unsigned peer_tell(struct peer *peer, unsigned at_most);
+size_t peer_count_untold(const struct peer *peer);
+bool peer_takes_its_answers(const struct peer *peer);
+bool peer_reads_too_slowly(const struct peer *peer);
+void outbox_begin_turn(struct bus_server *server);
+void outbox_done(struct peer *peer);
 
 /* bus_poll.c */
 int bus_poll_start(struct bus_server *server);

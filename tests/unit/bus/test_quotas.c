@@ -246,6 +246,82 @@ static void who_asks_once_does_not_wait_for_all_connections_of_another(void **st
         client_free(other);
 }
 
+#define AT_ONCE 64 /* messages that leave in one turn of the loop */
+
+static void subscribe(struct client *c) {
+        assert_true(sd_bus_call_method_async(c->bus, NULL, NULL, "/org/dosvc", "org.dosvc.Manager1", "Subscribe", on_answer, c, "s", "") >= 0);
+        settle(c->f);
+        expect(c, "ok ");
+}
+
+static void hear(struct client *c) {
+        while (sd_bus_process(c->bus, NULL) > 0)
+                ;
+}
+
+static void what_all_connections_of_one_hear_of_is_told_in_pieces_and_in_order(void **state) {
+        struct fixture *f = *state;
+        struct client *many[MANY], *other;
+        struct manager_reply reply = { .outcome = -1 };
+        size_t n_told = 0;
+        struct guid id;
+
+        for (size_t i = 0; i < MANY; i++) {
+                many[i] = client_new_as(f, ALICE);
+                subscribe(many[i]);
+        }
+        other = client_new_as(f, BOB);
+        assert_int_equal(create(f, ALICE, 1, 0, &id), 0);
+        for (size_t i = 0; i < MANY; i++)
+                expect(many[i], "<JobAdded> ");
+        manager_resume_job(f->h->manager, manager_find_any_job(f->h->manager, &id), NULL, NULL);
+        manager_cancel_job(f->h->manager, manager_find_any_job(f->h->manager, &id), on_reply, &reply);
+        harness_pump(f->h);
+        assert_int_equal(reply.outcome, 0);
+        for (size_t i = 0; i < MANY; i++) {
+                hear(many[i]);
+                n_told += streq(many[i]->log, "<PropertiesChanged> "); /* the first of two for each */
+        }
+        assert_int_equal(n_told, AT_ONCE);
+        /* Whoever asks meanwhile is answered before the rest is told; one of those who hear, behind what she hears. */
+        assert_true(sd_bus_call_method_async(many[MANY - 1]->bus, NULL, NULL, "/org/dosvc", "org.dosvc.Manager1", "Unsubscribe", on_answer,
+                                             many[MANY - 1], "s", "") >= 0);
+        assert_true(sd_bus_call_method_async(other->bus, NULL, NULL, "/org/dosvc", "org.dosvc.Manager1", "Unsubscribe", on_answer, other, "s", "") >= 0);
+        for (int turn = 0; turn < 2; turn++) {
+                assert_true(sd_event_run(f->event, 0) > 0);
+                hear(other);
+        }
+        expect(other, "ok ");
+        assert_string_equal(many[MANY - 1]->log, "");
+        settle(f);
+        for (size_t i = 0; i < MANY; i++) {
+                expect(many[i], i < MANY - 1 ? "<PropertiesChanged> <JobRemoved> " : "<PropertiesChanged> <JobRemoved> ok ");
+                client_free(many[i]);
+        }
+        client_free(other);
+}
+
+static void what_was_not_told_yet_is_told_at_the_end(void **state) {
+        struct fixture *f = *state;
+        struct client *many[MANY];
+
+        for (size_t i = 0; i < MANY; i++) {
+                many[i] = client_new_as(f, ALICE);
+                subscribe(many[i]);
+        }
+        manager_create_job(f->h->manager,
+                           &(struct manager_create_request) { .owner = ALICE, .name = "job", .priority = -1, .replace = -1, .remote_time = -1,
+                                                              .no_progress_timeout_s = -1, .minimum_retry_delay_s = -1, .notify_flags = -1 },
+                           NULL, NULL);
+        harness_pump(f->h);
+        bus_server_close(f->server);
+        for (size_t i = 0; i < MANY; i++) {
+                hear(many[i]);
+                expect(many[i], "<JobAdded> ");
+                client_free(many[i]);
+        }
+}
+
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make, free_service)
         static const struct CMUnitTest tests[] = {
@@ -258,6 +334,8 @@ int main(void) {
                 TEST(a_user_has_as_many_connections_as_one_may_and_others_theirs),
                 TEST(all_users_together_have_as_many_connections_as_the_machine_may),
                 cmocka_unit_test_setup_teardown(who_asks_once_does_not_wait_for_all_connections_of_another, make_for_many, free_service),
+                cmocka_unit_test_setup_teardown(what_all_connections_of_one_hear_of_is_told_in_pieces_and_in_order, make_for_many, free_service),
+                cmocka_unit_test_setup_teardown(what_was_not_told_yet_is_told_at_the_end, make_for_many, free_service),
         };
 
         if (geteuid() != 0) {
