@@ -1,4 +1,5 @@
-/* dosvc-resolve: names to addresses, for dosvc-transfer on descriptor 3. Sees host names, and nothing else of any job. */
+/* dosvc-resolve: names to addresses, for dosvc-transfer on descriptor 3. Sees host names, and nothing else of any job. The first on that
+ * connection is the core, with the lifeline (transfer/equipment.h). */
 #include <netdb.h>
 #include <signal.h>
 #include <stdio.h>
@@ -11,15 +12,21 @@
 #include "base/strings.h"
 #include "daemon/sandbox.h"
 #include "transfer/children.h"
+#include "transfer/equipment.h"
+#include "transfer/lifeline.h"
 #include "transfer/resolve_server.h"
 
 static int run(void) {
         sd_event *event = NULL;
         struct resolve_server *server = NULL;
         struct sandbox_facts facts = {};
-        int r;
+        int lifeline_fd, r;
 
-        r = sandbox_enter_resolve(&facts);
+        r = equipment_receive_first(RESOLVE_TRANSFER_FD, IPC_ROLE_RESOLVE, &lifeline_fd);
+        if (r == 0)
+                r = lifeline_hold(lifeline_fd);
+        if (r == 0)
+                r = sandbox_enter_resolve(lifeline_fd, &facts);
         if (r < 0)
                 return r;
         if (facts.landlock_abi == 0)
@@ -41,6 +48,10 @@ int main(int argc, char **argv) {
         if (fd_occupy_standard() < 0 || close_range(RESOLVE_TRANSFER_FD + 1, UINT32_MAX, 0) < 0)
                 return 1;
         r = run();
+        if (r == -EPROTONOSUPPORT)
+                r = IPC_EXIT_OTHER_VERSION; /* dosvc-transfer sees that, too, and says so */
+        else if (r == -ECONNRESET)
+                r = 0; /* nobody wants us any longer */
         if (r < 0)
                 log_error("%s", strerror(-r));
         _exit(r < 0 ? 1 : r); /* a look-up may hang in a thread; nobody waits for it */

@@ -199,22 +199,36 @@ static int allow_transfer(scmp_filter_ctx filter) {
         return r;
 }
 
-/* A filter of its own, as an allowlist cannot name what is excepted: the kernel looks at the lower half of a descriptor's register only, so
- * there are 2^32 ways to write each. Nothing else replaces a descriptor: there is no dup2() and no close_range(). */
+/* @argument: the number of the one that is @fd. The kernel looks at the lower half of its register only, so there are 2^32 ways to write
+ * each. */
+static int deny_with_descriptor(scmp_filter_ctx filter, const int *calls, size_t n, unsigned argument, int fd) {
+        for (size_t i = 0; i < n; i++) {
+                int r = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), calls[i], 1,
+                                         SCMP_CMP64(argument, SCMP_CMP_MASKED_EQ, UINT32_MAX, (scmp_datum_t) fd));
+
+                if (r < 0 && r != -EDOM && r != -EFAULT)
+                        return r;
+        }
+        return 0;
+}
+
+/* A filter of its own, as an allowlist cannot name what is excepted. A copy of it would do to change it: there is none, by dup() or fcntl(),
+ * nor by a socket to oneself. */
 static int keep_descriptor(int fd) {
-        static const int calls[] = { SCMP_SYS(close), SCMP_SYS(fcntl), SCMP_SYS(fcntl64) };
+        static const int on_it[] = { SCMP_SYS(close), SCMP_SYS(fcntl), SCMP_SYS(fcntl64), SCMP_SYS(ioctl),
+                                     SCMP_SYS(dup), SCMP_SYS(dup2), SCMP_SYS(dup3) };
+        static const int over_it[] = { SCMP_SYS(dup2), SCMP_SYS(dup3) };
         scmp_filter_ctx filter;
         int r;
 
         r = filter_new(SCMP_ACT_ALLOW, &filter);
         if (r < 0)
                 return r;
-        for (size_t i = 0; r == 0 && i < ELEMENTSOF(calls); i++) {
-                r = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), calls[i], 1,
-                                     SCMP_A0(SCMP_CMP_MASKED_EQ, UINT32_MAX, (scmp_datum_t) fd));
-                if (r == -EDOM || r == -EFAULT)
-                        r = 0;
-        }
+        r = deny_with_descriptor(filter, on_it, ELEMENTSOF(on_it), 0, fd);
+        if (r == 0)
+                r = deny_with_descriptor(filter, over_it, ELEMENTSOF(over_it), 1, fd);
+        if (r == 0)
+                r = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(close_range), 0);
         if (r == 0)
                 r = seccomp_load(filter);
         seccomp_release(filter);
@@ -273,6 +287,7 @@ static const int resolve_denied[] = {
         SCMP_SYS(unlink), SCMP_SYS(unlinkat), SCMP_SYS(rename), SCMP_SYS(renameat), SCMP_SYS(renameat2), SCMP_SYS(link), SCMP_SYS(linkat),
         SCMP_SYS(truncate), SCMP_SYS(creat), SCMP_SYS(chmod), SCMP_SYS(fchmodat), SCMP_SYS(setxattr), SCMP_SYS(lsetxattr),
         SCMP_SYS(removexattr), SCMP_SYS(memfd_create),
+        SCMP_SYS(socketpair),
 };
 
 /* An owner's files are reached by the file system alone. */
@@ -297,7 +312,18 @@ static int add_helper_rules(scmp_filter_ctx filter) {
         return r;
 }
 
-static int load_helper_filter(const int *denied, size_t n) {
+/* Local daemons are spoken to by streams. By the others a process can send descriptors to itself, without anybody who accepts. */
+static int deny_local_packets(scmp_filter_ctx filter) {
+        static const int types[] = { SOCK_DGRAM, SOCK_RAW, SOCK_SEQPACKET };
+        int r = 0;
+
+        for (size_t i = 0; r == 0 && i < ELEMENTSOF(types); i++)
+                r = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(socket), 2, SCMP_A0(SCMP_CMP_EQ, AF_UNIX),
+                                     SCMP_A1(SCMP_CMP_MASKED_EQ, 0xf, (scmp_datum_t) types[i]));
+        return r;
+}
+
+static int load_helper_filter(const int *denied, size_t n, int (*add_more)(scmp_filter_ctx filter)) {
         scmp_filter_ctx filter;
         int r;
 
@@ -307,22 +333,26 @@ static int load_helper_filter(const int *denied, size_t n) {
         r = add_helper_rules(filter);
         if (r == 0)
                 r = add_rules(filter, SCMP_ACT_ERRNO(EPERM), denied, n);
+        if (r == 0 && add_more)
+                r = add_more(filter);
         if (r == 0)
                 r = seccomp_load(filter);
         seccomp_release(filter);
         return r;
 }
 
-int sandbox_enter_resolve(struct sandbox_facts *ret) {
+int sandbox_enter_resolve(int lifeline_fd, struct sandbox_facts *ret) {
         int r, abi;
 
         r = enter_common();
         if (r < 0)
                 return r;
-        abi = enter_landlock(~(LL_FS_READ_FILE | LL_FS_READ_DIR | LL_FS_IOCTL_DEV), LL_SCOPE_SIGNAL);
+        abi = enter_landlock(~(LL_FS_READ_FILE | LL_FS_READ_DIR | LL_FS_IOCTL_DEV), LL_SCOPE_ABSTRACT_UNIX_SOCKET | LL_SCOPE_SIGNAL);
         if (abi < 0)
                 return abi;
-        r = load_helper_filter(resolve_denied, ELEMENTSOF(resolve_denied));
+        r = keep_descriptor(lifeline_fd);
+        if (r == 0)
+                r = load_helper_filter(resolve_denied, ELEMENTSOF(resolve_denied), deny_local_packets);
         if (r < 0)
                 return r;
         *ret = (struct sandbox_facts) { .landlock_abi = abi, .seccomp = true };
@@ -334,7 +364,7 @@ int sandbox_enter_owner(struct sandbox_facts *ret) {
 
         r = enter_common();
         if (r == 0)
-                r = load_helper_filter(owner_denied, ELEMENTSOF(owner_denied));
+                r = load_helper_filter(owner_denied, ELEMENTSOF(owner_denied), NULL);
         if (r < 0)
                 return r;
         *ret = (struct sandbox_facts) { .seccomp = true };

@@ -7,7 +7,8 @@
  * transfer: Landlock denies every file system right, signals and abstract sockets to others; seccomp is an allowlist: the only
  * sockets are AF_INET and AF_INET6 streams, and there is no open, exec, fork, thread, ptrace, mount or io_uring at all.
  * resolve: name services are plugins that read files and talk to local daemons, so it keeps reading, sockets and threads. Landlock
- * denies writing and execution; seccomp denies new processes, listening, and what tampers with others or the kernel.
+ * denies writing, execution and abstract sockets; seccomp denies new processes, listening, sockets to itself, and what tampers with others
+ * or the kernel.
  * owner: the owner's own rights are what it is for; seccomp denies sockets, programs, new processes, links and nodes that it never makes,
  * and what tampers with others or the kernel. */
 #pragma once
@@ -19,8 +20,8 @@ struct sandbox_facts {
         bool seccomp;
 };
 
-/* 0, or -errno: the process must not go on. */
-/* @lifeline_fd: can neither be closed nor changed any more (transfer/lifeline.h). */
+/* 0, or -errno: the process must not go on.
+ * @lifeline_fd: can neither be closed nor changed nor copied any more (transfer/lifeline.h). */
 int sandbox_enter_transfer(int lifeline_fd, struct sandbox_facts *ret);
-int sandbox_enter_resolve(struct sandbox_facts *ret);
+int sandbox_enter_resolve(int lifeline_fd, struct sandbox_facts *ret);
 int sandbox_enter_owner(struct sandbox_facts *ret);

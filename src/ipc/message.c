@@ -364,7 +364,11 @@ unsigned ipc_type_fds(enum ipc_type type) {
 }
 
 bool ipc_type_is_allowed(enum ipc_type type, enum ipc_role from, enum ipc_role to) {
-        return type == IPC_HELLO || (type_rows[type].from == from && type_rows[type].to == to);
+        const struct ipc_type_row *row = &type_rows[type];
+
+        if (type == IPC_HELLO)
+                return true;
+        return row->from == from && (row->to == to || (type == IPC_EQUIP && to == IPC_ROLE_RESOLVE));
 }
 
 const char *ipc_type_name(enum ipc_type type) {

@@ -44,7 +44,7 @@ enum ipc_role {
 
 enum ipc_type {
         IPC_HELLO,    /* both ways, the first frame of each side */
-        IPC_EQUIP,    /* core → transfer, with a descriptor: what it gets before it locks itself in (transfer/equipment.h) */
+        IPC_EQUIP,    /* core → transfer and core → resolve, with a descriptor: what it gets before it locks itself in (transfer/equipment.h) */
         IPC_LIMITS,   /* core → transfer */
         IPC_START,    /* core → transfer, with the descriptor to write to */
         IPC_STOP,     /* core → transfer */
@@ -78,7 +78,7 @@ struct ipc_hello {
         const char *program_version; /* must be the same on both sides */
 };
 
-/* In the order in which they come; the resolver ends the list. */
+/* In the order in which they come; the resolver ends the list. dosvc-resolve gets a lifeline and nothing else. */
 enum ipc_equipment {
         IPC_EQUIPMENT_LIFELINE,    /* whose end is the process's own (transfer/lifeline.h); always there */
         IPC_EQUIPMENT_AUTHORITIES, /* the file with their certificates */

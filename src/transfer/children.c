@@ -29,6 +29,7 @@ struct child {
         pid_t pid; /* 0: reaped, or not met yet */
         int pidfd;
         bool is_ours; /* to kill and to reap; else systemd's */
+        int lifeline_fd;
         sd_event_source *source;
 };
 
@@ -36,7 +37,6 @@ struct children {
         sd_event *event;
         struct child transfer, resolve;
         unsigned n_alive;
-        int lifeline_fd;          /* of dosvc-transfer, whosever child it is */
         sd_event_source *unmet;   /* defer: there is nobody whose end could be waited for */
         sd_event_source *late;    /* timer, from a kill on */
         bool killed;
@@ -147,9 +147,8 @@ static int children_alloc(struct sd_event *event, children_dead_fn dead, void *u
                 return -ENOMEM;
         *children = (struct children) {
                 .event = sd_event_ref(event),
-                .transfer = { .children = children, .pidfd = -EBADF },
-                .resolve = { .children = children, .pidfd = -EBADF },
-                .lifeline_fd = -EBADF,
+                .transfer = { .children = children, .pidfd = -EBADF, .lifeline_fd = -EBADF },
+                .resolve = { .children = children, .pidfd = -EBADF, .lifeline_fd = -EBADF },
                 .dead = dead,
                 .userdata = userdata,
         };
@@ -224,18 +223,22 @@ static int connect_both(const struct children_config *config, int *ret_core_fd, 
 int children_new(struct sd_event *event, const struct children_config *config, children_dead_fn dead, void *userdata,
                  int *ret_fd, struct equipment *equipment, struct children **ret) {
         _cleanup_(children_freep) struct children *children = NULL;
-        _cleanup_close_ int core_fd = -EBADF;
+        _cleanup_close_ int core_fd = -EBADF, resolve_lifeline_fd = -EBADF;
         int r;
 
         r = children_alloc(event, dead, userdata, &children);
         if (r == 0)
-                r = lifeline_new(&children->lifeline_fd, &equipment->lifeline_fd);
+                r = lifeline_new(&children->transfer.lifeline_fd, &equipment->lifeline_fd);
+        if (r == 0)
+                r = lifeline_new(&children->resolve.lifeline_fd, &resolve_lifeline_fd);
         if (r < 0)
                 return r;
         if (config->sockets)
                 r = connect_both(config, &core_fd, &equipment->resolver_fd);
         else
                 r = start_both(children, config, &core_fd, &equipment->resolver_fd);
+        if (r == 0)
+                r = equipment_send_first(equipment->resolver_fd, IPC_ROLE_RESOLVE, resolve_lifeline_fd);
         if (r < 0)
                 return r;
         *ret_fd = TAKE_FD(core_fd);
@@ -267,7 +270,8 @@ int children_met(struct children *children, pid_t pid, int fd) {
         return 0;
 }
 
-static void kill_child(const struct child *child) {
+static void kill_child(struct child *child) {
+        child->lifeline_fd = fd_close(child->lifeline_fd);
         if (child->is_ours && child->pid > 0)
                 (void) kill(child->pid, SIGKILL); /* not reaped, so the number is still its own */
 }
@@ -276,7 +280,6 @@ void children_kill(struct children *children) {
         if (children->killed)
                 return;
         children->killed = true;
-        children->lifeline_fd = fd_close(children->lifeline_fd);
         kill_child(&children->transfer);
         kill_child(&children->resolve);
         if (children->n_alive == 0)

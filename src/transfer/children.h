@@ -3,7 +3,7 @@
  *
  * They come to life in one of two ways. As children of ours: clean environment, one descriptor by its number, nothing else inherited. Or as
  * instances of two socket units, one for each connection that we make: systemd starts and reaps them, each as a user of its own. Then
- * only dosvc-transfer is watched; nobody else has a descriptor of a file, and dosvc-resolve leaves with the end of its connection.
+ * only dosvc-transfer is watched: nobody else has a descriptor of a file. Both hold a lifeline (transfer/lifeline.h) of ours.
  *
  * 1. children_new() starts both, and adds to what dosvc-transfer is to be given (transfer/equipment.h).
  * 2. children_met() when dosvc-transfer has said HELLO. Before that it must not be given a file.

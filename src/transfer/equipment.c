@@ -75,13 +75,14 @@ static int take(struct equipment *equipment, const struct ipc_message *message, 
         return 0;
 }
 
-int equipment_receive(struct ipc_channel *channel, struct equipment *ret) {
+static int receive_until(struct ipc_channel *channel, enum ipc_equipment last, struct equipment *ret) {
         struct pollfd pollfd = { .fd = ipc_channel_fd(channel), .events = POLLIN };
+        const int *last_fd = place_of(ret, last);
         struct ipc_message message;
         int r = 0;
 
         *ret = EQUIPMENT_NONE;
-        while (ret->resolver_fd < 0) {
+        while (*last_fd < 0) {
                 _cleanup_close_ int fd = -EBADF;
 
                 r = ipc_channel_receive(channel, &message, &fd);
@@ -92,8 +93,49 @@ int equipment_receive(struct ipc_channel *channel, struct equipment *ret) {
                 if (r < 0)
                         break;
         }
-        if (ret->resolver_fd >= 0 && ret->lifeline_fd >= 0)
+        if (*last_fd >= 0 && ret->lifeline_fd >= 0)
                 return 0;
         equipment_done(ret);
         return r < 0 ? r : -EPROTO;
+}
+
+int equipment_receive(struct ipc_channel *channel, struct equipment *ret) {
+        return receive_until(channel, IPC_EQUIPMENT_RESOLVER, ret);
+}
+
+static int channel_new_on_copy(int fd, enum ipc_role self, enum ipc_role peer, struct ipc_channel **ret) {
+        _cleanup_close_ int copy = fd_dup(fd);
+        int r;
+
+        if (copy < 0)
+                return copy;
+        r = ipc_channel_new(copy, self, peer, ret);
+        if (r == 0)
+                (void) TAKE_FD(copy);
+        return r;
+}
+
+int equipment_send_first(int connection_fd, enum ipc_role to, int lifeline_fd) {
+        _cleanup_(ipc_channel_freep) struct ipc_channel *channel = NULL;
+        int r;
+
+        r = channel_new_on_copy(connection_fd, IPC_ROLE_CORE, to, &channel);
+        if (r == 0)
+                r = ipc_channel_send(channel, &(struct ipc_message) { .type = IPC_EQUIP, .equip = { IPC_EQUIPMENT_LIFELINE } }, lifeline_fd);
+        if (r == 0)
+                r = ipc_channel_flush(channel);
+        return r > 0 ? -EAGAIN : r;
+}
+
+int equipment_receive_first(int connection_fd, enum ipc_role self, int *ret_lifeline_fd) {
+        _cleanup_(ipc_channel_freep) struct ipc_channel *channel = NULL;
+        struct equipment equipment;
+        int r;
+
+        r = channel_new_on_copy(connection_fd, self, IPC_ROLE_CORE, &channel);
+        if (r == 0)
+                r = receive_until(channel, IPC_EQUIPMENT_LIFELINE, &equipment);
+        if (r == 0)
+                *ret_lifeline_fd = equipment.lifeline_fd;
+        return r;
 }

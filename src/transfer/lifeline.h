@@ -4,7 +4,8 @@
  * 2. The process calls lifeline_hold() on what it got. From then on it gets SIGKILL when the kept end is closed, and a process closes
  *    everything by dying. No right over the process is needed for that, and it need not be anybody's child.
  *
- * The sandbox of dosvc-transfer sees to it that it cannot let go (daemon/sandbox.h). */
+ * The sandboxes of dosvc-transfer and dosvc-resolve see to it that they cannot let go (daemon/sandbox.h). Each needs one of its own: of two
+ * who hold the same one only the last gets the signal. */
 #pragma once
 
 #include "base/macros.h"

@@ -156,19 +156,27 @@ def test_a_killed_process_comes_again_and_goes_on(slow_job):
     assert failed_units() == ""
 
 
-def test_a_process_that_hears_nothing_any_more_ends_with_its_core(slow_job):
+def stop_both(transfer):
+    """They hear nothing any more, not even that their connections are closed."""
+    (resolve,) = processes("dosvc-resolve")
+    run_as("root", f"kill -STOP {transfer['Pid']} {resolve['Pid']}")
+    return {transfer["Pid"], resolve["Pid"]}
+
+
+def test_processes_that_hear_nothing_any_more_end_with_their_core(slow_job):
     _, transfer = slow_job
-    run_as("root", "kill -STOP " + transfer["Pid"])
+    stop_both(transfer)
     run_as("root", "systemctl stop dosvc.service")
     wait_until(lambda: not processes("dosvc-transfer") and not processes("dosvc-resolve"))
     assert failed_units() == ""
     dosvc("list")  # starts it again: the job goes on
 
 
-def test_a_process_outlives_no_core_that_was_killed(slow_job):
+def test_no_process_outlives_a_core_that_was_killed(slow_job):
     _, transfer = slow_job
-    run_as("root", f"kill -STOP {transfer['Pid']}; systemctl kill -s KILL dosvc.service")
-    wait_until(lambda: transfer["Pid"] not in [process["Pid"] for process in processes("dosvc-transfer")])
+    both = stop_both(transfer)
+    run_as("root", "systemctl kill -s KILL dosvc.service")
+    wait_until(lambda: not both & {process["Pid"] for name in ("dosvc-transfer", "dosvc-resolve") for process in processes(name)})
     dosvc("list")
 
 

@@ -252,6 +252,9 @@ static void a_string_with_a_nul_inside_is_refused(void **state) {
 static void each_message_has_one_direction(void **state) {
         assert_true(ipc_type_is_allowed(IPC_START, IPC_ROLE_CORE, IPC_ROLE_TRANSFER));
         assert_false(ipc_type_is_allowed(IPC_START, IPC_ROLE_TRANSFER, IPC_ROLE_CORE));
+        assert_true(ipc_type_is_allowed(IPC_EQUIP, IPC_ROLE_CORE, IPC_ROLE_RESOLVE));
+        assert_false(ipc_type_is_allowed(IPC_EQUIP, IPC_ROLE_TRANSFER, IPC_ROLE_RESOLVE));
+        assert_false(ipc_type_is_allowed(IPC_EQUIP, IPC_ROLE_CORE, IPC_ROLE_OWNER));
         assert_false(ipc_type_is_allowed(IPC_RESOLVED, IPC_ROLE_RESOLVE, IPC_ROLE_CORE));
         assert_true(ipc_type_is_allowed(IPC_RESOLVED, IPC_ROLE_RESOLVE, IPC_ROLE_TRANSFER));
         assert_false(ipc_type_is_allowed(IPC_SPAWN, IPC_ROLE_TRANSFER, IPC_ROLE_BROKER));

@@ -10,6 +10,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/ptrace.h>
@@ -85,6 +86,12 @@ static long try_close_kept(void) { return close(kept_fd); }
 static long try_close_kept_in_disguise(void) { return syscall(SYS_close, (UINT64_C(1) << 40) | (unsigned) kept_fd); }
 static long try_change_kept(void) { return fcntl(kept_fd, F_SETFL, O_NONBLOCK); }
 static long try_cover_kept(void) { return dup2(given_fd, kept_fd); }
+static long try_copy_kept(void) { return dup(kept_fd); }
+static long try_cover_kept_in_disguise(void) { return syscall(SYS_dup3, given_fd, (UINT64_C(1) << 40) | (unsigned) kept_fd, 0); }
+static long try_close_range(void) { return close_range((unsigned) kept_fd, (unsigned) kept_fd, 0); }
+static long try_silence_kept(void) { int off = 0; return ioctl(kept_fd, FIOASYNC, &off); }
+static long try_unix_datagram(void) { return socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0); }
+static long try_unix_packets(void) { return socket(AF_UNIX, SOCK_SEQPACKET, 0); }
 static long try_truncate(void) { return ftruncate(given_fd, 0); }
 static long try_chmod(void) { return fchmod(given_fd, 0777); }
 static long try_memory(void) {
@@ -109,7 +116,8 @@ static const struct attempt transfer_attempts[] = {
         { "ftruncate", try_truncate, EPERM },
         { "close the lifeline", try_close_kept, EPERM }, { "close it in disguise", try_close_kept_in_disguise, EPERM },
         { "change it", try_change_kept, EPERM }, { "put something over it", try_cover_kept, EPERM },
-         { "fchmod", try_chmod, EPERM }, { "x32", try_x32, EPERM },
+        { "copy it", try_copy_kept, EPERM }, { "silence it", try_silence_kept, EPERM }, { "close_range", try_close_range, EPERM },
+        { "fchmod", try_chmod, EPERM }, { "x32", try_x32, EPERM },
         { "TCP", try_tcp, 0 }, { "TCP6", try_tcp6, 0 }, { "memory", try_memory, 0 }, { "pwrite", try_pwrite, 0 },
 };
 
@@ -139,6 +147,12 @@ static const struct attempt resolve_attempts[] = {
         { "pidfd_open", try_pidfd, EPERM }, { "mount", try_mount, EPERM }, { "unshare", try_unshare, EPERM },
         { "keyctl", try_keyctl, EPERM }, { "io_uring", try_io_uring, EPERM }, { "bpf", try_bpf, EPERM }, { "perf", try_perf, EPERM },
         { "userfaultfd", try_userfaultfd, EPERM }, { "setuid", try_setuid, EPERM },
+        { "close the lifeline", try_close_kept, EPERM }, { "close it in disguise", try_close_kept_in_disguise, EPERM },
+        { "close a range", try_close_range, EPERM }, { "change it", try_change_kept, EPERM }, { "silence it", try_silence_kept, EPERM },
+        { "copy it", try_copy_kept, EPERM }, { "put something over it", try_cover_kept, EPERM },
+        { "put something over it in disguise", try_cover_kept_in_disguise, EPERM },
+        { "send it to itself", try_unix_pair, EPERM }, { "AF_UNIX datagrams", try_unix_datagram, EPERM },
+        { "AF_UNIX packets", try_unix_packets, EPERM },
         { "read a file", try_read_file, 0 }, { "getaddrinfo", try_getaddrinfo, 0 }, { "thread", try_thread, 0 },
         { "AF_UNIX", try_unix, 0 }, { "AF_NETLINK", try_netlink, 0 }, { "UDP", try_udp, 0 },
 };
@@ -192,6 +206,11 @@ static int enter_transfer(struct sandbox_facts *ret) {
         return sandbox_enter_transfer(kept_fd, ret);
 }
 
+static int enter_resolve(struct sandbox_facts *ret) {
+        kept_fd = dup(given_fd);
+        return sandbox_enter_resolve(kept_fd, ret);
+}
+
 static void the_transfer_process_can_only_move_bytes(void **state) {
         enter_and_try(enter_transfer, transfer_attempts, ELEMENTSOF(transfer_attempts));
 }
@@ -201,7 +220,7 @@ static void the_resolver_can_only_resolve(void **state) {
                 print_message("skipped: this machine does not know localhost (no /etc/hosts?)\n");
                 skip();
         }
-        enter_and_try(sandbox_enter_resolve, resolve_attempts, ELEMENTSOF(resolve_attempts));
+        enter_and_try(enter_resolve, resolve_attempts, ELEMENTSOF(resolve_attempts));
 }
 
 /* That the real programs enter it is seen in test_engine_process.c. */
@@ -212,7 +231,7 @@ static void no_core_file_is_ever_written(void **state) {
         int status;
 
         if (pid == 0) {
-                if (sandbox_enter_resolve(&facts) < 0)
+                if (enter_resolve(&facts) < 0)
                         _exit(1);
                 _exit(getrlimit(RLIMIT_CORE, &core) == 0 && core.rlim_cur == 0 && core.rlim_max == 0 ? 0 : 2);
         }
