@@ -146,6 +146,33 @@ static int make_headers(struct exchange *exchange, const struct exchange_spec *s
         return r == 0 ? append_all_custom(exchange, spec) : r;
 }
 
+static bool is_paused(const struct exchange *exchange) {
+        int enabled = SD_EVENT_OFF;
+
+        return exchange->pause && sd_event_source_get_enabled(exchange->pause, &enabled) >= 0 && enabled != SD_EVENT_OFF;
+}
+
+bool exchange_is_resting(const struct exchange *exchange) {
+        return exchange->held || is_paused(exchange) || socket_use_is_resting(&exchange->use);
+}
+
+static void read_on(struct exchange *exchange) {
+        if (!exchange_is_resting(exchange))
+                (void) curl_easy_pause(exchange->easy, CURLPAUSE_CONT);
+}
+
+/* sockets.h says so. */
+static void rest(void *userdata, bool resting) {
+        struct exchange *exchange = ASSERT_PTR(userdata);
+
+        if (resting) {
+                (void) curl_easy_pause(exchange->easy, CURLPAUSE_RECV);
+                return;
+        }
+        exchange->callbacks->rested(exchange->userdata);
+        read_on(exchange);
+}
+
 /* What came after the headers of an answer whose body nobody wants. */
 static bool is_worth_draining(const struct exchange *exchange) {
         const struct response_facts *facts = &exchange->facts;
@@ -158,6 +185,8 @@ static void judge(struct exchange *exchange) {
         exchange->verdict = exchange->callbacks->judge(exchange->userdata);
         response_facts_seal(&exchange->facts);
         exchange->drain_left = DRAIN_BYTES_MAX;
+        if (exchange->verdict.action == VERDICT_WRITE && exchange->facts.version_major == 1)
+                socket_use_can_rest(&exchange->use, rest, exchange);
 }
 
 void exchange_judge_challenge(struct exchange *exchange) {
@@ -217,22 +246,9 @@ static uint64_t now_usec(const struct exchange *exchange) {
         return usec;
 }
 
-static bool is_paused(const struct exchange *exchange) {
-        int enabled = SD_EVENT_OFF;
-
-        return exchange->pause && sd_event_source_get_enabled(exchange->pause, &enabled) >= 0 && enabled != SD_EVENT_OFF;
-}
-
-bool exchange_is_resting(const struct exchange *exchange) {
-        return exchange->held || is_paused(exchange);
-}
-
 /* Whatever waits in libcurl's buffer comes through on_body() from within, which may pause it again. */
 static int on_pause_over(sd_event_source *source, uint64_t usec, void *userdata) {
-        struct exchange *exchange = ASSERT_PTR(userdata);
-
-        if (!exchange->held)
-                (void) curl_easy_pause(exchange->easy, CURLPAUSE_CONT);
+        read_on(ASSERT_PTR(userdata));
         return 0;
 }
 
@@ -257,8 +273,7 @@ void exchange_go_on(struct exchange *exchange) {
         if (!exchange->held)
                 return;
         exchange->held = false;
-        if (!is_paused(exchange))
-                (void) curl_easy_pause(exchange->easy, CURLPAUSE_CONT);
+        read_on(exchange);
 }
 
 static void keep_pace(struct exchange *exchange, size_t size) {

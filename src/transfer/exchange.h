@@ -23,6 +23,8 @@ struct exchange_callbacks {
         struct verdict (*judge)(void *userdata);
         /* 0 or -errno, which ends the exchange. */
         int (*body)(void *userdata, const char *bytes, size_t size);
+        /* For a time nothing was read, so that others have the line: that nothing came says nothing. */
+        void (*rested)(void *userdata);
 };
 
 struct exchange_spec {

@@ -144,10 +144,15 @@ static int on_body(void *userdata, const char *bytes, size_t size) {
         return -ECANCELED;
 }
 
+static void on_rested(void *userdata) {
+        request_flow_renew(ASSERT_PTR(userdata));
+}
+
 static const struct exchange_callbacks exchange_callbacks = {
         .connected = on_connected,
         .judge = on_judge,
         .body = on_body,
+        .rested = on_rested,
 };
 
 static bool is_large(const struct request *request) {

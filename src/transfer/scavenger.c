@@ -22,6 +22,7 @@
 #define SHOW_ROUND_TRIPS 2
 #define IN_FORCE_PART 1.25
 #define LIMITED_PART 0.7 /* of the window: so much was used, it is what holds the bytes back */
+#define AWAKE_SEGMENTS 2 /* of each connection, before one more has a part of the window */
 #define SMALL_SEGMENTS \
         UINT64_C(3) /* a window is used in whole segments, and in whole pairs if acknowledgements are not to wait */
 #define WINDOW_MAX (64.0 * 1024 * 1024)
@@ -90,16 +91,9 @@ uint64_t scavenger_interval(const struct scavenger *scavenger) {
         return MIN(MAX(rtt, (uint64_t) INTERVAL_MIN_USEC), (uint64_t) INTERVAL_MAX_USEC);
 }
 
-static double floor_of(unsigned n_connections, uint32_t segment_bytes, bool guess) {
-        /* A delayed acknowledgement looks like a queue to Little's law. */
-        unsigned segments = guess ? SCAVENGER_FLOOR_SEGMENTS * n_connections
-                                  : MAX(n_connections, (unsigned) SCAVENGER_FLOOR_SEGMENTS);
-
-        return (double) segments * segment_bytes;
-}
-
-static double input_floor(const struct scavenger_input *input) {
-        return floor_of(input->n_connections, input->segment_bytes, input->guess);
+/* Not one: a delayed acknowledgement would look like a queue. */
+static double floor_of(uint32_t segment_bytes) {
+        return (double) SCAVENGER_FLOOR_SEGMENTS * segment_bytes;
 }
 
 /* Half of what the buffer holds where that is less: a queue that overflows at 10 ms never shows 15. */
@@ -121,7 +115,7 @@ static double target_of(const struct scavenger *scavenger) {
 }
 
 bool scavenger_is_crowded_out(const struct scavenger *scavenger, const struct scavenger_input *input) {
-        return scavenger->phase == SCAVENGER_STEADY && scavenger->window <= input_floor(input) &&
+        return scavenger->phase == SCAVENGER_STEADY && scavenger->window <= floor_of(input->segment_bytes) &&
                (double) scavenger->rtt_usec > (double) scavenger_base(scavenger) + target_of(scavenger);
 }
 
@@ -136,7 +130,7 @@ static void enter_steady(struct scavenger *scavenger, uint64_t now_usec) {
 static void begin_slowdown(struct scavenger *scavenger, const struct scavenger_input *input) {
         scavenger->phase = SCAVENGER_DRAINING;
         scavenger->window_before = scavenger->window;
-        scavenger->window = input_floor(input);
+        scavenger->window = floor_of(input->segment_bytes);
         scavenger->slowdown_began_usec = input->now_usec;
         scavenger->phase_until_usec = input->now_usec + (DRAIN_ROUND_TRIPS + 1) * scavenger->rtt_usec;
 }
@@ -167,7 +161,7 @@ static void grow_steadily(struct scavenger *scavenger, const struct scavenger_in
 
 /* A window that was offered is not taken back: for a round trip what comes is what an older one let come, and so is the queue. */
 static bool is_in_force(const struct scavenger *scavenger, const struct scavenger_input *input) {
-        return (double) input->flight <= IN_FORCE_PART * scavenger->window + input_floor(input);
+        return (double) input->flight <= IN_FORCE_PART * scavenger->window + floor_of(input->segment_bytes);
 }
 
 static bool has_yet_to_show(const struct scavenger *scavenger, const struct scavenger_input *input) {
@@ -234,16 +228,29 @@ static void move(struct scavenger *scavenger, const struct scavenger_input *inpu
         }
 }
 
-uint64_t scavenger_window(const struct scavenger *scavenger, unsigned n_connections, uint32_t segment_bytes) {
+uint64_t scavenger_window(const struct scavenger *scavenger, uint32_t segment_bytes) {
         double window = scavenger->window > 0 ? scavenger->window : (double) START_SEGMENTS * segment_bytes;
 
-        return (uint64_t) MAX(window, floor_of(n_connections, segment_bytes, false));
+        return (uint64_t) MAX(window, floor_of(segment_bytes));
+}
+
+unsigned scavenger_n_awake(const struct scavenger *scavenger, unsigned n_awake, unsigned n, uint32_t segment_bytes) {
+        uint64_t segments = scavenger_window(scavenger, segment_bytes) / segment_bytes;
+        uint64_t least = segments / AWAKE_SEGMENTS, most = segments - 1, wanted = n_awake;
+
+        if (scavenger->phase != SCAVENGER_STEADY) /* for a moment only */
+                return MIN(n_awake, n);
+        /* Between these two nothing changes, or each small step of the window would put one to sleep or wake it. */
+        wanted = MAX(wanted, least);
+        wanted = MIN(wanted, most);
+        wanted = MIN(wanted, (uint64_t) n);
+        return (unsigned) MAX(wanted, UINT64_C(1));
 }
 
 uint64_t scavenger_tick(struct scavenger *scavenger, const struct scavenger_input *input) {
         uint64_t base, queue;
 
-        scavenger->window = (double) scavenger_window(scavenger, input->n_connections, input->segment_bytes);
+        scavenger->window = (double) scavenger_window(scavenger, input->segment_bytes);
         scavenger_note_base(scavenger, input->now_usec, input->guess ? 0 : input->rtt_usec);
         base = scavenger_base(scavenger);
         if (input->rtt_usec == 0 || base == 0)
@@ -257,7 +264,7 @@ uint64_t scavenger_tick(struct scavenger *scavenger, const struct scavenger_inpu
                         enter_steady(scavenger, input->now_usec);
         } else
                 move(scavenger, input, (double) queue, (double) base);
-        scavenger->window = MIN(MAX(scavenger->window, input_floor(input)), WINDOW_MAX);
+        scavenger->window = MIN(MAX(scavenger->window, floor_of(input->segment_bytes)), WINDOW_MAX);
         return (uint64_t) scavenger->window;
 }
 
@@ -289,7 +296,6 @@ static bool uses(const struct scavenger_connection *connection, uint64_t flight,
 uint64_t scavenger_measure(const struct scavenger_connection *connection, struct scavenger_input *input) {
         uint64_t small = SMALL_SEGMENTS * input->segment_bytes, rtt, flight = 0, wanted;
 
-        input->n_connections++;
         input->lost |= connection->lost;
         input->guess |= connection->guess;
         input->rate += (double) connection->bytes * (double) USEC_PER_SEC / (double) connection->elapsed_usec;

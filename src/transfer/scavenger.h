@@ -9,13 +9,13 @@
  *    round trip (a latecomer who measured a full queue would take it for the line's own delay).
  * 2. scavenger_note_base() with the handshake's round trip of each new connection.
  * 3. Every scavenger_interval() while bytes may come: scavenger_measure() for each connection, then scavenger_tick(). Its answer is the
- *    window of all connections together, which scavenger_shares_…() divide. */
+ *    window of all connections together, for as many of them as scavenger_n_awake() says; scavenger_shares_…() divide it. */
 #pragma once
 
 #include "base/clock.h"
 
 #define SCAVENGER_MINUTES 10
-/* Of all connections together; and each has at least one. */
+/* Of all connections together: fewer of them have it when it is that small. */
 #define SCAVENGER_FLOOR_SEGMENTS 2
 
 enum scavenger_phase {
@@ -60,7 +60,6 @@ struct scavenger_input {
         uint64_t now_usec;      /* CLOCK_MONOTONIC */
         uint32_t segment_bytes; /* MSS */
 
-        unsigned n_connections; /* at least 1 */
         uint64_t rtt_usec;      /* mean; 0: nothing to go by */
         uint64_t rtt_bytes;     /* it is the mean of those */
         uint64_t flight;        /* bytes that came within one round trip */
@@ -83,8 +82,11 @@ void scavenger_restart(struct scavenger *scavenger);
 /* Return: a larger window than this the connection would not use; UINT64_MAX: it would use any. */
 uint64_t scavenger_measure(const struct scavenger_connection *connection, struct scavenger_input *input);
 uint64_t scavenger_tick(struct scavenger *scavenger, const struct scavenger_input *input);
-/* The answer of the last tick, for so many connections. */
-uint64_t scavenger_window(const struct scavenger *scavenger, unsigned n_connections, uint32_t segment_bytes);
+/* The answer of the last tick. */
+uint64_t scavenger_window(const struct scavenger *scavenger, uint32_t segment_bytes);
+/* How many of @n connections can use the window, where @n_awake did so far: a window below a segment or two cannot be offered, and many
+ * such windows are more than one that is at the floor. From 1 to @n, both at least 1. */
+unsigned scavenger_n_awake(const struct scavenger *scavenger, unsigned n_awake, unsigned n, uint32_t segment_bytes);
 /* @wanted: the answers of scavenger_measure(). First all of them are added, then each is asked for. */
 void scavenger_shares_begin(struct scavenger_shares *shares, uint64_t window, unsigned n_connections);
 void scavenger_shares_add(struct scavenger_shares *shares, uint64_t wanted);

@@ -17,12 +17,17 @@
 #define RESTART_AFTER_USEC USEC_PER_SEC /* without a background exchange */
 #define SEGMENT_MIN 536u
 #define CLAMP_NONE INT32_MAX
+#define TURN_USEC (2 * USEC_PER_SEC)  /* of who is awake while others rest */
+#define REST_BUFFER_MIN 8192
+#define REST_BUFFER_MAX (64 * 1024)
+#define REST_USEC (20 * USEC_PER_SEC) /* and no longer than this: servers give up those who don't read, many after a minute */
 
 /* An address that background connections go to. */
 struct place {
         UT_hash_handle hh;
         struct tracked_socket *held;
-        unsigned n_held;
+        unsigned n_held, n_resting;
+        uint64_t turn_usec; /* when the next of those who rest is to be awake */
         struct scavenger scavenger;
         uint64_t next_tick_usec;
         uint64_t last_used_usec;
@@ -44,6 +49,8 @@ struct tracked_socket {
         unsigned n_foreground;
 
         struct place *place; /* while it is held */
+        bool resting;        /* and nobody reads it */
+        int buffer;          /* that it had before it rested, as SO_RCVBUF says */
         bool clamped;
         uint64_t clamp;
         uint64_t wanted; /* scavenger_measure() */
@@ -128,15 +135,21 @@ static struct place *get_place(struct sockets *sockets, const char *address) {
         return place;
 }
 
+static unsigned n_awake(const struct place *place) {
+        return place->n_held - place->n_resting;
+}
+
 static void place_share_window(struct place *place, uint64_t window) {
         struct scavenger_shares shares;
         struct tracked_socket *socket;
 
-        scavenger_shares_begin(&shares, window, place->n_held);
+        scavenger_shares_begin(&shares, window, n_awake(place));
         DL_FOREACH(place->held, socket)
-                scavenger_shares_add(&shares, socket->wanted);
+                if (!socket->resting)
+                        scavenger_shares_add(&shares, socket->wanted);
         DL_FOREACH(place->held, socket)
-                set_clamp(socket, scavenger_shares_get(&shares, socket->wanted));
+                if (!socket->resting)
+                        set_clamp(socket, scavenger_shares_get(&shares, socket->wanted));
 }
 
 static void note_state(struct tracked_socket *socket, const struct tcp_info *info, uint64_t now) {
@@ -161,10 +174,8 @@ static void socket_measure(struct tracked_socket *socket, uint64_t now, struct s
         };
         struct tcp_info info;
 
-        if (connection.elapsed_usec == 0 || !get_info(socket, &info)) {
-                input->n_connections++;
+        if (connection.elapsed_usec == 0 || !get_info(socket, &info))
                 return;
-        }
         connection.bytes = info.tcpi_bytes_received - socket->received;
         connection.lost = info.tcpi_rcv_ooopack != socket->out_of_order;
         connection.guess = !(info.tcpi_options & TCPI_OPT_TIMESTAMPS);
@@ -175,15 +186,107 @@ static void socket_measure(struct tracked_socket *socket, uint64_t now, struct s
         note_state(socket, &info, now);
 }
 
-static void place_tick(struct place *place, uint64_t now) {
-        struct scavenger_input input = { .now_usec = now, .segment_bytes = place->segment_bytes };
+/* ---- rest ---- */
+
+static bool can_rest(const struct tracked_socket *socket) {
+        return socket->uses && !socket->uses->next && socket->uses->rest;
+}
+
+/* A clamp never closes a window, a full buffer does: so there is only room for what was offered, or what is on
+ * the way would be lost. Not where the kernel would leave the
+ * size of the buffer to us for ever after (before Linux 5.14). */
+static bool socket_close_window(struct tracked_socket *socket) {
+        uint64_t offered = MAX(socket->clamp, socket->measured_clamp);
+        int room = (int) CLAMP(offered, (uint64_t) REST_BUFFER_MIN, (uint64_t) REST_BUFFER_MAX), lock;
+        socklen_t size = sizeof(lock), buffer_size = sizeof(socket->buffer);
+
+        return getsockopt(socket->fd, SOL_SOCKET, SO_BUF_LOCK, &lock, &size) == 0 &&
+               getsockopt(socket->fd, SOL_SOCKET, SO_RCVBUF, &socket->buffer, &buffer_size) == 0 &&
+               setsockopt(socket->fd, SOL_SOCKET, SO_RCVBUF, &room, sizeof(room)) == 0;
+}
+
+/* To the size from before, as far as net.core.rmem_max lets us; the kernel grows it from there. */
+static void socket_open_window(struct tracked_socket *socket) {
+        int room = socket->buffer / 2 /* it is doubled */, lock = 0;
+
+        (void) setsockopt(socket->fd, SOL_SOCKET, SO_RCVBUF, &room, sizeof(room));
+        (void) setsockopt(socket->fd, SOL_SOCKET, SO_BUF_LOCK, &lock, sizeof(lock));
+}
+
+static void socket_rest(struct tracked_socket *socket) {
+        struct place *place = socket->place;
+
+        socket->resting = true;
+        place->n_resting++;
+        DL_DELETE(place->held, socket);
+        DL_APPEND(place->held, socket); /* the last one whose turn it is */
+        socket->uses->rest(socket->uses->userdata, true);
+}
+
+static void socket_wake(struct tracked_socket *socket, uint64_t now) {
+        struct socket_use *use;
+        struct tcp_info info;
+
+        socket->resting = false;
+        socket->place->n_resting--;
+        socket->wanted = UINT64_MAX;
+        socket_open_window(socket);
+        if (get_info(socket, &info))
+                note_state(socket, &info, now);
+        DL_FOREACH(socket->uses, use)
+                if (use->rest)
+                        use->rest(use->userdata, false);
+}
+
+/* The first in the order of turns. */
+static struct tracked_socket *find_resting(const struct place *place) {
         struct tracked_socket *socket;
 
         DL_FOREACH(place->held, socket)
-                socket_measure(socket, now, &input);
+                if (socket->resting)
+                        return socket;
+        return NULL;
+}
+
+static struct tracked_socket *find_awake(const struct place *place) {
+        struct tracked_socket *socket;
+
+        DL_FOREACH(place->held, socket)
+                if (!socket->resting && can_rest(socket))
+                        return socket;
+        return NULL;
+}
+
+static void place_take_turns(struct place *place, uint64_t now) {
+        unsigned wanted = scavenger_n_awake(&place->scavenger, n_awake(place), place->n_held, place->segment_bytes);
+        struct tracked_socket *socket;
+
+        if (place->n_resting > 0 && now >= place->turn_usec) {
+                socket_wake(find_resting(place), now);
+                place->turn_usec = now + MIN((uint64_t) TURN_USEC, REST_USEC / place->n_held);
+        }
+        while (n_awake(place) < wanted)
+                socket_wake(find_resting(place), now);
+        while (n_awake(place) > wanted && (socket = find_awake(place)) && socket_close_window(socket)) {
+                if (place->n_resting == 0)
+                        place->turn_usec = now + TURN_USEC;
+                socket_rest(socket);
+        }
+}
+
+static void place_tick(struct place *place, uint64_t now) {
+        struct scavenger_input input = { .now_usec = now, .segment_bytes = place->segment_bytes };
+        struct tracked_socket *socket;
+        uint64_t window;
+
+        DL_FOREACH(place->held, socket)
+                if (!socket->resting)
+                        socket_measure(socket, now, &input);
         place->last_used_usec = now;
-        place_share_window(place, scavenger_tick(&place->scavenger, &input));
-        if (scavenger_is_crowded_out(&place->scavenger, &input))
+        window = scavenger_tick(&place->scavenger, &input);
+        place_take_turns(place, now);
+        place_share_window(place, window);
+        if (scavenger_is_crowded_out(&place->scavenger, &input) || place->n_resting > 0)
                 place->crowded_usec = now;
         if (input.rtt_usec > 0)
                 place->rtt_usec = input.rtt_usec;
@@ -225,7 +328,7 @@ static void socket_hold(struct tracked_socket *socket) {
         socket->wanted = UINT64_MAX;
         DL_APPEND(place->held, socket);
         place->n_held++;
-        place_share_window(place, scavenger_window(&place->scavenger, place->n_held, place->segment_bytes));
+        place_share_window(place, scavenger_window(&place->scavenger, place->segment_bytes));
         note_state(socket, &info, now);
         arm(sockets);
 }
@@ -235,6 +338,8 @@ static void socket_let_go(struct tracked_socket *socket) {
 
         if (!place)
                 return;
+        if (socket->resting)
+                socket_wake(socket, now_usec());
         DL_DELETE(place->held, socket);
         place->n_held--;
         place->last_used_usec = now_usec();
@@ -392,9 +497,19 @@ void socket_use_set_foreground(struct socket_use *use, bool foreground) {
         socket_judge(use->socket);
 }
 
+void socket_use_can_rest(struct socket_use *use, void (*rest)(void *userdata, bool resting), void *userdata) {
+        use->rest = rest;
+        use->userdata = userdata;
+}
+
+bool socket_use_is_resting(const struct socket_use *use) {
+        return use->socket && use->socket->resting;
+}
+
 void socket_use_end(struct socket_use *use) {
         struct tracked_socket *socket = use->socket;
 
+        use->rest = NULL;
         if (!socket)
                 return;
         DL_DELETE(socket->uses, use);

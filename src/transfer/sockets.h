@@ -1,11 +1,13 @@
 /* The TCP connections of this process, and who uses them. One that only background exchanges use is held to the window that a
  * scavenger (scavenger.h) gives: TCP_WINDOW_CLAMP, the one knob that works both ways on a live connection. One scavenger for each
  * address: its connections share the window. The receive buffer is left to the kernel's autotuning, which moves the clamp each time
- * that it grows the buffer: so the clamp is set again at each tick. Nothing here wakes up while no background exchange runs.
+ * that it grows the buffer: so the clamp is set again at each tick. No clamp is below about 2 KiB: where the window is too small for all
+ * connections, some of them rest, and they take turns. Nothing here wakes up while no background exchange runs.
  *
  * 1. sockets_apply() to every handle: libcurl then tells of each socket that it opens and closes.
  * 2. socket_use_begin() when an exchange has its connection; it may be an old one, and other exchanges' too (HTTP/2).
- * 3. socket_use_set_foreground() when somebody begins to wait for it; socket_use_end() after it.
+ * 3. socket_use_can_rest() when it would do no harm if nobody read for some seconds.
+ * 4. socket_use_set_foreground() when somebody begins to wait for it; socket_use_end() after it.
  *
  * Must outlive the connections: libcurl keeps the callbacks with them. */
 #pragma once
@@ -22,6 +24,8 @@ struct tracked_socket;
 struct socket_use {
         struct socket_use *prev, *next; /* private, all of them */
         struct tracked_socket *socket;  /* NULL: none */
+        void (*rest)(void *userdata, bool resting);
+        void *userdata;
         bool foreground;
 };
 
@@ -38,6 +42,10 @@ CURLcode sockets_apply(struct sockets *sockets, CURL *easy);
 /* A connection that nobody told of is not held: @use stays empty. */
 void socket_use_begin(struct socket_use *use, struct sockets *sockets, const struct socket_name *name, bool foreground);
 void socket_use_set_foreground(struct socket_use *use, bool foreground);
+/* @rest says from when to when nothing is to be read; never from within a call of these functions but socket_use_set_foreground(). Not
+ * for a connection that several exchanges share: not to read the one would be to buffer it for the others. */
+void socket_use_can_rest(struct socket_use *use, void (*rest)(void *userdata, bool resting), void *userdata);
+bool socket_use_is_resting(const struct socket_use *use);
 void socket_use_end(struct socket_use *use);
 /* A connection that several exchanges share outlives the one that gave it up: if nothing at all came over it for @usec, whoever else
  * is on it fails now, and nobody is put on it any more. */

@@ -114,7 +114,7 @@ class Line:
 
     # ---- servers ----
 
-    def web_server(self, www, limit_rate=None):
+    def web_server(self, www, limit_rate=None, http2=True):
         """nginx with the files of the folder www. limit_rate: bytes per second of each connection. Returns when it answers."""
         key, cert = os.path.join(self.folder, "key.pem"), os.path.join(self.folder, "cert.pem")
         subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", cert, "-days", "30",
@@ -127,7 +127,7 @@ class Line:
 events {{ worker_connections 1024; }}
 http {{ access_log off; sendfile on; sendfile_max_chunk 256k; keepalive_requests 100000; default_type application/octet-stream; {paths}
   {f"limit_rate {limit_rate};" if limit_rate else ""}
-  server {{ listen {SERVER}:{HTTP_PORT}; listen {SERVER}:{HTTPS_PORT} ssl http2; ssl_certificate {cert}; ssl_certificate_key {key};
+  server {{ listen {SERVER}:{HTTP_PORT}; listen {SERVER}:{HTTPS_PORT} ssl{' http2' if http2 else ''}; ssl_certificate {cert}; ssl_certificate_key {key};
     root {www}; }} }}
 """)
         self.server(["nginx", "-c", conf], stderr=subprocess.DEVNULL)

@@ -7,6 +7,7 @@ import pytest
 
 import line
 from conftest import BUILD
+from service import Service
 
 pytestmark = [pytest.mark.quiet, pytest.mark.skipif(line.missing() is not None, reason=line.missing() or "")]
 PING = """
@@ -58,3 +59,53 @@ def test_nothing_is_left_of_a_line(slow_line):
     pid, folder = slow_line.box.pid, slow_line.folder
     slow_line.close()
     assert not os.path.exists(f"/proc/{pid}") and not os.path.exists(folder)
+
+
+MANY, FILE_BYTES = 4, 6_000_000
+
+
+def transferred(service, jobs):
+    return [service.list_files(job)[0]["BytesTransferred"] for job in jobs]
+
+
+def wait_until(condition, seconds=30):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def check_turns(on, tmp_path, scheme):
+    www = tmp_path / "www"
+    www.mkdir(mode=0o755)
+    contents = [os.urandom(FILE_BYTES) for _ in range(MANY)]
+    for i, content in enumerate(contents):
+        (www / str(i)).write_bytes(content)
+    on.bulk_server()
+    on.web_server(str(www), http2=False)
+    service = Service(BUILD, str(tmp_path / "state"), f"MaxConnectionsPerHost=16\nBackgroundSlots=8\nCAFile={on.ca}\n",
+                      wrapper=on.client_wrapper)
+    service.start()
+    try:
+        jobs = [service.create(str(i), [(on.url(scheme, str(i)), str(tmp_path / str(i)), {})], Resume=True, Priority="normal")
+                for i in range(MANY)]
+        wait_until(lambda: all(transferred(service, jobs)))
+        with on.bulk("cubic"):
+            wait_until(lambda: on.samples(since=on.now() - 1)[-1].queue_ms > 20)
+            time.sleep(2)  # what it takes to give way
+            before, began = transferred(service, jobs), time.monotonic()
+            wait_until(lambda: sum(a > b for a, b in zip(transferred(service, jobs), before)) >= MANY - 1)
+            rate = (sum(transferred(service, jobs)) - sum(before)) / (time.monotonic() - began)
+        assert rate * 8 < 0.01 * 50e6  # as one of them is let to have; four would have 1.5 %
+        for i, job in enumerate(jobs):
+            assert service.wait_state(job, ["transferred"])
+            service.job_call(job, "Complete")
+            assert (tmp_path / str(i)).read_bytes() == contents[i]
+    finally:
+        service.stop()
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_beside_others_the_connections_take_turns_and_their_files_are_whole(tmp_path, scheme):
+    with line.Line(BUILD, rate_mbit=50, rtt_ms=20, buffer_ms=100) as on:
+        check_turns(on, tmp_path, scheme)

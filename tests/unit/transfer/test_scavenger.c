@@ -237,7 +237,7 @@ static void a_latecomer_that_knows_the_empty_line_gives_way_as_well(void **state
 static struct scavenger_input used_input(const struct scavenger *scavenger, uint64_t now, uint64_t rtt_msec,
                                          unsigned n) {
         struct scavenger_input input = { .now_usec = now, .segment_bytes = SEGMENT };
-        uint64_t window = scavenger_window(scavenger, n, SEGMENT) / n;
+        uint64_t window = scavenger_window(scavenger, SEGMENT) / n;
         struct scavenger_connection connection = {
                 .elapsed_usec = rtt_msec * USEC_PER_MSEC,
                 .bytes = window,
@@ -278,28 +278,51 @@ static void a_round_trip_is_forgotten_after_ten_minutes(void **state) {
         assert_int_equal(scavenger_base(&scavenger), 50 * USEC_PER_MSEC);
 }
 
-static uint64_t crowd_out(unsigned n_connections, bool *ret_says_so) {
+static struct scavenger crowd_out(unsigned n_connections, bool *ret_says_so) {
         struct scavenger scavenger;
         struct scavenger_input input = {};
-        uint64_t now = USEC_PER_HOUR, window = 0;
+        uint64_t now = USEC_PER_HOUR;
 
         scavenger_init(&scavenger);
         scavenger_note_base(&scavenger, now, 20 * USEC_PER_MSEC);
         for (unsigned i = 0; i < 50; i++) {
                 input = used_input(&scavenger, now += 120 * USEC_PER_MSEC, 120, n_connections);
-                window = scavenger_tick(&scavenger, &input);
+                (void) scavenger_tick(&scavenger, &input);
         }
         *ret_says_so = scavenger_is_crowded_out(&scavenger, &input);
-        return window;
+        return scavenger;
 }
 
-static void the_floor_is_a_segment_for_each_connection_and_two_for_a_single_one(void **state) {
+static void the_floor_is_two_segments_of_all_connections_together(void **state) {
+        struct scavenger scavenger;
         bool says_so;
 
-        assert_int_equal(crowd_out(4, &says_so), 4 * SEGMENT);
+        scavenger = crowd_out(4, &says_so);
+        assert_int_equal(scavenger_window(&scavenger, SEGMENT), 2 * SEGMENT);
         assert_true(says_so);
-        assert_int_equal(crowd_out(1, &says_so), 2 * SEGMENT);
+        assert_int_equal(scavenger_n_awake(&scavenger, 4, 4, SEGMENT), 1);
+        scavenger = crowd_out(1, &says_so);
+        assert_int_equal(scavenger_window(&scavenger, SEGMENT), 2 * SEGMENT);
         assert_true(says_so);
+        assert_int_equal(scavenger_n_awake(&scavenger, 1, 1, SEGMENT), 1);
+}
+
+static void connections_wake_when_there_are_two_segments_for_each_and_rest_when_there_is_hardly_one(void **state) {
+        struct scavenger scavenger;
+
+        scavenger_init(&scavenger);
+        assert_int_equal(scavenger_n_awake(&scavenger, 12, 12, SEGMENT), 12); /* while it starts, or looks for the empty line */
+        scavenger.phase = SCAVENGER_STEADY;
+        assert_int_equal(scavenger_n_awake(&scavenger, 9, 9, SEGMENT), 9); /* it starts with ten */
+        assert_int_equal(scavenger_n_awake(&scavenger, 12, 12, SEGMENT), 9);
+        assert_int_equal(scavenger_n_awake(&scavenger, 1, 12, SEGMENT), 5);
+        scavenger.window = 6 * SEGMENT;
+        assert_int_equal(scavenger_n_awake(&scavenger, 8, 8, SEGMENT), 5);
+        assert_int_equal(scavenger_n_awake(&scavenger, 4, 8, SEGMENT), 4);
+        assert_int_equal(scavenger_n_awake(&scavenger, 1, 8, SEGMENT), 3);
+        assert_int_equal(scavenger_n_awake(&scavenger, 1, 2, SEGMENT), 2); /* more there are not */
+        scavenger.window = 1000 * SEGMENT;
+        assert_int_equal(scavenger_n_awake(&scavenger, 1, 8, SEGMENT), 8);
 }
 
 static void a_window_that_is_not_used_does_not_grow(void **state) {
@@ -329,7 +352,7 @@ static void a_start_goes_on_where_the_queue_is_of_bytes_that_no_window_held_back
         scavenger_init(&scavenger);
         scavenger_note_base(&scavenger, now, 200 * USEC_PER_MSEC);
         input = used_input(&scavenger, now += 200 * USEC_PER_MSEC, 220, 4);
-        window = scavenger_window(&scavenger, 4, SEGMENT);
+        window = scavenger_window(&scavenger, SEGMENT);
         input.flight = 3 * window; /* what each may send at first */
         assert_int_equal(scavenger_tick(&scavenger, &input), window);
         assert_int_equal(scavenger.phase, SCAVENGER_SLOW_START);
@@ -342,7 +365,7 @@ static void a_start_goes_on_where_the_queue_is_of_bytes_that_no_window_held_back
 
 static void losses_of_one_round_trip_halve_the_window_once(void **state) {
         struct scavenger scavenger;
-        uint64_t now = grow(&scavenger, 20, 300000), before = scavenger_window(&scavenger, 1, SEGMENT), after;
+        uint64_t now = grow(&scavenger, 20, 300000), before = scavenger_window(&scavenger, SEGMENT), after;
         struct scavenger_input input = used_input(&scavenger, now + 20 * USEC_PER_MSEC, 20, 1);
 
         input.lost = true;
@@ -407,10 +430,8 @@ static void it_looks_for_the_empty_line_every_half_minute(void **state) {
 
 static void without_a_measurement_nothing_changes(void **state) {
         struct scavenger scavenger;
-        uint64_t now = grow(&scavenger, 20, 50000), window = scavenger_window(&scavenger, 1, SEGMENT);
-        struct scavenger_input input = { .now_usec = now + 20 * USEC_PER_MSEC,
-                                         .segment_bytes = SEGMENT,
-                                         .n_connections = 1 };
+        uint64_t now = grow(&scavenger, 20, 50000), window = scavenger_window(&scavenger, SEGMENT);
+        struct scavenger_input input = { .now_usec = now + 20 * USEC_PER_MSEC, .segment_bytes = SEGMENT };
 
         assert_int_equal(scavenger_tick(&scavenger, &input), window);
 }
@@ -434,7 +455,6 @@ static void a_round_trip_that_is_not_known_yet_is_no_short_one(void **state) {
                 assert_int_equal(scavenger_measure(&young, &input), UINT64_MAX);
         assert_int_equal(input.rtt_usec, 0);
         (void) scavenger_measure(&steady, &input);
-        assert_int_equal(input.n_connections, 4);
         assert_int_equal(input.rtt_usec, 20 * USEC_PER_MSEC);
 }
 
@@ -546,7 +566,8 @@ int main(void) {
                 cmocka_unit_test(beside_a_flow_that_fills_the_buffer_it_takes_little_and_comes_back_afterwards),
                 cmocka_unit_test(a_latecomer_that_knows_the_empty_line_gives_way_as_well),
                 cmocka_unit_test(a_round_trip_is_forgotten_after_ten_minutes),
-                cmocka_unit_test(the_floor_is_a_segment_for_each_connection_and_two_for_a_single_one),
+                cmocka_unit_test(the_floor_is_two_segments_of_all_connections_together),
+                cmocka_unit_test(connections_wake_when_there_are_two_segments_for_each_and_rest_when_there_is_hardly_one),
                 cmocka_unit_test(a_window_that_is_not_used_does_not_grow),
                 cmocka_unit_test(a_start_goes_on_where_the_queue_is_of_bytes_that_no_window_held_back),
                 cmocka_unit_test(losses_of_one_round_trip_halve_the_window_once),
