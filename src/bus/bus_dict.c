@@ -209,6 +209,24 @@ static int append_for_others(sd_bus_message *m, const char *name, const struct j
         return 0;
 }
 
+/* ---- pages ---- */
+
+int bus_page_room(uint32_t limit, struct bus_page_room *ret, sd_bus_error *error) {
+        if (limit < 1 || limit > LIMIT_PAGE)
+                return bus_set_error(error, ERROR_INVALID_ARGUMENT, "A page has 1 to 100 entries.");
+        *ret = (struct bus_page_room) { .n_rows = limit, .n_values = LIMIT_PAGE_VALUES };
+        return 0;
+}
+
+bool bus_page_takes(struct bus_page_room *room, size_t n_values) {
+        if (room->n_rows == 0 || (room->begun && n_values > room->n_values))
+                return false;
+        room->n_rows--;
+        room->n_values -= MIN(n_values, room->n_values);
+        room->begun = true;
+        return true;
+}
+
 /* ---- a job ---- */
 
 struct job_property {
@@ -259,6 +277,10 @@ int bus_append_job(sd_bus_message *m, const struct peer *viewer, const struct jo
                         r = close_entry(m);
         }
         return r < 0 ? r : sd_bus_message_close_container(m);
+}
+
+size_t bus_values_of_job(void) {
+        return ELEMENTSOF(job_properties);
 }
 
 int bus_append_job_property(sd_bus_message *m, const struct peer *viewer, const struct job *job, const char *name) {
@@ -327,6 +349,10 @@ int bus_append_file(sd_bus_message *m, const struct peer *viewer, const struct j
         return r < 0 ? r : sd_bus_message_close_container(m);
 }
 
+size_t bus_values_of_file(const struct job_file *file) {
+        return ELEMENTSOF(file_properties) + file->n_ranges + file->received.n_items;
+}
+
 int bus_append_file_property(sd_bus_message *m, const struct peer *viewer, const struct job_file *file, const char *name) {
         const struct file_property *property = find_file_property(name);
 
@@ -340,6 +366,8 @@ const char *bus_file_property_signature(const char *name) {
 }
 
 /* ---- a line of the history ---- */
+
+#define HISTORY_VALUES 24 /* with those of an error */
 
 static int append_history_numbers(sd_bus_message *m, const struct history_entry *entry) {
         const struct {
@@ -388,4 +416,8 @@ int bus_append_history(sd_bus_message *m, const struct history_entry *entry) {
         if (r >= 0)
                 r = close_entry(m);
         return r < 0 ? r : sd_bus_message_close_container(m);
+}
+
+size_t bus_values_of_history(void) {
+        return HISTORY_VALUES;
 }

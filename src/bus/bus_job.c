@@ -153,7 +153,8 @@ static int method_list_files(sd_bus_message *m, void *userdata, sd_bus_error *er
         struct job *job = bus_find_job(peer, sd_bus_message_get_path(m), NULL);
         _cleanup_(sd_bus_message_unrefp)
         sd_bus_message *reply = NULL;
-        uint32_t first, limit;
+        struct bus_page_room room;
+        uint32_t first, limit, next;
         int r;
 
         if (!job)
@@ -161,15 +162,18 @@ static int method_list_files(sd_bus_message *m, void *userdata, sd_bus_error *er
         r = sd_bus_message_read(m, "uu", &first, &limit);
         if (r < 0)
                 return r;
-        if (limit < 1 || limit > LIMIT_PAGE)
-                return bus_set_error(error, ERROR_INVALID_ARGUMENT, "A page has 1 to 100 entries.");
+        r = bus_page_room(limit, &room, error);
+        if (r < 0)
+                return r;
         r = sd_bus_message_new_method_return(m, &reply);
         if (r >= 0)
                 r = sd_bus_message_open_container(reply, 'a', "a{sv}");
-        for (size_t i = first; r >= 0 && i < job->n_files && i - first < limit; i++)
-                r = bus_append_file(reply, peer, job->files[i], false);
+        for (next = first; r >= 0 && next < job->n_files && bus_page_takes(&room, bus_values_of_file(job->files[next])); next++)
+                r = bus_append_file(reply, peer, job->files[next], false);
         if (r >= 0)
                 r = sd_bus_message_close_container(reply);
+        if (r >= 0)
+                r = sd_bus_message_append(reply, "u", next < job->n_files ? next : 0U);
         if (r < 0)
                 return r;
         return bus_reply(peer, m, TAKE_PTR(reply), manager_job_is_dirty(peer->server->manager, job), error);
@@ -234,7 +238,7 @@ static const sd_bus_vtable job_vtable[] = {
                                 method_set_properties, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("ReplaceUrlPrefix", SD_BUS_ARGS("s", old_prefix, "s", new_prefix),
                                 SD_BUS_RESULT("u", changed), method_replace_url_prefix, SD_BUS_VTABLE_UNPRIVILEGED),
-        SD_BUS_METHOD_WITH_ARGS("ListFiles", SD_BUS_ARGS("u", first, "u", limit), SD_BUS_RESULT("aa{sv}", files),
+        SD_BUS_METHOD_WITH_ARGS("ListFiles", SD_BUS_ARGS("u", first, "u", limit), SD_BUS_RESULT("aa{sv}", files, "u", next),
                                 method_list_files, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("SetNotify", SD_BUS_ARGS("b", on), SD_BUS_NO_RESULT, method_set_notify,
                                 SD_BUS_VTABLE_UNPRIVILEGED),

@@ -172,22 +172,21 @@ static int method_get_job(sd_bus_message *m, void *userdata, sd_bus_error *error
 
 struct page {
         uint64_t after;
-        uint32_t limit;
+        struct bus_page_room room;
 };
 
 static int read_page(sd_bus_message *m, uint64_t begin, struct page *ret, sd_bus_error *error) {
         const char *cursor;
+        uint32_t limit;
         int r;
 
-        r = sd_bus_message_read(m, "su", &cursor, &ret->limit);
+        r = sd_bus_message_read(m, "su", &cursor, &limit);
         if (r < 0)
                 return r;
         ret->after = begin;
         if (*cursor && parse_u64(cursor, &ret->after) < 0)
                 return bus_set_error(error, ERROR_INVALID_ARGUMENT, "The cursor is none of ours.");
-        if (ret->limit < 1 || ret->limit > LIMIT_PAGE)
-                return bus_set_error(error, ERROR_INVALID_ARGUMENT, "A page has 1 to 100 entries.");
-        return 0;
+        return bus_page_room(limit, &ret->room, error);
 }
 
 static int close_page(sd_bus_message *reply, uint64_t next, bool more) {
@@ -228,7 +227,7 @@ static int list_jobs(struct peer *peer, sd_bus_message *m, bool of_all, sd_bus_e
                 r = sd_bus_message_new_method_return(m, &reply);
         if (r >= 0)
                 r = sd_bus_message_open_container(reply, 'a', "a{sv}");
-        for (uint32_t i = 0; r >= 0 && i < page.limit && (job = next_job(peer, &filter, of_all, page.after, &sequence)); i++) {
+        while (r >= 0 && bus_page_takes(&page.room, bus_values_of_job()) && (job = next_job(peer, &filter, of_all, page.after, &sequence))) {
                 page.after = sequence;
                 dirty |= manager_job_is_dirty(manager, job);
                 r = bus_append_job(reply, peer, job, PROPERTY_ALL);
@@ -268,9 +267,8 @@ static int method_list_history(sd_bus_message *m, void *userdata, sd_bus_error *
                 r = sd_bus_message_new_method_return(m, &reply);
         if (r >= 0)
                 r = sd_bus_message_open_container(reply, 'a', "a{sv}");
-        for (uint32_t i = 0;
-             r >= 0 && i < page.limit && (entry = manager_next_history(manager, peer->uid, page.after, &sequence));
-             i++) {
+        while (r >= 0 && bus_page_takes(&page.room, bus_values_of_history()) &&
+               (entry = manager_next_history(manager, peer->uid, page.after, &sequence))) {
                 page.after = sequence;
                 r = bus_append_history(reply, entry);
         }

@@ -196,6 +196,18 @@ int bus_append_file(sd_bus_message *m, const struct peer *viewer, const struct j
 /* As offsets and lengths, "a(tt)". */
 int bus_append_intervals(sd_bus_message *m, const struct intervals *set);
 int bus_append_history(sd_bus_message *m, const struct history_entry *entry);
+/* What still fits on a page of a list: so many rows, and so many values in them. */
+struct bus_page_room {
+        uint32_t n_rows;
+        size_t n_values;
+        bool begun;
+};
+int bus_page_room(uint32_t limit, struct bus_page_room *ret, sd_bus_error *error);
+bool bus_page_takes(struct bus_page_room *room, size_t n_values);
+/* How many values each of them has there. */
+size_t bus_values_of_job(void);
+size_t bus_values_of_file(const struct job_file *file);
+size_t bus_values_of_history(void);
 /* The bare value. -ENOENT: there is no such property. */
 int bus_append_job_property(sd_bus_message *m, const struct peer *viewer, const struct job *job, const char *name);
 int bus_append_file_property(sd_bus_message *m, const struct peer *viewer, const struct job_file *file, const char *name);

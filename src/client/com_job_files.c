@@ -191,7 +191,7 @@ static HRESULT list_files(struct com_job *self, struct file_list *list) {
                 code = wire_list_files(self->c, self->hex, (uint32_t) list->n, LIMIT_PAGE, &page);
                 if (code)
                         return rim_hresult(code, self->family);
-                last = page.n < LIMIT_PAGE;
+                last = page.n == 0 || page.next == 0;
                 hr = add_page(self, &page, list);
                 file_page_done(&page);
                 if (FAILED(hr) || last)

@@ -88,7 +88,7 @@ int32_t dosvc_list_files(dosvc *c, const char *id, dosvc_file_fn fn, void *userd
                         return result(code);
                 for (size_t i = 0; i < page.n && value == 0; i++)
                         value = fn(file_record_info(&page.records[i]), userdata);
-                more = page.n == LIMIT_PAGE;
+                more = page.n > 0 && page.next > 0;
                 first += (uint32_t) page.n;
                 file_page_done(&page);
         }

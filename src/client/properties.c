@@ -277,6 +277,7 @@ int32_t dosvc_get_properties(dosvc *c, const char *id, dosvc_property_fn fn, voi
 struct file_values_page {
         struct values *items;
         size_t n;
+        uint32_t next;
 };
 
 static void file_values_page_done(struct file_values_page *page) {
@@ -307,14 +308,17 @@ static int read_files(sd_bus_message *m, struct file_values_page *page) {
                 if (r < 0)
                         return r;
         }
-        return r;
+        return r < 0 ? r : sd_bus_message_exit_container(m);
 }
 
 static int decode_files(sd_bus_message *reply, void *ret) {
-        int r = read_files(reply, ret);
+        struct file_values_page *page = ret;
+        int r = read_files(reply, page);
 
+        if (r >= 0)
+                r = sd_bus_message_read(reply, "u", &page->next);
         if (r < 0)
-                file_values_page_done(ret);
+                file_values_page_done(page);
         return r;
 }
 
@@ -346,7 +350,7 @@ int32_t dosvc_list_file_properties(dosvc *c, const char *id, dosvc_property_fn f
                         return result(code);
                 for (size_t i = 0; i < page.n && value == 0; i++)
                         value = tell(&page.items[i], fn, userdata);
-                more = page.n == LIMIT_PAGE;
+                more = page.n > 0 && page.next > 0;
                 first += (uint32_t) page.n;
                 file_values_page_done(&page);
         }

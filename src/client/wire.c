@@ -299,11 +299,14 @@ static int read_file_row(sd_bus_message *m, void *userdata) {
 }
 
 static int decode_file_page(sd_bus_message *reply, void *ret) {
+        struct file_page *page = ret;
         int r;
 
-        r = read_rows(reply, read_file_row, ret);
+        r = read_rows(reply, read_file_row, page);
+        if (r >= 0)
+                r = sd_bus_message_read(reply, "u", &page->next);
         if (r < 0)
-                file_page_done(ret);
+                file_page_done(page);
         return r;
 }
 

@@ -24,6 +24,7 @@ struct job_page {
 struct file_page {
         struct file_record *records;
         size_t n;
+        uint32_t next; /* 0: this was the last one */
 };
 struct history_page {
         struct history_record *records;

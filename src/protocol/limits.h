@@ -47,7 +47,8 @@
 #define LIMIT_NOTIFY_COMMANDS_ALL 64 /* that run at once for all owners */
 #define LIMIT_NOTIFY_TRIES 50       /* of one command for one event; 6 to 8 hours, then only a callback is told */
 #define LIMIT_FILES_PER_CALL 1000   /* files in one AddFiles/CreateJob message; larger jobs take several calls */
-#define LIMIT_PAGE 100              /* rows in one page of a list: some milliseconds, which everybody else waits */
+#define LIMIT_PAGE 100              /* rows in one page of a list */
+#define LIMIT_PAGE_VALUES 1500      /* in one page, counting each property of a row and each range: a millisecond, which everybody else waits. One row always fits */
 #define LIMIT_ERROR_TEXT 512        /* bytes of a detail text that travels with an error */
 #define LIMIT_MESSAGE_BYTES (16 * 1024 * 1024) /* one D-Bus message that our library sends; the service takes what sd-bus takes, 128 MiB */
 #define LIMIT_SUBSCRIPTIONS 4096    /* per client */

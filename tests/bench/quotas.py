@@ -36,7 +36,7 @@ ATTACKS = {
     "connections": "MaxClientsPerUser: all of them open, and more tried all the time",
     "calls": "MaxCallsPerSecond and MaxCallsPerClient: all connections, 64 calls sent ahead on each",
     "jobs": "MaxJobsPerUser: as many as may be, and more tried on all connections",
-    "lists": "pages of 100 jobs asked for on all connections",
+    "lists": "pages of jobs asked for on all connections",
     "files": "MaxFilesPerJob: jobs of 1,000 files tried on all connections",
     "ranges": "MaxRangesPerFile: files with 10,000 ranges tried on all connections",
     "size": f"requests of {MEGABYTES} MiB on all connections",

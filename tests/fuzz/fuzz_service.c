@@ -26,7 +26,7 @@ static const char *answer_of(const char *member, const char *interface) {
                 const char *member, *signature;
         } answers[] = {
                 { "CreateJob", "sb" },     { "GetJob", "o" },     { "ListJobs", "aa{sv}s" },       { "ListHistory", "aa{sv}s" },
-                { "ListFiles", "aa{sv}" }, { "GetAll", "a{sv}" }, { "GetServiceInfo", "a{sv}" },   { "ListConfiguration", "a(ssssssttsb)" },
+                { "ListFiles", "aa{sv}u" }, { "GetAll", "a{sv}" }, { "GetServiceInfo", "a{sv}" },   { "ListConfiguration", "a(ssssssttsb)" },
                 { "AddFiles", "u" },       { "Cancel", "b" },     { "Complete", "b" },             { "ReplaceUrlPrefix", "u" },
         };
 

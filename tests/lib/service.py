@@ -117,11 +117,11 @@ class Service:
                 return jobs
 
     def list_files(self, job_id):
-        files = []
+        files, first = [], 0
         while True:
-            page = self.job_call(job_id, "ListFiles", GLib.Variant("(uu)", (len(files), 100)))[0]
+            page, first = self.job_call(job_id, "ListFiles", GLib.Variant("(uu)", (first, 100)))
             files += page
-            if not page:
+            if not first:
                 return files
 
     def wait_state(self, job_id, states, timeout=60):

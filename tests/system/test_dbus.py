@@ -211,6 +211,22 @@ def test_lists_come_in_pages_in_the_order_of_creation(service):
     assert pages("", 3) == jobs and pages("", 7) == jobs and pages("bits", 1) == jobs[1::2] and pages("do", 100) == jobs[0::2]
 
 
+def test_a_page_ends_where_it_would_hold_up_others(service, tmp_path):
+    jobs = [create(service) for _ in range(30)]
+    page, cursor = manager(service, "ListJobs", "(ssu)", "", "", 100)
+    assert len(page) == 1500 // len(page[0]) < len(jobs) and cursor
+    assert [j["Id"] for j in page + manager(service, "ListJobs", "(ssu)", "", cursor, 100)[0]] == jobs
+    ranges = GLib.Variant("a(tt)", [(2 * i, 1) for i in range(500)])
+    job = create(service, files=[("http://127.0.0.1:1/x", os.fsencode(tmp_path / str(i)), {"Ranges": ranges}) for i in range(5)])
+    first, sizes = 0, []
+    while True:
+        page, first = service.job_call(job, "ListFiles", GLib.Variant("(uu)", (first, 100)))
+        sizes.append(len(page))
+        if not first:
+            break
+    assert sizes == [2, 2, 1]  # 500 ranges and the other properties of each
+
+
 def test_a_job_is_found_by_id_prefix_and_family(service):
     job = create(service)
     path = service.job_path(job)
@@ -309,7 +325,7 @@ def test_one_call_takes_a_thousand_files(service, tmp_path):
 
 
 @pytest.mark.parametrize("limit", [0, 101, 2**32 - 1])
-def test_a_page_has_at_least_one_and_at_most_a_thousand_rows(service, limit):
+def test_a_page_has_at_least_one_and_at_most_a_hundred_rows(service, limit):
     job = create(service)
     for path, interface, method, signature, values in (
             (MANAGER, "Manager1", "ListJobs", "(ssu)", ("", "", limit)), (MANAGER, "Manager1", "ListHistory", "(su)", ("", limit)),
@@ -561,7 +577,7 @@ def test_gdbus_calls_and_introspects(service):
     job = create(service)
     result = run("gdbus", "call", "--address", service.address, "--dest", "org.dosvc", "--object-path", service.job_path(job),
                  "--method", "org.dosvc.Job1.ListFiles", "0", "10")
-    assert result.returncode == 0 and result.stdout.strip() == "(@aa{sv} [],)", result.stderr
+    assert result.returncode == 0 and result.stdout.strip() == "(@aa{sv} [], uint32 0)", result.stderr
     result = run("gdbus", "introspect", "--address", service.address, "--dest", "org.dosvc", "--object-path", MANAGER)
     assert result.returncode == 0 and "CreateJob" in result.stdout, result.stderr
 

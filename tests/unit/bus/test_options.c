@@ -10,6 +10,7 @@
 #include "base/fds.h"
 #include "base/strings.h"
 #include "bus/options.h"
+#include "bus/private.h"
 
 static sd_bus *bus;
 static int other_end = -EBADF;
@@ -299,6 +300,26 @@ static void a_umask_has_permission_bits_only(void **state) {
         assert_int_equal(options_read_files(sealed(m), 01000, &list, &text), ERROR_INVALID_ARGUMENT);
 }
 
+/* ---- pages ---- */
+
+static void a_page_takes_rows_until_they_are_too_much_for_others(void **state _unused_) {
+        _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
+        struct bus_page_room room;
+
+        assert_true(bus_page_room(0, &room, &error) < 0);
+        assert_true(sd_bus_error_has_name(&error, "org.dosvc.Error.InvalidArgument"));
+        assert_true(bus_page_room(LIMIT_PAGE + 1, &room, NULL) < 0);
+        assert_int_equal(bus_page_room(2, &room, NULL), 0);
+        assert_true(bus_page_takes(&room, 1) && bus_page_takes(&room, 1)); /* as many as are wanted */
+        assert_false(bus_page_takes(&room, 1));
+        assert_int_equal(bus_page_room(LIMIT_PAGE, &room, NULL), 0);
+        assert_true(bus_page_takes(&room, LIMIT_PAGE_VALUES - 10) && bus_page_takes(&room, 10)); /* as much as may be */
+        assert_false(bus_page_takes(&room, 1));
+        assert_int_equal(bus_page_room(LIMIT_PAGE, &room, NULL), 0);
+        assert_true(bus_page_takes(&room, 20 * LIMIT_PAGE_VALUES)); /* one at least */
+        assert_false(bus_page_takes(&room, 1));
+}
+
 int main(void) {
         static const struct CMUnitTest tests[] = {
                 cmocka_unit_test(no_options_are_the_defaults),
@@ -316,6 +337,7 @@ int main(void) {
                 cmocka_unit_test(a_call_takes_a_thousand_files_and_no_more),
                 cmocka_unit_test(ranges_without_end_are_cut_short),
                 cmocka_unit_test(a_umask_has_permission_bits_only),
+                cmocka_unit_test(a_page_takes_rows_until_they_are_too_much_for_others),
         };
 
         return cmocka_run_group_tests(tests, make_bus, free_bus);

@@ -391,15 +391,19 @@ static int answer_list_history(struct fake_service *f, sd_bus_message *m) {
         return 1;
 }
 
+#define FILES_PER_PAGE 30 /* fewer than are asked for, as the real one does */
+
 static int answer_list_files(sd_bus_message *m, const struct fake_job *job) {
         sd_bus_message *reply = new_reply(m);
         uint32_t first, limit;
+        uint64_t next;
 
         must(sd_bus_message_read(m, "uu", &first, &limit));
         must(sd_bus_message_open_container(reply, 'a', "a{sv}"));
-        for (uint64_t i = first; i < job->n_files && i < (uint64_t) first + limit; i++)
-                append_file(reply, job, i);
+        for (next = first; next < job->n_files && next < first + MIN(limit, (uint64_t) FILES_PER_PAGE); next++)
+                append_file(reply, job, next);
         must(sd_bus_message_close_container(reply));
+        must(sd_bus_message_append(reply, "u", next < job->n_files ? (uint32_t) next : 0U));
         send_and_forget(reply);
         return 1;
 }
