@@ -1,19 +1,27 @@
-/* What test_compromised.py puts in the place of dosvc-transfer or dosvc-owner: a process that was taken over, in its real sandbox, with
- * the identity and the descriptors that the real one has. It tries to do harm to what compromised.conf beside it names, and writes one
- * line for each attempt: its name and the errno, 0 where it worked.
+/* What test_compromised.py puts in the place of dosvc-transfer, dosvc-resolve or dosvc-owner: a process that was taken over, in its real
+ * sandbox, with the identity and the descriptors that the real one has. It tries to do harm to what compromised.conf beside it names, and
+ * writes one line for each attempt: its name and the errno, 0 where it worked.
  *
- *     compromised --target FILE      somebody else's process: writes its pid and where its secret is to FILE, and stays
+ *     compromised --target FILE      somebody else's process: writes its pid and where its secrets are to FILE, and stays
  *     compromised --outside          the same attempts without a sandbox, each in a process of its own
- *     anything else                  started as dosvc-transfer or dosvc-owner, by its own name */
+ *     anything else                  started as one of those programs, by its own name
+ *
+ * As an instance of a unit (tests/machine/test_system_compromised.py) it sees no folder of the test: it finds the file in /usr/lib and
+ * writes to the journal, first what it can do with the unit around it alone, then what is left in the sandbox. */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/bpf.h>
+#include <linux/keyctl.h>
+#include <linux/perf_event.h>
 #include <sched.h>
+#include <stddef.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/ptrace.h>
+#include <sys/shm.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -26,10 +34,16 @@
 
 #include "daemon/sandbox.h"
 
-/* Of the victim: a directory with the file "secret" and the listening socket "socket", and its process. */
+#define ABSTRACT_NAME "dosvc-compromised" /* a listening socket of the victim's */
+#define CONFIGURATION "compromised.conf"
+#define CONFIGURATION_OF_UNITS "/usr/lib/" CONFIGURATION
+
+/* Of the victim: a directory with the file "secret" and the listening socket "socket", its process, a key and a segment of memory that
+ * everybody may read. */
 static char victim[256], output[256], state[256];
 static int target_pid;
 static void *target_address;
+static int target_key, target_segment;
 
 static const char *in(const char *folder, const char *name) {
         static char path[512];
@@ -61,15 +75,19 @@ static long set_uid_bit(void) { return fchmodat(AT_FDCWD, in(victim, "secret"), 
 static long make_device(void) { return mknod(in(output, "device"), S_IFCHR | 0600, makedev(1, 3)); }
 static long read_state(void) { return open(in(state, "jobs.sqlite"), O_RDONLY | O_CLOEXEC); }
 static long read_shadow(void) { return open("/etc/shadow", O_RDONLY | O_CLOEXEC); }
-static long connect_socket(void) {
+static int use_socket(int (*use)(int fd, const struct sockaddr *name, socklen_t size), const char *path) {
         struct sockaddr_un name = { .sun_family = AF_UNIX };
+        size_t n = path ? strlen(path) : sizeof(ABSTRACT_NAME);
         int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-        if (fd < 0)
+        if (fd < 0 || n >= sizeof(name.sun_path))
                 return -1;
-        (void) snprintf(name.sun_path, sizeof(name.sun_path), "%.100s/socket", victim);
-        return connect(fd, (struct sockaddr *) &name, sizeof(name));
+        memcpy(name.sun_path, path ? path : "\0" ABSTRACT_NAME, n);
+        return use(fd, (struct sockaddr *) &name, (socklen_t) (offsetof(struct sockaddr_un, sun_path) + n + (path ? 1 : 0))) < 0 ? -1 : fd;
 }
+static long connect_socket(void) { return use_socket(connect, in(victim, "socket")); }
+static long connect_abstract(void) { return use_socket(connect, NULL); }
+static long open_packets(void) { return socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0); }
 static long open_netlink(void) { return socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, 0); }
 static long open_raw(void) { return socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC, 1); }
 static long attach(void) { return ptrace(PTRACE_SEIZE, target_pid, NULL, NULL); }
@@ -90,7 +108,30 @@ static long take_descriptor(void) {
 
         return fd < 0 ? -1 : syscall(SYS_pidfd_getfd, fd, 0, 0);
 }
+static long list_descriptors(void) {
+        char path[64];
+
+        (void) snprintf(path, sizeof(path), "/proc/%d/fd", target_pid);
+        return open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+static long measure(void) {
+        struct perf_event_attr attributes = { .type = PERF_TYPE_SOFTWARE, .size = sizeof(attributes) };
+
+        return syscall(SYS_perf_event_open, &attributes, target_pid, -1, -1, PERF_FLAG_FD_CLOEXEC);
+}
+static long read_key(void) {
+        char bytes[6];
+
+        return syscall(SYS_keyctl, KEYCTL_READ, target_key, bytes, sizeof(bytes));
+}
+static long add_key(void) { return syscall(SYS_add_key, "user", "dosvc-compromised", "key", 3, KEY_SPEC_USER_KEYRING); }
+static long share_memory(void) { return shmat(target_segment, NULL, SHM_RDONLY) == (void *) -1 ? -1 : 0; }
 static long send_signal(void) { return kill(target_pid, SIGCONT); }
+static long send_signal_by_descriptor(void) {
+        int fd = (int) syscall(SYS_pidfd_open, target_pid, 0);
+
+        return fd < 0 ? -1 : syscall(SYS_pidfd_send_signal, fd, SIGCONT, NULL, 0);
+}
 static long run_program(void) { char *argv[] = { (char *) "/bin/true", NULL }; return execve(argv[0], argv, NULL); }
 static long new_process(void) {
         long pid = syscall(SYS_clone, SIGCHLD, NULL, NULL, NULL, NULL);
@@ -101,6 +142,12 @@ static long new_process(void) {
 }
 static long mount_something(void) { return mount("none", output, "tmpfs", 0, NULL); }
 static long new_namespace(void) { return unshare(CLONE_NEWNS); }
+static long new_user_namespace(void) { return unshare(CLONE_NEWUSER); }
+static long load_bpf(void) {
+        union bpf_attr attributes = { .map_type = BPF_MAP_TYPE_ARRAY, .key_size = 4, .value_size = 4, .max_entries = 1 };
+
+        return syscall(SYS_bpf, BPF_MAP_CREATE, &attributes, sizeof(attributes));
+}
 static long change_root(void) { return chroot("/"); }
 static long become_root(void) { return syscall(SYS_setresuid, 0, 0, 0); }
 static long become_victim(void) { return syscall(SYS_setresuid, 2002, 2002, 2002); }
@@ -126,6 +173,9 @@ static const struct {
         { "attach", attach }, { "read_memory", read_memory }, { "open_memory", open_memory }, { "take_descriptor", take_descriptor },
         { "send_signal", send_signal }, { "run_program", run_program }, { "new_process", new_process },
         { "mount_something", mount_something }, { "new_namespace", new_namespace }, { "change_root", change_root },
+        { "connect_abstract", connect_abstract }, { "open_packets", open_packets }, { "list_descriptors", list_descriptors },
+        { "measure", measure }, { "read_key", read_key }, { "add_key", add_key }, { "share_memory", share_memory },
+        { "send_signal_by_descriptor", send_signal_by_descriptor }, { "new_user_namespace", new_user_namespace }, { "load_bpf", load_bpf },
         { "become_root", become_root }, { "become_victim", become_victim }, { "set_clock", set_clock }, { "use_io_uring", use_io_uring },
 };
 
@@ -134,61 +184,108 @@ static int outcome(long (*try)(void)) {
         return try() < 0 ? errno : 0;
 }
 
-/* A program that was run ends with 0. */
 static int outcome_in_child(long (*try)(void)) {
         int status;
         pid_t pid = fork();
 
         if (pid == 0)
-                _exit(unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ? 255 : outcome(try));
+                _exit(outcome(try)); /* a program that was run ends with 0 */
         return waitpid(pid, &status, 0) == pid && WIFEXITED(status) ? WEXITSTATUS(status) : 254;
+}
+
+static bool leave_mounts_alone(void) {
+        return unshare(CLONE_NEWNS) == 0 && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0;
 }
 
 static int be_target(const char *path) {
         static char secret[] = "secret";
-        FILE *f = fopen(path, "we");
+        const char *slash = strrchr(path, '/');
+        long key = syscall(SYS_add_key, "user", "dosvc-victim", secret, 6, KEY_SPEC_PROCESS_KEYRING);
+        int segment = shmget(IPC_PRIVATE, 4096, 0666), fd, abstract_fd;
+        FILE *f;
 
-        if (!f || fprintf(f, "%d %p\n", (int) getpid(), (void *) secret) < 0 || fclose(f) != 0)
+        (void) snprintf(victim, sizeof(victim), "%.*s", (int) (slash - path), path);
+        fd = use_socket(bind, in(victim, "socket"));
+        abstract_fd = use_socket(bind, NULL);
+        if (key < 0 || syscall(SYS_keyctl, KEYCTL_SETPERM, key, 0x3f3f3f3f) < 0 || segment < 0 || listen(fd, 8) < 0 || listen(abstract_fd, 8) < 0)
+                return 1;
+        (void) shmat(segment, NULL, SHM_RDONLY); /* goes with this process */
+        (void) shmctl(segment, IPC_RMID, NULL);
+        f = fopen(path, "we");
+        if (!f || fprintf(f, "%d %p %ld %d\n", (int) getpid(), (void *) secret, key, segment) < 0 || fclose(f) != 0)
                 return 1;
         for (;;)
                 (void) pause();
 }
 
+/* Return: whether this is an instance of a unit, -errno. */
 static int read_configuration(const char *beside) {
         char path[512];
         FILE *f;
         int n;
 
-        (void) snprintf(path, sizeof(path), "%.*s/compromised.conf", (int) (strrchr(beside, '/') - beside), beside);
-        f = fopen(path, "re");
+        (void) snprintf(path, sizeof(path), "%.*s/" CONFIGURATION, (int) (strrchr(beside, '/') - beside), beside);
+        f = fopen(path, "re") ?: fopen(CONFIGURATION_OF_UNITS, "re");
         if (!f)
                 return -errno;
-        n = fscanf(f, "%255s %255s %255s %d %p", victim, output, state, &target_pid, &target_address);
+        n = fscanf(f, "%255s %255s %255s %d %p %d %d", victim, output, state, &target_pid, &target_address, &target_key, &target_segment);
         (void) fclose(f);
-        return n == 5 ? 0 : -EINVAL;
+        return n == 7 ? access(path, F_OK) < 0 : -EINVAL;
+}
+
+static int enter_sandbox(const char *name, int *ret_landlock_abi) {
+        struct sandbox_facts facts = {};
+        int r;
+
+        if (strcmp(name, "dosvc-transfer") == 0)
+                r = sandbox_enter_transfer(STDERR_FILENO, &facts);
+        else if (strcmp(name, "dosvc-resolve") == 0)
+                r = sandbox_enter_resolve(STDERR_FILENO, &facts);
+        else
+                r = sandbox_enter_owner(&facts);
+        *ret_landlock_abi = facts.landlock_abi;
+        return r;
+}
+
+static void try_all(FILE *results, const char *prefix, int (*outcome_of)(long (*try)(void))) {
+        for (size_t i = 0; i < sizeof(attempts) / sizeof(attempts[0]); i++)
+                (void) fprintf(results, "%s%s %d\n", prefix, attempts[i].name, outcome_of(attempts[i].try));
+}
+
+static int be_taken_over(const char *name, bool is_instance) {
+        FILE *results = is_instance ? stderr : fopen(in(output, name), "wxe");
+        int landlock_abi;
+
+        if (!results)
+                return 1; /* it was done already */
+        if (is_instance)
+                try_all(results, "unit ", outcome_in_child);
+        if (enter_sandbox(name, &landlock_abi) < 0)
+                return 1;
+        try_all(results, is_instance ? "sandbox " : "", outcome);
+        (void) fprintf(results, "landlock %d\nend 0\n", landlock_abi);
+        return fflush(results) == 0 ? 0 : 1;
+}
+
+static int be_outside(void) {
+        FILE *results = fopen(in(output, "outside"), "wxe");
+
+        if (!results || !leave_mounts_alone())
+                return 1;
+        try_all(results, "", outcome_in_child);
+        return fclose(results) == 0 ? 0 : 1;
 }
 
 int main(int argc, char **argv) {
-        struct sandbox_facts facts;
         char self[512] = {};
-        const char *name;
-        FILE *results;
-        bool outside = argc == 2 && strcmp(argv[1], "--outside") == 0;
         int r;
 
         if (argc == 3 && strcmp(argv[1], "--target") == 0)
                 return be_target(argv[2]);
-        if (readlink("/proc/self/exe", self, sizeof(self) - 1) < 0 || read_configuration(self) < 0)
+        if (readlink("/proc/self/exe", self, sizeof(self) - 1) < 0)
                 return 1;
-        name = outside ? "outside" : strrchr(self, '/') + 1;
-        results = fopen(in(output, name), "wxe");
-        if (!results)
-                return 1; /* it was done already */
-        r = outside ? 0 : strcmp(name, "dosvc-transfer") == 0 ? sandbox_enter_transfer(STDERR_FILENO, &facts) : sandbox_enter_owner(&facts);
+        r = read_configuration(self);
         if (r < 0)
                 return 1;
-        for (size_t i = 0; i < sizeof(attempts) / sizeof(attempts[0]); i++)
-                (void) fprintf(results, "%s %d\n", attempts[i].name, outside ? outcome_in_child(attempts[i].try) : outcome(attempts[i].try));
-        (void) fprintf(results, "end 0\n");
-        return fflush(results) == 0 ? 0 : 1;
+        return argc == 2 && strcmp(argv[1], "--outside") == 0 ? be_outside() : be_taken_over(strrchr(self, '/') + 1, r == 1);
 }
