@@ -92,6 +92,15 @@ static void think_soon(struct file_run *run) {
         run->manager->segments_at = MIN(run->manager->segments_at, run->segments_at);
 }
 
+static uint64_t allowed_rate(const struct file_run *run) {
+        const struct file_request *request;
+        uint64_t rate = 0;
+
+        DL_FOREACH(run->requests, request)
+                rate = u64_add_saturated(rate, request->told_pace.max_rate);
+        return rate;
+}
+
 static void begin(struct file_run *run) {
         struct manager *m = run->manager;
         uint64_t now = manager_boottime(m);
@@ -99,7 +108,8 @@ static void begin(struct file_run *run) {
 
         segments_begin(&run->segments, now, run->bytes_fetched);
         if (lessons_recall(&m->lessons, run->file->job->owner, file_run_current_url(run), now, &lesson))
-                segments_recall(&run->segments, &m->limits.segments, &lesson, run->file->size - intervals_total(&run->file->received));
+                segments_recall(&run->segments, &m->limits.segments, &lesson, run->file->size - intervals_total(&run->file->received),
+                                allowed_rate(run));
 }
 
 /* A file that was too short for as many, or had to leave room for others, knows nothing better. One that began with a lesson that was not
@@ -241,6 +251,7 @@ static void file_run_think(struct file_run *run, uint64_t now) {
                 .n_open = manager_file_connections(run->file),
                 .max = room_for(run),
                 .remaining = run->file->size - intervals_total(&run->file->received),
+                .allowed_rate = allowed_rate(run),
         };
         struct interval parts[SEGMENTS_MAX];
         size_t n = list_parts(run, parts);

@@ -1,7 +1,9 @@
 #include "schedule/segments.h"
 
 #define GROWTH 4u
-#define FAIR_SHARE 0.5 /* of what as many brought before */
+#define FAIR_SHARE 0.5                      /* of what as many brought before */
+#define HELD_PART 0.8                       /* of what a limit allows: so much that the rest is noise */
+#define TELLING_RATE (UINT64_C(128) * 1024) /* of less, too few reads fall into a window to tell why they are few */
 
 /* ---- how many ---- */
 
@@ -23,10 +25,13 @@ static void settle_for_now(struct segments *segments, uint64_t now) {
         segments->again_at = u64_add_saturated(now, segments->patience_usec);
 }
 
-void segments_recall(struct segments *segments, const struct segments_policy *policy, const struct segments_lesson *lesson, uint64_t remaining) {
-        double enough = (double) lesson->rate / lesson->n * (double) policy->worth_usec / (double) USEC_PER_SEC;
+void segments_recall(struct segments *segments, const struct segments_policy *policy, const struct segments_lesson *lesson, uint64_t remaining,
+                     uint64_t allowed_rate) {
+        double each = MAX((double) lesson->rate / lesson->n, 1.0);
+        double enough = each * (double) policy->worth_usec / (double) USEC_PER_SEC;
         double n = MIN((double) remaining / MAX(enough, 1.0), (double) lesson->n);
 
+        n = MIN(n, (double) allowed_rate / each + 1);
         segments->wanted = MAX((unsigned) n, 1u);
         segments->joining = segments->wanted > 1;
         if (lesson->settled)
@@ -78,6 +83,11 @@ static bool judge_added(struct segments *segments, uint64_t rate, uint64_t now) 
         return false;
 }
 
+/* More connections would bring nothing. */
+static bool is_held_down(uint64_t rate, uint64_t allowed_rate) {
+        return allowed_rate <= TELLING_RATE || (double) rate >= HELD_PART * (double) allowed_rate;
+}
+
 /* The window is over. */
 static void judge_window(struct segments *segments, const struct segments_policy *policy, const struct segments_facts *facts) {
         uint64_t rate = rate_of(facts->bytes - segments->bytes_at_start, facts->now - segments->since);
@@ -90,7 +100,7 @@ static void judge_window(struct segments *segments, const struct segments_policy
                 return;
         segments->base = 0;
         open_window(segments, facts->now, facts->bytes);
-        if (more == 0 || facts->remaining < 2 * policy->min_bytes ||
+        if (more == 0 || is_held_down(rate, facts->allowed_rate) || facts->remaining < 2 * policy->min_bytes ||
             (double) facts->remaining < (double) rate * (double) policy->worth_usec / (double) USEC_PER_SEC)
                 return;
         segments->base = segments->wanted;

@@ -5,7 +5,7 @@
  * 1. segments_begin() when the first answer is there, and segments_recall() if something is known of the server (lessons.h).
  * 2. segments_decide() at the times that it names: so many connections there should be. It starts with one, then two, and makes them
  *    fourfold while what was added brings at least half of what as many brought before; then so many stay as would have brought that, and no
- *    more are added.
+ *    more are added, nor while a limit of ours holds the rate down.
  *    Later it tries once more.
  * 3. segments_refused() when one was refused or broke off at once: no more than those that are left.
  * 4. segments_learned() when all is there: what the next file of this server may begin with.
@@ -63,11 +63,13 @@ struct segments_facts {
         unsigned n_open;    /* connections that were answered */
         unsigned max;       /* so many may be, at least 1 */
         uint64_t remaining; /* bytes of the file */
+        uint64_t allowed_rate; /* bytes per second, by limits of ours; UINT64_MAX: there are none */
 };
 
 void segments_begin(struct segments *segments, uint64_t now, uint64_t bytes);
-/* Begins with as many as paid off before: each that has enough to do. */
-void segments_recall(struct segments *segments, const struct segments_policy *policy, const struct segments_lesson *lesson, uint64_t remaining);
+/* Begins with as many as paid off before: each that has enough to do, and no more than @allowed_rate needs. */
+void segments_recall(struct segments *segments, const struct segments_policy *policy, const struct segments_lesson *lesson, uint64_t remaining,
+                     uint64_t allowed_rate);
 /* False: nothing was measured. */
 bool segments_learned(const struct segments *segments, struct segments_lesson *ret);
 /* So many connections there should be. @ret_next: when to ask again. */

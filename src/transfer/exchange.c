@@ -9,6 +9,7 @@
 #include "config.h"
 
 #define DRAIN_BYTES_MAX (64u * 1024)          /* a body that nobody wants is read so far, to keep the connection */
+#define BURST_USEC (USEC_PER_SEC / 16)        /* what a rate allows in this time may come at once */
 #define BUFFER_SIZE_PACED (16L * 1024)        /* at least: libcurl's own choice, good enough if the limit goes away */
 #define BUFFER_SIZE_SMALL (64L * 1024)
 #define BUFFER_SIZE_LARGE (512L * 1024)       /* libcurl's maximum; fewer system calls for large files (measured) */
@@ -146,6 +147,13 @@ static int make_headers(struct exchange *exchange, const struct exchange_spec *s
         return r == 0 ? append_all_custom(exchange, spec) : r;
 }
 
+static uint64_t now_usec(const struct exchange *exchange) {
+        uint64_t usec = 0;
+
+        (void) sd_event_now(exchange->event, CLOCK_MONOTONIC, &usec);
+        return usec;
+}
+
 static bool is_paused(const struct exchange *exchange) {
         int enabled = SD_EVENT_OFF;
 
@@ -156,19 +164,51 @@ bool exchange_is_resting(const struct exchange *exchange) {
         return exchange->held || is_paused(exchange) || socket_use_is_resting(&exchange->use);
 }
 
+/* For a pause in one direction only, libcurl 7.88 reads once more. */
+static void stop_reading(struct exchange *exchange) {
+        (void) curl_easy_pause(exchange->easy, CURLPAUSE_ALL);
+}
+
+static int on_pause_over(sd_event_source *source, uint64_t usec, void *userdata);
+
+/* Without memory for the timer the limit does not hold, but the bytes come. */
+static void pause_for(struct exchange *exchange, uint64_t usec) {
+        int r = 0;
+
+        if (!exchange->pause)
+                r = sd_event_add_time(exchange->event, &exchange->pause, CLOCK_MONOTONIC, 0, USEC_PER_MSEC, on_pause_over, exchange);
+        if (r < 0 || sd_event_source_set_time(exchange->pause, now_usec(exchange) + usec) < 0 ||
+            sd_event_source_set_enabled(exchange->pause, SD_EVENT_ONESHOT) < 0)
+                return;
+        stop_reading(exchange);
+}
+
+/* What libcurl kept comes through on_body() from within, which may pause it again. If that refuses it, libcurl tells us alone, and would
+ * go on behind it. */
 static void read_on(struct exchange *exchange) {
-        if (!exchange_is_resting(exchange))
-                (void) curl_easy_pause(exchange->easy, CURLPAUSE_CONT);
+        if (exchange_is_resting(exchange))
+                return;
+        exchange->broken = curl_easy_pause(exchange->easy, CURLPAUSE_CONT);
+        if (exchange->broken != CURLE_OK)
+                pause_for(exchange, 0);
+}
+
+static int on_pause_over(sd_event_source *source, uint64_t usec, void *userdata) {
+        struct exchange *exchange = ASSERT_PTR(userdata);
+
+        if (exchange->broken != CURLE_OK)
+                exchange->callbacks->broken(exchange->userdata, exchange->broken);
+        else
+                read_on(exchange);
+        return 0;
 }
 
 /* sockets.h says so. */
 static void rest(void *userdata, bool resting) {
         struct exchange *exchange = ASSERT_PTR(userdata);
 
-        if (resting) {
-                (void) curl_easy_pause(exchange->easy, CURLPAUSE_RECV);
-                return;
-        }
+        if (resting)
+                return stop_reading(exchange);
         exchange->callbacks->rested(exchange->userdata);
         read_on(exchange);
 }
@@ -239,34 +279,9 @@ static size_t on_header(char *line, size_t size, size_t n, void *userdata) {
         return size * n;
 }
 
-static uint64_t now_usec(const struct exchange *exchange) {
-        uint64_t usec = 0;
-
-        (void) sd_event_now(exchange->event, CLOCK_MONOTONIC, &usec);
-        return usec;
-}
-
-/* Whatever waits in libcurl's buffer comes through on_body() from within, which may pause it again. */
-static int on_pause_over(sd_event_source *source, uint64_t usec, void *userdata) {
-        read_on(ASSERT_PTR(userdata));
-        return 0;
-}
-
-/* Without memory for the timer the limit does not hold, but the bytes come. */
-static void pause_for(struct exchange *exchange, uint64_t usec) {
-        int r = 0;
-
-        if (!exchange->pause)
-                r = sd_event_add_time(exchange->event, &exchange->pause, CLOCK_MONOTONIC, 0, USEC_PER_MSEC, on_pause_over, exchange);
-        if (r < 0 || sd_event_source_set_time(exchange->pause, now_usec(exchange) + usec) < 0 ||
-            sd_event_source_set_enabled(exchange->pause, SD_EVENT_ONESHOT) < 0)
-                return;
-        (void) curl_easy_pause(exchange->easy, CURLPAUSE_RECV);
-}
-
 void exchange_hold(struct exchange *exchange) {
         exchange->held = true;
-        (void) curl_easy_pause(exchange->easy, CURLPAUSE_RECV);
+        stop_reading(exchange);
 }
 
 void exchange_go_on(struct exchange *exchange) {
@@ -277,19 +292,25 @@ void exchange_go_on(struct exchange *exchange) {
 }
 
 static void keep_pace(struct exchange *exchange, size_t size) {
-        uint64_t wait;
+        uint64_t rate = exchange->pace.max_rate, wait;
 
-        if (exchange->pace.max_rate == UINT64_MAX)
+        if (rate == UINT64_MAX)
                 return;
-        wait = bucket_take(&exchange->bucket, exchange->pace.max_rate, size, now_usec(exchange));
-        if (wait > 0)
-                pause_for(exchange, wait);
+        wait = bucket_take(&exchange->bucket, rate, size, now_usec(exchange));
+        if (wait < BURST_USEC && (double) wait * (double) rate < (double) BUFFER_SIZE_SMALL * (double) USEC_PER_SEC)
+                return;
+        socket_use_keep_limit(&exchange->use);
+        pause_for(exchange, wait);
 }
 
 static size_t on_body(char *bytes, size_t size, size_t n, void *userdata) {
         struct exchange *exchange = ASSERT_PTR(userdata);
         uint64_t left, total = size * n;
 
+        if (exchange->broken != CURLE_OK)
+                return 0;
+        if (exchange_is_resting(exchange))
+                return CURL_WRITEFUNC_PAUSE; /* one read of libcurl's is many of these calls, and what it kept for us, too */
         exchange->n_fetched += total;
         if (exchange->challenged) {
                 if (total > exchange->drain_left)
@@ -323,7 +344,7 @@ static void hold_socket(struct exchange *exchange, const char *address, int port
 
         snprintf(name.remote, sizeof(name.remote), "%s", address ? address : "");
         snprintf(name.local, sizeof(name.local), "%s", local_address ? local_address : "");
-        socket_use_begin(&exchange->use, exchange->sockets, &name, exchange->pace.foreground);
+        socket_use_begin(&exchange->use, exchange->sockets, &name, exchange->pace.foreground, exchange->pace.max_rate);
 }
 
 void exchange_cut_if_silent(const struct exchange *exchange, uint64_t usec) {
@@ -338,7 +359,7 @@ void exchange_set_pace(struct exchange *exchange, const struct ipc_pace *pace) {
         uint64_t old_rate = exchange->pace.max_rate, wait;
 
         exchange->pace = *pace;
-        socket_use_set_foreground(&exchange->use, pace->foreground);
+        socket_use_set_pace(&exchange->use, pace->foreground, pace->max_rate);
         if (pace->max_rate == old_rate)
                 return;
         wait = bucket_change_rate(&exchange->bucket, old_rate, pace->max_rate, now_usec(exchange));
@@ -448,11 +469,11 @@ static CURLcode set_certificate(CURL *easy, const struct exchange_spec *spec) {
 }
 
 /* TLS hands out records of 16 KiB at most, so a large buffer only costs memory there. With a limit, what is read at once is what comes in
- * one burst: no more than a sixteenth of a second's. libcurl cannot change it any more once bytes came. */
+ * one burst. libcurl cannot change it any more once bytes came. */
 static long buffer_size(const struct exchange_spec *spec) {
         long size = spec->is_large && !spec->https ? BUFFER_SIZE_LARGE : BUFFER_SIZE_SMALL;
 
-        return (long) CLAMP(spec->pace.max_rate / 16, (uint64_t) BUFFER_SIZE_PACED, (uint64_t) size);
+        return (long) CLAMP(spec->pace.max_rate / (USEC_PER_SEC / BURST_USEC), (uint64_t) BUFFER_SIZE_PACED, (uint64_t) size);
 }
 
 static CURLcode set_target(struct exchange *exchange, const struct exchange_spec *spec) {
@@ -514,10 +535,14 @@ int exchange_prepare(struct exchange *exchange, const struct exchange_spec *spec
         return authorities_apply(&exchange->tls, easy);
 }
 
-void exchange_done(struct exchange *exchange) {
+void exchange_ended(struct exchange *exchange) {
         socket_use_end(&exchange->use);
-        exchange->pause = sd_event_source_disable_unref(exchange->pause);
         tls_watch_stop(&exchange->tls_watch);
+        exchange->pause = sd_event_source_disable_unref(exchange->pause);
+}
+
+void exchange_done(struct exchange *exchange) {
+        exchange_ended(exchange);
         exchange->tls.gate = certificate_gate_unref(exchange->tls.gate);
         curl_slist_free_all(TAKE_PTR(exchange->headers));
         curl_slist_free_all(TAKE_PTR(exchange->proxy_headers));

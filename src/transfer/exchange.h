@@ -25,6 +25,8 @@ struct exchange_callbacks {
         int (*body)(void *userdata, const char *bytes, size_t size);
         /* For a time nothing was read, so that others have the line: that nothing came says nothing. */
         void (*rested)(void *userdata);
+        /* After a pause: it ended, while its handle is in its multi handle. From the loop. */
+        void (*broken)(void *userdata, CURLcode code);
 };
 
 struct exchange_spec {
@@ -74,6 +76,7 @@ struct exchange {
         bool address_refused;
         int header_error;     /* of response_facts_add_header() */
         int body_error;       /* of callbacks.body() */
+        CURLcode broken;      /* what it ended with when it was to go on after a pause */
         char address[ADDRESS_TEXT_MAX];
 
         /* private */
@@ -116,7 +119,9 @@ void exchange_cut_if_silent(const struct exchange *exchange, uint64_t usec);
 uint64_t exchange_allowed_rate(const struct exchange *exchange, uint64_t since_usec);
 /* At any time. */
 void exchange_set_pace(struct exchange *exchange, const struct ipc_pace *pace);
-/* After the handle left its multi handle. The facts stay. */
+/* After the handle left its multi handle: neither its connection nor its pace is its concern any more. */
+void exchange_ended(struct exchange *exchange);
+/* After that, or before it was in one. The facts stay. */
 void exchange_done(struct exchange *exchange);
 /* The body of a WRITE came to its end in order: @code says so, and for a body that only the end of a TLS connection ends, the
  * peer's close_notify, too (design decision 8). */

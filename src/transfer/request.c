@@ -286,7 +286,7 @@ void request_exchange_done(void *private, CURLcode code) {
         request_count_fetched(request);
         activity->receiving = false;
         request_arm_timer(request, USEC_INFINITY);
-        tls_watch_stop(&exchange->tls_watch);
+        exchange_ended(exchange);
         if (activity->enough) {
                 piece_is_done(request, &(struct verdict) {});
                 return next_try(request);

@@ -148,11 +148,19 @@ static void on_rested(void *userdata) {
         request_flow_renew(ASSERT_PTR(userdata));
 }
 
+static void on_broken(void *userdata, CURLcode code) {
+        struct request *request = ASSERT_PTR(userdata);
+
+        owner_remove(request->owner, request->activity->exchange.easy);
+        request_exchange_done(request, code);
+}
+
 static const struct exchange_callbacks exchange_callbacks = {
         .connected = on_connected,
         .judge = on_judge,
         .body = on_body,
         .rested = on_rested,
+        .broken = on_broken,
 };
 
 static bool is_large(const struct request *request) {

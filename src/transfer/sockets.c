@@ -17,10 +17,14 @@
 #define RESTART_AFTER_USEC USEC_PER_SEC /* without a background exchange */
 #define SEGMENT_MIN 536u
 #define CLAMP_NONE INT32_MAX
-#define TURN_USEC (2 * USEC_PER_SEC)  /* of who is awake while others rest */
+#define TURN_USEC (2 * USEC_PER_SEC)         /* of who is awake while others rest */
 #define REST_BUFFER_MIN 8192
 #define REST_BUFFER_MAX (64 * 1024)
-#define REST_USEC (20 * USEC_PER_SEC) /* and no longer than this: servers give up those who don't read, many after a minute */
+#define REST_USEC (20 * USEC_PER_SEC)        /* and no longer than this: servers give up those who don't read, many after a minute */
+#define LIMIT_WINDOW_USEC (USEC_PER_SEC / 4) /* what a limit lets come in that time and two round trips, is on its way or here */
+#define LIMIT_WINDOW_MIN (UINT64_C(32) * 1024)
+#define LIMIT_RATE_MAX (UINT64_C(8) << 20)   /* above it no read is a burst */
+#define LIMIT_INTERVAL_USEC (USEC_PER_SEC / 10)
 
 /* An address that background connections go to. */
 struct place {
@@ -53,6 +57,7 @@ struct tracked_socket {
         int buffer;          /* that it had before it rested, as SO_RCVBUF says */
         bool clamped;
         uint64_t clamp;
+        uint64_t limited_usec; /* when it was clamped for the limit of its uses last */
         uint64_t wanted; /* scavenger_measure() */
 
         uint64_t measured_usec; /* the last time; and what it was then */
@@ -348,13 +353,42 @@ static void socket_let_go(struct tracked_socket *socket) {
                 arm(socket->sockets);
 }
 
+/* ---- limits ---- */
+
+static uint64_t limit_of_uses(const struct tracked_socket *socket) {
+        const struct socket_use *use;
+        uint64_t rate = 0;
+
+        DL_FOREACH(socket->uses, use)
+                rate = u64_add_saturated(rate, use->max_rate);
+        return rate;
+}
+
+static uint64_t window_for(uint64_t rate, const struct tcp_info *info) {
+        double usec = (double) LIMIT_WINDOW_USEC + 2.0 * info->tcpi_rtt;
+        uint64_t least = MAX(LIMIT_WINDOW_MIN, UINT64_C(2) * info->tcpi_rcv_mss); /* no sender cuts its segments for a smaller window */
+
+        return MAX((uint64_t) ((double) rate * usec / (double) USEC_PER_SEC), least);
+}
+
+static void socket_limit(struct tracked_socket *socket) {
+        uint64_t rate = limit_of_uses(socket);
+        struct tcp_info info;
+
+        if (rate <= LIMIT_RATE_MAX && get_info(socket, &info)) {
+                socket->limited_usec = now_usec();
+                set_clamp(socket, window_for(rate, &info));
+        } else if (socket->clamped)
+                set_clamp(socket, CLAMP_NONE);
+}
+
 /* A connection without uses keeps its clamp: whoever takes it next decides. */
 static void socket_judge(struct tracked_socket *socket) {
         if (socket->n_foreground == 0 && socket->uses)
                 return socket_hold(socket);
         socket_let_go(socket);
-        if (socket->n_foreground > 0 && socket->clamped)
-                set_clamp(socket, CLAMP_NONE);
+        if (socket->n_foreground > 0)
+                socket_limit(socket);
 }
 
 /* ---- which socket ---- */
@@ -476,9 +510,10 @@ CURLcode sockets_apply(struct sockets *sockets, CURL *easy) {
 /* ---- uses ---- */
 
 void socket_use_begin(struct socket_use *use, struct sockets *sockets, const struct socket_name *name,
-                      bool foreground) {
+                      bool foreground, uint64_t max_rate) {
         socket_use_end(use);
         use->foreground = foreground;
+        use->max_rate = max_rate;
         use->socket = find(sockets, name);
         if (!use->socket)
                 return;
@@ -487,13 +522,17 @@ void socket_use_begin(struct socket_use *use, struct sockets *sockets, const str
         socket_judge(use->socket);
 }
 
-void socket_use_set_foreground(struct socket_use *use, bool foreground) {
-        if (use->foreground == foreground)
+void socket_use_set_pace(struct socket_use *use, bool foreground, uint64_t max_rate) {
+        bool was_foreground = use->foreground;
+
+        if (was_foreground == foreground && use->max_rate == max_rate)
                 return;
         use->foreground = foreground;
+        use->max_rate = max_rate;
         if (!use->socket)
                 return;
-        use->socket->n_foreground += foreground ? 1 : -1u;
+        if (was_foreground != foreground)
+                use->socket->n_foreground += foreground ? 1 : -1u;
         socket_judge(use->socket);
 }
 
@@ -504,6 +543,14 @@ void socket_use_can_rest(struct socket_use *use, void (*rest)(void *userdata, bo
 
 bool socket_use_is_resting(const struct socket_use *use) {
         return use->socket && use->socket->resting;
+}
+
+/* Autotuning moves the clamp here, too; and only now it is known how large the peer's segments are. */
+void socket_use_keep_limit(const struct socket_use *use) {
+        struct tracked_socket *socket = use->socket;
+
+        if (socket && socket->n_foreground > 0 && now_usec() - socket->limited_usec >= LIMIT_INTERVAL_USEC)
+                socket_limit(socket);
 }
 
 void socket_use_end(struct socket_use *use) {

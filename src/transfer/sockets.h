@@ -4,10 +4,13 @@
  * that it grows the buffer: so the clamp is set again at each tick. No clamp is below about 2 KiB: where the window is too small for all
  * connections, some of them rest, and they take turns. Nothing here wakes up while no background exchange runs.
  *
+ * A foreground connection all of whose uses have a limit is held to what that lets come in a moment: of a large window the line would see
+ * what one read of libcurl's makes room for, half a mebibyte, in one burst and then nothing for seconds.
+ *
  * 1. sockets_apply() to every handle: libcurl then tells of each socket that it opens and closes.
  * 2. socket_use_begin() when an exchange has its connection; it may be an old one, and other exchanges' too (HTTP/2).
  * 3. socket_use_can_rest() when it would do no harm if nobody read for some seconds.
- * 4. socket_use_set_foreground() when somebody begins to wait for it; socket_use_end() after it.
+ * 4. socket_use_set_pace() when somebody begins to wait for it, or its limit changes; socket_use_end() after it.
  *
  * Must outlive the connections: libcurl keeps the callbacks with them. */
 #pragma once
@@ -27,6 +30,7 @@ struct socket_use {
         void (*rest)(void *userdata, bool resting);
         void *userdata;
         bool foreground;
+        uint64_t max_rate;
 };
 
 /* As libcurl says it: which connection. */
@@ -40,9 +44,12 @@ struct sockets *sockets_free(struct sockets *sockets);
 CURLcode sockets_apply(struct sockets *sockets, CURL *easy);
 
 /* A connection that nobody told of is not held: @use stays empty. */
-void socket_use_begin(struct socket_use *use, struct sockets *sockets, const struct socket_name *name, bool foreground);
-void socket_use_set_foreground(struct socket_use *use, bool foreground);
-/* @rest says from when to when nothing is to be read; never from within a call of these functions but socket_use_set_foreground(). Not
+void socket_use_begin(struct socket_use *use, struct sockets *sockets, const struct socket_name *name, bool foreground,
+                      uint64_t max_rate);
+void socket_use_set_pace(struct socket_use *use, bool foreground, uint64_t max_rate);
+/* Once in a while, while @max_rate is what holds it down. */
+void socket_use_keep_limit(const struct socket_use *use);
+/* @rest says from when to when nothing is to be read; never from within a call of these functions but socket_use_set_pace(). Not
  * for a connection that several exchanges share: not to read the one would be to buffer it for the others. */
 void socket_use_can_rest(struct socket_use *use, void (*rest)(void *userdata, bool resting), void *userdata);
 bool socket_use_is_resting(const struct socket_use *use);

@@ -12,6 +12,7 @@
 #define MBIT (UINT64_C(1000000) / 8)
 #define MIB (UINT64_C(1) << 20)
 #define GIB (UINT64_C(1) << 30)
+#define UNLIMITED UINT64_MAX
 
 static const struct segments_policy policy = {
         .window_usec = SEGMENTS_WINDOW_USEC, .worth_usec = SEGMENTS_WORTH_USEC, .min_bytes = MIB, .max = SEGMENTS_MAX };
@@ -26,7 +27,7 @@ struct line {
 };
 
 static void open_line(struct line *l, unsigned max, uint64_t remaining) {
-        l->facts = (struct segments_facts) { .now = 1000, .n_open = 1, .max = max, .remaining = remaining };
+        l->facts = (struct segments_facts) { .now = 1000, .n_open = 1, .max = max, .remaining = remaining, .allowed_rate = UNLIMITED };
         segments_begin(&l->segments, l->facts.now, 0);
         l->next = l->facts.now;
 }
@@ -39,6 +40,7 @@ static unsigned run_line(struct line *l, uint64_t usec) {
         while (l->next < end) {
                 uint64_t rate = MIN(l->each * l->facts.n_open, l->line);
 
+                rate = MIN(rate, l->facts.allowed_rate);
                 l->facts.bytes += (uint64_t) ((double) rate * (double) (l->next - l->facts.now) / USEC_PER_SEC);
                 l->facts.now = l->next;
                 wanted = segments_decide(&l->segments, &policy, &l->facts, &l->next);
@@ -145,7 +147,7 @@ static void the_next_file_of_a_server_begins_with_what_the_last_one_learned(void
         assert_in_range(lesson.rate, 95 * MBIT, 101 * MBIT);
 
         open_line(&next, 16, GIB);
-        segments_recall(&next.segments, &policy, &lesson, GIB);
+        segments_recall(&next.segments, &policy, &lesson, GIB, UNLIMITED);
         assert_int_equal(run_line(&next, 1000), 12);
         assert_int_equal(run_line(&next, SEGMENTS_PATIENCE_USEC / 2), 12);
         assert_false(segments_learned(&next.segments, &lesson)); /* it measured nothing */
@@ -184,7 +186,7 @@ static void what_was_learned_in_the_middle_of_a_trial_is_what_was_proved(void **
         assert_int_equal(lesson.n, 16);
 
         open_line(&next, 64, GIB); /* there is more room now: it goes on from there */
-        segments_recall(&next.segments, &policy, &lesson, GIB);
+        segments_recall(&next.segments, &policy, &lesson, GIB, UNLIMITED);
         assert_int_equal(run_line(&next, 1000), 16);
         assert_int_equal(run_line(&next, 3 * USEC_PER_SEC), 64);
 }
@@ -194,18 +196,42 @@ static void a_lesson_is_no_reason_for_more_than_a_file_is_worth_or_than_there_ma
         static const struct {
                 uint64_t remaining;
                 unsigned max, n;
+                uint64_t allowed_rate; /* 0: unlimited */
         } sizes[] = {
                 { GIB, 16, 16 }, { GIB, 5, 5 }, { GIB, 1, 1 }, { 4 * MIB, 16, 1 }, { 8 * MIB, 16, 2 }, { 20 * MIB, 16, 5 }, { 0, 16, 1 },
+                { GIB, 16, 1, MBIT }, { GIB, 16, 3, 25 * MBIT }, { GIB, 16, 16, 1000 * MBIT },
         };
 
         for (size_t i = 0; i < ELEMENTSOF(sizes); i++) {
                 struct line l = { .each = 10 * MBIT, .line = 1000 * MBIT };
 
                 open_line(&l, sizes[i].max, sizes[i].remaining);
-                segments_recall(&l.segments, &policy, &lesson, sizes[i].remaining);
+                segments_recall(&l.segments, &policy, &lesson, sizes[i].remaining, sizes[i].allowed_rate ?: UNLIMITED);
                 if (run_line(&l, 1000) != sizes[i].n)
                         fail_msg("row %zu: %u", i, segments_wanted(&l.segments));
         }
+}
+
+static void no_more_are_tried_while_a_limit_is_all_that_one_uses(void **state) {
+        struct line l = { .each = 100 * MBIT, .line = 1000 * MBIT };
+
+        open_line(&l, 16, GIB);
+        l.facts.allowed_rate = 8 * MBIT;
+        assert_int_equal(run_line(&l, 20 * USEC_PER_SEC), 1);
+        l.facts.allowed_rate = 100 * 1000; /* so little that a window may see nothing at all */
+        l.each = 0;
+        assert_int_equal(run_line(&l, 20 * USEC_PER_SEC), 1);
+        l.facts.allowed_rate = UNLIMITED;
+        l.each = 10 * MBIT;
+        assert_in_range(run_line(&l, 20 * USEC_PER_SEC), 10, 16);
+}
+
+static void a_server_that_gives_each_connection_less_than_the_limit_gets_as_many_as_reach_it(void **state) {
+        struct line l = { .each = 10 * MBIT, .line = 1000 * MBIT };
+
+        open_line(&l, 16, GIB);
+        l.facts.allowed_rate = 40 * MBIT;
+        assert_in_range(run_line(&l, 20 * USEC_PER_SEC), 4, 8);
 }
 
 static void others_get_room_at_once_and_give_it_back(void **state) {
@@ -222,7 +248,7 @@ static void others_get_room_at_once_and_give_it_back(void **state) {
 static void without_a_window_there_are_as_many_as_may_be(void **state) {
         struct segments_policy at_once = policy;
         struct segments segments = {};
-        struct segments_facts facts = { .now = 5, .n_open = 1, .max = 7, .remaining = GIB };
+        struct segments_facts facts = { .now = 5, .n_open = 1, .max = 7, .remaining = GIB, .allowed_rate = UNLIMITED };
         uint64_t next;
 
         at_once.window_usec = 0;
@@ -289,6 +315,8 @@ int main(void) {
                 cmocka_unit_test(in_vain_more_are_tried_ever_more_seldom),
                 cmocka_unit_test(what_was_learned_in_the_middle_of_a_trial_is_what_was_proved),
                 cmocka_unit_test(a_lesson_is_no_reason_for_more_than_a_file_is_worth_or_than_there_may_be),
+                cmocka_unit_test(no_more_are_tried_while_a_limit_is_all_that_one_uses),
+                cmocka_unit_test(a_server_that_gives_each_connection_less_than_the_limit_gets_as_many_as_reach_it),
                 cmocka_unit_test(others_get_room_at_once_and_give_it_back),
                 cmocka_unit_test(without_a_window_there_are_as_many_as_may_be),
                 cmocka_unit_test(parts_are_as_the_rows_say),

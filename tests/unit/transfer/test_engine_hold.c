@@ -1,6 +1,7 @@
 /* engine_pace.hold_at: whoever takes the bytes has no room for more. */
 #include "fixture.h"
 
+#include <fcntl.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -127,6 +128,53 @@ static void what_is_held_can_be_stopped(void **state) {
         assert_content(f, 0, 0, MIB);
 }
 
+/* Half a mebibyte may have been read at once by then; nor may what libcurl keeps of it come at once. */
+static void a_limit_that_comes_in_mid_body_holds_from_the_next_byte_on(void **state) {
+        struct fixture *f = *state;
+        struct engine_piece piece;
+        struct engine_request request = request_for(f, 1, url_of(&web, HUGE), &piece);
+        uint64_t began;
+
+        request.pace.hold_at = 4 * MIB;
+        assert_int_equal(engine_start(f->engine, &request), 0);
+        wait_reported(f, 1, 4 * MIB);
+        began = clock_now(&clock_system, CLOCK_ID_MONOTONIC);
+        request.pace.hold_at = 0;
+        request.pace.max_rate = MIB / 4;
+        engine_set_pace(f->engine, 1, &request.pace);
+        wait_reported(f, 1, 4 * MIB + MIB / 2);
+        assert_true(clock_now(&clock_system, CLOCK_ID_MONOTONIC) - began >= 17 * USEC_PER_SEC / 10);
+        request.pace.max_rate = UINT64_MAX;
+        engine_set_pace(f->engine, 1, &request.pace);
+        wait_finished(f, 1);
+        assert_done(&f->records[1]);
+        assert_content(f, 0, 0, SIZE);
+        assert_int_equal(f->records[1].result.bytes_fetched, SIZE);
+}
+
+/* libcurl hands over what it kept outside of its own turn, and would go on behind what was not taken. */
+static void a_disk_that_is_full_is_told_when_what_was_kept_meets_it(void **state) {
+        struct fixture *f = *state;
+        struct engine_piece piece;
+        struct engine_request request = request_for(f, 1, url_of(&web, HUGE), &piece);
+
+        request.fd = memfd_create("small", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+        assert_true(request.fd >= 0);
+        assert_int_equal(ftruncate(request.fd, 4 * MIB + 100000), 0);
+        assert_int_equal(fcntl(request.fd, F_ADD_SEALS, F_SEAL_GROW), 0);
+        request.pace.hold_at = 4 * MIB;
+        assert_int_equal(engine_start(f->engine, &request), 0);
+        wait_reported(f, 1, 4 * MIB);
+        request.pace.hold_at = 0;
+        request.pace.max_rate = MIB / 4;
+        engine_set_pace(f->engine, 1, &request.pace);
+        wait_finished(f, 1);
+        assert_int_equal(f->records[1].outcome, ENGINE_FAILED);
+        assert_int_equal(f->records[1].result.context, ERROR_CONTEXT_LOCAL_FILE);
+        assert_in_range(reported(f, 1), 4 * MIB, 4 * MIB + 100000);
+        close(request.fd);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void) {
@@ -135,6 +183,8 @@ int main(void) {
                 TEST(the_next_piece_is_not_asked_for_before_there_is_room),
                 TEST(who_is_held_has_not_stalled),
                 TEST(what_is_held_can_be_stopped),
+                TEST(a_limit_that_comes_in_mid_body_holds_from_the_next_byte_on),
+                TEST(a_disk_that_is_full_is_told_when_what_was_kept_meets_it),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
