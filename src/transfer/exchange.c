@@ -164,9 +164,10 @@ bool exchange_is_resting(const struct exchange *exchange) {
         return exchange->held || is_paused(exchange) || socket_use_is_resting(&exchange->use);
 }
 
-/* For a pause in one direction only, libcurl 7.88 reads once more. */
+/* For a pause in one direction only, libcurl 7.88 reads once more. Where streams share a connection it must: what nobody takes is in the way
+ * of what comes for the others. */
 static void stop_reading(struct exchange *exchange) {
-        (void) curl_easy_pause(exchange->easy, CURLPAUSE_ALL);
+        (void) curl_easy_pause(exchange->easy, exchange->facts.version_major == 1 ? CURLPAUSE_ALL : CURLPAUSE_RECV);
 }
 
 static int on_pause_over(sd_event_source *source, uint64_t usec, void *userdata);
@@ -198,7 +199,7 @@ static int on_pause_over(sd_event_source *source, uint64_t usec, void *userdata)
 
         if (exchange->broken != CURLE_OK)
                 exchange->callbacks->broken(exchange->userdata, exchange->broken);
-        else
+        else if (exchange->callbacks->goes_on(exchange->userdata))
                 read_on(exchange);
         return 0;
 }
@@ -243,7 +244,7 @@ static bool is_first_challenge(struct exchange *exchange) {
 /* A server of TLS 1.3 that misses a certificate says so and closes while we send already. libcurl reads that only when it closes the
  * connection, and after such an error it would keep it for the next request. So none is kept whose server asked and has not answered yet. */
 static void keep_connection(struct exchange *exchange, bool keep) {
-        (void) curl_easy_setopt(exchange->easy, CURLOPT_FORBID_REUSE, keep ? 0L : 1L);
+        (void) curl_easy_setopt(exchange->easy, CURLOPT_FORBID_REUSE, keep && !exchange->alone ? 0L : 1L);
         if (keep)
                 exchange->tls_watch.certificate_wanted = false;
 }
@@ -309,7 +310,7 @@ static size_t on_body(char *bytes, size_t size, size_t n, void *userdata) {
 
         if (exchange->broken != CURLE_OK)
                 return 0;
-        if (exchange_is_resting(exchange))
+        if (exchange_is_resting(exchange) && exchange->facts.version_major == 1)
                 return CURL_WRITEFUNC_PAUSE; /* one read of libcurl's is many of these calls, and what it kept for us, too */
         exchange->n_fetched += total;
         if (exchange->challenged) {
@@ -484,7 +485,7 @@ static CURLcode set_target(struct exchange *exchange, const struct exchange_spec
         c |= curl_easy_setopt(easy, CURLOPT_URL, spec->url);
         c |= curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, spec->method);
         /* On an old connection libcurl sends a request again that was not answered. */
-        c |= curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, spec->method || spec->fresh ? 1L : 0L);
+        c |= curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, spec->method || spec->fresh || spec->alone ? 1L : 0L);
         c |= curl_easy_setopt(easy, CURLOPT_HTTPHEADER, exchange->headers);
         c |= curl_easy_setopt(easy, CURLOPT_PROXYHEADER, exchange->proxy_headers);
         c |= curl_easy_setopt(easy, CURLOPT_RESOLVE, exchange->resolve);
@@ -495,9 +496,9 @@ static CURLcode set_target(struct exchange *exchange, const struct exchange_spec
         (void) curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, buffer_size(spec));
         /* HTTP/2 only where ALPN can say so: a server that answers "HTTP/2" in the clear would have libcurl believe that all requests to
          * it can share that connection, and they would wait for it. */
-        c |= curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long) (spec->https ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1));
+        c |= curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long) (spec->https && !spec->alone ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1));
         /* Wait for a connection that may turn out to be HTTP/2 rather than opening six. */
-        c |= curl_easy_setopt(easy, CURLOPT_PIPEWAIT, spec->https ? 1L : 0L);
+        c |= curl_easy_setopt(easy, CURLOPT_PIPEWAIT, spec->https && !spec->alone ? 1L : 0L);
         return c;
 }
 
@@ -515,6 +516,7 @@ int exchange_prepare(struct exchange *exchange, const struct exchange_spec *spec
                 .pace = spec->pace,
                 .event = spec->event,
                 .only_public = spec->only_public,
+                .alone = spec->alone,
                 .https = spec->https,
                 .expects_challenge = (spec->credentials && (spec->credentials_schemes & ENGINE_AUTH_DIGEST)) ||
                                      (spec->proxy_credentials && (spec->proxy_schemes & ENGINE_AUTH_DIGEST)),

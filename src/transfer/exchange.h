@@ -25,6 +25,8 @@ struct exchange_callbacks {
         int (*body)(void *userdata, const char *bytes, size_t size);
         /* For a time nothing was read, so that others have the line: that nothing came says nothing. */
         void (*rested)(void *userdata);
+        /* A pause for its pace is over. False: the exchange was ended meanwhile. */
+        bool (*goes_on)(void *userdata);
         /* After a pause: it ended, while its handle is in its multi handle. From the loop. */
         void (*broken)(void *userdata, CURLcode code);
 };
@@ -53,6 +55,7 @@ struct exchange_spec {
         struct curl_slist *resolve; /* "host:port:addresses" for every name that libcurl will look for; consumed */
         bool only_public;           /* the connection must end at a public address */
         bool fresh;                 /* not on a connection that is there already */
+        bool alone;                 /* on one of its own, now and later */
         bool is_large;
         struct ipc_pace pace;       /* background exchanges take what nobody else wants of the line (sockets.h) */
         struct sd_event *event;     /* for the pauses that a rate needs */
@@ -88,6 +91,7 @@ struct exchange {
         struct sd_event_source *pause; /* while it is on, nothing is read */
         bool held;               /* nor now, until somebody says so */
         bool only_public;
+        bool alone;
         bool https;
         bool expects_challenge;  /* of the server or the proxy: libcurl answers the first one by itself */
         bool challenged;         /* the facts are of that answer, and nobody judged them */

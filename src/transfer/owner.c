@@ -15,7 +15,7 @@ struct owner_host {
         UT_hash_handle hh;
         struct ticket *foreground, *background;
         size_t n_tickets;
-        unsigned n_placed;
+        unsigned n_placed, n_alone;
         bool in_ring;
         bool multiplexed;
         char key[];
@@ -36,9 +36,14 @@ static bool host_is_waited_for(const struct owner_host *host) {
 }
 
 static bool host_has_place(const struct owner *owner, const struct owner_host *host) {
-        unsigned max = host->multiplexed ? MAX(owner->max_per_host, (unsigned) STREAMS_PER_HOST_MAX) : owner->max_per_host;
+        const struct ticket *next = host->foreground ?: host->background;
+        unsigned n_shared = host->n_placed - host->n_alone;
 
-        return host->n_placed < max;
+        if (!host->multiplexed)
+                return host->n_placed < owner->max_per_host;
+        if (next && !next->alone && n_shared > 0)
+                return n_shared < MAX(owner->max_per_host, (unsigned) STREAMS_PER_HOST_MAX);
+        return host->n_alone + (n_shared > 0) < owner->max_per_host; /* one more connection */
 }
 
 static void host_update_ring(struct owner *owner, struct owner_host *host) {
@@ -64,6 +69,7 @@ static void host_grant_one(struct owner *owner, struct owner_host *host) {
         DL_DELETE(*list, ticket);
         ticket->has_place = true;
         host->n_placed++;
+        host->n_alone += ticket->alone;
         owner->n_placed++;
         /* To the end of the ring: the next host's turn. */
         DL_DELETE(owner->ring, host);
@@ -144,7 +150,7 @@ static struct owner_host *owner_get_host(struct owner *owner, const char *key) {
         return host;
 }
 
-int ticket_wait(struct ticket *ticket, struct owner *owner, const char *host_key, bool foreground,
+int ticket_wait(struct ticket *ticket, struct owner *owner, const char *host_key, bool foreground, bool alone,
                 void (*granted)(struct ticket *ticket)) {
         struct owner_host *host;
 
@@ -152,7 +158,7 @@ int ticket_wait(struct ticket *ticket, struct owner *owner, const char *host_key
         host = owner_get_host(owner, host_key);
         if (!host)
                 return -ENOMEM;
-        *ticket = (struct ticket) { .owner = owner, .host = host, .foreground = foreground, .granted = granted };
+        *ticket = (struct ticket) { .owner = owner, .host = host, .foreground = foreground, .alone = alone, .granted = granted };
         host->n_tickets++;
         if (foreground)
                 DL_APPEND(host->foreground, ticket);
@@ -171,6 +177,7 @@ void ticket_release(struct ticket *ticket) {
                 return;
         if (ticket->has_place) {
                 host->n_placed--;
+                host->n_alone -= ticket->alone;
                 owner->n_placed--;
         } else if (ticket->foreground)
                 DL_DELETE(host->foreground, ticket);
@@ -203,10 +210,11 @@ void ticket_set_foreground(struct ticket *ticket, bool foreground) {
                 DL_DELETE(host->foreground, ticket);
                 DL_APPEND(host->background, ticket);
         }
+        host_update_ring(ticket->owner, host);
 }
 
-bool ticket_is_for(const struct ticket *ticket, const char *host_key) {
-        return ticket->host && ticket->has_place && streq(ticket->host->key, host_key);
+bool ticket_is_for(const struct ticket *ticket, const char *host_key, bool alone) {
+        return ticket->host && ticket->has_place && ticket->alone == alone && streq(ticket->host->key, host_key);
 }
 
 void ticket_set_multiplexed(struct ticket *ticket) {

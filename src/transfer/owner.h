@@ -21,6 +21,7 @@ struct ticket {
         struct owner *owner;
         struct owner_host *host;
         bool foreground;
+        bool alone;
         bool has_place;
         void (*granted)(struct ticket *ticket);
 };
@@ -35,15 +36,16 @@ int owner_new(struct sd_event *event, const struct owner_callbacks *callbacks, s
 struct owner *owner_free(struct owner *owner);
 int owner_set_limits(struct owner *owner, unsigned max_connections, unsigned max_per_host);
 
-/* @host_key: "scheme://host:port". granted() is never called from within. */
-int ticket_wait(struct ticket *ticket, struct owner *owner, const char *host_key, bool foreground,
+/* @host_key: "scheme://host:port". @alone: it will have a connection to itself, whatever the host speaks. granted() is never called from
+ * within. */
+int ticket_wait(struct ticket *ticket, struct owner *owner, const char *host_key, bool foreground, bool alone,
                 void (*granted)(struct ticket *ticket));
 void ticket_release(struct ticket *ticket);
 /* Whether it waits among the foreground ones. */
 void ticket_set_foreground(struct ticket *ticket, bool foreground);
-/* The ticket has a place at this host. */
-bool ticket_is_for(const struct ticket *ticket, const char *host_key);
-/* The host speaks HTTP/2: requests share a connection, so more of them may go at once. */
+/* The ticket has a place of this kind at this host. */
+bool ticket_is_for(const struct ticket *ticket, const char *host_key, bool alone);
+/* The host speaks HTTP/2: requests that are not alone share a connection, so more of them may go at once. */
 void ticket_set_multiplexed(struct ticket *ticket);
 
 /* A handle with default options and an empty cookie jar in memory: cookies live as long as their request. NULL: no memory. */

@@ -148,12 +148,13 @@ static void go_to(struct request *request, const char *url) {
         if (r < 0)
                 return request_fail_errno(request, r);
         make_host_key(&activity->parts, key);
-        if (ticket_is_for(&request->ticket, key))
+        request->alone = (request->alone && activity->parts.https) || request_wants_to_be_alone(request, activity->parts.https);
+        if (ticket_is_for(&request->ticket, key, request->alone))
                 return request_seek_names(request);
         ticket_release(&request->ticket);
         request->stage = STAGE_WAITING;
         request_arm_timer(request, USEC_INFINITY);
-        r = ticket_wait(&request->ticket, request->owner, key, request_spec(request)->pace.foreground, on_granted);
+        r = ticket_wait(&request->ticket, request->owner, key, request_spec(request)->pace.foreground, request->alone, on_granted);
         if (r < 0)
                 request_fail_errno(request, r);
 }
@@ -287,6 +288,8 @@ void request_exchange_done(void *private, CURLcode code) {
         activity->receiving = false;
         request_arm_timer(request, USEC_INFINITY);
         exchange_ended(exchange);
+        if (activity->moves)
+                return next_try(request);
         if (activity->enough) {
                 piece_is_done(request, &(struct verdict) {});
                 return next_try(request);
@@ -379,7 +382,8 @@ static int wait_for_own_host(struct request *request) {
         if (r < 0)
                 return r;
         make_host_key(&request->parts, key);
-        return ticket_wait(&request->ticket, request->owner, key, request_spec(request)->pace.foreground, on_first_grant);
+        request->alone = request_wants_to_be_alone(request, request->parts.https);
+        return ticket_wait(&request->ticket, request->owner, key, request_spec(request)->pace.foreground, request->alone, on_first_grant);
 }
 
 int request_new(const struct request_environment *environment, struct owner *owner, const struct ipc_message *message, int fd,

@@ -161,8 +161,7 @@ void request_flow_renew(struct request *request) {
         flow_renew(&request->activity->flow, clock_now(&clock_system, CLOCK_ID_MONOTONIC));
 }
 
-/* What is there already can be joined by what a new connection brings, as far as anybody can tell beforehand. */
-static bool can_go_on(const struct request *request) {
+bool request_can_go_on(const struct request *request) {
         const struct activity *activity = request->activity;
         struct verdict_task task = activity->task;
         struct verdict_ask ask;
@@ -175,7 +174,7 @@ static bool can_go_on(const struct request *request) {
 
 static bool may_replace(const struct request *request) {
         return request_spec(request)->replace_stalled && request->n_replaced < REPLACED_MAX &&
-               request->activity->exchange.n_body > 0 && can_go_on(request);
+               request->activity->exchange.n_body > 0 && request_can_go_on(request);
 }
 
 /* Bytes come, if few: to give that up needs somebody who would do better. */

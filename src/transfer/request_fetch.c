@@ -8,6 +8,7 @@
 #define CONNECT_GRACE (5 * USEC_PER_SEC)     /* libcurl has its own clock for the connection; ours is the net below it */
 #define DRAIN_TIMEOUT (5 * USEC_PER_SEC)     /* for a body that nobody wants */
 #define SLOW_WRITE (100 * USEC_PER_MSEC)     /* meanwhile nothing is read */
+#define ALONE_SECONDS 2
 #define LARGE_BYTES (UINT64_C(4) * 1024 * 1024)
 
 static void resolve_next(struct request *request);
@@ -148,6 +149,33 @@ static void on_rested(void *userdata) {
         request_flow_renew(ASSERT_PTR(userdata));
 }
 
+/* Over HTTP/2 who rests is in the way of those who share its connection, and what comes for it while they read is kept in memory: what
+ * takes long at its rate has a connection to itself. */
+static bool takes_long(const struct request *request, uint64_t bytes) {
+        uint64_t rate = request_spec(request)->pace.max_rate;
+
+        return rate != UINT64_MAX && bytes / ALONE_SECONDS >= rate;
+}
+
+static bool may_move(const struct request *request) {
+        const struct exchange *exchange = &request->activity->exchange;
+
+        return !request->alone && exchange->facts.version_major >= 2 && exchange->verdict.action == VERDICT_WRITE &&
+               (exchange->verdict.partial || exchange->facts.accepts_ranges) &&
+               takes_long(request, exchange->verdict.body_limit - exchange->n_body) && request_can_go_on(request);
+}
+
+static bool on_goes_on(void *userdata) {
+        struct request *request = ASSERT_PTR(userdata);
+
+        if (!may_move(request))
+                return true;
+        request->alone = request->activity->moves = true;
+        owner_remove(request->owner, request->activity->exchange.easy);
+        request_exchange_done(request, CURLE_OK);
+        return false;
+}
+
 static void on_broken(void *userdata, CURLcode code) {
         struct request *request = ASSERT_PTR(userdata);
 
@@ -160,6 +188,7 @@ static const struct exchange_callbacks exchange_callbacks = {
         .judge = on_judge,
         .body = on_body,
         .rested = on_rested,
+        .goes_on = on_goes_on,
         .broken = on_broken,
 };
 
@@ -167,6 +196,15 @@ static bool is_large(const struct request *request) {
         uint64_t length = request->pieces[request->piece].length;
 
         return (length == ENGINE_TO_EOF ? request_spec(request)->remote_size : length) >= LARGE_BYTES;
+}
+
+bool request_wants_to_be_alone(const struct request *request, bool https) {
+        const struct ipc_start *spec = request_spec(request);
+        uint64_t bytes = request->pieces[request->piece].length;
+
+        if (bytes == ENGINE_TO_EOF) /* the answer will tell: on_goes_on() */
+                bytes = spec->remote_size == ENGINE_SIZE_UNKNOWN ? 0 : spec->remote_size;
+        return https && !spec->method && takes_long(request, bytes);
 }
 
 static void prepare_for_challenges(struct request *request) {
@@ -204,6 +242,7 @@ static void fetch(struct request *request) {
                 .resolve = TAKE_PTR(activity->resolve),
                 .only_public = activity->from_public && !*activity->proxy.url,
                 .fresh = request->fresh,
+                .alone = request->alone,
                 .is_large = is_large(request),
                 .pace = request_spec(request)->pace,
                 .event = request->environment->event,
@@ -214,7 +253,7 @@ static void fetch(struct request *request) {
         int r;
 
         prepare_for_challenges(request);
-        activity->receiving = activity->draining = activity->timed_out = activity->slow = activity->enough = false;
+        activity->receiving = activity->draining = activity->timed_out = activity->slow = activity->enough = activity->moves = false;
         request->fresh = false;
         r = exchange_prepare(&activity->exchange, &spec, &exchange_callbacks, request);
         if (r == 0)

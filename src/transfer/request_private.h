@@ -58,6 +58,7 @@ struct activity {
         bool slow;         /* and not silent */
         bool draining;
         struct offers offers; /* of this try */
+        bool moves;        /* it was ended to go on alone */
         bool enough;       /* all that is still wanted of what was asked for is there: the rest of the answer is left */
 };
 
@@ -87,6 +88,7 @@ struct request {
         unsigned n_short;
         unsigned n_replaced;  /* stalled connections in a row that brought little */
         bool fresh;           /* the next try takes a new connection */
+        bool alone;           /* tries have connections of their own, that nobody shares */
         uint64_t bytes_fetched;
         uint64_t local_end;
         struct activity *activity;
@@ -116,6 +118,8 @@ void request_flow_begins(struct request *request);
 void request_flow_renew(struct request *request);
 /* The connection stalled, and the body is not whole: true if a new one may go on, and that was told. */
 bool request_replace_connection(struct request *request);
+/* What is there can be joined by what another connection brings, as far as anybody can tell beforehand. */
+bool request_can_go_on(const struct request *request);
 void request_describe_stall(const struct request *request, char ret[static TEXT_MAX]);
 /* USEC_INFINITY: not any more. */
 void request_arm_timer(struct request *request, uint64_t delay_usec);
@@ -129,6 +133,8 @@ bool request_hop_is_public(const struct activity *activity);
 
 /* The hop's host has room for it: finds addresses for the names, then fetches. */
 void request_seek_names(struct request *request);
+/* It takes long at its rate, as far as its length is known. */
+bool request_wants_to_be_alone(const struct request *request, bool https);
 
 /* ---- request_end.c: after any of these the request is gone ---- */
 

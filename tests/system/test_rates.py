@@ -1,11 +1,17 @@
 """Limits of rates: exact to 5 % over ten seconds, shared fairly, changed while jobs run. Loopback can do hundreds of times as much."""
+import contextlib
 import os
+import shutil
 import signal
+import socket
+import struct
+import subprocess
 import time
 
 import pytest
 
 from conftest import QUICK, Instance
+from hostile_tls import GOOD_NAME, SERVER_USE, Certificates
 from metrics import fetch
 
 pytestmark = pytest.mark.quiet
@@ -63,6 +69,72 @@ def test_a_jobs_own_rate_is_kept_and_changes_while_it_runs(instance, origin, tar
     assert rates(instance, [job], 6) == [pytest.approx(MIB / 2, rel=0.05)]
     instance.run("set", job, "max_rate=0", check=True)
     instance.wait_state(job, {"acknowledged"})
+
+
+def acknowledged(origin):
+    """Bytes that went over the line, on connections that are there now: struct tcp_info's tcpi_bytes_acked."""
+    with origin.lock:
+        return sum(struct.unpack_from("Q", c.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 232), 120)[0] for c in origin.connections)
+
+
+def test_a_low_limit_that_a_large_file_meets_lets_no_bursts_through(instance, origin, target):
+    """Half a mebibyte may have been asked for at once before, and the kernel may hold more."""
+    origin.listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 1448)  # as on a line; loopback's segments are 64 KiB
+    job = get(instance, large(origin, "a"), target, "--limit-rate", "8M")
+    instance.run("set", job, f"max_rate={700 * 1024}", check=True)
+    began = time.monotonic()
+    while (before := acknowledged(origin)) == acknowledged(origin) and time.monotonic() < began + 10:
+        time.sleep(0.2)  # what is in the kernel's buffer is taken first
+    time.sleep(1)
+    before, began = acknowledged(origin), time.monotonic()
+    assert rates(instance, [job]) == [pytest.approx(700 * 1024, rel=0.05)]
+    on_line = (acknowledged(origin) - before) / (time.monotonic() - began)
+    assert on_line == pytest.approx(700 * 1024, rel=0.1)
+    assert len(origin.connections) == 1  # more of them would have brought nothing
+    instance.run("cancel", job, check=True)
+
+
+@pytest.fixture
+def http2(tmp_path):
+    """An HTTP/2 server with a large file; yields (its authority, the file's URL)."""
+    if not shutil.which("nginx"):
+        pytest.skip("nginx is not installed")
+    certificates = Certificates(str(tmp_path))
+    certificate, key = certificates.make("server", certificates.root, SERVER_USE + GOOD_NAME)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    os.chmod(tmp_path, 0o755)
+    with open(tmp_path / "big", "wb") as f:
+        f.truncate(1 << 30)
+    folders = "".join(f"{name}_temp_path {tmp_path}/{name};" for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
+    (tmp_path / "nginx.conf").write_text(
+        f"daemon off; master_process off; pid {tmp_path}/pid; events {{}} http {{ access_log off; {folders} server {{ listen 127.0.0.1:{port} ssl http2;"
+        f" root {tmp_path}; ssl_certificate {certificate}; ssl_certificate_key {key}; }} }}")
+    server = subprocess.Popen(["nginx", "-p", tmp_path, "-e", tmp_path / "errors", "-c", tmp_path / "nginx.conf"])
+    end = time.monotonic() + 10
+    while time.monotonic() < end:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)):
+            break
+        time.sleep(0.05)
+    yield certificates.root[0], f"https://127.0.0.1:{port}/big"
+    server.terminate()
+    server.wait()
+
+
+def test_jobs_with_limits_do_not_hold_each_other_up_over_http2(limited, http2, tmp_path):
+    """Streams share a connection, and libcurl cannot leave one of them unread without the others."""
+    instance = limited(f"CAFile={http2[0]}\n")
+    limits = [200 * 1024, MIB, MIB // 2]
+    jobs = []
+    for number, first in enumerate((limits[0], limits[1], 8 * MIB)):
+        folder = tmp_path / f"{number}"
+        folder.mkdir()
+        jobs.append(get(instance, http2[1], folder, "--limit-rate", str(first)))
+    instance.run("set", jobs[2], f"max_rate={limits[2]}", check=True)
+    time.sleep(2)
+    assert rates(instance, jobs) == [pytest.approx(limit, rel=0.05) for limit in limits]
+    for job in jobs:
+        instance.run("cancel", job, check=True)
 
 
 def test_background_jobs_share_their_limit_and_foreground_jobs_have_their_own(limited, origin, target):
