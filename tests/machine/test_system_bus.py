@@ -2,12 +2,17 @@
 import json
 import os
 import signal
+import ssl
 import subprocess
+import sys
 
 import origin as origin_module
 import pytest
 
-from inside import command_of, dosvc, dosvc_json, journal, run_as, show, slow_job, systemctl, wait_until
+from inside import command_of, content_of, dosvc, dosvc_json, home, journal, run_as, show, slow_job, systemctl, wait_until
+
+sys.path.insert(0, "/dosvc/tests/system")
+from doorkeeper import Doorkeeper, make_certificates  # noqa: E402
 
 RULES = "/etc/polkit-1/rules.d/10-dosvc-test.rules"
 SIZE = 48 << 20
@@ -21,6 +26,26 @@ bus.signal_subscribe("org.dosvc", None, None, None, None, Gio.DBusSignalFlags.NO
 if sys.argv[1] == "subscribe":
     bus.call_sync("org.dosvc", "/org/dosvc", "org.dosvc.Manager1", "Subscribe", GLib.Variant("(s)", ("",)), None, 0, -1, None)
 print("name", bus.get_unique_name(), flush=True)
+GLib.MainLoop().run()
+"""
+# One that is called back: says by what, and answers with a number, or with an error.
+PROGRAM = """
+import sys, gi
+gi.require_version("Gio", "2.0")
+from gi.repository import Gio, GLib
+register, path, answer = sys.argv[1:]
+bus = Gio.bus_get_sync(Gio.BusType.SYSTEM, None)
+def called(bus, sender, path, interface, member, values, invocation):
+    if answer == "error":
+        invocation.return_dbus_error("org.example.Later", "not now")
+    else:
+        invocation.return_value(GLib.Variant("(u)", (int(answer),)) if member == "JudgeCertificate" else None)
+    print(member, values.unpack()[0], flush=True)
+with open("/dosvc/idl/org.dosvc.xml", encoding="utf-8") as f:
+    interface = Gio.DBusNodeInfo.new_for_xml(f.read()).lookup_interface("org.dosvc.Callback1")
+bus.register_object("/org/dosvc/callback", interface, called, None, None)
+bus.call_sync("org.dosvc", path, "org.dosvc.Job1", register, GLib.Variant("(b)", (True,)), None, 0, -1, None)
+print("registered", flush=True)
 GLib.MainLoop().run()
 """
 
@@ -128,6 +153,98 @@ def test_the_name_comes_back_after_a_restart_of_the_service():
     create("tester", "kept")
     systemctl("restart", "dosvc.service")
     assert "kept" in names_of_jobs("tester")
+
+
+# ---- programs that are called back ----
+
+class Program:
+    def __init__(self, user, register, job, answer):
+        words = ("/usr/bin/python3", "-c", PROGRAM, register, path_of(job), answer)
+        self.process = subprocess.Popen(command_of(user, *words), stdout=subprocess.PIPE, text=True)
+        assert self.hears() == "registered"
+
+    def hears(self):
+        return self.process.stdout.readline().strip()
+
+    def end(self):
+        self.process.kill()
+        return self.process.communicate()[0]
+
+
+@pytest.fixture
+def program():
+    programs = []
+
+    def start(*words):
+        programs.append(Program(*words))
+        return programs[-1]
+    yield start
+    for one in programs:
+        if one.process.returncode is None:
+            one.end()
+
+
+def assert_not_for_others(job, register):
+    """Who is not its owner learns nothing of it, and does not take the owner's program's place."""
+    refused = call("other", register, "b", "true", path=path_of(job), interface="Job1", check=False)
+    assert refused.returncode != 0 and "no such job" in refused.stderr, refused
+
+
+def test_a_program_on_the_bus_is_told_of_its_owners_job(origin, program):
+    job = create("tester", "told")
+    dosvc("tester", "add", job, origin.url("told", 1000), "-d", home("tester"))
+    first = program("tester", "SetNotify", job, "error")
+    assert_not_for_others(job, "SetNotify")
+    dosvc("tester", "resume", job)
+    assert first.hears() == f"JobTransferred {job}"
+    # It did not take it, and goes: the event is the next one's.
+    first.end()
+    second = program("tester", "SetNotify", job, "0")
+    assert second.hears() == f"JobTransferred {job}"
+    call("tester", "Complete", path=path_of(job), interface="Job1")
+    assert content_of(home("tester") + "/told") == origin_module.content("told", 1000)
+    assert second.end() == ""
+
+
+@pytest.fixture
+def server():
+    """An https server of an authority that the service trusts."""
+    os.mkdir("/etc/dosvc-test")
+    made = make_certificates("/etc/dosvc-test")
+    os.makedirs("/etc/dosvc", exist_ok=True)
+    with open("/etc/dosvc/dosvc.conf", "w", encoding="ascii") as f:
+        f.write(f"[Service]\nCAFile={made.root[0]}\n")
+    systemctl("restart", "dosvc.service")
+    one = Doorkeeper(made.server, made.root[0], ssl.CERT_NONE, ssl.TLSVersion.TLSv1_3)
+    yield one
+    one.shutdown()
+    one.server_close()
+    os.unlink("/etc/dosvc/dosvc.conf")
+    systemctl("restart", "dosvc.service")
+
+
+def test_a_program_on_the_bus_judges_the_servers_of_its_owners_job(server, program):
+    def state():
+        shown = dosvc_json("tester", "show", job)[0]
+        return shown["state"], (shown["error"] or {}).get("name")
+    job = create("tester", "judged")
+    dosvc("tester", "add", job, server.url(), "-o", home("tester") + "/judged")
+    dosvc("tester", "set", job, "judge_certificate=yes")
+    dosvc("tester", "resume", job)
+    wait_until(lambda: state() == ("transient_error", "CertificateNotJudged"))
+    assert_not_for_others(job, "SetJudge")
+    doubtful = program("tester", "SetJudge", job, str(0x800B0109))
+    assert doubtful.hears() == f"JudgeCertificate {job}"
+    wait_until(lambda: state() == ("transient_error", "CertificateDeclined"))
+    assert_not_for_others(job, "SetJudge")
+    assert server.heard == []
+    doubtful.end()
+    trusting = program("tester", "SetJudge", job, "0")
+    dosvc("tester", "resume", job)
+    assert trusting.hears() == f"JudgeCertificate {job}"
+    wait_until(lambda: state()[0] == "transferred")
+    call("tester", "Complete", path=path_of(job), interface="Job1")
+    assert content_of(home("tester") + "/judged") == b"the file" and len(server.heard) == 1
 
 
 # ---- polkit ----
