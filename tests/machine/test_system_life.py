@@ -8,7 +8,7 @@ import sqlite3
 import origin as origin_module
 import pytest
 
-from inside import content_of, dosvc, dosvc_json, home, inode_of_program, run_as, show, slow_job, systemctl, wait_until
+from inside import content_of, dosvc, dosvc_json, home, inode_of_program, journal, run_as, show, slow_job, systemctl, wait_until
 
 SIZE = 48 << 20
 STATE = "/var/lib/dosvc/jobs.sqlite"
@@ -72,6 +72,45 @@ def test_root_is_an_administrator_there_and_has_jobs_in_an_instance_of_its_own(o
     assert job in [row["id"] for row in dosvc_json("root", "list", "--all-users")]
     run_as("root", "dosvc", "cancel", job)
     assert dosvc_json("tester", "list") == []
+
+
+@pytest.fixture(params=["dosvc-transfer", "dosvc-resolve"])
+def scarce(request):
+    """A kind of process of which there may be one."""
+    folder = f"/etc/systemd/system/{request.param}.socket.d"
+    with open(f"{folder}/scarce.conf", "w", encoding="ascii") as f:
+        f.write("[Socket]\nMaxConnections=1\n")
+    systemctl("daemon-reload")
+    systemctl("restart", f"{request.param}.socket")
+    yield request.param
+    os.unlink(f"{folder}/scarce.conf")
+    systemctl("daemon-reload")
+    systemctl("restart", f"{request.param}.socket")
+
+
+def instances(name):
+    return {line.split()[0] for line in systemctl("list-units", "--plain", "--no-legend", "--state=running", f"{name}@*").splitlines()}
+
+
+def test_who_finds_no_place_waits_and_is_no_harm_to_those_who_have_one(origin, scarce):
+    job = slow_job("tester", origin, "placed", SIZE)
+    places = {name: instances(name) for name in ("dosvc-transfer", "dosvc-resolve")}
+    late = dosvc("other", "get", "--detach", "-o", home("other") + "/late", origin.url("late", 1000)).stdout.strip()
+    wait_until(lambda: dosvc_json("other", "show", late)[0]["state"] == "transient_error")
+    assert dosvc_json("other", "show", late)[0]["error"]["name"] == "TransferProcessFailed"
+    assert f"{scarce}.socket: Too many incoming connections" in journal()
+    before = dosvc_json("tester", "show", job)[0]["bytes_transferred"]
+    wait_until(lambda: dosvc_json("tester", "show", job)[0]["bytes_transferred"] > before)
+    wait_until(lambda: {name: instances(name) for name in places} == places)  # nothing is left of what was begun for the other one
+    finish(origin, "placed")
+    # It has its place a while longer, for whatever comes; then it is the other one's.
+    systemctl("kill", "-s", "KILL", *places["dosvc-transfer"])
+    wait_until(lambda: not instances(scarce))
+    dosvc("other", "resume", late)
+    wait_until(lambda: os.path.exists(home("other") + "/late"))
+    assert content_of(home("other") + "/late") == origin_module.content("late", 1000)
+    for name in ("placed", "late"):
+        os.unlink(home("tester" if name == "placed" else "other") + "/" + name)
 
 
 def test_an_upgrade_under_a_running_job(origin):
