@@ -3,7 +3,8 @@
 
     canary_owner.py ADDRESS OWNER JOBS FOLDER PROXY...
 
-Every job's URL, user names and header say whose it is and which pair it has. Prints the states of the jobs, counted.
+Every fourth job is plain http, the others are https: one shows no certificate, the others one of the owner's two. Every job's URL, user names
+and header say whose it is and what it has. Prints the states of the jobs, counted.
 """
 import collections
 import json
@@ -15,6 +16,7 @@ from gi.repository import Gio, GLib
 
 ADDRESS, OWNER, JOBS, FOLDER, PROXIES = sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4], sys.argv[5:]
 IN_FLIGHT = 200
+KINDS = ("plain", "none", "k0", "k1")
 bus = Gio.DBusConnection.new_for_address_sync(ADDRESS, Gio.DBusConnectionFlags.AUTHENTICATION_CLIENT, None, None)
 
 
@@ -23,10 +25,11 @@ def call(path, interface, method, arguments):
 
 
 def make(number):
-    proxy, credential = number % 2, number // 2 % 2
-    who = f"{OWNER}-p{proxy}-c{credential}"
+    proxy, credential, kind = number % 2, number // 2 % 2, KINDS[number // 4 % len(KINDS)]
+    who = f"{OWNER}-p{proxy}-c{credential}-{kind}"
+    scheme = "http" if kind == "plain" else "https"
     options = {"Priority": GLib.Variant("s", "foreground"), "CompleteWhenTransferred": GLib.Variant("b", True)}
-    rows = [(f"http://origin.test/{who}/{number}", os.fsencode(f"{FOLDER}/{number}"), {})]
+    rows = [(f"{scheme}://origin.test/{who}/{number}", os.fsencode(f"{FOLDER}/{number}"), {})]
     job = call("/org/dosvc", "org.dosvc.Manager1", "CreateJob", GLib.Variant("(sa{sv}a(saya{sv}))", (who, options, rows)))[0]
     path = "/org/dosvc/job/" + job.replace("-", "")
     call(path, "org.dosvc.Job1", "SetProperties", GLib.Variant("(a{sv})", ({
@@ -35,6 +38,7 @@ def make(number):
         "ProxyBasicCredentials": GLib.Variant("s", f"proxy-{who}:secret"),
         "ServerBasicCredentials": GLib.Variant("s", f"{who}:secret"),
         "CustomHeaders": GLib.Variant("s", f"X-Canary: {who}"),
+        "ClientCertificate": GLib.Variant("s", f"current_user/MY/name:{kind}" if kind.startswith("k") else ""),
     },)))
     call(path, "org.dosvc.Job1", "Resume", None)
 
