@@ -13,10 +13,11 @@
 #include "base/fds.h"
 #include "base/log.h"
 #include "base/strings.h"
+#include "conditions/vpn.h"
 
 #define SETTLE_USEC (50 * USEC_PER_MSEC) /* one event comes seldom alone */
 #define LOSS_USEC (1 * USEC_PER_SEC)
-#define TEXT_MAX 256                     /* names and aliases of interfaces, and keywords for them */
+#define TEXT_MAX 256                     /* names and aliases of interfaces */
 #define BUFFER_BYTES 32768               /* netlink(7): what a part of a dump needs at most */
 
 /* Public addresses that will stay so: a.root-servers.net. Only the kernel is asked about them. */
@@ -134,29 +135,12 @@ struct links {
         bool is_vpn;
 };
 
-static bool has_keyword(const char *keywords, const char *text) {
-        for (size_t n; keywords && *(keywords += strspn(keywords, ", ")); keywords += n) {
-                char keyword[TEXT_MAX];
-
-                n = strcspn(keywords, ",");
-                if (n >= sizeof(keyword))
-                        continue;
-                memcpy(keyword, keywords, n);
-                keyword[n] = 0;
-                if (strcasestr(text, keyword))
-                        return true;
-        }
-        return false;
-}
-
-static bool kind_is_tunnel(const struct rtattr *info) {
-        static const char *const kinds[] = { "wireguard", "tun", "xfrm", "vti", "vti6", "ipip", "gre", "sit", "ip6tnl" };
+static bool info_is_of_tunnel(const struct rtattr *info) {
         size_t left = RTA_PAYLOAD(info);
 
         for (const struct rtattr *a = RTA_DATA(info); RTA_OK(a, left); a = RTA_NEXT(a, left))
-                for (size_t i = 0; a->rta_type == IFLA_INFO_KIND && i < ELEMENTSOF(kinds); i++)
-                        if (strnlen(RTA_DATA(a), RTA_PAYLOAD(a)) == strlen(kinds[i]) && memcmp(RTA_DATA(a), kinds[i], strlen(kinds[i])) == 0)
-                                return true;
+                if (a->rta_type == IFLA_INFO_KIND && vpn_kind_is_tunnel(RTA_DATA(a), RTA_PAYLOAD(a)))
+                        return true;
         return false;
 }
 
@@ -167,12 +151,12 @@ static bool link_is_vpn(const struct links *links, const struct nlmsghdr *messag
         for (const struct rtattr *a = IFLA_RTA(link); RTA_OK(a, left); a = RTA_NEXT(a, left)) {
                 char text[TEXT_MAX];
 
-                if (a->rta_type == IFLA_LINKINFO && kind_is_tunnel(a))
+                if (a->rta_type == IFLA_LINKINFO && info_is_of_tunnel(a))
                         return true;
                 if (a->rta_type != IFLA_IFNAME && a->rta_type != IFLA_IFALIAS)
                         continue;
                 (void) snprintf(text, sizeof(text), "%.*s", (int) RTA_PAYLOAD(a), (const char *) RTA_DATA(a));
-                if (has_keyword(links->routes->vpn_keywords, text))
+                if (vpn_has_keyword(links->routes->vpn_keywords, text))
                         return true;
         }
         return false;
