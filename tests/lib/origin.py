@@ -11,6 +11,7 @@ import socket
 import struct
 import threading
 import time
+import urllib.parse
 
 BLOCK = 1 << 16
 
@@ -118,7 +119,7 @@ class Origin:
             key, _, value = h.partition(":")
             headers[key.lower()] = value.strip()
         path, _, query = line[1].partition("?")
-        size = int(query.partition("size=")[2] or 0)
+        size = int(urllib.parse.parse_qs(query).get("size", ["0"])[0])
         etag = f'"{path}-{size}-{self.version}"'
         body = memoryview(self._body(path[1:], size))
         start, end, status = 0, size, "200 OK"

@@ -2,6 +2,7 @@
 people see of it. The services that tell are fakes on a bus of the test's own; routes and links are real, in network namespaces."""
 import os
 import shutil
+import signal
 
 import pytest
 
@@ -251,8 +252,85 @@ def test_settings_count_when_they_are_read_again(machine, here, origin, target):
     job.wait_for("transient_error", "power")
     with open(here.config, "a", encoding="ascii") as f:
         f.write("MinimumBatteryBackground=10\n")
-    here.process.send_signal(1)
+    here.process.send_signal(signal.SIGHUP)
     job.ends_well(origin)
+
+
+def configure(instance, lines):
+    """And the service has read it when this returns."""
+    with open(instance.config, "a", encoding="ascii") as f:
+        f.write(lines)
+    instance.process.send_signal(signal.SIGHUP)
+    key, value = lines.splitlines()[-1].split("=")
+    wait_until(lambda: next(row["value"] for row in instance.json("config") if row["key"] == key) == value, f"{key} is not read")
+
+
+def test_the_battery_has_its_own_limit_for_foreground_jobs_and_power_saving_need_not_stop_background_ones(machine, here, origin, target):
+    origin.rate = SLOWLY
+    configure(here, "MinimumBatteryBackground=10\nBackgroundOnBatterySaver=yes\nMinimumBatteryForeground=30\n")
+    machine.power_profile("power-saver")
+    machine.battery(Percentage=25.0)
+    machine.upower(OnBattery=True)
+    wait_until(lambda: here.json("service")["battery"] == 25, "the battery is not seen")
+    (target / "behind").mkdir()
+    behind = Job(here, target / "behind", f"http://127.0.0.1:{origin.port}", "--background")
+    behind.wait_moving()
+    job = Job(here, target, f"http://127.0.0.1:{origin.port}")
+    assert job.wait_for("transient_error", "power")["error"]["name"] == "BlockedByBattery"
+    job.says("The battery has less than 30 %, which foreground jobs leave alone.")
+    configure(here, "BackgroundOnBatterySaver=no\n")
+    assert behind.wait_for("transient_error", "power")["error"]["name"] == "BlockedByBatterySaver"
+    configure(here, "MinimumBatteryForeground=25\n")
+    job.ends_well(origin)
+
+
+@in_root
+def test_each_priority_has_its_own_policy_of_cost(network, machine, away, target):
+    machine.network_manager(Metered=1)
+    wait_until(lambda: "metered" in away.run("service", check=True).stdout, "nobody sees what it costs")
+    configure(away, "BackgroundCostPolicy=0\nForegroundCostPolicy=1\n")
+    job = Job(away, target, network.url)
+    assert job.wait_for("transient_error", "cost")["error"]["name"] == "BlockedByCost"
+    job.says("The network is metered, which the configuration does not allow for foreground jobs.")
+    away.run("set", job.id, "priority=normal", check=True)
+    job.wait_moving()
+    configure(away, "BackgroundCostPolicy=1\nForegroundCostPolicy=2\n")
+    job.wait_for("transient_error", "cost")
+    away.run("set", job.id, "priority=foreground", check=True)
+    job.ends_well(network.origin)
+
+
+@in_root
+def test_through_a_vpn_cache_servers_are_not_asked_where_that_is_disallowed(network, away, target):
+    cache = Far(network.inside(network.client), "127.0.0.1")
+
+    def asks(url, since):
+        """Jobs do, one after the other until one does. Slow servers: each is still at it when it is looked at."""
+        sources = []
+
+        def one_more():
+            folder = target / f"{since} {len(sources)}"
+            folder.mkdir()
+            job = Job(away, folder, network.url)
+            job.wait_moving()
+            file = job.show()["files"][0]
+            away.run("cancel", job.id, check=True)
+            sources.append(file["source"] or file["url"])
+            return sources[-1].startswith(url + "/")
+        wait_until(one_more, lambda: f"{since}: {sources}")
+    try:
+        configure(away, f"DODisallowCacheServerDownloadsOnVPN=1\nDOVpnKeywords=Secure,to the Office\nDOCacheHost={cache.url.removeprefix('http://')}\n")
+        asks(cache.url, "the way is none")
+        network.ip(network.client, "link", "set", "uplink", "alias", "The way to the office")
+        asks(network.url, "it is called one")
+        configure(away, "DODisallowCacheServerDownloadsOnVPN=0\n")
+        asks(cache.url, "that is allowed")
+        configure(away, "DODisallowCacheServerDownloadsOnVPN=1\n")
+        asks(network.url, "it is disallowed again")
+        configure(away, "DOVpnKeywords=Secure\n")
+        asks(cache.url, "its name is not one of a VPN any more")
+    finally:
+        cache.close()
 
 
 @in_root

@@ -144,6 +144,35 @@ def test_a_cache_server_without_the_file_costs_one_question(with_cache, servers)
 
 
 @pytest.fixture
+def with_patience(tmp_path, servers):
+    """For a cache server in trouble: two seconds in the foreground, ten minutes in the background."""
+    lines = "DODelayCacheServerFallbackForeground=2\nDODelayCacheServerFallbackBackground=600\n"
+    made = Instance(str(tmp_path), QUICK + f"DOCacheHost=127.0.0.1:{servers[0].port}\n" + lines)
+    made.start()
+    yield made
+    made.close()
+
+
+def test_a_cache_server_in_trouble_is_asked_again_until_the_delay_of_the_foreground_is_over(with_patience, servers):
+    cache, origin, _ = servers
+    cache.add_case("x", {"answers": [{"status": 503}]})
+    url = serve(origin)
+    began = time.monotonic()
+    with_patience.run("get", "-q", url, check=True)
+    assert time.monotonic() - began >= 2
+    assert the_file(with_patience.folder) == whole()
+    assert len(cache.records) >= 2 and len(origin.records) == 1
+
+
+def test_a_background_job_has_the_longer_delay_and_gets_its_file_from_the_cache(with_patience, servers):
+    cache, origin, _ = servers
+    cache.add_case("x", {"name": "f", "size": SIZE, "answers": [{"status": 503}, {"status": 503}, {}]})
+    with_patience.run("get", "-q", "--background", serve(origin), check=True)
+    assert the_file(with_patience.folder) == whole()
+    assert [record["status"] for record in cache.records][:3] == [503, 503, 200] and origin.records == []
+
+
+@pytest.fixture
 def impatient(tmp_path):
     # One connection: on a busy machine a second one is tried before the first one stalls, and nothing is left to replace.
     made = Instance(str(tmp_path), QUICK.replace("StallTimeout=5", "StallTimeout=1") + "MaxConnectionsPerFile=1\n")
