@@ -210,6 +210,8 @@ static CURLcode on_ssl_context(CURL *easy, void *ssl_context, void *userdata) {
         if (policy->gate && certificate_gate_guard(policy->gate, context) < 0)
                 return CURLE_OUT_OF_MEMORY;
         SSL_CTX_set_info_callback(context, on_ssl_info);
+        /* libcurl looks at the name of the first handshake's certificate, and so does a job's own judge. */
+        SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION);
         if (!policy->has_certificate)
                 SSL_CTX_set_client_cert_cb(context, on_certificate_missing);
         watch_identity(policy->watch, context, NULL);

@@ -449,7 +449,9 @@ class LyingServer:
         self.records = []  # kept only when there is no log file
         self.rate = rate
         self.tls = None
-        if tls:
+        if isinstance(tls, ssl.SSLContext):
+            self.tls = tls
+        elif tls:
             self.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             self.tls.load_cert_chain(*tls)
         if client_authority:

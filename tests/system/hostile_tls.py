@@ -1,5 +1,7 @@
 """TLS servers that are not what they should be, one for each case: certificates that openssl makes anew, ends of connections, old versions."""
+import contextlib
 import os
+import select
 import socket
 import ssl
 import struct
@@ -7,11 +9,14 @@ import subprocess
 import sys
 import threading
 
+import OpenSSL.SSL
+
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 import hostile_cases  # noqa: E402
-from lying_server import LyingServer  # noqa: E402
+from lying_server import LyingServer, content  # noqa: E402
 
 CERTIFICATE = ("CERTIFICATE!",)
+CLOSED = hostile_cases.CLOSED
 HANDSHAKE = ("TLS_HANDSHAKE", "CONNECTION_CLOSED")
 GOOD_NAME = "subjectAltName=DNS:localhost,IP:127.0.0.1"
 SERVER_USE = "basicConstraints=critical,CA:FALSE\nkeyUsage=critical,digitalSignature\nextendedKeyUsage=serverAuth\n"
@@ -120,6 +125,49 @@ def flood(sock):
         sock.sendall(b"\x15\x03\x03\x00\x02\x01\x00" * 64)
 
 
+def renegotiate(before, after):
+    """TLS 1.2: in the middle of the body the server shakes hands once more, with the certificate @after. Python's own ssl cannot."""
+    def context(certificate):
+        made = OpenSSL.SSL.Context(OpenSSL.SSL.TLS_SERVER_METHOD)
+        made.set_max_proto_version(OpenSSL.SSL.TLS1_2_VERSION)
+        made.use_certificate_chain_file(certificate[0])
+        made.use_privatekey_file(certificate[1])
+        made.set_session_cache_mode(OpenSSL.SSL.SESS_CACHE_OFF)
+        return made
+
+    def speak(sock):
+        sock.settimeout(None)  # its own time-outs are not pyOpenSSL's
+        connection = OpenSSL.SSL.Connection(context(before), sock)
+        connection.set_accept_state()
+        try:
+            connection.do_handshake()
+            first = connection.get_finished()
+            connection.recv(1 << 16)
+            whole = content("f", 1, 0, hostile_cases.SIZE)
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(whole) + whole[:len(whole) // 2])
+            connection.set_context(context(after))
+            connection.renegotiate()
+            connection.do_handshake()  # asks; what comes of it is seen by who reads
+            sock.setblocking(False)
+            while connection.get_finished() == first and select.select([sock], [], [], 10)[0]:
+                with contextlib.suppress(OpenSSL.SSL.WantReadError):
+                    connection.recv(1)
+            sock.setblocking(True)
+            connection.sendall(whole[len(whole) // 2:])
+            connection.shutdown()
+        except OpenSSL.SSL.Error:
+            pass
+    return speak
+
+
+def of_old_times(certificate):
+    """A server whose own OpenSSL would not take this certificate."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.set_ciphers("DEFAULT:@SECLEVEL=0")
+    context.load_cert_chain(*certificate)
+    return context
+
+
 class Servers:
     def __init__(self, folder):
         self.certificates = Certificates(folder)
@@ -175,8 +223,17 @@ class Servers:
         yield "a name outside its authority's bounds", c.make("x", bound, SERVER_USE + "subjectAltName=DNS:localhost"), CERTIFICATE, "localhost"
         yield "a critical extension that nobody knows", c.make("x", root, leaf + "\n1.2.3.4.5=critical,DER:0500\n"), CERTIFICATE, "127.0.0.1"
 
+    def weak_certificate_cases(self):
+        c, root = self.certificates, self.certificates.root
+        leaf = SERVER_USE + GOOD_NAME
+        yield "a certificate signed with SHA-1", c.make("x", root, leaf, digest="-sha1")
+        yield "an intermediate signed with SHA-1", c.make("x", c.make("middle", root, AUTHORITY, digest="-sha1"), leaf)
+        yield "an RSA key of 1024 bits", c.make("x", root, leaf, key=("RSA", "rsa_keygen_bits:1024"))
+
     def cases(self):
         """(name, expected, url, request)"""
+        for name, certificate in self.weak_certificate_cases():
+            yield name, CERTIFICATE, f"https://127.0.0.1:{self.serve(of_old_times(certificate))}/c/f/f", {}
         for name, certificate, expected, host in self.certificate_cases():
             yield name, expected, f"https://{host}:{self.serve(certificate)}/c/f/f", {}
         good = self.certificates.make("x", self.certificates.root, SERVER_USE + GOOD_NAME)
@@ -213,6 +270,10 @@ class Servers:
         yield "a fatal alert", HANDSHAKE, url % self.speak(say(b"\x15\x03\x03\x00\x02\x02\x28")), {}
         yield "a record that is too long", HANDSHAKE, url % self.speak(say(b"\x16\x03\x03\xff\xff" + b"\0" * 65535)), {}
         yield "warnings without end", HANDSHAKE + ("TIMED_OUT",), url % self.speak(flood), {"connect_timeout_usec": 2_000_000}
+        other = self.certificates.make("x", self.certificates.root, SERVER_USE + "subjectAltName=DNS:other.example")
+        # Declined, and the server gives up: nobody would look at the new certificate's name, nor would a job's own judge.
+        yield "a second handshake on the connection", CLOSED, url % self.speak(renegotiate(good, good)), {}
+        yield "a second handshake with another host's certificate", CLOSED, url % self.speak(renegotiate(good, other)), {}
         yield "a handshake that stalls", ("TIMED_OUT",), url % self.speak(stall), {"connect_timeout_usec": 500_000, **STALL}
 
     def stop(self):
