@@ -28,6 +28,8 @@ MEASURING = ["-m", "quiet", "--reruns", "1"]
 LONG_SUITES = ["bench", "soak", "soak-fuzz"]
 # vptr: an object that C made has a table of functions, but not the type information that C++ would look for beside it.
 SANITIZER_OPTIONS = ["-Db_sanitize=address,undefined", "-Db_lundef=false", "-Dcpp_args=-fno-sanitize=vptr"]
+# libFuzzer finds its way by what runs: without this in the libraries it sees no more than its own target's few lines.
+FUZZER_OPTIONS = SANITIZER_OPTIONS + ["-Dc_args=-fsanitize=fuzzer-no-link"]
 RELEASE_OPTIONS = ["--buildtype=release", "-Doptimization=2"]
 SANITIZER_COMPILERS = {"CC": "clang", "CXX": "clang++"}
 SANITIZER_ENVIRONMENT = {
@@ -126,14 +128,14 @@ class Run:
         with open(os.path.join(self.logs, log), encoding="utf-8", errors="replace") as f:
             sys.stdout.write("".join(f.readlines()[-lines:]))
 
-    def build(self, folder, options, environment, log):
-        """Configures (once) and builds. Success counts nothing by itself: a build is no test."""
+    def build(self, folder, options, environment, log, targets=()):
+        """Configures (once) and builds everything, or @targets. Success counts nothing by itself: a build is no test."""
         if not os.path.exists(os.path.join(ROOT, folder, "build.ninja")):
             shutil.rmtree(os.path.join(ROOT, folder, "meson-private"), ignore_errors=True)
             if self.command(["meson", "setup", folder] + options, log, environment):
                 self.show(log)
                 return Count(failed=1)
-        if self.command(["ninja", "-k", "0", "-C", folder], log, environment):
+        if self.command(["ninja", "-k", "0", "-C", folder, *targets], log, environment):
             self.show(log)
             return Count(failed=1)
         return Count()
@@ -228,10 +230,9 @@ def soak(run):
         run.step("long tests", run.meson_tests, run.arguments.build, ["--suite", "soak", "-t", "0"], "soak.log",
                  {"DOSVC_SOAK": "1", "DOSVC_BUILD": os.path.join(ROOT, run.arguments.build)})
         # libFuzzer, with ASan and UBSan: what it finds is in the build folder.
-        sanitized = run.arguments.build + "-asan"
-        run.step("build with clang, ASan and UBSan", run.build, sanitized, SANITIZER_OPTIONS, SANITIZER_COMPILERS, "build-asan.log")
-        run.command(["ninja", "-C", sanitized, "meson-test-prereq"], "build-fuzz.log", SANITIZER_COMPILERS)
-        run.step("fuzz targets", run.meson_tests, sanitized, ["--suite", "soak-fuzz", "-t", "0"], "fuzz.log", SANITIZER_ENVIRONMENT)
+        guided = run.arguments.build + "-fuzz"
+        run.step("build with clang, ASan, UBSan and libFuzzer", run.build, guided, FUZZER_OPTIONS, SANITIZER_COMPILERS, "build-fuzz.log", ["libfuzzer"])
+        run.step("fuzz targets", run.meson_tests, guided, ["--suite", "soak-fuzz", "-t", "0"], "fuzz.log", SANITIZER_ENVIRONMENT)
         run.step("Debian packages (pytest)", run.pytest, ["tests/packaging"], [], "packages.log")
         # The service under valgrind, downloads of 1 GiB through every death, 10,000 files through a line that is chaos, 10,000 jobs of two
         # owners that must not meet.
