@@ -390,9 +390,22 @@ static int open_socket(const struct options *options, uid_t core_uid) {
         return SD_LISTEN_FDS_START;
 }
 
+/* Processes that are left die with us. */
+static void broker_done(struct broker *broker) {
+        struct worker *worker, *next;
+
+        DL_FOREACH_SAFE(broker->workers, worker, next)
+                worker_remove(worker);
+        broker->core = link_free(broker->core);
+        for (unsigned i = 0; i < _IPC_PROGRAM_MAX; i++)
+                free(broker->programs[i]);
+        broker->listen_fd = fd_close(broker->listen_fd);
+        broker->event = sd_event_unref(broker->event);
+}
+
 static int run(const struct options *options, struct successor *successor) {
         const struct passwd *core = getpwnam(options->core_user);
-        struct broker broker = { .verbose = options->verbose, .successor = successor };
+        _cleanup_(broker_done) struct broker broker = { .verbose = options->verbose, .successor = successor, .listen_fd = -EBADF };
         int r;
 
         if (!core) {
@@ -416,7 +429,7 @@ static int run(const struct options *options, struct successor *successor) {
         if (r < 0)
                 return r;
         (void) sd_notify(0, "READY=1");
-        return sd_event_loop(broker.event); /* what is left dies with us */
+        return sd_event_loop(broker.event);
 }
 
 int main(int argc, char **argv) {

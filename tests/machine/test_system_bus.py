@@ -155,6 +155,15 @@ def test_the_name_comes_back_after_a_restart_of_the_service():
     assert "kept" in names_of_jobs("tester")
 
 
+def test_the_name_comes_back_after_a_restart_of_the_bus():
+    job = create("tester", "of the bus before")
+    pid = show("dosvc.service", "MainPID")
+    systemctl("restart", "dbus.service")
+    wait_until(lambda: call("tester", "GetServiceInfo", check=False).returncode == 0)
+    assert show("dosvc.service", "MainPID") == pid and "of the bus before" in names_of_jobs("tester")
+    call("tester", "Cancel", path=path_of(job), interface="Job1")
+
+
 # ---- programs that are called back ----
 
 class Program:
