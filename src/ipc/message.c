@@ -39,6 +39,24 @@ static void visit_limits(struct codec *c, struct ipc_limits *m) {
         codec_check(c, m->max_connections_per_owner > 0 && m->max_connections_per_host > 0);
 }
 
+static void visit_host_key(struct codec *c, const char **host) {
+        codec_string(c, host, IPC_HOST_KEY_MAX, STRING_REQUIRED | STRING_NOT_EMPTY | STRING_NO_CONTROL);
+}
+
+static void visit_places(struct codec *c, struct ipc_places *m) {
+        visit_host_key(c, &m->host);
+        codec_u32(c, &m->given);
+        codec_u32(c, &m->recalled);
+        codec_check(c, m->given <= IPC_PLACES_MAX && m->recalled <= IPC_PLACES_MAX);
+}
+
+static void visit_want_places(struct codec *c, struct ipc_want_places *m) {
+        visit_host_key(c, &m->host);
+        codec_u32(c, &m->returned);
+        codec_u32(c, &m->wanted);
+        codec_check(c, m->returned <= IPC_PLACES_MAX && m->wanted <= IPC_PLACES_MAX);
+}
+
 static bool piece_is_valid(const struct ipc_piece *piece, bool last) {
         if (piece->remote_offset > LIMIT_FILE_SIZE || piece->local_offset > LIMIT_FILE_SIZE)
                 return false;
@@ -278,6 +296,10 @@ static void visit_message(struct codec *c, struct ipc_message *m) {
                 return visit_equip(c, &m->equip);
         case IPC_LIMITS:
                 return visit_limits(c, &m->limits);
+        case IPC_PLACES:
+                return visit_places(c, &m->places);
+        case IPC_WANT_PLACES:
+                return visit_want_places(c, &m->want_places);
         case IPC_START:
                 return visit_start(c, &m->start);
         case IPC_STOP:
@@ -334,6 +356,8 @@ static const struct ipc_type_row {
         [IPC_HELLO] = { "HELLO", _IPC_ROLE_MAX, _IPC_ROLE_MAX, 0 },
         [IPC_EQUIP] = { "EQUIP", IPC_ROLE_CORE, IPC_ROLE_TRANSFER, 1 },
         [IPC_LIMITS] = { "LIMITS", IPC_ROLE_CORE, IPC_ROLE_TRANSFER, 0 },
+        [IPC_PLACES] = { "PLACES", IPC_ROLE_CORE, IPC_ROLE_TRANSFER, 0 },
+        [IPC_WANT_PLACES] = { "WANT_PLACES", IPC_ROLE_TRANSFER, IPC_ROLE_CORE, 0 },
         [IPC_START] = { "START", IPC_ROLE_CORE, IPC_ROLE_TRANSFER, 1 },
         [IPC_STOP] = { "STOP", IPC_ROLE_CORE, IPC_ROLE_TRANSFER, 0 },
         [IPC_PACE] = { "PACE", IPC_ROLE_CORE, IPC_ROLE_TRANSFER, 0 },

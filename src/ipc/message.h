@@ -23,6 +23,8 @@
 #define IPC_PROXIES_MAX 4           /* http_proxy https_proxy all_proxy no_proxy */
 #define IPC_PROXY_BYTES (LIMIT_PROXY_LIST + 16) /* one of them */
 #define IPC_HOST_MAX 255            /* RFC 1035 */
+#define IPC_HOST_KEY_MAX (IPC_HOST_MAX + 32) /* scheme://host:port */
+#define IPC_PLACES_MAX 4096         /* connections that one frame speaks of: MaxConnectionsPerOwner is no more */
 #define IPC_ADDRESSES_MAX 16        /* of one name: more than anybody tries */
 #define IPC_ADDRESS_TEXT_MAX 64     /* printable address */
 #define IPC_ORIGIN_MAX (LIMIT_URL + 64)
@@ -46,6 +48,8 @@ enum ipc_type {
         IPC_HELLO,    /* both ways, the first frame of each side */
         IPC_EQUIP,    /* core → transfer and core → resolve, with a descriptor: what it gets before it locks itself in (transfer/equipment.h) */
         IPC_LIMITS,   /* core → transfer */
+        IPC_PLACES,   /* core → transfer: connections that it may have (transfer/quota.h) */
+        IPC_WANT_PLACES, /* transfer → core */
         IPC_START,    /* core → transfer, with the descriptor to write to */
         IPC_STOP,     /* core → transfer */
         IPC_PACE,     /* core → transfer, about a request that was started */
@@ -94,6 +98,18 @@ struct ipc_equip {
 struct ipc_limits {
         uint32_t max_connections_per_owner;
         uint32_t max_connections_per_host;
+};
+
+struct ipc_places {
+        const char *host;  /* scheme://host:port */
+        uint32_t given;    /* beside those that it has */
+        uint32_t recalled; /* of those that it has: to be returned as soon as possible */
+};
+
+struct ipc_want_places {
+        const char *host;
+        uint32_t returned;
+        uint32_t wanted; /* in all */
 };
 
 struct ipc_piece {
@@ -302,6 +318,8 @@ struct ipc_message {
                 struct ipc_hello hello;
                 struct ipc_equip equip;
                 struct ipc_limits limits;
+                struct ipc_places places;
+                struct ipc_want_places want_places;
                 struct ipc_start start;
                 struct ipc_stop stop;
                 struct ipc_set_pace set_pace;

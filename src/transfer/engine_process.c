@@ -18,13 +18,11 @@
 #include "transfer/engine_message.h"
 #include "transfer/equipment.h"
 #include "transfer/link.h"
+#include "transfer/quota.h"
+#include "transfer/restarts.h"
 
 #define LANES_MAX 8                               /* processes of one owner at a time; further mounts share them */
 #define QUEUED_BYTES_WANTED (1024u * 1024)        /* more is not given to a link: stop() of what still waits here costs nothing */
-#define RESTART_DELAY_MIN (100 * USEC_PER_MSEC)
-#define RESTART_DELAY_MAX (30 * USEC_PER_SEC)
-#define HEALTHY_AFTER (10 * USEC_PER_SEC)         /* a process that lived so long did not die of its start */
-#define FAILURES_BEFORE_GIVING_UP 3               /* starts without a HELLO, before requests end with ENGINE_FAILED */
 
 static_assert(IPC_OUTCOMES == ENGINE_LOST, "LOST is said by us, never by the process");
 
@@ -63,8 +61,8 @@ struct lane {
         bool other_version;     /* it is, of those processes */
         sd_event_source *pump;  /* defer: what was asked for since the last turn */
         sd_event_source *timer; /* next start, or idle exit */
-        unsigned n_failures;
-        uint64_t started_usec;
+        struct restarts restarts;
+        struct quota_holder *holder; /* of places for its connections; NULL: it has not asked for any */
         int transfer_pid;       /* of the process that was started last; 0: it is not known yet */
         struct stat ca_stat, crl_stat; /* of the files that the process read */
 };
@@ -77,6 +75,7 @@ struct engine_process {
         char *sockets, *transfer_program, *resolve_program, *ca_file, *crl_file;
         uint64_t idle_exit_usec;
         struct engine_limits limits;
+        struct quota *quota;
         void (*died)(void *userdata, int pid);
         bool (*met_other_version)(void *userdata, const char *program);
         void *owner_userdata; /* theirs */
@@ -265,7 +264,7 @@ static void on_finished(struct process_request *request, const struct ipc_finish
         if (result.outcome == ENGINE_DONE && !request_is_covered(request))
                 return lane_distrust(request->lane, "done without all bytes");
         if (result.outcome == ENGINE_DONE)
-                request->lane->n_failures = 0;
+                restarts_note_success(&request->lane->restarts);
         request_finish(request, &result);
 }
 
@@ -278,6 +277,23 @@ static void on_hello(struct lane *lane) {
         lane_arm_pump(lane);
 }
 
+static void on_want_places(struct lane *lane, const struct ipc_want_places *m) {
+        int r = lane->holder ? 0 : quota_join(lane->engine->quota, lane->owner, lane, &lane->holder);
+
+        if (r >= 0)
+                r = quota_want(lane->holder, m->host, m->returned, m->wanted);
+        if (r < 0)
+                lane_distrust(lane, "it wants what it cannot have");
+}
+
+/* To a process that is dying nothing is said, and it returns nothing: what it held is free when it is gone. */
+static void lane_tell_places(void *userdata, const char *host, unsigned given, unsigned recalled) {
+        struct lane *lane = ASSERT_PTR(userdata);
+
+        if (link_send(lane->link, &(struct ipc_message) { .type = IPC_PLACES, .places = { host, given, recalled } }, -EBADF) < 0)
+                lane_distrust(lane, "does not read");
+}
+
 static void on_message(void *userdata, const struct ipc_message *message, int fd) {
         struct lane *lane = ASSERT_PTR(userdata);
         struct process_request *request;
@@ -286,6 +302,8 @@ static void on_message(void *userdata, const struct ipc_message *message, int fd
         (void) fd_close(fd); /* no frame of theirs has one */
         if (message->type == IPC_HELLO)
                 return on_hello(lane);
+        if (message->type == IPC_WANT_PLACES)
+                return on_want_places(lane, &message->want_places);
         if (message->type == IPC_RESOLVER_UNFIT) {
                 lane->other_version = true;
                 return children_kill(lane->children);
@@ -325,16 +343,6 @@ static void on_drained(void *userdata) {
         lane_arm_pump(ASSERT_PTR(userdata));
 }
 
-static uint64_t lane_restart_delay(const struct lane *lane) {
-        uint64_t delay = RESTART_DELAY_MIN;
-
-        if (lane->n_failures <= 1)
-                return 0;
-        for (unsigned i = 2; i < lane->n_failures && delay < RESTART_DELAY_MAX; i++)
-                delay *= 2;
-        return MIN(delay, RESTART_DELAY_MAX);
-}
-
 /* Another start would meet the same version: nothing is tried again before somebody asks again, unless we are about to leave. What was
  * given to the process before it knew was not begun. */
 static void lane_finish_other_version(struct lane *lane) {
@@ -359,12 +367,8 @@ static void on_dead(void *userdata) {
         was_met = lane->transfer_pid > 0 && lane->link && link_peer(lane->link);
         lane->link = link_free(lane->link);
         lane->children = children_free(lane->children);
-        if (was_met && clock_now(lane->engine->clock, CLOCK_ID_MONOTONIC) - lane->started_usec >= HEALTHY_AFTER)
-                lane->n_failures = 0;
-        if (lane->retired)
-                lane->n_failures = 0;
-        else
-                lane->n_failures++;
+        lane->holder = quota_leave(lane->holder);
+        restarts_note_end(&lane->restarts, clock_now(lane->engine->clock, CLOCK_ID_MONOTONIC), was_met, !lane->retired);
         if (!lane->retired && !lane->other_version && lane->engine->died)
                 lane->engine->died(lane->engine->owner_userdata, lane->transfer_pid);
         lane->retired = false;
@@ -372,10 +376,10 @@ static void on_dead(void *userdata) {
                 lane_finish_other_version(lane);
         else {
                 lane_finish_all(lane, true, ENGINE_LOST, "the transfer process died");
-                if (!was_met && lane->n_failures >= FAILURES_BEFORE_GIVING_UP)
+                if (!was_met && lane->restarts.n_failures >= RESTART_FAILURES_BEFORE_GIVING_UP)
                         lane_finish_all(lane, false, ENGINE_FAILED, "the transfer process does not start");
         }
-        lane_arm_timer(lane, lane->waiting ? lane_restart_delay(lane) : USEC_INFINITY);
+        lane_arm_timer(lane, lane->waiting ? restarts_delay(&lane->restarts) : USEC_INFINITY);
 }
 
 static const struct link_callbacks link_callbacks = {
@@ -410,7 +414,7 @@ static int lane_start_processes(struct lane *lane) {
 
         lane->ca_stat = stamp_of(engine->ca_file);
         lane->crl_stat = stamp_of(engine->crl_file);
-        lane->started_usec = clock_now(engine->clock, CLOCK_ID_MONOTONIC);
+        restarts_note_start(&lane->restarts, clock_now(engine->clock, CLOCK_ID_MONOTONIC));
         r = children_new(engine->event, &engine->config, on_dead, lane, &fd, &equipment, &lane->children);
         if (r < 0)
                 return r;
@@ -471,7 +475,7 @@ static void lane_start_or_fail(struct lane *lane) {
         r = lane_start_processes(lane);
         if (r >= 0)
                 return;
-        lane->n_failures++;
+        restarts_note_end(&lane->restarts, clock_now(lane->engine->clock, CLOCK_ID_MONOTONIC), false, true);
         lane->link = link_free(lane->link);
         lane->children = children_free(lane->children);
         snprintf(text, sizeof(text), "the transfer process cannot be started: %s", strerror(-r));
@@ -486,7 +490,7 @@ static int on_pump(sd_event_source *source, void *userdata) {
         if (!lane->children) {
                 (void) sd_event_source_get_enabled(lane->timer, &enabled);
                 if (lane->waiting && enabled == SD_EVENT_OFF)
-                        lane_arm_timer(lane, lane_restart_delay(lane));
+                        lane_arm_timer(lane, restarts_delay(&lane->restarts));
                 return 0;
         }
         /* Nothing is given to a process that has not said hello: one that cannot start must not lose requests. Nor to one whose end
@@ -515,6 +519,7 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
 static struct lane *lane_free(struct lane *lane) {
         if (!lane)
                 return NULL;
+        lane->holder = quota_leave(lane->holder);
         lane->children = children_free(lane->children);
         lane->link = link_free(lane->link);
         lane->pump = sd_event_source_disable_unref(lane->pump);
@@ -728,6 +733,7 @@ static int process_set_limits(struct engine *base, const struct engine_limits *l
         if (limits->max_connections_per_owner == 0 || limits->max_connections_per_host == 0)
                 return -EINVAL;
         engine->limits = *limits;
+        quota_set_limits(engine->quota, limits);
         DL_FOREACH(engine->lanes, lane)
                 if (lane->link) {
                         r = lane_send_limits(lane);
@@ -748,6 +754,7 @@ static struct engine *process_free(struct engine *base) {
                 HASH_DEL(engine->requests, request);
                 request_free(request);
         }
+        engine->quota = quota_free(engine->quota);
         engine->event = sd_event_unref(engine->event);
         free(engine->sockets);
         free(engine->transfer_program);
@@ -789,7 +796,8 @@ int engine_process_new(struct sd_event *event, const struct engine_process_confi
             strdup_to(&engine->transfer_program, config->transfer_program) < 0 ||
             strdup_to(&engine->resolve_program, config->resolve_program) < 0 ||
             strdup_to(&engine->ca_file, config->ca_file ? config->ca_file : authorities_system_file()) < 0 ||
-            (config->crl_file && strdup_to(&engine->crl_file, config->crl_file) < 0)) {
+            (config->crl_file && strdup_to(&engine->crl_file, config->crl_file) < 0) ||
+            quota_new(&engine->limits, lane_tell_places, &engine->quota) < 0) {
                 process_free(&engine->engine);
                 return -ENOMEM;
         }

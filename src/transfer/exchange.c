@@ -532,7 +532,7 @@ int exchange_prepare(struct exchange *exchange, const struct exchange_spec *spec
         if (r < 0)
                 return r;
         if (set_callbacks(exchange) != CURLE_OK || set_policy(easy) != CURLE_OK || set_target(exchange, spec) != CURLE_OK ||
-            set_credentials(easy, spec) != CURLE_OK || set_certificate(easy, spec) != CURLE_OK || sockets_apply(spec->sockets, easy) != CURLE_OK)
+            set_credentials(easy, spec) != CURLE_OK || set_certificate(easy, spec) != CURLE_OK || sockets_apply(spec->sockets, easy, spec->group) != CURLE_OK)
                 return -EINVAL;
         return authorities_apply(&exchange->tls, easy);
 }

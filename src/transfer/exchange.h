@@ -60,6 +60,7 @@ struct exchange_spec {
         struct ipc_pace pace;       /* background exchanges take what nobody else wants of the line (sockets.h) */
         struct sd_event *event;     /* for the pauses that a rate needs */
         struct sockets *sockets;
+        struct socket_group *group; /* its connection counts there */
         struct authorities *authorities;
         uint64_t connect_timeout_usec;
 };

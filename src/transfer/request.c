@@ -154,7 +154,8 @@ static void go_to(struct request *request, const char *url) {
         ticket_release(&request->ticket);
         request->stage = STAGE_WAITING;
         request_arm_timer(request, USEC_INFINITY);
-        r = ticket_wait(&request->ticket, request->owner, key, request_spec(request)->pace.foreground, request->alone, on_granted);
+        r = ticket_wait(&request->ticket, request->environment->places, request->owner, key, request_spec(request)->pace.foreground, request->alone,
+                        on_granted);
         if (r < 0)
                 request_fail_errno(request, r);
 }
@@ -383,7 +384,8 @@ static int wait_for_own_host(struct request *request) {
                 return r;
         make_host_key(&request->parts, key);
         request->alone = request_wants_to_be_alone(request, request->parts.https);
-        return ticket_wait(&request->ticket, request->owner, key, request_spec(request)->pace.foreground, request->alone, on_first_grant);
+        return ticket_wait(&request->ticket, request->environment->places, request->owner, key, request_spec(request)->pace.foreground, request->alone,
+                           on_first_grant);
 }
 
 int request_new(const struct request_environment *environment, struct owner *owner, const struct ipc_message *message, int fd,

@@ -10,6 +10,7 @@
 #include "ipc/message.h"
 #include "transfer/authorities.h"
 #include "transfer/owner.h"
+#include "transfer/places.h"
 #include "transfer/resolver.h"
 #include "transfer/sockets.h"
 
@@ -25,6 +26,7 @@ struct request_environment {
         struct sd_event *event;
         struct request_pool *pool;
         struct resolver *resolver;
+        struct places *places;
         struct sockets *sockets;
         struct authorities *authorities; /* or NULL */
         void (*send)(void *userdata, const struct ipc_message *message);

@@ -247,6 +247,7 @@ static void fetch(struct request *request) {
                 .pace = request_spec(request)->pace,
                 .event = request->environment->event,
                 .sockets = request->environment->sockets,
+                .group = ticket_group(&request->ticket),
                 .authorities = request->environment->authorities,
                 .connect_timeout_usec = request_connect_timeout(request),
         };

@@ -11,6 +11,7 @@
 #include "transfer/engine.h"
 #include "transfer/link.h"
 #include "transfer/owner.h"
+#include "transfer/places.h"
 #include "transfer/request.h"
 #include "transfer/resolver.h"
 
@@ -77,6 +78,12 @@ static void on_send(void *userdata, const struct ipc_message *message) {
         if (link_send(server->core, message, -EBADF) < 0)
                 (void) sd_event_exit(server->event, 1);
 }
+
+static void on_want(void *userdata, const char *host_key, unsigned returned, unsigned wanted) {
+        on_send(userdata, &(struct ipc_message) { .type = IPC_WANT_PLACES, .want_places = { host_key, returned, wanted } });
+}
+
+static const struct places_callbacks places_callbacks = { .want = on_want };
 
 static void on_dirty(void *userdata, struct request *request) {
         struct transfer_server *server = ASSERT_PTR(userdata);
@@ -217,7 +224,7 @@ static struct owner_entry *get_owner(struct transfer_server *server, const struc
                 return NULL;
         entry->key = key;
         entry->idle_since_usec = now(server);
-        if (owner_new(server->event, &owner_callbacks, &entry->owner) < 0) {
+        if (owner_new(server->event, &owner_callbacks, server->environment.places, &entry->owner) < 0) {
                 free(entry);
                 return NULL;
         }
@@ -279,6 +286,7 @@ static void set_limits(struct transfer_server *server, const struct ipc_limits *
         struct owner_entry *entry, *tmp;
 
         server->limits = *limits;
+        places_set_limit(server->environment.places, limits->max_connections_per_host);
         HASH_ITER(hh, server->owners, entry, tmp)
                 (void) owner_set_limits(entry->owner, limits->max_connections_per_owner, limits->max_connections_per_host);
 }
@@ -292,6 +300,9 @@ static void on_message(void *userdata, const struct ipc_message *message, int fd
         switch (message->type) {
         case IPC_LIMITS:
                 set_limits(server, &message->limits);
+                break;
+        case IPC_PLACES:
+                places_add(server->environment.places, message->places.host, message->places.given, message->places.recalled);
                 break;
         case IPC_START:
                 r = start(server, message, &own_fd);
@@ -362,6 +373,8 @@ int transfer_server_new(struct sd_event *event, const struct transfer_server_con
         if (r >= 0)
                 r = sockets_new(event, &server->environment.sockets);
         if (r >= 0)
+                r = places_new(event, &places_callbacks, server, &server->environment.places);
+        if (r >= 0)
                 r = request_pool_new(event, &server->environment.pool);
         if (r >= 0)
                 r = resolver_new(event, config->resolve_fd, on_resolver_closed, server, &server->environment.resolver);
@@ -392,6 +405,7 @@ struct transfer_server *transfer_server_free(struct transfer_server *server) {
                 free(owner);
         }
         server->environment.sockets = sockets_free(server->environment.sockets);
+        server->environment.places = places_free(server->environment.places);
         server->environment.pool = request_pool_free(server->environment.pool);
         server->report_timer = sd_event_source_disable_unref(server->report_timer);
         server->owner_timer = sd_event_source_disable_unref(server->owner_timer);

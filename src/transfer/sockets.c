@@ -45,11 +45,14 @@ struct tracked_socket {
         UT_hash_handle hh; /* by fd */
         UT_hash_handle hh_name;
         struct tracked_socket *prev, *next; /* held, of its place */
+        struct tracked_socket *group_prev, *group_next;
         struct sockets *sockets;
+        struct socket_group *group; /* NULL: it counts no more */
         int fd;
         bool has_name;
         struct socket_name name;
         struct socket_use *uses;
+        bool was_used; /* else it is being connected */
         unsigned n_foreground;
 
         struct place *place; /* while it is held */
@@ -456,9 +459,21 @@ static struct tracked_socket *find(struct sockets *sockets, const struct socket_
         return socket;
 }
 
+static void leave_group(struct tracked_socket *socket) {
+        struct socket_group *group = socket->group;
+
+        if (!group)
+                return;
+        socket->group = NULL;
+        DL_DELETE2(group->first, socket, group_prev, group_next);
+        group->n_open--;
+        group->closed(group);
+}
+
 static void forget(struct tracked_socket *socket) {
         struct socket_use *use, *tmp;
 
+        leave_group(socket);
         DL_FOREACH_SAFE(socket->uses, use, tmp)
                 use->socket = NULL;
         socket->uses = NULL;
@@ -471,8 +486,22 @@ static void forget(struct tracked_socket *socket) {
 
 /* ---- libcurl's side ---- */
 
+bool socket_group_close_idle(struct socket_group *group) {
+        struct tracked_socket *socket;
+
+        DL_FOREACH2(group->first, socket, group_next)
+                if (socket->was_used && !socket->uses) {
+                        /* libcurl finds that the peer has left when it would use it next. */
+                        (void) shutdown(socket->fd, SHUT_RDWR);
+                        leave_group(socket);
+                        return true;
+                }
+        return false;
+}
+
 static int on_open(void *userdata, curl_socket_t fd, curlsocktype purpose) {
-        struct sockets *sockets = ASSERT_PTR(userdata);
+        struct socket_group *group = ASSERT_PTR(userdata);
+        struct sockets *sockets = group->sockets;
         struct tracked_socket *socket;
 
         HASH_FIND_INT(sockets->by_fd, &fd, socket);
@@ -484,6 +513,11 @@ static int on_open(void *userdata, curl_socket_t fd, curlsocktype purpose) {
         socket->sockets = sockets;
         socket->fd = fd;
         HASH_ADD_INT(sockets->by_fd, fd, socket);
+        if (group->n_open >= group->max)
+                (void) socket_group_close_idle(group);
+        socket->group = group;
+        DL_APPEND2(group->first, socket, group_prev, group_next);
+        group->n_open++;
         return CURL_SOCKOPT_OK;
 }
 
@@ -497,11 +531,12 @@ static int on_close(void *userdata, curl_socket_t fd) {
         return close(fd);
 }
 
-CURLcode sockets_apply(struct sockets *sockets, CURL *easy) {
+CURLcode sockets_apply(struct sockets *sockets, CURL *easy, struct socket_group *group) {
         CURLcode c = CURLE_OK;
 
+        group->sockets = sockets;
         c |= curl_easy_setopt(easy, CURLOPT_SOCKOPTFUNCTION, on_open);
-        c |= curl_easy_setopt(easy, CURLOPT_SOCKOPTDATA, sockets);
+        c |= curl_easy_setopt(easy, CURLOPT_SOCKOPTDATA, group);
         c |= curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, on_close);
         c |= curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, sockets);
         return c;
@@ -518,6 +553,7 @@ void socket_use_begin(struct socket_use *use, struct sockets *sockets, const str
         if (!use->socket)
                 return;
         DL_APPEND(use->socket->uses, use);
+        use->socket->was_used = true;
         use->socket->n_foreground += foreground;
         socket_judge(use->socket);
 }

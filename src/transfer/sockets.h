@@ -7,7 +7,8 @@
  * A foreground connection all of whose uses have a limit is held to what that lets come in a moment: of a large window the line would see
  * what one read of libcurl's makes room for, half a mebibyte, in one burst and then nothing for seconds.
  *
- * 1. sockets_apply() to every handle: libcurl then tells of each socket that it opens and closes.
+ * 1. sockets_apply() to every handle: libcurl then tells of each socket that it opens and closes. Those of one group are counted: if a
+ *    new one would be one too many, one of them that is idle is closed for it.
  * 2. socket_use_begin() when an exchange has its connection; it may be an old one, and other exchanges' too (HTTP/2).
  * 3. socket_use_can_rest() when it would do no harm if nobody read for some seconds.
  * 4. socket_use_set_pace() when somebody begins to wait for it, or its limit changes; socket_use_end() after it.
@@ -23,6 +24,14 @@
 struct sd_event;
 struct sockets;
 struct tracked_socket;
+
+struct socket_group {
+        unsigned max; /* set by whoever counts */
+        unsigned n_open;
+        void (*closed)(struct socket_group *group); /* one of them */
+        struct tracked_socket *first; /* private */
+        struct sockets *sockets;
+};
 
 struct socket_use {
         struct socket_use *prev, *next; /* private, all of them */
@@ -41,7 +50,10 @@ struct socket_name {
 
 int sockets_new(struct sd_event *event, struct sockets **ret);
 struct sockets *sockets_free(struct sockets *sockets);
-CURLcode sockets_apply(struct sockets *sockets, CURL *easy);
+/* @group must outlive its connections, and the use of @easy. */
+CURLcode sockets_apply(struct sockets *sockets, CURL *easy, struct socket_group *group);
+/* Closes the one that was opened first of those that nobody uses. Return: false if there is none. */
+bool socket_group_close_idle(struct socket_group *group);
 
 /* A connection that nobody told of is not held: @use stays empty. */
 void socket_use_begin(struct socket_use *use, struct sockets *sockets, const struct socket_name *name, bool foreground,

@@ -80,8 +80,9 @@ class Watch:
     def _run(self):
         while not self.stop.wait(0.2):
             with open("/proc/net/tcp", encoding="ascii") as f:
-                there = sum(1 for line in f if f":{PORT:04X} 01 " in line and not line.split()[1].endswith(f":{PORT:04X}"))
-            self.connections = max(self.connections, there)
+                # A set: the kernel may list a connection more than once while others come and go.
+                there = {tuple(line.split()[1:3]) for line in f if f":{PORT:04X} 01 " in line and not line.split()[1].endswith(f":{PORT:04X}")}
+            self.connections = max(self.connections, len(there))
             try:
                 self.pss = max(self.pss, memory(self.pids())[0])
             except OSError:

@@ -51,6 +51,8 @@ static const struct ipc_message seeds[] = {
         { .type = IPC_SPAWNED, .spawned = { 1, 1, "this user is not served" } },
         { .type = IPC_RUN, .run = { 900000000, "/usr/bin/unpack", 16, "unpack\0/srv/a b\0", 16, "DOSVC_JOB=4f2a\0" } },
         { .type = IPC_ENDED, .ended = { 0, 3 } },
+        { .type = IPC_PLACES, .places = { "https://example.org:443", 2, 1 } },
+        { .type = IPC_WANT_PLACES, .want_places = { "https://example.org:443", 1, 6 } },
 };
 
 static int write_seed(const char *folder, const char *name, unsigned number, const uint8_t *bytes, size_t size) {

@@ -72,6 +72,8 @@ static void every_other_message_comes_back_as_it_was(void **state) {
                 { .type = IPC_RESOLVER_UNFIT },
                 { .type = IPC_PACE, .set_pace = { 8, { true, 100, UINT64_MAX, UINT64_MAX } } },
                 { .type = IPC_LIMITS, .limits = { .max_connections_per_owner = 64, .max_connections_per_host = 6 } },
+                { .type = IPC_PLACES, .places = { .host = "http://h:80", .given = IPC_PLACES_MAX, .recalled = 1 } },
+                { .type = IPC_WANT_PLACES, .want_places = { .host = "https://h:443", .returned = 1, .wanted = IPC_PLACES_MAX } },
                 { .type = IPC_STOP, .stop = { .id = 3 } },
                 { .type = IPC_METADATA, .metadata = { .id = 3, .http_status = 206, .remote_size = 5, .remote_time_usec = 9,
                                                       .etag = "\"e\"", .origin = "http://h:80/p", .address = "::1", .refused = true,
