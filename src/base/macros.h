@@ -14,6 +14,15 @@
 #define _unused_ __attribute__((unused))
 #define _must_check_ __attribute__((warn_unused_result))
 
+#ifndef __has_feature /* gcc says it otherwise */
+#define __has_feature(x) 0
+#endif
+#if defined(__SANITIZE_ADDRESS__) || __has_feature(address_sanitizer)
+#define BUILT_WITH_ASAN 1
+#else
+#define BUILT_WITH_ASAN 0
+#endif
+
 #define ELEMENTSOF(x) (sizeof(x) / sizeof((x)[0]))
 
 #define CONTAINER_OF(ptr, type, member) ((type *)((char *)(ptr) - offsetof(type, member)))

@@ -442,6 +442,7 @@ int main(int argc, char **argv) {
                 return 2;
         log_setup("dosvc-broker", options.verbose ? LOG_LEVEL_DEBUG : LOG_LEVEL_NOTICE);
         (void) signal(SIGPIPE, SIG_IGN);
+        (void) prctl(PR_SET_DUMPABLE, 0); /* no core file, whatever its unit says; those that it starts see to it themselves */
         (void) sigemptyset(&mask);
         (void) sigaddset(&mask, SIGTERM);
         (void) sigaddset(&mask, SIGINT);

@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <systemd/sd-event.h>
 #include <unistd.h>
@@ -144,6 +145,8 @@ int main(int argc, char **argv) {
                 return 2;
         log_setup("dosvc-runner", verbose ? LOG_LEVEL_DEBUG : LOG_LEVEL_WARNING);
         (void) signal(SIGPIPE, SIG_IGN);
+        /* No core file: what programs are told stands in memory. No limit says it, which they would inherit. */
+        (void) prctl(PR_SET_DUMPABLE, 0);
         if (fd_occupy_standard() < 0 || close_range(OWNER_CORE_FD + 1, UINT32_MAX, 0) < 0)
                 return 1;
         r = serve();

@@ -14,6 +14,7 @@
 
 #include "base/fds.h"
 #include "base/log.h"
+#include "protocol/limits.h"
 
 /* <linux/landlock.h> of Debian 12 ends at ABI 2; the kernel's numbers are for ever. */
 #define LL_CREATE_RULESET_VERSION (1u << 0)
@@ -240,6 +241,8 @@ int sandbox_enter_transfer(int lifeline_fd, struct sandbox_facts *ret) {
         int r, abi;
 
         r = enter_common();
+        if (r == 0 && !BUILT_WITH_ASAN) /* whose shadow would count */
+                r = limit(RLIMIT_DATA, LIMIT_TRANSFER_MEMORY);
         if (r < 0)
                 return r;
         abi = enter_landlock(~UINT64_C(0), LL_SCOPE_ABSTRACT_UNIX_SOCKET | LL_SCOPE_SIGNAL);

@@ -21,10 +21,7 @@
 #include "transfer/lifeline.h"
 #include "transfer/server.h"
 
-#ifndef __has_feature
-#define __has_feature(x) 0
-#endif
-#if defined(__SANITIZE_ADDRESS__) || __has_feature(address_sanitizer)
+#if BUILT_WITH_ASAN
 /* The leak checker would need a thread and ptrace, which the sandbox denies; leaks are looked for in the unit tests. */
 const char *__asan_default_options(void);
 const char *__asan_default_options(void) {

@@ -55,4 +55,6 @@
 #define LIMIT_CLIENTS_ON_A_BUS 256  /* dbus-daemon has 512 match rules for one connection, and each client takes one */
 #define LIMIT_METRICS_BACKLOG 16     /* who asks for the metrics is answered and hung up on at once; more than this need not wait */
 #define LIMIT_OUTGOING_MESSAGES 4096 /* signals queued to a client that does not read; then it is cut off */
+#define LIMIT_TRANSFER_MEMORY (UINT64_C(3) << 30) /* bytes of one dosvc-transfer, whatever servers send. 4096 connections, the most that can be
+                                                   * configured, take 0.45 GiB (docs/benchmarks-many.md) and 2 GiB with the largest buffers */
 #define LIMIT_FILE_SIZE (UINT64_C(1) << 62) /* no file is larger; sums of these are overflow-checked */

@@ -96,6 +96,16 @@ def test_systemd_finds_nothing_to_complain_about(name, most):
     assert float(done.stdout.rstrip().splitlines()[-1].split(": ")[1].split()[0]) <= most, done.stdout
 
 
+@pytest.mark.parametrize("name, bytes_most, tasks_most", [("dosvc", 4 << 30, 2048), ("dosvc-transfer@1", 4 << 30, 4), ("dosvc-resolve@1", 256 << 20, 64),
+                                                          ("dosvc-broker", os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"), 40960)])
+def test_nobody_takes_all_memory_and_all_processes(name, bytes_most, tasks_most):
+    told = run_as("root", f"systemctl show -p MemoryMax -p TasksMax -p LimitCORE {name}.service")
+    limits = dict(line.split("=") for line in told.splitlines())
+    assert 64 << 20 <= int(limits["MemoryMax"]) <= bytes_most, told
+    assert int(limits["TasksMax"]) == tasks_most, told
+    assert limits["LimitCORE"] == "0", told
+
+
 def test_a_killed_owner_process_comes_again(origin):
     origin.rate = 1_000_000
     target = os.path.join(os.environ["HOME"], "again")

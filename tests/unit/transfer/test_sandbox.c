@@ -25,6 +25,7 @@
 #include <cmocka.h>
 
 #include "base/fds.h"
+#include "protocol/limits.h"
 
 struct attempt {
         const char *what;
@@ -239,11 +240,33 @@ static void no_core_file_is_ever_written(void **state) {
         assert_int_equal(status, 0);
 }
 
+static int map_bytes(size_t size) {
+        return mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0) == MAP_FAILED ? -errno : 0;
+}
+
+static void what_servers_send_cannot_take_all_memory(void **state) {
+        struct sandbox_facts facts;
+        int status;
+        pid_t pid;
+
+        if (BUILT_WITH_ASAN)
+                skip();
+        pid = fork();
+        if (pid == 0) {
+                if (enter_transfer(&facts) < 0)
+                        _exit(1);
+                _exit(map_bytes(16 << 20) != 0 ? 2 : map_bytes(LIMIT_TRANSFER_MEMORY) != -ENOMEM ? 3 : 0);
+        }
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        assert_int_equal(status, 0);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(the_transfer_process_can_only_move_bytes),
                 cmocka_unit_test(the_resolver_can_only_resolve),
                 cmocka_unit_test(no_core_file_is_ever_written),
+                cmocka_unit_test(what_servers_send_cannot_take_all_memory),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
