@@ -103,14 +103,14 @@ class Machine:
     def _start_bus(self):
         with open(self.path("bus.conf"), "w", encoding="ascii") as f:
             f.write(BUS_CONFIG.format(self.root))
-        self._spawn("bus", "root", "dbus-daemon", "--config-file=" + self.path("bus.conf"), "--nofork", "--nopidfile")
+        self.spawn("bus", "root", "dbus-daemon", "--config-file=" + self.path("bus.conf"), "--nofork", "--nopidfile")
         self._wait(lambda: os.path.exists(self.path("system-bus")), "the bus")
 
     def start_polkit(self, address):
         folder = self.path("polkit")
         os.mkdir(folder, 0o700)
         self.polkit({})
-        self._spawn("polkit", "root", "/usr/bin/python3", os.path.join(os.path.dirname(__file__), "fake_polkit.py"), address, folder)
+        self.spawn("polkit", "root", "/usr/bin/python3", os.path.join(os.path.dirname(__file__), "fake_polkit.py"), address, folder)
         self._wait(lambda: os.path.exists(os.path.join(folder, "ready")), "polkit")
 
     @property
@@ -136,7 +136,7 @@ class Machine:
         identity = ["setpriv", "--reuid", user, "--regid", user, "--init-groups"] if user != "root" else []
         return identity if self.in_own_namespace else ["nsenter", f"--mount=/proc/{self.holder.pid}/ns/mnt", *self.network] + identity
 
-    def _spawn(self, name, user, *command):
+    def spawn(self, name, user, *command):
         with open(self.path(name + ".log"), "ab") as log:
             self.processes[name] = subprocess.Popen(self._as(user) + list(command), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                                                     cwd="/", start_new_session=True, env=self.environment)
@@ -144,7 +144,7 @@ class Machine:
     def start_broker(self):
         if os.path.exists(self.broker_socket):
             os.unlink(self.broker_socket)
-        self._spawn("broker", "root", os.path.join(self.bin, "dosvc-broker"), "--listen", self.broker_socket, "--config",
+        self.spawn("broker", "root", os.path.join(self.bin, "dosvc-broker"), "--listen", self.broker_socket, "--config",
                     self.path("dosvc.conf"), "--verbose")
         self._wait(lambda: os.path.exists(self.broker_socket), "the broker")
 
@@ -153,7 +153,7 @@ class Machine:
         self._wait(lambda: self.run("dosvc", "list").returncode == 0, "the core")
 
     def spawn_core(self):
-        self._spawn("core", "dosvc", os.path.join(self.bin, "dosvcd"), "--system", "--socket", self.socket, "--state-dir",
+        self.spawn("core", "dosvc", os.path.join(self.bin, "dosvcd"), "--system", "--socket", self.socket, "--state-dir",
                     self.state, "--config", self.path("dosvc.conf"), "--broker", self.broker_socket, "--verbose")
 
     def kill(self, name):
@@ -161,17 +161,25 @@ class Machine:
         process.send_signal(signal.SIGKILL)
         process.wait()
 
+    def pids(self):
+        """{pid: name of the program} of all processes whose program is this machine's."""
+        found = {}
+        for entry in filter(str.isdigit, os.listdir("/proc")):
+            try:
+                folder, name = os.path.split(os.readlink(f"/proc/{entry}/exe"))
+            except (FileNotFoundError, ProcessLookupError, PermissionError):
+                continue
+            if folder == self.bin:
+                found[int(entry)] = name
+        return found
+
     def pid(self, program, user=None):
         """Of the one process of that program (and user) in this machine, or None."""
-        for entry in os.listdir("/proc"):
-            if not entry.isdigit():
-                continue
+        for pid, name in self.pids().items():
             try:
-                if os.readlink(f"/proc/{entry}/exe") != os.path.join(self.bin, program):
-                    continue
-                if user is None or os.stat(f"/proc/{entry}").st_uid in (USERS[user][0], 0) and self.uid_of(int(entry)) == USERS[user][0]:
-                    return int(entry)
-            except (FileNotFoundError, ProcessLookupError, PermissionError):
+                if name == program and (user is None or self.uid_of(pid) == USERS[user][0]):
+                    return pid
+            except (FileNotFoundError, ProcessLookupError):
                 pass
         return None
 
@@ -184,6 +192,17 @@ class Machine:
         return int(self.status(pid)["Uid"].split()[1])
 
     # ---- the command ----
+
+    @contextlib.contextmanager
+    def effective(self, user):
+        """This very process is that user for as long: what it connects to is told so."""
+        os.setegid(USERS[user][0])
+        os.seteuid(USERS[user][0])
+        try:
+            yield
+        finally:
+            os.seteuid(0)
+            os.setegid(0)
 
     def program(self, user, *command):
         """Any program as that user; what it prints."""
