@@ -5,6 +5,7 @@ import shutil
 import signal
 import sqlite3
 
+import metrics
 import origin as origin_module
 import pytest
 
@@ -72,6 +73,22 @@ def test_root_is_an_administrator_there_and_has_jobs_in_an_instance_of_its_own(o
     assert job in [row["id"] for row in dosvc_json("root", "list", "--all-users")]
     run_as("root", "dosvc", "cancel", job)
     assert dosvc_json("tester", "list") == []
+
+
+def test_the_administrator_has_metrics_of_the_system_instance():
+    path = "/run/dosvc/metrics/socket"
+    os.makedirs("/etc/dosvc/dosvc.conf.d", exist_ok=True)
+    with open("/etc/dosvc/dosvc.conf.d/metrics.conf", "w", encoding="ascii") as f:
+        f.write(f"[Service]\nMetricsSocket={path}\n")
+    systemctl("restart", "dosvc.service")
+    job = dosvc("tester", "create", "counted").stdout.strip()
+    assert metrics.fetch(path)["dosvc_jobs"]["suspended"] == 1
+    assert run_as("tester", "ls", path, check=False).returncode != 0
+    dosvc("tester", "cancel", job)
+    wait_until(lambda: metrics.fetch(path)["dosvc_jobs_ended_total"]["cancelled"] == 1)
+    os.unlink("/etc/dosvc/dosvc.conf.d/metrics.conf")
+    systemctl("restart", "dosvc.service")
+    assert not os.path.exists(path)
 
 
 @pytest.fixture(params=["dosvc-transfer", "dosvc-resolve"])
