@@ -51,7 +51,7 @@ static bool has_two_slashes(const char *s) {
 
 /* What a host may consist of once percent signs are decoded. Names beyond ASCII are libcurl's to convert (IDN). */
 static bool host_is_sane(const char *host) {
-        if (!*host || strlen(host) > URL_HOST_MAX + 2)
+        if (!*host || strlen(host) > (size_t) URL_HOST_MAX + (*host == '[' ? 2 : 0))
                 return false;
         for (const char *p = host; *p; p++)
                 if ((unsigned char) *p <= 0x20 || strchr("%\\/?#@<>^`{|}\"'\x7f", *p))

@@ -157,6 +157,22 @@ static void a_target_over_the_limit_is_refused(void **state) {
         assert_int_equal(redirect_resolve("http://hh/", location, 0, false, &target), ERROR_INVALID_REDIRECT);
 }
 
+/* All three readers of a URL are of one mind: what was once taken can be asked for later. */
+static void a_host_has_255_bytes_at_most(void **state) {
+        for (size_t n = URL_HOST_MAX - 1; n <= URL_HOST_MAX + 3; n++) {
+                _cleanup_free_ char *normal = NULL, *target = NULL;
+                bool is_good = n <= URL_HOST_MAX;
+                char url[URL_HOST_MAX + 32];
+                struct url_parts parts;
+
+                memset(mempcpy(url, "http://", 7), 'h', n);
+                memcpy(url + 7 + n, "/x", 3);
+                assert_int_equal(url_normalize(url, &normal), is_good ? 0 : -EINVAL);
+                assert_int_equal(url_parse(url, &parts), is_good ? 0 : -EINVAL);
+                assert_int_equal(redirect_resolve("http://h/", url, 0, false, &target), is_good ? 0 : ERROR_INVALID_REDIRECT);
+        }
+}
+
 static void an_origin_is_scheme_host_and_port(void **state) {
         static const struct {
                 const char *a, *b;
@@ -282,6 +298,7 @@ int main(void) {
                 cmocka_unit_test(https_may_lead_to_http_only_if_the_job_says_so),
                 cmocka_unit_test(the_sixth_redirect_is_one_too_many),
                 cmocka_unit_test(a_target_over_the_limit_is_refused),
+                cmocka_unit_test(a_host_has_255_bytes_at_most),
                 cmocka_unit_test(an_origin_is_scheme_host_and_port),
                 cmocka_unit_test(an_origin_string_has_path_and_port_but_no_query),
                 cmocka_unit_test(a_url_is_normalised_or_refused),
