@@ -193,6 +193,28 @@ def redirect_cases(server, other):
         yield Case(f"redirect over {hops} hops", expected, server.url(f"/c/hop{hops}-0/f"), {})
 
 
+COOKIE = "c=secret-of-the-first-origin"
+
+
+def cookie_cases(server, other):
+    """The first answer of each sets cookies, also for the host that it sends to. They live as long as their job and go to their host only."""
+    set_cookies = [f"Set-Cookie: {COOKIE}; Path=/" + domain for domain in ("", "; Domain=localhost", "; Domain=.local")]
+    for name, target, place in (("at home", server, "/c/cookie-home/f"), ("away", other, f"http://localhost:{other.port}/c/cookie-away/f")):
+        case = "cookie-" + name.split()[-1]
+        target.add_case(case, {"name": "f", "size": hostile_cases.SIZE, "answers": [{}]})
+        server.add_case("sets-" + case, {"name": "f", "answers": [{"status": 302, "headers": set_cookies + ["Location: " + place]}]})
+        yield Case(f"cookies, and a file {name}", "exact", server.url(f"/c/sets-{case}/f"), {})
+
+
+def cookie_leaks(server, other):
+    """Hundreds of jobs ask the same host before and after. The one that is sent on at home shows that there is a cookie to be seen."""
+    carried = [row for row in server.records + other.records if "cookie" in row["headers"]]
+    if [row["headers"]["cookie"] for row in carried if row["target"] == "/c/cookie-home/f"] != [COOKIE]:
+        return f"the cookie did not go where it belongs: {carried}"
+    leaks = [row["target"] for row in carried if row["target"] != "/c/cookie-home/f"]
+    return f"a cookie went to another job or host: {leaks}" if leaks else None
+
+
 def h2_groups(authorities, servers):
     """The file that something befalls, and its neighbour on the same connection."""
     tls = authorities.certificates.make("x", authorities.certificates.root, hostile_tls.SERVER_USE + hostile_tls.GOOD_NAME)
@@ -226,12 +248,13 @@ def main():
         tls = hostile_tls.Servers(folder)
         runner = Runner(options, folder, tls.authority)
         h2_servers = []
-        cases = list(plain_cases(server)) + list(redirect_cases(server, other))
+        cases = list(cookie_cases(server, other)) + list(plain_cases(server)) + list(redirect_cases(server, other))
         cases += [Case("tls: " + name, expected, url, request) for name, expected, url, request in tls.cases()]
         groups = [[case] for case in cases] + list(h2_groups(tls, h2_servers))
         runner.run([group for group in groups if re.search(options.only, group[0].name)])
         runner.close()
         runner.results.append(("no header goes to another origin", canary_leaks(other)))
+        runner.results.append(("no cookie goes to another job or host", cookie_leaks(server, other)))
         runner.results += [("the h2 server's own script", wrong) for one in h2_servers for wrong in one.wrong]
         for part in (server, other, tls, *h2_servers):
             part.stop()
