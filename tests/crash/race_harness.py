@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Races in the destination: another user swaps links and folders under the service's hands, as fast as that user can, in a folder that all
-may write to and in a sticky one. Whatever comes of the jobs, nothing of the owner's that lies elsewhere is made, changed or removed.
+may write to and in a sticky one. Whatever comes of the jobs, nothing of the owner's that lies elsewhere is made, read, changed or
+removed.
 
     race_harness.py --build BUILD --attempts N     against the system instance, whose owner's process has the right to all of it
     race_harness.py --naive                        against an opener that trusts paths: it must lose, or the attacks prove nothing
@@ -20,7 +21,7 @@ from system_service import OWNER, UID, SystemService
 
 SIZE = 4096
 PRECIOUS = b"nobody but its owner ever changes this\n"
-ATTACKS = ("final", "temp", "folder")
+ATTACKS = ("final", "temp", "folder", "read")  # read: as temp, against who only looks at what is there
 FOLDERS = {"shared": 0o777, "sticky": 0o1777}
 NAIVE_SECONDS = 60
 ATTACKER = "bob"
@@ -72,6 +73,13 @@ def open_naively(attack, folder):
     end = time.monotonic() + NAIVE_SECONDS
     while time.monotonic() < end:
         try:
+            if attack == "read":
+                with open(temp, "xb") as f:
+                    f.write(b"naive")
+                with open(temp, "rb") as f:  # what is there counts
+                    f.read()
+                os.unlink(temp)
+                continue
             with open(temp if attack == "temp" else target, "wb") as f:
                 f.write(b"naive")
             if attack == "temp":
@@ -99,6 +107,7 @@ class Place:
             with open(path, "wb") as f:
                 f.write(PRECIOUS)
             os.chown(path, UID, UID)
+            os.utime(path, (0, os.stat(path).st_mtime))  # whoever reads it changes that, with relatime, too
         if not os.path.isdir(self.sub) and not os.path.isdir(os.path.join(self.folder, "aside")):
             os.mkdir(self.sub)
             os.chmod(self.sub, 0o777)
@@ -106,9 +115,11 @@ class Place:
         self.was = self.state()
 
     def state(self):
-        info = os.lstat(os.path.join(self.home, "precious"))
-        with open(os.path.join(self.home, "precious"), "rb") as f:
-            return sorted(os.listdir(self.home)), f.read(), info.st_ino, info.st_mode, info.st_uid, info.st_nlink, info.st_mtime_ns
+        path = os.path.join(self.home, "precious")
+        info = os.lstat(path)
+        with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NOATIME)) as f:
+            return (sorted(os.listdir(self.home)), f.read(), info.st_ino, info.st_mode, info.st_uid, info.st_nlink, info.st_mtime_ns,
+                    info.st_atime_ns)
 
     def harm(self):
         now = self.state()
@@ -190,7 +201,7 @@ def main():
     p.add_argument("--open", nargs=3, metavar=("KIND", "FOLDER", "HOME"), help=argparse.SUPPRESS)
     args = p.parse_args()
     if args.attack:
-        return {"final": attack_final, "temp": attack_temp, "folder": attack_folder}[args.attack[0]](*args.attack[1:])
+        return {"final": attack_final, "temp": attack_temp, "folder": attack_folder, "read": attack_temp}[args.attack[0]](*args.attack[1:])
     if args.open:
         return open_naively(*args.open[:2])
     if os.geteuid() != 0:
