@@ -1,14 +1,16 @@
 #!/usr/bin/env python3
 """Races in the destination: another user swaps links and folders under the service's hands, as fast as that user can, in a folder that all
 may write to and in a sticky one. Whatever comes of the jobs, nothing of the owner's that lies elsewhere is made, read, changed or
-removed.
+removed, and nothing comes out of a FIFO of the attacker's.
 
     race_harness.py --build BUILD --attempts N     against the system instance, whose owner's process has the right to all of it
     race_harness.py --naive                        against an opener that trusts paths: it must lose, or the attacks prove nothing
 """
 import argparse
 import os
+import select
 import shutil
+import stat
 import subprocess
 import sys
 import tempfile
@@ -21,7 +23,7 @@ from system_service import OWNER, UID, SystemService
 
 SIZE = 4096
 PRECIOUS = b"nobody but its owner ever changes this\n"
-ATTACKS = ("final", "temp", "folder", "read")  # read: as temp, against who only looks at what is there
+ATTACKS = ("final", "temp", "folder", "read", "fifo")  # read: as temp, against who only looks at what is there
 FOLDERS = {"shared": 0o777, "sticky": 0o1777}
 NAIVE_SECONDS = 60
 ATTACKER = "bob"
@@ -54,6 +56,30 @@ def attack_temp(folder, home):
                 quietly(os.symlink, os.path.join(home, "precious"), path)
 
 
+def attack_fifo(folder, _):
+    """What is being written is moved away, and a FIFO has its name, at whose other end the attacker is."""
+    os.umask(0)
+    while True:
+        for entry in os.listdir(folder):
+            if entry.startswith(".dosvc-") and entry.endswith(".part"):
+                path = os.path.join(folder, entry)
+                quietly(os.rename, path, os.path.join(folder, "stolen"))
+                quietly(os.mkfifo, path)
+                quietly(listen, path, os.path.join(folder, "caught"))
+                quietly(os.unlink, path)
+
+
+def listen(path, caught):
+    """For a moment. A byte that comes leaves a trace."""
+    fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
+    try:
+        if stat.S_ISFIFO(os.fstat(fd).st_mode) and select.select([fd], [], [], 0.02)[0] and os.read(fd, 1):
+            with open(caught, "wb"):
+                pass
+    finally:
+        os.close(fd)
+
+
 def attack_folder(folder, home):
     """The folder in the path is the owner's home for a moment."""
     path, aside = os.path.join(folder, "sub"), os.path.join(folder, "aside")
@@ -80,9 +106,9 @@ def open_naively(attack, folder):
                     f.read()
                 os.unlink(temp)
                 continue
-            with open(temp if attack == "temp" else target, "wb") as f:
+            with open(temp if attack in ("temp", "fifo") else target, "wb") as f:
                 f.write(b"naive")
-            if attack == "temp":
+            if attack in ("temp", "fifo"):
                 with open(temp, "r+b") as f:  # goes on where it stopped
                     f.write(b"naive")
         except OSError:
@@ -118,7 +144,7 @@ class Place:
         path = os.path.join(self.home, "precious")
         info = os.lstat(path)
         with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NOATIME)) as f:
-            return (sorted(os.listdir(self.home)), f.read(), info.st_ino, info.st_mode, info.st_uid, info.st_nlink, info.st_mtime_ns,
+            return (sorted(os.listdir(self.home)), os.path.exists(os.path.join(self.folder, "caught")), f.read(), info.st_ino, info.st_mode, info.st_uid, info.st_nlink, info.st_mtime_ns,
                     info.st_atime_ns)
 
     def harm(self):
@@ -201,7 +227,7 @@ def main():
     p.add_argument("--open", nargs=3, metavar=("KIND", "FOLDER", "HOME"), help=argparse.SUPPRESS)
     args = p.parse_args()
     if args.attack:
-        return {"final": attack_final, "temp": attack_temp, "folder": attack_folder, "read": attack_temp}[args.attack[0]](*args.attack[1:])
+        return {"final": attack_final, "temp": attack_temp, "folder": attack_folder, "read": attack_temp, "fifo": attack_fifo}[args.attack[0]](*args.attack[1:])
     if args.open:
         return open_naively(*args.open[:2])
     if os.geteuid() != 0:
@@ -214,12 +240,16 @@ def main():
     service.config_text = "[Service]\nMinimumFreeSpace=0\n"
     home = service.machine.home(OWNER)
     good = True
+    attacks = ATTACKS
+    if os.statvfs(home).f_flag & os.ST_NOATIME:
+        print("not run: read (the file system keeps no time of the last access)")
+        attacks = tuple(attack for attack in ATTACKS if attack != "read")
     try:
         if not args.naive:
             service.start()
         # In a sticky folder the kernel itself protects who follows links (protected_symlinks): the naive one loses in the other.
         for kind in ["shared"] if args.naive else FOLDERS:
-            for attack in ATTACKS:
+            for attack in attacks:
                 place = Place(tempfile.mkdtemp(dir=root), home, kind)
                 os.chmod(os.path.dirname(place.folder), 0o755)
                 if args.naive:
