@@ -10,6 +10,8 @@
 
 #define DRAIN_BYTES_MAX (64u * 1024)          /* a body that nobody wants is read so far, to keep the connection */
 #define BURST_USEC (USEC_PER_SEC / 16)        /* what a rate allows in this time may come at once */
+/* Shorter ones are taken together; longer ones would look like a queue to the scavenger of a background connection (measured: 62 ms) */
+#define PAUSE_MIN_USEC (10 * USEC_PER_MSEC)
 #define BUFFER_SIZE_PACED (16L * 1024)        /* at least: libcurl's own choice, good enough if the limit goes away */
 #define BUFFER_SIZE_SMALL (64L * 1024)
 #define BUFFER_SIZE_LARGE (512L * 1024)       /* libcurl's maximum; fewer system calls for large files (measured) */
@@ -298,7 +300,7 @@ static void keep_pace(struct exchange *exchange, size_t size) {
         if (rate == UINT64_MAX)
                 return;
         wait = bucket_take(&exchange->bucket, rate, size, now_usec(exchange));
-        if (wait < BURST_USEC && (double) wait * (double) rate < (double) BUFFER_SIZE_SMALL * (double) USEC_PER_SEC)
+        if (wait < PAUSE_MIN_USEC && (double) wait * (double) rate < (double) BUFFER_SIZE_SMALL * (double) USEC_PER_SEC)
                 return;
         socket_use_keep_limit(&exchange->use);
         pause_for(exchange, wait);

@@ -138,14 +138,14 @@ def test_jobs_with_limits_do_not_hold_each_other_up_over_http2(limited, http2, t
 
 
 def test_background_jobs_share_their_limit_and_foreground_jobs_have_their_own(limited, origin, target):
-    instance = limited("DOMaxBackgroundDownloadBandwidth=3072\nDOMaxForegroundDownloadBandwidth=2048\n")
+    instance = limited("DOMaxBackgroundDownloadBandwidth=1280\nDOMaxForegroundDownloadBandwidth=2048\n")
     jobs = [get(instance, large(origin, name), target, "--background") for name in "ab"]
-    jobs.append(get(instance, large(origin, "c"), target, "--background", "--limit-rate", "512K"))
+    jobs.append(get(instance, large(origin, "c"), target, "--background", "--limit-rate", "256K"))
     jobs.append(get(instance, large(origin, "d"), target))
     time.sleep(4)
     found = rates(instance, jobs)
-    assert sum(found[:3]) == pytest.approx(3 * MIB, rel=0.05)
-    assert found[2] == pytest.approx(MIB / 2, rel=0.05)
+    assert sum(found[:3]) == pytest.approx(1280 * 1024, rel=0.05)
+    assert found[2] == pytest.approx(MIB / 4, rel=0.05)
     assert found[0] == pytest.approx(found[1], rel=0.1)
     assert found[3] == pytest.approx(2 * MIB, rel=0.05)
     for job in jobs:
