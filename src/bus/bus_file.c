@@ -90,7 +90,7 @@ static int method_request_ranges(sd_bus_message *m, void *userdata, sd_bus_error
 
         if (!bus_find_job(peer, sd_bus_message_get_path(m), &file) || !file)
                 return bus_set_error(error, ERROR_NOT_FOUND, "");
-        r = options_read_ranges(m, &wanted);
+        r = options_read_ranges(m, manager_get_limits(peer->server->manager)->max_ranges_per_file, &wanted);
         if (r != 0)
                 r = bus_set_error(error, r, "");
         else

@@ -68,6 +68,8 @@ static int method_add_files(sd_bus_message *m, void *userdata, sd_bus_error *err
         struct job *job = bus_find_job(peer, sd_bus_message_get_path(m), NULL);
         _cleanup_(file_list_done)
         struct file_list files = {};
+        const struct manager_limits *limits;
+        struct options_limits room;
         struct options_text text;
         struct bus_call *call;
         uint32_t umask;
@@ -78,7 +80,10 @@ static int method_add_files(sd_bus_message *m, void *userdata, sd_bus_error *err
         r = sd_bus_message_read_basic(m, 'u', &umask);
         if (r < 0)
                 return r;
-        r = options_read_files(m, umask, &files, &text);
+        limits = manager_get_limits(peer->server->manager);
+        room = (struct options_limits) { .files = limits->max_files_per_job - MIN(limits->max_files_per_job, job->n_files),
+                                         .ranges = limits->max_ranges_per_file };
+        r = options_read_files(m, umask, &room, &files, &text);
         if (r != 0)
                 return bus_set_error(error, r, text.text);
         r = bus_call_new(peer, m, append_first_index, error, &call);
@@ -98,7 +103,7 @@ static int method_start(sd_bus_message *m, void *userdata, sd_bus_error *error) 
 
         if (!job)
                 return bus_set_error(error, ERROR_NOT_FOUND, "");
-        r = options_read_ranges(m, &wanted.file);
+        r = options_read_ranges(m, manager_get_limits(peer->server->manager)->max_ranges_per_file, &wanted.file);
         if (r != 0)
                 return bus_set_error(error, r, "");
         r = bus_call_new(peer, m, NULL, error, &call);

@@ -48,6 +48,8 @@ static int method_create_job(sd_bus_message *m, void *userdata, sd_bus_error *er
         struct peer *peer = peer_of_call(userdata);
         _cleanup_(file_list_done) struct file_list files = {};
         struct manager_create_request request;
+        const struct manager_limits *limits = manager_get_limits(peer->server->manager);
+        struct options_limits room = { .files = limits->max_files_per_job, .ranges = limits->max_ranges_per_file };
         struct create_options options;
         struct options_text text;
         struct bus_call *call;
@@ -59,7 +61,7 @@ static int method_create_job(sd_bus_message *m, void *userdata, sd_bus_error *er
                 return r;
         r = options_read_create(m, &options, &text);
         if (r == 0)
-                r = options_read_files(m, (uint32_t) options.umask, &files, &text);
+                r = options_read_files(m, (uint32_t) options.umask, &room, &files, &text);
         if (r != 0)
                 return bus_set_error(error, r, text.text);
         r = bus_call_new(peer, m, append_created, error, &call);

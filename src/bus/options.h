@@ -9,7 +9,11 @@
 
 #include "manager/manager.h"
 
-#define OPTIONS_RANGES_MAX 10000 /* the largest MaxRangesPerFile that can be configured */
+/* More is refused while it is read: what is far too much takes no longer than what is just too much. */
+struct options_limits {
+        size_t files; /* that there is room for in the job */
+        size_t ranges; /* of each file */
+};
 
 struct options_text {
         char text[256];
@@ -45,10 +49,10 @@ struct file_list {
         size_t n_allocated;
 };
 void file_list_done(struct file_list *list);
-/* At an a(saya{sv}). @umask: 0 to 0777. */
 /* At an a(tt): fills in @ret->ranges, which file_spec_done() frees, also after a failure. */
-int options_read_ranges(sd_bus_message *m, struct job_file_spec *ret);
+int options_read_ranges(sd_bus_message *m, size_t max, struct job_file_spec *ret);
 /* At "ay" and an a{sv}: a destination that comes later, freed in the same way. */
 int options_read_destination(sd_bus_message *m, struct manager_file_spec *ret, struct options_text *text);
 void file_spec_done(struct manager_file_spec *spec);
-int options_read_files(sd_bus_message *m, uint32_t umask, struct file_list *ret, struct options_text *text);
+/* At an a(saya{sv}). @umask: 0 to 0777. */
+int options_read_files(sd_bus_message *m, uint32_t umask, const struct options_limits *limits, struct file_list *ret, struct options_text *text);

@@ -66,6 +66,10 @@ int manager_new(const struct manager_config *config, struct manager **ret) {
         return 0;
 }
 
+const struct manager_limits *manager_get_limits(const struct manager *m) {
+        return &m->limits;
+}
+
 void manager_set_limits(struct manager *m, const struct manager_limits *limits, const struct schedule_config *schedule) {
         size_t files_in_flight = m->limits.files_in_flight;
 

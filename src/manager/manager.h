@@ -91,6 +91,7 @@ void manager_set_limits(struct manager *manager, const struct manager_limits *li
 /* What the machine is like now (copied); until somebody says it, CONDITIONS_UNKNOWN. Jobs that must not run like that stop at once, and go on
  * by themselves. 0 or -ENOMEM: what was said before still holds. */
 int manager_set_conditions(struct manager *manager, const struct conditions *conditions);
+const struct manager_limits *manager_get_limits(const struct manager *manager);
 const struct conditions *manager_get_conditions(const struct manager *manager);
 void manager_set_events(struct manager *manager, const struct manager_events *events, void *userdata);
 /* Loads the store, finishes what was promised (Complete, Cancel), queues what was running. Blocks; call it once. */

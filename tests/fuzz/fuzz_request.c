@@ -37,15 +37,16 @@ static void read_properties(sd_bus_message *m) {
 }
 
 static void read_files(sd_bus_message *m, uint32_t umask) {
+        const struct options_limits limits = { .files = 100, .ranges = 100 };
         struct file_list list = {};
         struct options_text text;
 
-        if (options_read_files(m, umask, &list, &text) == 0)
+        if (options_read_files(m, umask, &limits, &list, &text) == 0)
                 for (size_t i = 0; i < list.n_items; i++) {
                         const struct job_file_spec *file = &list.items[i].file;
 
                         REQUIRE(file->url && file->path && strlen(file->path) <= LIMIT_PATH);
-                        REQUIRE(file->n_ranges <= OPTIONS_RANGES_MAX && !file->n_ranges == !file->ranges);
+                        REQUIRE(file->n_ranges <= limits.ranges && !file->n_ranges == !file->ranges);
                         REQUIRE(file->stated_size == SIZE_UNKNOWN || file->stated_size <= LIMIT_FILE_SIZE);
                 }
         file_list_done(&list);

@@ -12,6 +12,7 @@
 #include "bus/options.h"
 #include "bus/private.h"
 
+static const struct options_limits limits = { .files = LIMIT_FILES_PER_CALL + 1, .ranges = 20 };
 static sd_bus *bus;
 static int other_end = -EBADF;
 
@@ -187,7 +188,7 @@ static void a_file_with_everything_is_read(void **state) {
                "Sha256", "ay", 32, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23,
                24, 25, 26, 27, 28, 29, 30, 31, "Ranges", "a(tt)", 3, UINT64_C(5), UINT64_C(1), UINT64_C(0), UINT64_C(2),
                UINT64_C(9), UINT64_MAX, "Directory", "h", other_end, "http://b/", 1, '/', 0);
-        assert_int_equal(options_read_files(sealed(m), 027, &list, &text), 0);
+        assert_int_equal(options_read_files(sealed(m), 027, &limits, &list, &text), 0);
         assert_int_equal(list.n_items, 2);
         spec = &list.items[0];
         assert_string_equal(spec->file.url, "http://a/");
@@ -209,13 +210,17 @@ static void a_file_with_everything_is_read(void **state) {
         assert_true(spec->client_directory.ino == 0);
 }
 
-static void check_file_refused(sd_bus_message *m, int code) {
+static void check_refused_within(sd_bus_message *m, const struct options_limits *within, int code) {
         _cleanup_(file_list_done) struct file_list list = {};
         struct options_text text;
 
-        assert_int_equal(options_read_files(sealed(m), 022, &list, &text), code);
+        assert_int_equal(options_read_files(sealed(m), 022, within, &list, &text), code);
         assert_true(text.text[0]);
         sd_bus_message_unref(m);
+}
+
+static void check_file_refused(sd_bus_message *m, int code) {
+        check_refused_within(m, &limits, code);
 }
 
 static void a_path_that_cannot_be_one_is_refused(void **state) {
@@ -267,13 +272,27 @@ static void a_call_takes_a_thousand_files_and_no_more(void **state) {
         struct options_text text;
 
         append_many(m, LIMIT_FILES_PER_CALL);
-        assert_int_equal(options_read_files(sealed(m), 022, &list, &text), 0);
+        assert_int_equal(options_read_files(sealed(m), 022, &limits, &list, &text), 0);
         assert_int_equal(list.n_items, LIMIT_FILES_PER_CALL);
         append_many(more, LIMIT_FILES_PER_CALL + 1);
         check_file_refused(more, ERROR_INVALID_ARGUMENT);
 }
 
-static void ranges_without_end_are_cut_short(void **state) {
+static void files_that_a_job_has_no_room_for_are_not_even_read(void **state) {
+        const struct options_limits room = { .files = 3 };
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = new_message();
+        _cleanup_(file_list_done) struct file_list list = {};
+        sd_bus_message *more = new_message();
+        struct options_text text;
+
+        append_many(m, 3);
+        assert_int_equal(options_read_files(sealed(m), 022, &room, &list, &text), 0);
+        assert_int_equal(list.n_items, 3);
+        append_many(more, 4);
+        check_refused_within(more, &room, ERROR_TOO_MANY_FILES);
+}
+
+static sd_bus_message *new_message_with_ranges(size_t n) {
         sd_bus_message *m = new_message();
 
         assert_true(sd_bus_message_open_container(m, 'a', "(saya{sv})") >= 0);
@@ -284,11 +303,22 @@ static void ranges_without_end_are_cut_short(void **state) {
         APPEND(m, "s", "Ranges");
         assert_true(sd_bus_message_open_container(m, 'v', "a(tt)") >= 0);
         assert_true(sd_bus_message_open_container(m, 'a', "(tt)") >= 0);
-        for (size_t i = 0; i <= OPTIONS_RANGES_MAX; i++)
+        for (size_t i = 0; i < n; i++)
                 APPEND(m, "(tt)", (uint64_t) i, UINT64_C(1));
         for (size_t i = 0; i < 6; i++)
                 assert_true(sd_bus_message_close_container(m) >= 0);
-        check_file_refused(m, ERROR_TOO_MANY_RANGES);
+        return m;
+}
+
+static void ranges_without_end_are_cut_short(void **state) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = new_message_with_ranges(limits.ranges);
+        _cleanup_(file_list_done) struct file_list list = {};
+        struct options_text text;
+
+        assert_int_equal(options_read_files(sealed(m), 022, &limits, &list, &text), 0);
+        assert_int_equal(list.items[0].file.n_ranges, limits.ranges);
+        assert_int_equal(list.items[0].file.ranges[limits.ranges - 1].offset, limits.ranges - 1);
+        check_file_refused(new_message_with_ranges(limits.ranges + 1), ERROR_TOO_MANY_RANGES);
 }
 
 static void a_umask_has_permission_bits_only(void **state) {
@@ -297,7 +327,7 @@ static void a_umask_has_permission_bits_only(void **state) {
         struct options_text text;
 
         append_many(m, 1);
-        assert_int_equal(options_read_files(sealed(m), 01000, &list, &text), ERROR_INVALID_ARGUMENT);
+        assert_int_equal(options_read_files(sealed(m), 01000, &limits, &list, &text), ERROR_INVALID_ARGUMENT);
 }
 
 /* ---- pages ---- */
@@ -335,6 +365,7 @@ int main(void) {
                 cmocka_unit_test(a_digest_has_32_bytes),
                 cmocka_unit_test(a_size_is_at_most_what_files_may_have),
                 cmocka_unit_test(a_call_takes_a_thousand_files_and_no_more),
+                cmocka_unit_test(files_that_a_job_has_no_room_for_are_not_even_read),
                 cmocka_unit_test(ranges_without_end_are_cut_short),
                 cmocka_unit_test(a_umask_has_permission_bits_only),
                 cmocka_unit_test(a_page_takes_rows_until_they_are_too_much_for_others),
