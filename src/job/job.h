@@ -126,6 +126,7 @@ struct job_file {
         bool length_unverified;    /* body ended without a stated length (design decision 8) */
 
         /* Where the bytes are */
+        uint64_t path_hash; /* private: of the path, while it is in the job's index */
         char temp_name[TEMP_NAME_MAX]; /* "" : no temp file */
         char spare_name[TEMP_NAME_MAX]; /* a second temp file, beside the first; "": there is none. PENDING: what its content is decrypted
                                            into; TRANSFERRED: the encrypted one, until it is removed */
