@@ -13,7 +13,7 @@
 #include "bus/private.h"
 
 #define MESSAGES_PER_TURN 32 /* the rest of the service, and whoever came meanwhile, has its turn after so many, */
-#define TURN_USEC (1 * USEC_PER_MSEC) /* or after this time: a page of a thousand jobs is no small thing */
+#define TURN_USEC 500        /* or after this time: a page of a list is no small thing */
 #define MESSAGES_AT_ONCE 16  /* of one client, if it did not wait for answers */
 #define READY_MAX 1024       /* clients that are looked at; the kernel names others next time */
 

@@ -359,15 +359,9 @@ bool manager_may_own(const struct manager *m, uid_t uid) {
 }
 
 int manager_judge_owner(const struct manager *m, uid_t owner) {
-        const struct job_run *run;
-        size_t n = 0;
-
         if (!manager_may_own(m, owner))
                 return ERROR_USER_NOT_SERVED;
-        if (m->n_jobs >= m->limits.max_jobs_per_user)
-                DL_FOREACH(m->jobs, run)
-                        n += run->job->owner == owner;
-        if (n >= m->limits.max_jobs_per_user)
+        if (manager_count_jobs_of(m, owner) >= m->limits.max_jobs_per_user)
                 return ERROR_TOO_MANY_JOBS;
         return m->n_jobs >= m->limits.max_jobs ? ERROR_TOO_MANY_JOBS_PER_MACHINE : 0;
 }

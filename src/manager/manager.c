@@ -125,13 +125,18 @@ int manager_adopt_job(struct manager *m, struct job *job) {
                 .notify = { .modified_at = USEC_INFINITY },
         };
         job->attachment = run;
-        if (job->intent == JOB_INTENT_NONE) {
+        r = manager_owner_got_job(m, job->owner);
+        if (r >= 0 && job->intent == JOB_INTENT_NONE) {
                 r = schedule_add(m->schedule, job);
-                if (r < 0) {
-                        job->attachment = NULL;
-                        free(run);
-                        return r;
-                }
+                if (r < 0)
+                        manager_owner_lost_job(m, job->owner);
+        }
+        if (r < 0) {
+                job->attachment = NULL;
+                free(run);
+                return r;
+        }
+        if (job->intent == JOB_INTENT_NONE) {
                 run->scheduled = true;
                 manager_judge_presence(m, job);
         }
@@ -171,6 +176,7 @@ void manager_retire_job(struct manager *m, struct job *job) {
                 m->page_hint = NULL; /* its links lead into another list from now on */
         DL_DELETE(m->jobs, run);
         m->n_jobs--;
+        manager_owner_lost_job(m, job->owner);
         DL_APPEND(m->finished, run);
         m->n_finished++;
         m->n_finished_files += job->n_files;
@@ -193,6 +199,7 @@ void manager_drop_all(struct manager *m) {
                 DL_DELETE(m->finished, run);
                 job_run_free(run);
         }
+        manager_forget_owners(m);
         m->unsaved = NULL;
         m->n_jobs = m->n_finished = m->n_finished_files = 0;
         for (size_t i = 0; i < m->n_history; i++)

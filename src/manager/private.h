@@ -290,6 +290,7 @@ struct manager {
 
         struct job_run *by_id;
         struct job_run *jobs;      /* live, by sequence */
+        struct owner_jobs *owners; /* owners.c */
         struct job_run *bound;     /* those with a client */
         struct job_run *finished;  /* kept for getters, oldest first */
         size_t n_jobs;
@@ -626,3 +627,9 @@ void manager_forget_client_in_checks(struct manager *m, const void *client);
 void manager_orphan_checks(struct manager *m);
 /* May this user have one more job? 0 or an error code. */
 int manager_judge_owner(const struct manager *m, uid_t owner);
+
+/* owners.c */
+size_t manager_count_jobs_of(const struct manager *m, uid_t owner); /* live ones */
+int manager_owner_got_job(struct manager *m, uid_t owner);
+void manager_owner_lost_job(struct manager *m, uid_t owner);
+void manager_forget_owners(struct manager *m);

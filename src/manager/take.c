@@ -67,12 +67,15 @@ static void take_give(struct job_op *op) {
         int r;
 
         r = give_fresh_names(job);
+        if (r >= 0)
+                r = manager_owner_got_job(m, op->new_owner);
         if (r < 0) {
                 take_abandon(op, r, "");
                 return;
         }
         op->phase = OP_RESULT;
         op->old_owner = job->owner;
+        manager_owner_lost_job(m, op->old_owner);
         job_change_owner(job, op->new_owner, manager_realtime(m));
         op->waited_for = job->waiting; /* for Resume */
         job_run_forget_sources(job_run(job));

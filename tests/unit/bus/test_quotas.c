@@ -110,6 +110,26 @@ static void who_takes_a_job_over_has_to_have_room_for_it(void **state) {
         assert_int_equal(manager_find_any_job(f->h->manager, &id)->owner, ALICE);
 }
 
+static void a_job_counts_for_whoever_owns_it_now_and_what_failed_for_nobody(void **state) {
+        struct fixture *f = *state;
+        struct manager_reply reply = { .outcome = -1 };
+        struct guid id;
+
+        for (int i = 0; i < 3; i++)
+                assert_int_equal(create(f, ALICE, 0, 0, &id), 0);
+        manager_take_ownership(f->h->manager, manager_find_any_job(f->h->manager, &id), BOB, on_reply, &reply);
+        settle(f);
+        assert_int_equal(reply.outcome, 0);
+        store_faulty_plan(f->h->store, 0, -EIO, false);
+        assert_int_equal(create(f, ALICE, 0, 0, NULL), ERROR_STORE_FAILED);
+        harness_advance(f->h, 60 * USEC_PER_SEC);
+        assert_int_equal(create(f, ALICE, 0, 0, NULL), 0);
+        assert_int_equal(create(f, ALICE, 0, 0, NULL), ERROR_TOO_MANY_JOBS);
+        assert_int_equal(create(f, BOB, 0, 0, NULL), 0);
+        assert_int_equal(count_jobs(f, ALICE), 3);
+        assert_int_equal(count_jobs(f, BOB), 2);
+}
+
 static void a_job_has_as_many_files_as_one_may(void **state) {
         struct fixture *f = *state;
         struct manager_reply reply = { .outcome = -1 };
@@ -328,6 +348,7 @@ int main(void) {
                 TEST(a_user_has_as_many_jobs_as_one_may_and_others_theirs),
                 TEST(all_users_together_have_as_many_jobs_as_the_machine_may),
                 TEST(who_takes_a_job_over_has_to_have_room_for_it),
+                TEST(a_job_counts_for_whoever_owns_it_now_and_what_failed_for_nobody),
                 TEST(a_job_has_as_many_files_as_one_may),
                 TEST(a_file_has_as_many_ranges_as_one_may),
                 TEST(a_user_makes_as_many_calls_in_a_second_as_one_may),
