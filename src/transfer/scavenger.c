@@ -22,7 +22,7 @@
 #define SHOW_ROUND_TRIPS 2
 #define IN_FORCE_PART 1.25
 #define LIMITED_PART 0.7 /* of the window: so much was used, it is what holds the bytes back */
-#define AWAKE_SEGMENTS 2 /* of each connection, before one more has a part of the window */
+#define FINE_SEGMENTS 32 /* one more or less does not matter */
 #define SMALL_SEGMENTS \
         UINT64_C(3) /* a window is used in whole segments, and in whole pairs if acknowledgements are not to wait */
 #define WINDOW_MAX (64.0 * 1024 * 1024)
@@ -88,12 +88,18 @@ static double share_of_line(struct scavenger *scavenger, double rate) {
 uint64_t scavenger_interval(const struct scavenger *scavenger) {
         uint64_t rtt = scavenger->rtt_usec > 0 ? scavenger->rtt_usec : scavenger_base(scavenger);
 
+        if (scavenger->guess) /* or a segment more or less would look like a queue */
+                rtt *= scavenger->coarse ? 4 : 2;
         return MIN(MAX(rtt, (uint64_t) INTERVAL_MIN_USEC), (uint64_t) INTERVAL_MAX_USEC);
 }
 
-/* Not one: a delayed acknowledgement would look like a queue. */
-static double floor_of(uint32_t segment_bytes) {
-        return (double) SCAVENGER_FLOOR_SEGMENTS * segment_bytes;
+/* Of less, an acknowledgement would wait for the next segment, and look like a queue. */
+static unsigned floor_segments(const struct scavenger *scavenger) {
+        return scavenger->guess ? SCAVENGER_GUESS_SEGMENTS : SCAVENGER_FLOOR_SEGMENTS;
+}
+
+static double floor_of(const struct scavenger *scavenger, uint32_t segment_bytes) {
+        return (double) floor_segments(scavenger) * segment_bytes;
 }
 
 /* Half of what the buffer holds where that is less: a queue that overflows at 10 ms never shows 15. */
@@ -109,13 +115,14 @@ static double full_target(const struct scavenger *scavenger) {
 static double target_of(const struct scavenger *scavenger) {
         double target = full_target(scavenger);
 
-        if (scavenger->phase == SCAVENGER_STEADY) /* else it is our own doing that we have little */
+        if (scavenger->phase == SCAVENGER_STEADY && /* else it is our own doing that we have little */
+            !scavenger->guess)                      /* which is not as exact */
                 target *= MAX(scavenger->share, SHARE_MIN);
         return MAX(target, TARGET_MIN_USEC);
 }
 
 bool scavenger_is_crowded_out(const struct scavenger *scavenger, const struct scavenger_input *input) {
-        return scavenger->phase == SCAVENGER_STEADY && scavenger->window <= floor_of(input->segment_bytes) &&
+        return scavenger->phase == SCAVENGER_STEADY && scavenger->window <= floor_of(scavenger, input->segment_bytes) &&
                (double) scavenger->rtt_usec > (double) scavenger_base(scavenger) + target_of(scavenger);
 }
 
@@ -130,7 +137,7 @@ static void enter_steady(struct scavenger *scavenger, uint64_t now_usec) {
 static void begin_slowdown(struct scavenger *scavenger, const struct scavenger_input *input) {
         scavenger->phase = SCAVENGER_DRAINING;
         scavenger->window_before = scavenger->window;
-        scavenger->window = floor_of(input->segment_bytes);
+        scavenger->window = floor_of(scavenger, input->segment_bytes);
         scavenger->slowdown_began_usec = input->now_usec;
         scavenger->phase_until_usec = input->now_usec + (DRAIN_ROUND_TRIPS + 1) * scavenger->rtt_usec;
 }
@@ -161,7 +168,7 @@ static void grow_steadily(struct scavenger *scavenger, const struct scavenger_in
 
 /* A window that was offered is not taken back: for a round trip what comes is what an older one let come, and so is the queue. */
 static bool is_in_force(const struct scavenger *scavenger, const struct scavenger_input *input) {
-        return (double) input->flight <= IN_FORCE_PART * scavenger->window + floor_of(input->segment_bytes);
+        return (double) input->flight <= IN_FORCE_PART * scavenger->window + floor_of(scavenger, input->segment_bytes);
 }
 
 static bool has_yet_to_show(const struct scavenger *scavenger, const struct scavenger_input *input) {
@@ -231,12 +238,13 @@ static void move(struct scavenger *scavenger, const struct scavenger_input *inpu
 uint64_t scavenger_window(const struct scavenger *scavenger, uint32_t segment_bytes) {
         double window = scavenger->window > 0 ? scavenger->window : (double) START_SEGMENTS * segment_bytes;
 
-        return (uint64_t) MAX(window, floor_of(segment_bytes));
+        return (uint64_t) MAX(window, floor_of(scavenger, segment_bytes));
 }
 
 unsigned scavenger_n_awake(const struct scavenger *scavenger, unsigned n_awake, unsigned n, uint32_t segment_bytes) {
         uint64_t segments = scavenger_window(scavenger, segment_bytes) / segment_bytes;
-        uint64_t least = segments / AWAKE_SEGMENTS, most = segments - 1, wanted = n_awake;
+        uint64_t least = segments / floor_segments(scavenger), wanted = n_awake;
+        uint64_t most = scavenger->guess ? segments / SCAVENGER_GUESS_SEGMENTS : segments - 1;
 
         if (scavenger->phase != SCAVENGER_STEADY) /* for a moment only */
                 return MIN(n_awake, n);
@@ -250,21 +258,23 @@ unsigned scavenger_n_awake(const struct scavenger *scavenger, unsigned n_awake, 
 uint64_t scavenger_tick(struct scavenger *scavenger, const struct scavenger_input *input) {
         uint64_t base, queue;
 
+        scavenger->guess = input->guess;
         scavenger->window = (double) scavenger_window(scavenger, input->segment_bytes);
         scavenger_note_base(scavenger, input->now_usec, input->guess ? 0 : input->rtt_usec);
         base = scavenger_base(scavenger);
         if (input->rtt_usec == 0 || base == 0)
                 return (uint64_t) scavenger->window;
-        scavenger->rtt_usec = input->rtt_usec;
+        scavenger->rtt_usec = input->guess ? MAX(input->rtt_usec, base) : input->rtt_usec;
         scavenger->share = share_of_line(scavenger, input->rate);
-        queue = input->rtt_usec - MIN(base, input->rtt_usec);
+        queue = scavenger->rtt_usec - MIN(base, scavenger->rtt_usec);
         scavenger->queue_peak_usec = MAX(queue, scavenger->queue_peak_usec * 3 / 4);
         if (take_loss(scavenger, input)) {
                 if (scavenger->phase == SCAVENGER_SLOW_START)
                         enter_steady(scavenger, input->now_usec);
         } else
                 move(scavenger, input, (double) queue, (double) base);
-        scavenger->window = MIN(MAX(scavenger->window, floor_of(input->segment_bytes)), WINDOW_MAX);
+        scavenger->window = MIN(MAX(scavenger->window, floor_of(scavenger, input->segment_bytes)), WINDOW_MAX);
+        scavenger->coarse = scavenger->window < FINE_SEGMENTS * (double) input->segment_bytes;
         return (uint64_t) scavenger->window;
 }
 

@@ -17,6 +17,7 @@
 #define SCAVENGER_MINUTES 10
 /* Of all connections together: fewer of them have it when it is that small. */
 #define SCAVENGER_FLOOR_SEGMENTS 2
+#define SCAVENGER_GUESS_SEGMENTS 4 /* where the window has to tell the round trip */
 
 enum scavenger_phase {
         SCAVENGER_SLOW_START, /* grows fast until there is a queue */
@@ -27,6 +28,8 @@ enum scavenger_phase {
 
 struct scavenger {
         enum scavenger_phase phase;
+        bool guess;             /* the last tick's round trip was one */
+        bool coarse;            /* so small a window that a segment more or less counts */
         double window;          /* bytes */
         double window_before;   /* of a slowdown */
         uint64_t minute;        /* what the first of each of these is for */

@@ -12,14 +12,13 @@
 #include "base/clock.h"
 #include "base/strings.h"
 #include "transfer/scavenger.h"
+#include "transfer/window.h"
 
 #define PLACES_MAX 256                  /* addresses whose round trips are kept */
 #define RESTART_AFTER_USEC USEC_PER_SEC /* without a background exchange */
 #define SEGMENT_MIN 536u
 #define CLAMP_NONE INT32_MAX
 #define TURN_USEC (2 * USEC_PER_SEC)         /* of who is awake while others rest */
-#define REST_BUFFER_MIN 8192
-#define REST_BUFFER_MAX (64 * 1024)
 #define REST_USEC (20 * USEC_PER_SEC)        /* and no longer than this: servers give up those who don't read, many after a minute */
 #define LIMIT_WINDOW_USEC (USEC_PER_SEC / 4) /* what a limit lets come in that time and two round trips, is on its way or here */
 #define LIMIT_WINDOW_MIN (UINT64_C(32) * 1024)
@@ -57,7 +56,7 @@ struct tracked_socket {
 
         struct place *place; /* while it is held */
         bool resting;        /* and nobody reads it */
-        int buffer;          /* that it had before it rested, as SO_RCVBUF says */
+        int buffer;          /* window.h */
         bool clamped;
         uint64_t clamp;
         uint64_t limited_usec; /* when it was clamped for the limit of its uses last */
@@ -200,35 +199,17 @@ static bool can_rest(const struct tracked_socket *socket) {
         return socket->uses && !socket->uses->next && socket->uses->rest;
 }
 
-/* A clamp never closes a window, a full buffer does: so there is only room for what was offered, or what is on
- * the way would be lost. Not where the kernel would leave the
- * size of the buffer to us for ever after (before Linux 5.14). */
-static bool socket_close_window(struct tracked_socket *socket) {
-        uint64_t offered = MAX(socket->clamp, socket->measured_clamp);
-        int room = (int) CLAMP(offered, (uint64_t) REST_BUFFER_MIN, (uint64_t) REST_BUFFER_MAX), lock;
-        socklen_t size = sizeof(lock), buffer_size = sizeof(socket->buffer);
-
-        return getsockopt(socket->fd, SOL_SOCKET, SO_BUF_LOCK, &lock, &size) == 0 &&
-               getsockopt(socket->fd, SOL_SOCKET, SO_RCVBUF, &socket->buffer, &buffer_size) == 0 &&
-               setsockopt(socket->fd, SOL_SOCKET, SO_RCVBUF, &room, sizeof(room)) == 0;
-}
-
-/* To the size from before, as far as net.core.rmem_max lets us; the kernel grows it from there. */
-static void socket_open_window(struct tracked_socket *socket) {
-        int room = socket->buffer / 2 /* it is doubled */, lock = 0;
-
-        (void) setsockopt(socket->fd, SOL_SOCKET, SO_RCVBUF, &room, sizeof(room));
-        (void) setsockopt(socket->fd, SOL_SOCKET, SO_BUF_LOCK, &lock, sizeof(lock));
-}
-
-static void socket_rest(struct tracked_socket *socket) {
+static bool socket_rest(struct tracked_socket *socket) {
         struct place *place = socket->place;
 
+        if (!window_close(socket->fd, MAX(socket->clamp, socket->measured_clamp), &socket->buffer))
+                return false;
         socket->resting = true;
         place->n_resting++;
         DL_DELETE(place->held, socket);
         DL_APPEND(place->held, socket); /* the last one whose turn it is */
         socket->uses->rest(socket->uses->userdata, true);
+        return true;
 }
 
 static void socket_wake(struct tracked_socket *socket, uint64_t now) {
@@ -238,7 +219,7 @@ static void socket_wake(struct tracked_socket *socket, uint64_t now) {
         socket->resting = false;
         socket->place->n_resting--;
         socket->wanted = UINT64_MAX;
-        socket_open_window(socket);
+        window_open(socket->fd, socket->buffer);
         if (get_info(socket, &info))
                 note_state(socket, &info, now);
         DL_FOREACH(socket->uses, use)
@@ -275,10 +256,11 @@ static void place_take_turns(struct place *place, uint64_t now) {
         }
         while (n_awake(place) < wanted)
                 socket_wake(find_resting(place), now);
-        while (n_awake(place) > wanted && (socket = find_awake(place)) && socket_close_window(socket)) {
+        while (n_awake(place) > wanted && (socket = find_awake(place))) {
                 if (place->n_resting == 0)
                         place->turn_usec = now + TURN_USEC;
-                socket_rest(socket);
+                if (!socket_rest(socket))
+                        break;
         }
 }
 
@@ -288,7 +270,9 @@ static void place_tick(struct place *place, uint64_t now) {
         uint64_t window;
 
         DL_FOREACH(place->held, socket)
-                if (!socket->resting)
+                if (socket->resting)
+                        window_keep_closed(socket->fd, place->segment_bytes);
+                else
                         socket_measure(socket, now, &input);
         place->last_used_usec = now;
         window = scavenger_tick(&place->scavenger, &input);

@@ -506,6 +506,37 @@ static void without_timestamps_it_takes_the_line_as_well(void **state) {
         assert_true(line.queue_sum < 25 * USEC_PER_MSEC);
 }
 
+static void without_timestamps_it_gives_way_and_comes_back(void **state) {
+        struct scavenger scavenger;
+        struct line line = line_of(&scavenger, 50, 20, 100);
+
+        line.guess = true;
+        run(&line, 10);
+        line.theirs.window = 10 * SEGMENT;
+        line.theirs_runs = true;
+        run(&line, 5);
+        run(&line, 20);
+        assert_true(share_of(&line, &line.theirs, 20) > 0.96);
+        line.theirs_runs = false;
+        run(&line, 5);
+        run(&line, 10);
+        assert_true(share_of(&line, &line.ours, 10) > 0.9);
+}
+
+static void a_guess_needs_a_window_that_shows_something(void **state) {
+        struct scavenger scavenger;
+
+        scavenger_init(&scavenger);
+        scavenger.phase = SCAVENGER_STEADY;
+        scavenger.guess = true;
+        scavenger.window = 1;
+        assert_int_equal(scavenger_window(&scavenger, SEGMENT), 4 * SEGMENT);
+        assert_int_equal(scavenger_n_awake(&scavenger, 8, 8, SEGMENT), 1);
+        scavenger.window = 8 * SEGMENT;
+        assert_int_equal(scavenger_n_awake(&scavenger, 8, 8, SEGMENT), 2);
+        assert_int_equal(scavenger_n_awake(&scavenger, 1, 8, SEGMENT), 2);
+}
+
 static void a_connection_that_uses_little_leaves_its_part_to_the_others(void **state) {
         struct scavenger_connection slow = steady;
         struct scavenger_input input = { .segment_bytes = SEGMENT };
@@ -579,6 +610,8 @@ int main(void) {
                 cmocka_unit_test(round_trips_weigh_as_much_as_their_bytes),
                 cmocka_unit_test(without_timestamps_the_window_tells_if_it_was_the_same_for_long_enough),
                 cmocka_unit_test(without_timestamps_it_takes_the_line_as_well),
+                cmocka_unit_test(without_timestamps_it_gives_way_and_comes_back),
+                cmocka_unit_test(a_guess_needs_a_window_that_shows_something),
                 cmocka_unit_test(a_connection_that_uses_little_leaves_its_part_to_the_others),
                 cmocka_unit_test(nothing_for_a_while_does_not_close_a_window),
                 cmocka_unit_test(many_connections_take_the_line_and_no_more_than_one_does),
