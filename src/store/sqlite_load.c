@@ -388,7 +388,7 @@ static int load_jobs(struct loader *loader, const struct store_visitor *visitor,
         }
         if (rc != SQLITE_DONE)
                 return rows_error(loader->rows, rc);
-        /* What is left over belongs to nobody: the foreign keys are broken. */
+        /* What is left over belongs to nobody: to no job, or to no file of its job. */
         if (loader->files.has_row || loader->requested.has_row || loader->durable.has_row ||
             loader->chunks.has_row)
                 return error_trace(-EUCLEAN);

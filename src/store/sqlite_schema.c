@@ -128,35 +128,35 @@ const struct schema_version schema_versions[] = {
           "  PRIMARY KEY (job, idx)"
           ") STRICT, WITHOUT ROWID;"
 
-          /* What was asked for, in the caller's order; no rows: the whole file. length NULL: to the end. */
+          /* These three are of files, but refer to the job: files are never deleted alone, and a job of ten thousand would look for the
+           * rows of each of them in each table when it ends. Loading refuses rows without their file.
+           *
+           * What was asked for, in the caller's order; no rows: the whole file. length NULL: to the end. */
           "CREATE TABLE requested_range ("
-          "  job INTEGER NOT NULL,"
+          "  job INTEGER NOT NULL REFERENCES job (key) ON DELETE CASCADE,"
           "  file INTEGER NOT NULL,"
           "  place INTEGER NOT NULL,"
           "  start INTEGER NOT NULL,"
           "  length INTEGER,"
-          "  PRIMARY KEY (job, file, place),"
-          "  FOREIGN KEY (job, file) REFERENCES file (job, idx) ON DELETE CASCADE"
+          "  PRIMARY KEY (job, file, place)"
           ") STRICT, WITHOUT ROWID;"
 
           /* Bytes [start, stop) of the local file are on disk. */
           "CREATE TABLE durable_range ("
-          "  job INTEGER NOT NULL,"
+          "  job INTEGER NOT NULL REFERENCES job (key) ON DELETE CASCADE,"
           "  file INTEGER NOT NULL,"
           "  start INTEGER NOT NULL,"
           "  stop INTEGER NOT NULL CHECK (stop > start),"
-          "  PRIMARY KEY (job, file, start),"
-          "  FOREIGN KEY (job, file) REFERENCES file (job, idx) ON DELETE CASCADE"
+          "  PRIMARY KEY (job, file, start)"
           ") STRICT, WITHOUT ROWID;"
 
           /* SHA-256 of whole chunks of such bytes, as they were written: they prove them in a file of another identity. */
           "CREATE TABLE chunk ("
-          "  job INTEGER NOT NULL,"
+          "  job INTEGER NOT NULL REFERENCES job (key) ON DELETE CASCADE,"
           "  file INTEGER NOT NULL,"
           "  start INTEGER NOT NULL,"
           "  sha256 BLOB NOT NULL CHECK (length(sha256) = 32),"
-          "  PRIMARY KEY (job, file, start),"
-          "  FOREIGN KEY (job, file) REFERENCES file (job, idx) ON DELETE CASCADE"
+          "  PRIMARY KEY (job, file, start)"
           ") STRICT, WITHOUT ROWID;"
 
           /* Oldest first by key. Deleted from the old end only, so keys have no holes. */
