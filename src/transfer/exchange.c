@@ -504,28 +504,31 @@ static CURLcode set_target(struct exchange *exchange, const struct exchange_spec
         return c;
 }
 
+void exchange_clear(struct exchange *exchange) {
+        memset(exchange, 0, offsetof(struct exchange, facts));
+}
+
 int exchange_prepare(struct exchange *exchange, const struct exchange_spec *spec, const struct exchange_callbacks *callbacks,
                      void *userdata) {
         CURL *easy = exchange->easy;
         int r;
 
         exchange_done(exchange);
-        *exchange = (struct exchange) {
-                .easy = easy,
-                .callbacks = callbacks,
-                .userdata = userdata,
-                .sockets = spec->sockets,
-                .pace = spec->pace,
-                .event = spec->event,
-                .only_public = spec->only_public,
-                .alone = spec->alone,
-                .https = spec->https,
-                .expects_challenge = (spec->credentials && (spec->credentials_schemes & ENGINE_AUTH_DIGEST)) ||
-                                     (spec->proxy_credentials && (spec->proxy_schemes & ENGINE_AUTH_DIGEST)),
-                .tls = { spec->authorities, spec->ignore_certificate, spec->check_revocation, NULL, &exchange->tls_watch,
-                         spec->client_certificate },
-                .resolve = spec->resolve,
-        };
+        exchange_clear(exchange);
+        exchange->easy = easy;
+        exchange->callbacks = callbacks;
+        exchange->userdata = userdata;
+        exchange->sockets = spec->sockets;
+        exchange->pace = spec->pace;
+        exchange->event = spec->event;
+        exchange->only_public = spec->only_public;
+        exchange->alone = spec->alone;
+        exchange->https = spec->https;
+        exchange->expects_challenge = (spec->credentials && (spec->credentials_schemes & ENGINE_AUTH_DIGEST)) ||
+                                      (spec->proxy_credentials && (spec->proxy_schemes & ENGINE_AUTH_DIGEST));
+        exchange->tls = (struct tls_policy) { spec->authorities, spec->ignore_certificate, spec->check_revocation, NULL, &exchange->tls_watch,
+                                              spec->client_certificate };
+        exchange->resolve = spec->resolve;
         response_facts_init(&exchange->facts);
         r = make_headers(exchange, spec);
         if (r == 0 && spec->judge_certificate && spec->https)

@@ -70,7 +70,6 @@ struct exchange {
         const struct exchange_callbacks *callbacks;
         void *userdata;
 
-        struct response_facts facts;
         struct verdict verdict;
         bool judged;
         uint64_t n_body;      /* bytes handed over */
@@ -101,6 +100,9 @@ struct exchange {
         uint64_t drain_left;
         struct curl_slist *headers, *proxy_headers, *resolve;
         char error[CURL_ERROR_SIZE];
+
+        /* Public, and so large that it is not cleared with the others. */
+        struct response_facts facts;
 };
 
 /* @exchange->easy is set by the caller: a handle from owner_take_easy(). Every option that is ever set is set each time. 0, -ENOMEM, -EINVAL. */
@@ -128,6 +130,8 @@ void exchange_set_pace(struct exchange *exchange, const struct ipc_pace *pace);
 void exchange_ended(struct exchange *exchange);
 /* After that, or before it was in one. The facts stay. */
 void exchange_done(struct exchange *exchange);
+/* As new memory would be, for the next request; the facts are begun anew with it. */
+void exchange_clear(struct exchange *exchange);
 /* The body of a WRITE came to its end in order: @code says so, and for a body that only the end of a TLS connection ends, the
  * peer's close_notify, too (design decision 8). */
 bool exchange_ended_in_order(const struct exchange *exchange, CURLcode code);

@@ -373,8 +373,8 @@ static const struct field {
 enum { FIELD_NONE = -1, FIELD_OTHER = -2 };
 
 void response_facts_init(struct response_facts *facts) {
-        memset(facts, 0, offsetof(struct response_facts, n_links));
-        facts->n_links = 0;
+        memset(facts, 0, offsetof(struct response_facts, etag));
+        facts->etag[0] = facts->location[0] = facts->text[0] = 0;
         facts->last_field = FIELD_NONE;
 }
 

@@ -54,7 +54,6 @@ struct response_facts {
         struct content_range content_range;
         enum header_state etag_state;
         bool etag_weak;
-        char etag[LIMIT_VALIDATOR + 1];               /* with its quotes, and W/ if weak */
         enum header_state last_modified_state;
         int64_t last_modified;                        /* seconds since the epoch */
         char last_modified_text[RESPONSE_DATE_MAX + 1];
@@ -73,9 +72,6 @@ struct response_facts {
                 uint8_t sha256[32];
         } digest, repr_digest, content_digest;
         enum header_state location_state;
-        char location[LIMIT_URL + 1];
-        /* To be shown: the status line and the fields as they came, CR LF behind each; printable UTF-8, cut after a whole line. */
-        char text[LIMIT_KEPT_HEADERS + 1];
 
         /* private */
         bool in_fields; /* between a status line and the empty line */
@@ -85,9 +81,14 @@ struct response_facts {
         unsigned n_informational;
         int last_field;
 
-        /* Not cleared. The values of all Link fields, ", " between. */
         size_t n_links;
-        char links[LIMIT_LINKS];
+
+        /* What is large stands behind everything else: it is not cleared for each answer, only made empty. */
+        char etag[LIMIT_VALIDATOR + 1];               /* with its quotes, and W/ if weak */
+        char location[LIMIT_URL + 1];
+        /* To be shown: the status line and the fields as they came, CR LF behind each; printable UTF-8, cut after a whole line. */
+        char text[LIMIT_KEPT_HEADERS + 1];
+        char links[LIMIT_LINKS];                      /* the values of all Link fields, ", " between */
 };
 
 void response_facts_init(struct response_facts *facts);

@@ -68,7 +68,8 @@ static void pool_return(struct request_pool *pool, struct activity *activity) {
                 return;
         }
         (void) sd_event_source_set_userdata(timer, NULL);
-        memset(activity, 0, sizeof(*activity));
+        memset(activity, 0, offsetof(struct activity, exchange));
+        exchange_clear(&activity->exchange);
         activity->timer = timer;
         pool->idle[pool->n_idle++] = activity;
 }

@@ -33,13 +33,10 @@ struct name {
 
 /* What only a request needs that is under way: too large for thousands that wait. */
 struct activity {
-        struct exchange exchange;
-        struct verdict_known known;
         struct verdict_task task;
         struct verdict_ask ask;
         struct proxy_choice proxy;
         struct url_parts parts;
-        struct name names[NAMES_MAX];
         size_t n_names, name_at;
         struct curl_slist *resolve;
         struct lookup *lookup;
@@ -57,9 +54,14 @@ struct activity {
         bool timed_out;
         bool slow;         /* and not silent */
         bool draining;
-        struct offers offers; /* of this try */
         bool moves;        /* it was ended to go on alone */
         bool enough;       /* all that is still wanted of what was asked for is there: the rest of the answer is left */
+
+        /* What is large stands behind everything else: each is begun anew by who needs it, and not cleared for each request. */
+        struct exchange exchange;
+        struct verdict_known known;
+        struct name names[NAMES_MAX];
+        struct offers offers; /* of this try */
 };
 
 struct request {

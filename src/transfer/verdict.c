@@ -88,7 +88,7 @@ static void keep(char *to, size_t max, const char *from) {
 }
 
 void verdict_known_from_request(struct verdict_known *known, const struct engine_request *request) {
-        memset(known, 0, sizeof(*known));
+        known->etag[0] = known->last_modified[0] = 0;
         known->size = request->remote_size;
         known->bound = request->origin || request->etag || request->last_modified;
         if (request->etag && *request->etag == '"' && header_is_sendable_validator(request->etag))
