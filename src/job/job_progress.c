@@ -192,8 +192,9 @@ bool job_is_complete(const struct job *job) {
 uint64_t job_bytes_total(const struct job *job) {
         uint64_t total = 0;
 
-        for (size_t i = 0; i < job->n_files; i++)
-                total = u64_add_saturated(total, job->files[i]->size); /* SIZE_UNKNOWN sticks */
+        /* From the last one, which is fetched last: while its size is not known, nothing else matters. */
+        for (size_t i = job->n_files; i > 0 && total != SIZE_UNKNOWN; i--)
+                total = u64_add_saturated(total, job->files[i - 1]->size);
         return total;
 }
 

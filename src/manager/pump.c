@@ -45,8 +45,9 @@ void manager_pump_job(struct manager *m, struct job *job) {
                 run->pump_again = true;
                 return;
         }
-        if (run->n_file_runs > 0 && !may_take(run, FILES_TAKEN_AT_ONCE))
-                return; /* whatever ends next asks again */
+        /* Whatever ends next asks again. To look for another one where each has come or is under way would be to look at all of them. */
+        if (run->n_file_runs > 0 && (!may_take(run, FILES_TAKEN_AT_ONCE) || job->n_files_transferred + run->n_file_runs >= job->n_files))
+                return;
         run->pumping = true;
         do {
                 run->pump_again = false;
