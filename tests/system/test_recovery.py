@@ -93,6 +93,32 @@ def test_killing_the_transfer_process(instance, fetch, origin, expected):
     assert instance.call("/org/dosvc", "Manager1", "GetServiceInfo")[0]["TransferPid"] != pid
 
 
+def test_killing_the_transfer_process_again_and_again(instance, origin, target):
+    """Each time that a file or more came since: so no delay grows."""
+    kills = 1000 if SOAK else 12
+    size = 128 * 1024
+    origin.rate = MIB
+    files = [(origin.url(f"f{n}", size), str(target / f"f{n}"), {}) for n in range(8 * kills)]
+    for first in range(0, len(files), 1000):
+        instance.create("many", files[first:first + 1000], Priority="foreground", Resume=True, CompleteWhenTransferred=True)
+
+    def transferred():
+        return sum(j["FilesTransferred"] for j in instance.list_jobs().values())
+    pids = set()
+    while len(pids) < kills and instance.list_jobs():
+        before = transferred()
+        wait_for(lambda: transferred() != before or not instance.list_jobs(), "a file came")
+        pid = instance.call("/org/dosvc", "Manager1", "GetServiceInfo")[0]["TransferPid"]
+        if pid and pid not in pids:
+            os.kill(pid, signal.SIGKILL)
+            pids.add(pid)
+    wait_for(lambda: not instance.list_jobs(), "the jobs have ended", 300)
+    assert len(pids) == kills
+    for url, path, _ in files:
+        assert sha256(path) == digest(os.path.basename(path), size), url
+    assert not [e for e in os.listdir(target) if e.startswith(".dosvc-")]
+
+
 def test_stopping_the_server_for_a_while(instance, fetch, origin, expected):
     process, path, _ = fetch
     well_under_way(instance)

@@ -351,6 +351,38 @@ static void hashes_of_chunks_come_back_in_their_place(void **state) {
         assert_int_equal(w->error, -EOWNERDEAD);
 }
 
+/* Runs for @usec, or until its process was told to go. */
+static bool process_is_let_go_within(struct world *w, uint64_t usec) {
+        uint64_t end = clock_now(&clock_system, CLOCK_ID_MONOTONIC) + usec, now;
+
+        while ((now = clock_now(&clock_system, CLOCK_ID_MONOTONIC)) < end) {
+                struct pollfd pollfd = { .fd = files_fd(w->files), .events = POLLIN };
+
+                assert_true(poll(&pollfd, 1, (int) ((end - now) / USEC_PER_MSEC) + 1) >= 0);
+                files_dispatch(w->files);
+                if (process_was_left(w))
+                        return true;
+        }
+        return false;
+}
+
+static void an_idle_process_leaves_and_another_comes_when_it_is_needed(void **state) {
+        struct world *w = *state;
+        const struct files_remote_config config = { .spawn = spawn, .userdata = w, .idle_usec = 50 * USEC_PER_MSEC };
+
+        files_free(w->files, false);
+        assert_int_equal(files_new_remote(&config, &clock_system, &w->files), 0);
+        ask_check(w);
+        process_comes(w);
+        process_says(w, process_hears(w, WIRE_CHECK), &(struct wire_answer) { .kind = WIRE_CHECK }, -1);
+        assert_true(process_is_let_go_within(w, 10 * USEC_PER_SEC));
+        assert_int_equal(w->n_spawned, 1);
+        have_handle(w);
+        assert_int_equal(w->n_spawned, 2);
+        assert_false(process_is_let_go_within(w, 200 * USEC_PER_MSEC)); /* a file is open */
+        assert_int_equal(w->n_spawned, 2);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void) {
@@ -367,6 +399,7 @@ int main(void) {
                 TEST(a_large_answer_must_be_a_sealed_memory_file),
                 TEST(a_checkpoint_enters_the_ledger_only_when_it_came_back_well),
                 TEST(hashes_of_chunks_come_back_in_their_place),
+                TEST(an_idle_process_leaves_and_another_comes_when_it_is_needed),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -18,6 +18,10 @@ static void lie(struct ipc_channel *channel, const struct ipc_start *start) {
                 message.progress.id = start->id + 1;
         else if (strstr(start->url, "done-without-bytes"))
                 message = (struct ipc_message) { .type = IPC_FINISHED, .finished = { .id = start->id, .text = "" } };
+        else if (strstr(start->url, "dies"))
+                _exit(1);
+        else if (strstr(start->url, "waits"))
+                return;
         else if (strstr(start->url, "garbage"))
                 (void) send(ipc_channel_fd(channel), garbage, sizeof(garbage), 0);
         else if (strstr(start->url, "stays")) {

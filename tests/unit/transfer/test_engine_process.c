@@ -130,6 +130,38 @@ static void a_process_that_lies_is_killed(void **state) {
         }
 }
 
+/* The delays themselves: test_restarts.c. */
+static void a_process_that_dies_again_and_again_is_started_ever_later_and_only_its_owner_waits(void **state) {
+        struct fixture *f = *state;
+        struct engine_piece piece;
+        struct engine_request request = request_for(f, 1, "http://lie/waits", &piece);
+        uint64_t began, lost_usec[5];
+        int pid;
+
+        use_programs(f, getenv("DOSVC_TEST_LYING_TRANSFER"), NULL, NULL, USEC_INFINITY);
+        assert_int_equal(engine_start(f->engine, &request), 0);
+        while ((pid = engine_process_pid(f->engine)) == 0)
+                assert_true(sd_event_run(f->event, 5 * USEC_PER_SEC) > 0);
+        began = clock_now(&clock_system, CLOCK_ID_MONOTONIC);
+        for (size_t i = 0; i < ELEMENTSOF(lost_usec); i++) {
+                request = request_for(f, 2 + i, "http://lie/dies", &piece);
+                request.owner = 1001;
+                assert_int_equal(fetch(f, &request)->outcome, ENGINE_LOST);
+                lost_usec[i] = clock_now(&clock_system, CLOCK_ID_MONOTONIC) - began;
+        }
+        assert_true(lost_usec[2] - lost_usec[1] >= 100 * USEC_PER_MSEC);
+        assert_true(lost_usec[3] - lost_usec[2] >= 200 * USEC_PER_MSEC);
+        assert_true(lost_usec[4] - lost_usec[3] >= 400 * USEC_PER_MSEC);
+        assert_int_equal(engine_process_pid(f->engine), pid); /* the first owner's */
+        assert_int_equal(kill(pid, 0), 0);
+        assert_false(f->records[1].finished);
+        engine_stop(f->engine, 1);
+        request = request_for(f, 10, "http://lie/outside", &piece); /* it still hears */
+        piece.length = 100;
+        assert_int_equal(fetch(f, &request)->outcome, ENGINE_LOST);
+        assert_int_equal(f->records[1].outcome, ENGINE_STOPPED);
+}
+
 static void idle_processes_leave_and_come_back(void **state) {
         struct fixture *f = *state;
         struct engine_piece piece;
@@ -309,6 +341,7 @@ int main(void) {
                 TEST(a_request_that_comes_while_a_process_dies_is_the_next_one_s),
                 TEST(programs_that_do_not_start_are_a_named_error),
                 TEST(a_process_that_lies_is_killed),
+                TEST(a_process_that_dies_again_and_again_is_started_ever_later_and_only_its_owner_waits),
                 TEST(idle_processes_leave_and_come_back),
                 TEST(changed_authorities_replace_an_idle_process),
                 TEST(a_process_that_hangs_on_one_file_system_holds_up_no_other),
