@@ -54,15 +54,45 @@ struct bus_call *bus_call_free(struct bus_call *call) {
         return NULL;
 }
 
+int bus_new_stand_in(sd_bus *bus, uint64_t cookie, const char *sender, bool expects_reply, sd_bus_message **ret) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
+        int r;
+
+        r = sd_bus_message_new_method_call(bus, &m, NULL, BUS_PATH, BUS_MANAGER_INTERFACE, "Call");
+        if (r >= 0 && sender)
+                r = sd_bus_message_set_sender(m, sender);
+        if (r >= 0)
+                r = sd_bus_message_set_expect_reply(m, expects_reply);
+        if (r >= 0)
+                r = sd_bus_message_seal(m, cookie, 0);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(m);
+        return 0;
+}
+
+/* What it was is read by then; a message of LIMIT_MESSAGE_BYTES for each call that waits would be too much to keep. */
+static int stand_in_for(sd_bus_message *m, sd_bus_message **ret) {
+        uint64_t cookie;
+        int r = sd_bus_message_get_cookie(m, &cookie);
+
+        return r < 0 ? r : bus_new_stand_in(sd_bus_message_get_bus(m), cookie, sd_bus_message_get_sender(m), sd_bus_message_get_expect_reply(m) > 0, ret);
+}
+
 static int call_new(struct peer *peer, sd_bus_message *m, sd_bus_error *error, struct bus_call **ret) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *message = NULL;
         struct bus_call *call;
+        int r;
 
         if (peer->n_calls >= peer->server->config.max_calls_per_client)
                 return bus_set_error(error, ERROR_TOO_MANY_REQUESTS, "");
+        r = stand_in_for(m, &message);
+        if (r < 0)
+                return bus_set_error(error, r, "");
         call = malloc(sizeof(*call));
         if (!call)
                 return bus_set_error(error, -ENOMEM, "");
-        *call = (struct bus_call) { .server = peer->server, .peer = peer, .message = sd_bus_message_ref(m) };
+        *call = (struct bus_call) { .server = peer->server, .peer = peer, .message = TAKE_PTR(message) };
         DL_APPEND(peer->calls, call);
         peer->n_calls++;
         *ret = call;

@@ -5,6 +5,9 @@
  * A sender counts as a client (MaxClientsPerUser) from its first call until it leaves the bus: what it asked for may be signals, volatile
  * jobs, callbacks, so it is not forgotten earlier.
  *
+ * How large a message may be is the bus's word too (dbus-daemon: 32 MiB): sd-bus tells no size, and has it all when the filter sees it. One
+ * is here at a time: calls that wait keep none (bus_call.c).
+ *
  * Who a sender is, only the bus knows: it is asked once for each, and waited for, at most NAME_TIMEOUT_USEC. */
 #include <inttypes.h>
 #include <stdio.h>
@@ -91,7 +94,7 @@ static int admit(struct peer *gate, sd_bus_message *m, const char *sender, struc
                 return -ENOMEM;
         *peer = (struct peer) {
                 .server = server, .bus = sd_bus_ref(gate->bus), .name = TAKE_PTR(name),
-                .serial = ++server->next_serial, .greeted = true, .pidfd = -EBADF,
+                .serial = ++server->next_serial, .fd = -EBADF, .pidfd = -EBADF,
         };
         r = peer_meet(peer, m);
         if (r < 0) {
@@ -185,7 +188,7 @@ int bus_server_join(struct bus_server *server, sd_bus *bus) {
 
         if (!gate)
                 return -ENOMEM;
-        *gate = (struct peer) { .server = server, .bus = sd_bus_ref(bus), .is_gate = true, .greeted = true, .pidfd = -EBADF };
+        *gate = (struct peer) { .server = server, .bus = sd_bus_ref(bus), .is_gate = true, .fd = -EBADF, .pidfd = -EBADF };
         server->gate = gate; /* also of what is half-done: it ends with the connection, which has it as userdata */
         r = gate_open(gate);
         return r < 0 ? r : 0;

@@ -24,13 +24,11 @@ void peer_touch(struct peer *peer) {
         LL_PREPEND2(peer->server->touched, peer, next_touched);
 }
 
-/* libdbus sends BEGIN and its first message in one go; sd-bus (252) reads both at once and does not look at the rest of its buffer until more
- * arrives: both sides would wait for ever. So a connection that has not said anything yet is looked at until it has nothing more
- * (measurements: 0 of 10 libdbus clients work without this, 10 of 10 with it). */
 static bool has_more(struct peer *peer) {
         uint64_t n;
 
-        return !peer->dead && peer_count_untold(peer) == 0 && (!peer->greeted || (sd_bus_get_n_queued_read(peer->bus, &n) >= 0 && n > 0));
+        return !peer->dead && peer_count_untold(peer) == 0 &&
+               (bus_intake_is_greeting(peer) || bus_intake_is_unread(peer) || (sd_bus_get_n_queued_read(peer->bus, &n) >= 0 && n > 0));
 }
 
 /* How many messages that were; at least 1, so that looking is not free. */
@@ -45,7 +43,7 @@ static unsigned peer_process(struct peer *peer, unsigned at_most) {
                 return n;
         }
         do
-                r = sd_bus_process(peer->bus, NULL);
+                r = bus_intake_process(peer);
         while (r > 0 && ++n < at_most && has_more(peer));
         if (r < 0)
                 peer_drop(peer);
@@ -108,7 +106,7 @@ static void take_turns(struct candidate *candidates, size_t n) {
                 put_in_order(candidates[0].peer->server, candidates, n);
         for (size_t i = 0; i < n && left > 0 && (i == 0 || clock_now(&clock_system, CLOCK_ID_MONOTONIC) < end); i++) {
                 struct peer *peer = candidates[i].peer;
-                unsigned at_most = peer->greeted ? MIN(left, (unsigned) MESSAGES_AT_ONCE) : MESSAGES_AT_ONCE, done;
+                unsigned at_most = bus_intake_is_greeting(peer) ? MESSAGES_AT_ONCE : MIN(left, (unsigned) MESSAGES_AT_ONCE), done;
 
                 if (peer->dead)
                         continue;
@@ -131,8 +129,8 @@ static int on_ready(sd_event_source *source _unused_, int fd, uint32_t revents _
 
 /* sd-bus has a deadline for the handshake and for calls that it makes; 0 is "at once". */
 static int peer_arm(struct peer *peer) {
-        uint64_t usec;
-        int r = sd_bus_get_timeout(peer->bus, &usec);
+        uint64_t usec = 0;
+        int r = bus_intake_is_unread(peer) ? 0 : sd_bus_get_timeout(peer->bus, &usec);
 
         if (r < 0)
                 return r;
@@ -160,7 +158,7 @@ static int peer_watch(struct peer *peer) {
         event.events = (uint32_t) events; /* poll's IN and OUT are epoll's */
         if (peer->is_watched && peer->watched == events)
                 return 0;
-        r = epoll_ctl(peer->server->poll_fd, peer->is_watched ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, sd_bus_get_fd(peer->bus), &event);
+        r = epoll_ctl(peer->server->poll_fd, peer->is_watched ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, peer->fd, &event);
         if (r < 0)
                 return -errno;
         peer->is_watched = true;
@@ -180,7 +178,7 @@ void peer_poll_stop(struct peer *peer) {
         peer->touched = false;
         peer->timer = sd_event_source_disable_unref(peer->timer);
         if (peer->is_watched)
-                (void) epoll_ctl(peer->server->poll_fd, EPOLL_CTL_DEL, sd_bus_get_fd(peer->bus), NULL);
+                (void) epoll_ctl(peer->server->poll_fd, EPOLL_CTL_DEL, peer->fd, NULL);
         peer->is_watched = false;
 }
 

@@ -55,22 +55,22 @@ static struct bus_rate *rate_get(struct bus_server *server, uid_t uid, uint64_t 
         return rate;
 }
 
-int bus_rate_judge(struct peer *peer, sd_bus_message *m, sd_bus_error *error) {
+int bus_rate_take(struct peer *peer, uint64_t n_calls, sd_bus_error *error) {
         const struct bus_server_config *config = &peer->server->config;
+        uint64_t wanted = MIN(n_calls, config->max_calls_per_second) * PARTS_PER_CALL;
         struct bus_rate *rate;
         char text[96];
         uint64_t now;
-        uint8_t type;
 
-        if (config->max_calls_per_second == 0 || sd_bus_message_get_type(m, &type) < 0 || type != SD_BUS_MESSAGE_METHOD_CALL)
+        if (config->max_calls_per_second == 0)
                 return 0;
         now = clock_now(config->clock, CLOCK_ID_MONOTONIC);
         rate = rate_get(peer->server, peer->uid, now);
         if (!rate)
                 return bus_set_error(error, -ENOMEM, "");
         fill(rate, config->max_calls_per_second, now);
-        if (rate->parts >= PARTS_PER_CALL) {
-                rate->parts -= PARTS_PER_CALL;
+        if (rate->parts >= wanted) {
+                rate->parts -= wanted;
                 return 0;
         }
         if (!rate->told)
@@ -79,6 +79,14 @@ int bus_rate_judge(struct peer *peer, sd_bus_message *m, sd_bus_error *error) {
         rate->told = true;
         (void) snprintf(text, sizeof(text), "A user may make %" PRIu64 " in a second (MaxCallsPerSecond). Call again.", config->max_calls_per_second);
         return bus_set_error(error, ERROR_TOO_MANY_REQUESTS, text);
+}
+
+int bus_rate_judge(struct peer *peer, sd_bus_message *m, sd_bus_error *error) {
+        uint8_t type;
+
+        if (sd_bus_message_get_type(m, &type) < 0 || type != SD_BUS_MESSAGE_METHOD_CALL)
+                return 0;
+        return bus_rate_take(peer, 1, error);
 }
 
 void bus_rate_free_all(struct bus_server *server) {

@@ -20,6 +20,7 @@ struct peer *peer_free(struct peer *peer) {
         outbox_done(peer);
         sd_bus_slot_unref(peer->leaving);
         sd_bus_unref(peer->bus);
+        bus_intake_free(peer->intake);
         fd_close(peer->pidfd);
         free(peer->name);
         free(peer);
@@ -88,7 +89,7 @@ static int on_message(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         struct peer *peer = ASSERT_PTR(userdata);
         int r;
 
-        peer->greeted = true;
+        peer->handled = true;
         bus_authority_saw(peer, m);
         if (!peer->dead && peer_reads_too_slowly(peer))
                 peer_drop(peer); /* answers that sd-bus writes itself do not come by peer_send() */
@@ -136,18 +137,21 @@ static int peer_add_objects(struct peer *peer) {
 
 /* @fd is CONSUMED in any case. */
 static int peer_start(struct peer *peer, int fd) {
-        _cleanup_close_ int owned = fd;
+        _cleanup_close_ int owned = fd, input = -EBADF;
         int r;
 
         r = sd_bus_new(&peer->bus);
         if (r >= 0)
-                r = sd_bus_set_fd(peer->bus, owned, owned);
+                r = bus_intake_new(&peer->intake, &input);
+        if (r >= 0)
+                r = sd_bus_set_fd(peer->bus, input, owned);
         if (r < 0)
                 return r;
-        owned = -EBADF; /* the bus closes it */
+        input = -EBADF; /* the bus closes both */
+        peer->fd = TAKE_FD(owned);
         r = sd_bus_set_server(peer->bus, 1, peer->server->id);
         if (r >= 0)
-                r = sd_bus_set_anonymous(peer->bus, 0);
+                r = sd_bus_set_anonymous(peer->bus, 1); /* the kernel has said who it is; the intake sees to it that nobody says otherwise */
         if (r >= 0)
                 r = sd_bus_negotiate_fds(peer->bus, 1);
         if (r >= 0)
@@ -199,7 +203,7 @@ int bus_server_add_client(struct bus_server *server, int fd) {
         peer = malloc(sizeof(*peer));
         if (!peer)
                 return -ENOMEM;
-        *peer = (struct peer) { .server = server, .serial = ++server->next_serial, .pidfd = -EBADF };
+        *peer = (struct peer) { .server = server, .serial = ++server->next_serial, .fd = -EBADF, .pidfd = -EBADF };
         r = peer_who(owned, peer);
         if (r >= 0 && peer->uid != server->config.uid && !server->config.everybody) {
                 log_notice("a connection of uid %u (pid %d) was refused", peer->uid, (int) peer->pid);

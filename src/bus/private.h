@@ -26,6 +26,7 @@
 
 struct peer;
 struct listener;
+struct intake;
 struct bus_question;
 struct bus_rate;
 
@@ -33,7 +34,7 @@ struct bus_rate;
 struct bus_call {
         struct bus_server *server;
         struct peer *peer; /* NULL: gone; whoever answers then only frees the call */
-        sd_bus_message *message;
+        sd_bus_message *message; /* a stand-in for it */
         sd_bus_message *reply;
         int (*append)(sd_bus_message *reply, const struct manager_reply *answer); /* NULL: an empty answer */
         struct bus_call *prev, *next;                                             /* peer->calls, or server->orphans */
@@ -59,6 +60,8 @@ struct bus_notifier {
 struct peer {
         struct bus_server *server;
         sd_bus *bus;     /* its own, or the one that all peers with names share */
+        int fd;          /* its own one's socket, which sd-bus closes */
+        struct intake *intake; /* and what comes from there */
         char *name;      /* on a bus: where its messages go; NULL: the connection is its own */
         sd_bus_slot *leaving; /* and whoever is told that it is gone */
         bool is_gate;    /* not a client: what objects on the shared bus are registered with (bus_name.c) */
@@ -70,7 +73,7 @@ struct peer {
         sd_bus_message *granted;       /* the one that the authority said yes to, while it is handled */
         uint64_t serial;
         uint64_t served; /* server->next_served when it had its turn last */
-        bool greeted; /* its first message was seen: what came with BEGIN is read */
+        bool handled; /* a message of its, since this was false */
         bool dead;
         bool wants_all; /* signals about all jobs of its uid */
         struct subscription *subscriptions;
@@ -140,6 +143,14 @@ int peer_poll_start(struct peer *peer); /* its connection has begun */
 void peer_poll_stop(struct peer *peer);
 void peer_touch(struct peer *peer); /* something was done with its connection outside of its own messages */
 
+/* bus_intake.c: what a connection of its own lets through to sd-bus, which gets *ret_fd to read (OWNED) */
+int bus_intake_new(struct intake **ret, int *ret_fd);
+struct intake *bus_intake_free(struct intake *intake);
+/* As sd_bus_process(), with what comes from the client. < 0: it is to be dropped. */
+int bus_intake_process(struct peer *peer);
+bool bus_intake_is_unread(const struct peer *peer); /* sd-bus has something to read, of which the client's socket says nothing */
+bool bus_intake_is_greeting(const struct peer *peer); /* the handshake is not over */
+
 /* bus_name.c */
 /* Whose call a handler looks at: @peer is what its object was registered with. */
 struct peer *peer_of_call(struct peer *peer);
@@ -159,6 +170,8 @@ int bus_call_new(struct peer *peer, sd_bus_message *m,
 void bus_call_answer(const struct manager_reply *answer, void *userdata);
 /* Sends @reply (CONSUMED) now, or when everything that it may tell of is durable. */
 int bus_reply(struct peer *peer, sd_bus_message *m, sd_bus_message *reply, bool dirty, sd_bus_error *error);
+/* A small message that can be answered in the place of another one with that number and sender (NULL: none). */
+int bus_new_stand_in(sd_bus *bus, uint64_t cookie, const char *sender, bool expects_reply, sd_bus_message **ret);
 void bus_call_orphan_all(struct peer *peer);
 struct bus_call *bus_call_free(struct bus_call *call);
 /* sd-bus wants one for each property that it describes. Those of jobs and files are answered before it looks (bus_job.c). */
@@ -169,6 +182,8 @@ struct job *bus_find_job(struct peer *peer, const char *path, struct job_file **
 
 /* bus_rate.c: how often one user may call. 0, or < 0 with @error: this one is too much. */
 int bus_rate_judge(struct peer *peer, sd_bus_message *m, sd_bus_error *error);
+/* The same for what counts as @n_calls. */
+int bus_rate_take(struct peer *peer, uint64_t n_calls, sd_bus_error *error);
 void bus_rate_free_all(struct bus_server *server);
 
 /* bus_authority.c */

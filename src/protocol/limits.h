@@ -50,7 +50,9 @@
 #define LIMIT_PAGE 100              /* rows in one page of a list */
 #define LIMIT_PAGE_VALUES 1500      /* in one page, counting each property of a row and each range: a millisecond, which everybody else waits. One row always fits */
 #define LIMIT_ERROR_TEXT 512        /* bytes of a detail text that travels with an error */
-#define LIMIT_MESSAGE_BYTES (16 * 1024 * 1024) /* one D-Bus message that our library sends; the service takes what sd-bus takes, 128 MiB */
+#define LIMIT_MESSAGE_BYTES (1024 * 1024) /* one D-Bus message at the socket of the service: some files with everything that they may have, or a thousand usual ones */
+#define LIMIT_MESSAGE_DESCRIPTORS 253 /* that come with it; what the kernel passes at once (SCM_MAX_FD) */
+#define LIMIT_HANDSHAKE_LINE 512    /* bytes of a line before the first message */
 #define LIMIT_SUBSCRIPTIONS 4096    /* per client */
 #define LIMIT_CLIENTS_ON_A_BUS 256  /* dbus-daemon has 512 match rules for one connection, and each client takes one */
 #define LIMIT_METRICS_BACKLOG 16     /* who asks for the metrics is answered and hung up on at once; more than this need not wait */
