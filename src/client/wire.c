@@ -581,6 +581,24 @@ struct property_list {
         size_t n;
 };
 
+/* No text may be as long as half a message, and all that there are, as long as they may be, are less than that. */
+static int check_texts(struct dosvc *c, const struct property_list *list) {
+        size_t bytes = 0;
+
+        for (size_t i = 0; i < list->n; i++) {
+                const struct wire_property *property = &list->properties[i];
+
+                if (property->type != 's')
+                        continue;
+                if (!utf8_is_valid(property->s, SIZE_MAX))
+                        return failure_setf(c, ERROR_INVALID_ARGUMENT, "%s is not valid UTF-8.", property->name);
+                if (strlen(property->s) > LIMIT_MESSAGE_BYTES / 2)
+                        return failure_set(c, ERROR_STRING_TOO_LONG, property->name);
+                bytes += strlen(property->s);
+        }
+        return bytes > LIMIT_MESSAGE_BYTES / 2 ? failure_set(c, ERROR_MESSAGE_TOO_LARGE, NULL) : 0;
+}
+
 static int build_properties(sd_bus_message *m, const void *args) {
         const struct property_list *list = args;
         int r;
@@ -593,10 +611,10 @@ static int build_properties(sd_bus_message *m, const void *args) {
 
 int wire_set_properties(struct dosvc *c, const char *hex, const struct wire_property *properties, size_t n) {
         const struct property_list list = { properties, n };
+        int code = check_texts(c, &list);
 
-        for (size_t i = 0; i < n; i++)
-                if (properties[i].type == 's' && !utf8_is_valid(properties[i].s, SIZE_MAX))
-                        return failure_setf(c, ERROR_INVALID_ARGUMENT, "%s is not valid UTF-8.", properties[i].name);
+        if (code)
+                return code;
         return command(c, hex,
                        (struct call){ .member = "SetProperties",
                                       .flags = CALL_REPEATABLE,
@@ -607,9 +625,10 @@ int wire_set_properties(struct dosvc *c, const char *hex, const struct wire_prop
 int wire_set_file_property(struct dosvc *c, const char *hex, uint32_t index, const struct wire_property *property) {
         const struct property_list list = { property, 1 };
         char path[WIRE_PATH_MAX];
+        int code = check_texts(c, &list);
 
-        if (property->type == 's' && !utf8_is_valid(property->s, SIZE_MAX))
-                return failure_setf(c, ERROR_INVALID_ARGUMENT, "%s is not valid UTF-8.", property->name);
+        if (code)
+                return code;
         wire_file_path(hex, index, path);
         return connection_call(c, &(struct call){ .path = path,
                                                   .interface = WIRE_FILE,

@@ -14,8 +14,9 @@
 
 /* The kernel passes at most 253 descriptors with one message (SCM_MAX_FD). */
 #define DIRECTORIES_PER_CALL 200
-/* Half of what the service takes: strings are counted, not their padding and headers. */
+/* Half of what the service takes: the last file of a call is added whole, and what comes with the files is not counted. */
 #define BYTES_PER_CALL (LIMIT_MESSAGE_BYTES / 2)
+#define BYTES_PER_FILE 512 /* names, types and padding of all that it may have, and its digest */
 #define STATUS_FILE "/proc/thread-self/status"
 #define STATUS_FILE_MAX 65536
 #define DEFAULT_UMASK 022
@@ -47,6 +48,16 @@ static void batch_done(struct batch *batch) {
 
 /* ---- judging one file ---- */
 
+static size_t text_bytes(const char *text) {
+        return text ? strlen(text) : 0;
+}
+
+/* As it travels, about. */
+static size_t file_bytes(const struct wire_file *file) {
+        return BYTES_PER_FILE + text_bytes(file->url) + text_bytes(file->path) + text_bytes(file->mirrors) + text_bytes(file->file_id) +
+               text_bytes(file->integrity_info) + text_bytes(file->decryption_info) + file->n_ranges * sizeof(*file->ranges);
+}
+
 static int check_file(struct dosvc *c, const struct wire_file *file) {
         const char *name;
 
@@ -58,6 +69,8 @@ static int check_file(struct dosvc *c, const struct wire_file *file) {
                 return failure_set(c, ERROR_INVALID_ARGUMENT, "The file id is not valid UTF-8.");
         if (file->mirrors && (!utf8_is_valid(file->mirrors, SIZE_MAX) || strlen(file->mirrors) > LIMIT_MIRRORS_TEXT))
                 return failure_set(c, ERROR_INVALID_URL, "The mirrors are too many or not valid UTF-8.");
+        if (file_bytes(file) > BYTES_PER_CALL)
+                return failure_set(c, ERROR_MESSAGE_TOO_LARGE, "This is one file with more ranges or a longer id than can be sent.");
         if (file->path_comes_later)
                 return 0;
         if (*file->path != '/')
@@ -136,10 +149,7 @@ static int batch_fill(struct dosvc *c, const struct wire_file *files, size_t n_f
                         batch_done(ret);
                         return code;
                 }
-                bytes += strlen(files[i].url) + strlen(files[i].path) + files[i].n_ranges * sizeof(*files[i].ranges);
-                bytes += files[i].mirrors ? strlen(files[i].mirrors) : 0;
-                if (files[i].file_id)
-                        bytes += strlen(files[i].file_id);
+                bytes += file_bytes(&files[i]);
                 ret->n++;
         }
         return 0;
