@@ -310,6 +310,9 @@ typedef struct dosvc_config_info {
 } dosvc_config_info;
 typedef int (*dosvc_config_fn)(const dosvc_config_info *entry, void *userdata);
 int32_t dosvc_list_config(dosvc *connection, dosvc_config_fn fn, void *userdata);
+/* For administrators, and for the user of a user instance: the service reads its configuration again. 0: the new values are in force, *ret_changed
+ * (which may be NULL) of them other ones than before. 0x8007000D: something in it is wrong, the text says file and line, nothing changed. */
+int32_t dosvc_reload_config(dosvc *connection, uint32_t *ret_changed);
 
 /* ---- watching ---- */
 

@@ -10,6 +10,7 @@
 
 #define AUTHORITY_MANAGE_ALL "org.dosvc.manage-all"
 #define AUTHORITY_TAKE_OWNERSHIP "org.dosvc.take-ownership"
+#define AUTHORITY_CHANGE_POLICY "org.dosvc.change-policy"
 
 struct authority_question {
         const char *action;

@@ -406,6 +406,28 @@ static int method_list_configuration(sd_bus_message *m, void *userdata, sd_bus_e
         return bus_reply(peer, m, TAKE_PTR(reply), false, error);
 }
 
+static int method_reload(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        struct peer *peer = peer_of_call(userdata);
+        const struct bus_server_config *config = &peer->server->config;
+        _cleanup_free_ char *why = NULL;
+        int r;
+
+        /* Where there is one user only, it is his own service. */
+        if (config->everybody) {
+                r = bus_authorize(peer, m, AUTHORITY_CHANGE_POLICY, ERROR_ACCESS_DENIED, error);
+                if (r <= 0)
+                        return r < 0 ? r : 1;
+        }
+        if (peer->server->stopping)
+                return bus_set_error(error, ERROR_SHUTTING_DOWN, "");
+        if (!config->host || !config->host->reload)
+                return bus_set_error(error, ERROR_NOT_IMPLEMENTED, "");
+        r = config->host->reload(config->host_userdata, &why);
+        if (r < 0)
+                return bus_set_error(error, ERROR_CONFIGURATION_BROKEN, why ? why : strerror(-r));
+        return sd_bus_reply_method_return(m, "u", (uint32_t) r);
+}
+
 /* ---- the object ---- */
 
 static const sd_bus_vtable manager_vtable[] = {
@@ -429,6 +451,7 @@ static const sd_bus_vtable manager_vtable[] = {
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("ListConfiguration", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(ssssssttsb)", entries),
                                 method_list_configuration, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Reload", SD_BUS_NO_ARGS, SD_BUS_RESULT("u", changed), method_reload, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_SIGNAL_WITH_ARGS("JobAdded", SD_BUS_ARGS("s", id, "o", job), 0),
         SD_BUS_SIGNAL_WITH_ARGS("JobRemoved", SD_BUS_ARGS("s", id, "o", job, "s", state), 0),
         SD_BUS_VTABLE_END,

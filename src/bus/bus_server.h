@@ -51,6 +51,9 @@ struct bus_host {
         /* A client came or went, or a job's state changed: somebody may want to judge idleness anew. */
         void (*activity)(void *userdata);
         void (*failed)(void *userdata, int error); /* manager_events.failed */
+        /* Reads the configuration again. The number of settings that changed, all in force; or -errno, *reterr_why says what is wrong
+         * (NULL: nobody knows more; the caller frees it), and nothing changed. */
+        int (*reload)(void *userdata, char **reterr_why);
 };
 
 struct bus_server_config {

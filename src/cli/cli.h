@@ -70,6 +70,7 @@ enum option_id {
         OPTION_LINES,
         OPTION_ALL,
         OPTION_ALL_USERS,
+        OPTION_RELOAD,
         OPTION_ONCE,
         OPTION_JSON,
         OPTION_SYSTEM,

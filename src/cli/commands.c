@@ -50,7 +50,8 @@ const struct command commands[] = {
         { "decrypt", "FILE...", "decrypt files that were fetched as they are",
           "FILE.enc becomes FILE. What the service fetches with a key it decrypts by itself.\n", BIT(OUTPUT) | BIT(KEY_FILE) | BIT(REPLACE), 1, -1,
           command_decrypt },
-        { "config", "", "show the configuration of the service and where it comes from", NULL, 0, 0, 0, command_config },
+        { "config", "", "show the configuration of the service and where it comes from",
+          "With --reload it is read again instead, and what that changed is counted.\n", BIT(RELOAD), 0, 0, command_config },
         { "service", "", "show what the service says about itself", NULL, 0, 0, 0, command_service },
         { "completion", "[SHELL]", "print the completion script for bash (default) or zsh", NULL, 0, 0, 1, command_completion },
 };

@@ -34,6 +34,7 @@ const struct option_row option_rows[_OPTION_MAX] = {
         [OPTION_LINES] = { "lines", 'n', "NUMBER", "show at most so many entries; the default is 100" },
         [OPTION_ALL] = { "all", 'a', NULL, "show every property" },
         [OPTION_ALL_USERS] = { "all-users", 0, NULL, "the jobs of all users; for administrators" },
+        [OPTION_RELOAD] = { "reload", 0, NULL, "have the service read its configuration again; for administrators" },
         [OPTION_ONCE] = { "once", 0, NULL, "draw one picture and leave" },
         [OPTION_JSON] = { "json", 0, NULL, "write JSON to stdout" },
         [OPTION_SYSTEM] = { "system", 0, NULL, "talk to the system instance" },

@@ -421,6 +421,18 @@ static int config_add(const dosvc_config_info *entry, void *userdata) {
         return 0;
 }
 
+static int reload_config(const struct arguments *arguments, dosvc *connection) {
+        uint32_t changed;
+        int32_t r = dosvc_reload_config(connection, &changed);
+
+        if (r < 0)
+                return report_failure(connection, r, "config");
+        if (option_given(arguments, OPTION_JSON))
+                return json_print(must(json_pack("{sI}", "changed", (json_int_t) changed)), false);
+        printf("read again; settings that changed: %" PRIu32 "\n", changed);
+        return finish_output();
+}
+
 int command_config(const struct arguments *arguments) {
         _cleanup_(dosvc_closep) dosvc *connection = NULL;
         struct config config = { .table = { .n_columns = 5 } };
@@ -430,6 +442,8 @@ int command_config(const struct arguments *arguments) {
         code = connect_service(arguments, &connection);
         if (code)
                 return code;
+        if (option_given(arguments, OPTION_RELOAD))
+                return reload_config(arguments, connection);
         config.array = option_given(arguments, OPTION_JSON) ? must(json_array()) : NULL;
         table_add(&config.table, (char *[]) { text("KEY=VALUE"), text("UNIT"), text("RANGE"), text("SOURCE"), text("") });
         r = dosvc_list_config(connection, config_add, &config);

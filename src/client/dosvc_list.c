@@ -221,3 +221,25 @@ int32_t dosvc_list_config(dosvc *c, dosvc_config_fn fn, void *userdata) {
         config_list_done(&list);
         return value;
 }
+
+static int decode_changed(sd_bus_message *reply, void *ret) {
+        return sd_bus_message_read_basic(reply, 'u', ret);
+}
+
+int32_t dosvc_reload_config(dosvc *c, uint32_t *ret_changed) {
+        uint32_t changed = 0;
+        int code;
+
+        if (!c)
+                return refuse(c);
+        failure_clear(c);
+        code = connection_call(c, &(struct call){ .path = WIRE_MANAGER_PATH,
+                                                  .interface = WIRE_MANAGER,
+                                                  .member = "Reload",
+                                                  .flags = CALL_REPEATABLE | CALL_INTERACTIVE,
+                                                  .decode = decode_changed,
+                                                  .ret = &changed });
+        if (!code && ret_changed)
+                *ret_changed = changed;
+        return result(code);
+}

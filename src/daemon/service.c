@@ -214,7 +214,7 @@ static int watch_conditions(struct service *service) {
 
 /* ---- the configuration again ---- */
 
-static int reload(struct service *service) {
+static int read_again(struct service *service, char **reterr_why) {
         struct settings *settings = service->config.settings;
         struct conditions_wanted wanted;
         struct manager_limits limits;
@@ -222,7 +222,7 @@ static int reload(struct service *service) {
         int r = 0;
 
         if (service->config.config_path)
-                r = settings_reload(settings, service->config.config_path, service->config.config_required);
+                r = settings_reload(settings, service->config.config_path, service->config.config_required, reterr_why);
         if (r < 0)
                 return r;
         limits = tuning_make_limits(settings);
@@ -236,20 +236,29 @@ static int reload(struct service *service) {
         return r;
 }
 
-static int on_reload(sd_event_source *source _unused_, const struct signalfd_siginfo *info _unused_, void *userdata) {
+static int reload(void *userdata, char **reterr_why) {
         struct service *service = ASSERT_PTR(userdata);
         int r;
 
-        if (service->stopping)
-                return 0;
         notify_reloading();
-        r = reload(service);
+        r = read_again(service, reterr_why);
+        if (r < 0 && !*reterr_why && asprintf(reterr_why, "%s: %s", service->config.config_path, strerror(-r)) < 0)
+                *reterr_why = NULL;
         if (r < 0)
                 log_error("the configuration %s stays as it was: %s", service->config.config_path,
                           r == -EBADMSG ? "what was read has errors, see above" : strerror(-r));
         else
                 log_notice("the configuration was read again: %d settings changed", r);
         (void) sd_notify(0, "READY=1");
+        return r;
+}
+
+static int on_hangup(sd_event_source *source _unused_, const struct signalfd_siginfo *info _unused_, void *userdata) {
+        struct service *service = ASSERT_PTR(userdata);
+        _cleanup_free_ char *why = NULL;
+
+        if (!service->stopping)
+                (void) reload(service, &why);
         return 0;
 }
 
@@ -366,7 +375,7 @@ static void on_failed(void *userdata, int error) {
         (void) sd_event_exit(service->event, SERVICE_EXIT_STORE_FAILED);
 }
 
-static const struct bus_host bus_host = { .info = on_info, .activity = on_activity, .failed = on_failed };
+static const struct bus_host bus_host = { .info = on_info, .activity = on_activity, .failed = on_failed, .reload = reload };
 
 /* ---- putting it together ---- */
 
@@ -550,7 +559,7 @@ static int watch_signals(struct service *service) {
         if (r >= 0)
                 r = sd_event_add_signal(service->event, NULL, SIGINT, on_signal, service);
         if (r >= 0)
-                r = sd_event_add_signal(service->event, NULL, SIGHUP, on_reload, service);
+                r = sd_event_add_signal(service->event, NULL, SIGHUP, on_hangup, service);
         return r;
 }
 

@@ -73,7 +73,7 @@ struct settings {
         char *values[_SETTING_MAX];
         char *sources[_SETTING_MAX];
         struct bus_config_entry entries[_SETTING_MAX];
-        unsigned n_wrong; /* values and lines that could not be taken */
+        char *wrong; /* the first value or line that could not be taken, as it was logged; NULL: none */
 };
 
 /* ---- one value ---- */
@@ -238,6 +238,7 @@ struct settings *settings_free(struct settings *settings) {
                 free(settings->values[i]);
                 free(settings->sources[i]);
         }
+        free(settings->wrong);
         free(settings);
         return NULL;
 }
@@ -269,6 +270,23 @@ struct reader {
         int error;
 };
 
+static void _printf_(3, 4) complain(struct reader *reader, unsigned line, const char *format, ...) {
+        _cleanup_free_ char *what = NULL, *text = NULL;
+        va_list ap;
+        int n;
+
+        va_start(ap, format);
+        n = vasprintf(&what, format, ap);
+        va_end(ap);
+        if (n < 0 || asprintf(&text, "%s:%u: %s", reader->path, line, what) < 0) {
+                reader->error = -ENOMEM;
+                return;
+        }
+        log_warning("%s; ignored", text);
+        if (!reader->settings->wrong)
+                reader->settings->wrong = TAKE_PTR(text);
+}
+
 /* libinih does not tell the line, and cuts long ones in two: so lines are handed to it one by one. */
 static char *read_line(char *ret, int size, void *userdata) {
         struct reader *reader = userdata;
@@ -280,8 +298,7 @@ static char *read_line(char *ret, int size, void *userdata) {
                 return NULL;
         reader->line++;
         if (n >= size || memchr(line, 0, (size_t) n)) {
-                log_warning("%s:%u: the line is too long or has a zero byte; ignored", reader->path, reader->line);
-                reader->settings->n_wrong++;
+                complain(reader, reader->line, "the line is too long or has a zero byte");
                 line[0] = '\n';
                 n = 1;
         }
@@ -312,17 +329,13 @@ static int take_pair(void *userdata, const char *section, const char *key, const
                         continue;
                 r = parse_value(&rows[i], value, &number);
                 if (r == -ERANGE)
-                        log_warning("%s:%u: %s must be from %" PRIu64 " to %" PRIu64 ", not \"%s\"; ignored",
-                                    reader->path, reader->line, key, rows[i].min, rows[i].max, value);
+                        complain(reader, reader->line, "%s must be from %" PRIu64 " to %" PRIu64 ", not \"%s\"", key, rows[i].min, rows[i].max, value);
                 else if (r < 0)
-                        log_warning("%s:%u: \"%s\" is no value for %s (%s); ignored", reader->path, reader->line, value, key,
-                                    type_forms[rows[i].type]);
+                        complain(reader, reader->line, "\"%s\" is no value for %s (%s)", value, key, type_forms[rows[i].type]);
                 else
                         r = put_from_file(reader, i, number, value);
                 if (r == -ENOMEM)
                         reader->error = r;
-                else if (r < 0)
-                        reader->settings->n_wrong++;
                 return 1;
         }
         log_warning("%s:%u: there is no setting %s; ignored", reader->path, reader->line, key);
@@ -337,10 +350,8 @@ static int read_one(struct settings *settings, const char *path) {
         if (!reader.stream)
                 return -errno;
         bad = ini_parse_stream(read_line, &reader, take_pair, &reader);
-        if (bad > 0) {
-                log_warning("%s:%d: neither [section] nor Key=value; ignored", path, bad);
-                settings->n_wrong++;
-        }
+        if (bad > 0)
+                complain(&reader, (unsigned) bad, "neither [section] nor Key=value");
         if (ferror(reader.stream))
                 reader.error = -EIO;
         (void) fclose(reader.stream);
@@ -418,15 +429,17 @@ static void settings_move(struct settings *to, struct settings *from, size_t i) 
         SWAP(to->entries[i], from->entries[i]);
 }
 
-int settings_reload(struct settings *settings, const char *path, bool required) {
+int settings_reload(struct settings *settings, const char *path, bool required, char **reterr_why) {
         _cleanup_(settings_freep) struct settings *fresh = NULL;
         int r, n_changed = 0;
 
         r = settings_new(&fresh);
         if (r >= 0)
                 r = settings_read(fresh, path, required);
-        if (r >= 0 && fresh->n_wrong > 0)
+        if (r >= 0 && fresh->wrong) {
+                *reterr_why = TAKE_PTR(fresh->wrong);
                 r = -EBADMSG;
+        }
         if (r < 0)
                 return r;
         for (size_t i = 0; i < _SETTING_MAX; i++) {

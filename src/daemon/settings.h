@@ -24,9 +24,9 @@ DEFINE_CLEANUP_FUNC(struct settings, settings_free)
  * logged. */
 int settings_read(struct settings *settings, const char *path, bool required);
 /* Reads the same files anew, from the defaults on. -EBADMSG (a value or a line is wrong; unknown keys are only reported) or another
- * error: nothing changed, and what is wrong was logged. Else the number of settings that have another value now. One that needs a restart keeps its
+ * error: nothing changed, what is wrong was logged, and the first of it is *reterr_why (NULL if nobody knows more; the caller frees it). Else the number of settings that have another value now. One that needs a restart keeps its
  * value, and the log says so. The entries stay where they are, texts do not. */
-int settings_reload(struct settings *settings, const char *path, bool required);
+int settings_reload(struct settings *settings, const char *path, bool required, char **reterr_why);
 
 uint64_t settings_get(const struct settings *settings, enum setting setting);
 /* "" if it is empty. Of settings of type path, hosts, users, hours or words only. */

@@ -10,7 +10,7 @@ from system_instance import USERS, running
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="a system instance has users: needs root")
 SIZE = 300_000
-MANAGE, TAKE = "org.dosvc.manage-all", "org.dosvc.take-ownership"
+MANAGE, TAKE, CHANGE = "org.dosvc.manage-all", "org.dosvc.take-ownership", "org.dosvc.change-policy"
 NOBODYS = "00000000-0000-4000-8000-000000000000"
 
 
@@ -215,3 +215,15 @@ def test_without_polkit_root_alone_is_an_administrator(machine, origin):
     machine.kill("bus")
     assert machine.run("bob", "show", job).returncode == 3
     machine.ok("root", "show", job)
+
+
+def test_the_configuration_is_read_again_for_root_and_whom_polkit_lets(machine):
+    assert machine.run("carol", "config", "--reload").returncode == 4
+    assert machine.polkit_saw("asked")[-1]["action"] == CHANGE
+    machine.polkit({(MANAGE, "carol"): "yes", (TAKE, "carol"): "yes"})
+    assert machine.run("carol", "config", "--reload").returncode == 4
+    machine.polkit({(CHANGE, "carol"): "yes"})
+    assert machine.json("carol", "config", "--reload") == {"changed": 0}
+    asked = len(machine.polkit_saw("asked"))
+    assert machine.json("root", "config", "--reload") == {"changed": 0}
+    assert len(machine.polkit_saw("asked")) == asked

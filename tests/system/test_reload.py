@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from conftest import BUILD, Instance
+from conftest import BUILD, Instance, error_line
 from service import Service
 
 SECONDS = 20
@@ -83,6 +83,21 @@ def test_a_broken_file_changes_nothing_and_is_said_with_its_line(service, notifi
     write(service, "MaxClients=9\n")
     reload(service, notified)
     assert rows(service)["MaxClients"][1:3] == ("9", service.config + ":2")
+
+
+def test_a_client_reloads_and_is_told_what_is_wrong(instance):
+    assert instance.json("config", "--reload") == {"changed": 0}
+    write(instance, "MaxClients=9\nTimeSlice=never\n")
+    broken = instance.run("config", "--reload")
+    assert broken.returncode == 1
+    assert f'{instance.config}:3: "never" is no value for TimeSlice' in error_line(broken)
+    assert rows(instance)["MaxClients"][1] == "1024"
+    write(instance, "MaxClients=9\n")
+    assert "changed: 4" in instance.run("config", "--reload", check=True).stdout, "that one, and the three that QUICK set"
+    assert rows(instance)["MaxClients"][1:3] == ("9", instance.config + ":2")
+    os.unlink(instance.config)
+    assert f"{instance.config}: No such file" in error_line(instance.run("config", "--reload"))
+    assert "read again: 4 settings" in instance.log()
 
 
 def test_a_running_transfer_goes_on_at_the_new_rate(tmp_path, target, origin):

@@ -243,7 +243,16 @@ static void on_failed(void *userdata, int error) {
         f->n_failed++;
 }
 
-static const struct bus_host host = { .failed = on_failed };
+static int on_reload(void *userdata, char **reterr_why) {
+        struct fixture *f = userdata;
+
+        f->n_reloads++;
+        if (f->broken)
+                *reterr_why = strdup(f->broken);
+        return f->broken ? -EBADMSG : 3;
+}
+
+static const struct bus_host host = { .failed = on_failed, .reload = on_reload };
 
 static int make_service_for(void **state, const struct authority *authority, bool everybody, size_t max_clients) {
         struct fixture *f = calloc(1, sizeof(*f));

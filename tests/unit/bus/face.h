@@ -14,6 +14,8 @@ struct fixture {
         sd_event *event;
         struct bus_server *server;
         unsigned n_failed;
+        unsigned n_reloads;
+        const char *broken; /* what is wrong with the configuration */
 };
 
 struct client {

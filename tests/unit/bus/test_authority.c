@@ -167,6 +167,23 @@ static void a_call_that_is_handled_again_after_a_yes_counts_once(void **state) {
         client_free(c);
 }
 
+static void the_configuration_is_read_again_for_whom_the_authority_lets(void **state) {
+        struct fixture *f = *state;
+        struct client *c = client_new_as(f, STRANGER);
+
+        for (int yes = 0; yes < 2; yes++) {
+                assert_true(sd_bus_call_method_async(c->bus, NULL, NULL, "/org/dosvc", "org.dosvc.Manager1", "Reload", on_answer, c, "") >= 0);
+                settle(f);
+                assert_string_equal(only_question()->action, AUTHORITY_CHANGE_POLICY);
+                assert_int_equal(f->n_reloads, 0);
+                decide(only_question(), yes);
+                settle(f);
+                expect(c, yes ? "ok " : "AccessDenied ");
+        }
+        assert_int_equal(f->n_reloads, 1);
+        client_free(c);
+}
+
 static void a_second_call_while_the_first_is_judged_is_refused(void **state) {
         struct fixture *f = *state;
         struct guid id = job_of(f, OWNER);
@@ -513,6 +530,7 @@ int main(void) {
         static const struct CMUnitTest tests[] = {
                 TEST(nothing_happens_before_the_answer_and_a_yes_is_for_that_call_alone),
                 TEST(a_call_that_is_handled_again_after_a_yes_counts_once),
+                TEST(the_configuration_is_read_again_for_whom_the_authority_lets),
                 TEST(a_second_call_while_the_first_is_judged_is_refused),
                 TEST(a_client_that_goes_is_a_no),
                 TEST(what_is_absent_is_asked_about_and_answered_alike),

@@ -588,7 +588,9 @@ static void check_answer(struct place *p, struct client *c, const struct member 
 
 /* Its answer is there, and nothing else. */
 static void run_cell(struct place *p, const struct member *member, enum whose whose) {
-        const char *action = streq(member->name, "TakeOwnership") ? AUTHORITY_TAKE_OWNERSHIP : AUTHORITY_MANAGE_ALL;
+        const char *action = streq(member->name, "TakeOwnership") ? AUTHORITY_TAKE_OWNERSHIP
+                           : streq(member->name, "Reload")        ? AUTHORITY_CHANGE_POLICY
+                                                                  : AUTHORITY_MANAGE_ALL;
         bool asked = is_asked(p, member, whose);
         struct footprint before, after;
         struct client *c = p->client;

@@ -423,6 +423,30 @@ static void a_client_may_judge_and_be_told_and_give_up_either(void **state) {
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make_service, free_service)
 
+/* ---- the configuration ---- */
+
+static void reload_config(struct client *c) {
+        assert_true(sd_bus_call_method_async(c->bus, NULL, NULL, "/org/dosvc", "org.dosvc.Manager1", "Reload", on_answer, c, "") >= 0);
+        talk(c->f);
+}
+
+static void whose_service_it_is_may_have_it_read_its_configuration_again(void **state) {
+        struct fixture *f = *state;
+        struct client *c = client_new(f);
+
+        reload_config(c);
+        expect(c, "ok ");
+        f->broken = "/etc/x:3: no";
+        reload_config(c);
+        expect(c, "ConfigurationBroken ");
+        assert_int_equal(f->n_reloads, 2);
+        bus_server_set_stopping(f->server);
+        reload_config(c);
+        expect(c, "ShuttingDown ");
+        assert_int_equal(f->n_reloads, 2);
+        client_free(c);
+}
+
 int main(void) {
         static const struct CMUnitTest tests[] = {
                 TEST(a_changing_call_is_answered_after_its_commit_only),
@@ -445,6 +469,7 @@ int main(void) {
                 TEST(a_verdict_that_is_not_0_is_the_job_s_error),
                 TEST(a_judge_that_answers_with_an_error_or_dies_is_none),
                 TEST(a_client_may_judge_and_be_told_and_give_up_either),
+                TEST(whose_service_it_is_may_have_it_read_its_configuration_again),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

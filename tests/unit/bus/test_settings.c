@@ -50,6 +50,14 @@ static void write_file(const char *name, const char *text) {
         assert_int_equal(fclose(f), 0);
 }
 
+static char *why; /* of the last failure */
+
+static int read_again(struct settings *settings, bool required) {
+        free(why);
+        why = NULL;
+        return settings_reload(settings, in_folder("conf"), required, &why);
+}
+
 static struct settings *read_conf(void) {
         struct settings *settings;
 
@@ -100,11 +108,11 @@ static void hours_are_taken_as_they_are_written(void **state) {
 
                 snprintf(text, sizeof(text), "[Service]\nDOSetHoursToLimitBackgroundDownloadBandwidth=%s\n", wrong[i]);
                 write_file("conf", text);
-                if (settings_reload(settings, in_folder("conf"), true) != -EBADMSG)
+                if (read_again(settings, true) != -EBADMSG)
                         fail_msg("was taken: %s", wrong[i]);
         }
         write_file("conf", "[Service]\nDOPercentageMaxForegroundBandwidth=101\n");
-        assert_int_equal(settings_reload(settings, in_folder("conf"), true), -EBADMSG);
+        assert_int_equal(read_again(settings, true), -EBADMSG);
         assert_int_equal(settings_get(settings, SETTING_DOPercentageMaxForegroundBandwidth), 100);
 }
 
@@ -187,11 +195,11 @@ static void the_quotas_of_bits_hold_where_nobody_set_others(void **state) {
                 assert_string_equal(settings_entries(settings)[quotas[i]].source, in_folder("conf:2"));
         }
         write_file("conf", "[Service]\nMaxFilesPerJob=7\nBITSQuotas=yes\n");
-        assert_true(settings_reload(settings, in_folder("conf"), true) > 0);
+        assert_true(read_again(settings, true) > 0);
         assert_int_equal(settings_get(settings, SETTING_MaxFilesPerJob), 7);
         assert_int_equal(settings_get(settings, SETTING_MaxJobsPerUser), 60);
         write_file("conf", "[Service]\nBITSQuotas=no\n");
-        assert_true(settings_reload(settings, in_folder("conf"), true) > 0);
+        assert_true(read_again(settings, true) > 0);
         assert_int_equal(settings_get(settings, SETTING_MaxJobsPerUser), 100000);
         assert_string_equal(settings_entries(settings)[SETTING_MaxJobsPerUser].source, "default");
 }
@@ -204,7 +212,7 @@ static void read_again_they_are_what_the_files_say_now(void **state) {
         settings = read_conf();
         entries = settings_entries(settings);
         write_file("conf", "[Service]\n\nMaxClients=6\nTimeSlice=9\nCAFile=/b\nUnknown=1\n");
-        assert_int_equal(settings_reload(settings, in_folder("conf"), true), 3);
+        assert_int_equal(read_again(settings, true), 3);
         assert_ptr_equal(settings_entries(settings), entries);
         assert_int_equal(settings_get(settings, SETTING_BackgroundSlots), 4);
         assert_string_equal(entries[SETTING_BackgroundSlots].source, "default");
@@ -216,26 +224,32 @@ static void read_again_they_are_what_the_files_say_now(void **state) {
         assert_string_equal(settings_get_text(settings, SETTING_CAFile), "/a");
         assert_string_equal(entries[SETTING_CAFile].source, in_folder("conf:4"));
         assert_true(entries[SETTING_CAFile].needs_restart);
-        assert_int_equal(settings_reload(settings, in_folder("conf"), true), 0);
+        assert_int_equal(read_again(settings, true), 0);
 }
 
 static void a_broken_file_read_again_changes_nothing(void **state) {
         static const char *const texts[] = { "[Service]\nMaxClients=6\nTimeSlice=0\n", "[Service]\nMaxClients=6\nTimeSlice=x\n",
-                                             "[Service]\nMaxClients=6\nrubbish\n", "[Service]\nMaxClients=6\n[Service\n" };
+                                             "[Service]\nMaxClients=6\nrubbish\nTimeSlice=0\n", "[Service]\nMaxClients=6\n[Service\n" };
+        static const char *const complaints[] = { "/conf:3: TimeSlice must be from 1 to 86400, not \"0\"",
+                                                  "/conf:3: \"x\" is no value for TimeSlice (a number of seconds)",
+                                                  "/conf:4: TimeSlice must be from 1 to 86400, not \"0\"", /* the lines that are none come behind */
+                                                  "/conf:3: neither [section] nor Key=value" };
         _cleanup_(settings_freep) struct settings *settings = NULL;
 
         write_file("conf", "[Service]\nMaxClients=5\n");
         settings = read_conf();
         for (size_t i = 0; i < ELEMENTSOF(texts); i++) {
                 write_file("conf", texts[i]);
-                assert_int_equal(settings_reload(settings, in_folder("conf"), true), -EBADMSG);
+                assert_int_equal(read_again(settings, true), -EBADMSG);
+                assert_string_equal(startswith(why, folder), complaints[i]);
                 assert_int_equal(settings_get(settings, SETTING_MaxClients), 5);
                 assert_string_equal(settings_entries(settings)[SETTING_MaxClients].source, in_folder("conf:2"));
         }
         assert_int_equal(remove(in_folder("conf")), 0);
-        assert_int_equal(settings_reload(settings, in_folder("conf"), true), -ENOENT);
+        assert_int_equal(read_again(settings, true), -ENOENT);
+        assert_null(why);
         assert_int_equal(settings_get(settings, SETTING_MaxClients), 5);
-        assert_int_equal(settings_reload(settings, in_folder("conf"), false), 1);
+        assert_int_equal(read_again(settings, false), 1);
         assert_int_equal(settings_get(settings, SETTING_MaxClients), 1024);
 }
 

@@ -39,6 +39,7 @@ ABSENT(dosvc_list_files, dosvc *c, const char *id, dosvc_file_fn fn, void *userd
 ABSENT(dosvc_list_history, dosvc *c, size_t max, dosvc_history_fn fn, void *userdata)
 ABSENT(dosvc_get_service, dosvc *c, dosvc_service_fn fn, void *userdata)
 ABSENT(dosvc_list_config, dosvc *c, dosvc_config_fn fn, void *userdata)
+ABSENT(dosvc_reload_config, dosvc *c, uint32_t *ret_changed)
 ABSENT(dosvc_watch, dosvc *c, const char *id, int timeout_msec, dosvc_job_fn fn, void *userdata)
 
 void dosvc_close(dosvc *connection) {

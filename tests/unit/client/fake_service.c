@@ -514,6 +514,8 @@ static int answer(struct fake_service *f, sd_bus_message *m, const char *member)
                 return sd_bus_reply_method_return(m, NULL);
         if (streq(member, "GetServiceInfo"))
                 return answer_service(m);
+        if (streq(member, "Reload"))
+                return sd_bus_reply_method_return(m, "u", 5U);
         if (streq(member, "ListConfiguration"))
                 return sd_bus_reply_method_return(m, "a(ssssssttsb)", 2, "TimeSlice", "300", "default", "seconds",
                                                   "How long.", "seconds", UINT64_C(1), UINT64_C(86400), "300", 0,

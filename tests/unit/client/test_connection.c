@@ -98,9 +98,13 @@ static int check_config(const dosvc_config_info *info, void *userdata) {
 
 static void the_configuration_is_listed(void **state) {
         struct fixture *f = *state;
+        uint32_t changed = 0;
         size_t n = 0;
 
         assert_int_equal(dosvc_list_config(f->c, check_config, &n), 0);
+        assert_int_equal(dosvc_reload_config(f->c, NULL), 0);
+        assert_int_equal(dosvc_reload_config(f->c, &changed), 0);
+        assert_int_equal(changed, 5);
         assert_int_equal(n, 2);
 }
 
@@ -239,6 +243,7 @@ static void null_arguments_are_refused(void **state) {
         assert_int_equal((uint32_t) dosvc_list_history(f->c, 1, NULL, NULL), bad);
         assert_int_equal((uint32_t) dosvc_get_service(f->c, NULL, NULL), bad);
         assert_int_equal((uint32_t) dosvc_list_config(f->c, NULL, NULL), bad);
+        assert_int_equal((uint32_t) dosvc_reload_config(NULL, NULL), bad);
         assert_int_equal((uint32_t) dosvc_watch(f->c, NULL, 0, NULL, NULL), bad);
         assert_int_equal((uint32_t) dosvc_create_job(f->c, NULL, NULL, 0, id, NULL), bad);
         assert_int_equal((uint32_t) dosvc_create_job(f->c, &options, NULL, 0, NULL, NULL), bad);
