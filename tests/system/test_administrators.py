@@ -207,16 +207,6 @@ def test_a_yes_that_comes_late_is_for_nobody(machine, origin):
     assert machine.json("alice", "show", job)[0]["state"] in ("queued", "transferring")
 
 
-def test_without_polkit_root_alone_is_an_administrator(machine, origin):
-    job = slow_job(machine, origin, "alice", "no-polkit")
-    machine.polkit({(MANAGE, "bob"): "yes"})
-    machine.ok("bob", "show", job)
-    machine.kill("polkit")
-    machine.kill("bus")
-    assert machine.run("bob", "show", job).returncode == 3
-    machine.ok("root", "show", job)
-
-
 def test_the_configuration_is_read_again_for_root_and_whom_polkit_lets(machine):
     assert machine.run("carol", "config", "--reload").returncode == 4
     assert machine.polkit_saw("asked")[-1]["action"] == CHANGE
@@ -227,3 +217,13 @@ def test_the_configuration_is_read_again_for_root_and_whom_polkit_lets(machine):
     asked = len(machine.polkit_saw("asked"))
     assert machine.json("root", "config", "--reload") == {"changed": 0}
     assert len(machine.polkit_saw("asked")) == asked
+
+
+def test_without_polkit_root_alone_is_an_administrator(machine, origin):
+    job = slow_job(machine, origin, "alice", "no-polkit")
+    machine.polkit({(MANAGE, "bob"): "yes"})
+    machine.ok("bob", "show", job)
+    machine.kill("polkit")
+    machine.kill("bus")
+    assert machine.run("bob", "show", job).returncode == 3
+    machine.ok("root", "show", job)

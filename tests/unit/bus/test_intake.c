@@ -235,7 +235,7 @@ static void bytes_that_trickle_are_a_message_in_the_end(void **state) {
         _cleanup_free_ uint8_t *m = NULL;
 
         for (size_t i = 0; i < sizeof(HANDSHAKE); i++)
-                say(raw, "\0" HANDSHAKE + i, 1);
+                say(raw, &("\0" HANDSHAKE)[i], 1);
         assert_true(heard(raw, "AGREE_UNIX_FD\r\n"));
         make_call(200, false, &m);
         for (size_t i = 0; i < 200; i++)
