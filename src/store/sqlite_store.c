@@ -12,13 +12,17 @@
 #include <sys/eventfd.h>
 #include <utlist.h>
 
+#include "base/clock.h"
 #include "base/fds.h"
 #include "base/log.h"
 #include "store/commit.h"
 #include "store/sqlite_backup.h"
 #include "store/sqlite_db.h"
+#include "store/sqlite_reserve.h"
 #include "store/sqlite_rows.h"
 #include "store/sqlite_schema.h"
+
+#define RESERVE_AGAIN_USEC USEC_PER_MINUTE
 
 struct sqlite_store {
         struct store store;
@@ -27,6 +31,7 @@ struct sqlite_store {
         sqlite3 *db;
         struct rows rows;
         int wal_pages; /* as of the last commit */
+        uint64_t reserve_usec; /* when it may be set aside again; 0: it is there, as far as we know */
         struct commit *due; /* being called back; the loop's alone */
         int event_fd;
 
@@ -104,6 +109,40 @@ static int write_group_or_nothing(struct sqlite_store *self, const struct commit
         return r;
 }
 
+static bool ends_a_job(const struct commit *group) {
+        const struct commit *commit;
+        const struct batch_job *job;
+
+        DL_FOREACH(group, commit)
+                for (job = commit->batch->jobs; job; job = job->hh.next)
+                        if (job->record ? job_state_is_final(job->record->state) || job->record->intent != JOB_INTENT_NONE : job->removed)
+                                return true;
+        return false;
+}
+
+/* A full disk must not keep anybody from making room on it. */
+static int write_group_somehow(struct sqlite_store *self, const struct commit *group, int *ret_final) {
+        int r = write_group_or_nothing(self, group, ret_final);
+
+        if ((r != -ENOSPC && r != -EDQUOT) || *ret_final < 0 || !ends_a_job(group) || !reserve_spend(self->directory))
+                return r;
+        log_warning("the disk of the service's state is full: the space that was set aside for this is used up now");
+        self->reserve_usec = 1;
+        return write_group_or_nothing(self, group, ret_final);
+}
+
+/* On the store's thread: between commits, since it takes a moment. */
+static void set_aside_if_due(struct sqlite_store *self) {
+        uint64_t now;
+
+        if (self->reserve_usec == 0)
+                return;
+        now = clock_now(&clock_system, CLOCK_ID_MONOTONIC);
+        if (now < self->reserve_usec)
+                return;
+        self->reserve_usec = reserve_make(self->directory) == -ENOSPC ? now + RESERVE_AGAIN_USEC : 0;
+}
+
 static void checkpoint_if_due(struct sqlite_store *self, int *ret_final) {
         int rc;
 
@@ -140,7 +179,7 @@ static void write_what_waits(struct sqlite_store *self) {
         pthread_mutex_unlock(&self->lock);
 
         if (r == 0)
-                r = write_group_or_nothing(self, group, &final);
+                r = write_group_somehow(self, group, &final);
         /* Large batches are freed here, not on the loop. */
         DL_FOREACH(group, commit)
                 commit->batch = store_batch_free(commit->batch);
@@ -157,8 +196,10 @@ static void write_what_waits(struct sqlite_store *self) {
         pthread_cond_broadcast(&self->idle);
         pthread_mutex_unlock(&self->lock);
 
-        if (r == 0)
+        if (r == 0) {
                 checkpoint_if_due(self, &final);
+                set_aside_if_due(self);
+        }
 
         pthread_mutex_lock(&self->lock);
         if (r == 0 && final < 0)
@@ -478,6 +519,8 @@ static int open_store(struct sqlite_store *self, const struct store_options *opt
                 }
                 return r;
         }
+        self->reserve_usec = 1;
+        set_aside_if_due(self);
         r = start_thread(&self->thread, thread_main, self);
         self->has_thread = r == 0;
         return r;

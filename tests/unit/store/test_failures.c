@@ -373,6 +373,69 @@ static void freeing_a_store_writes_what_was_submitted(void **state _unused_) {
 
 /* ---- a full file system ---- */
 
+static void fill_up(const char *path) {
+        static const char bytes[4096];
+        int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+
+        assert_true(fd >= 0);
+        while (write(fd, bytes, sizeof(bytes)) > 0)
+                ;
+        assert_int_equal(errno, ENOSPC);
+        assert_int_equal(close(fd), 0);
+}
+
+static int save_new(struct store *store, unsigned number) {
+        struct job *job = sample_job(number, SAMPLE_NEW, 1);
+        int r = save_now(store, job);
+
+        job_free(job);
+        return r;
+}
+
+static int remove_number(struct store *store, unsigned number) {
+        struct job *job = sample_job(number, SAMPLE_NEW, 1);
+        struct store_batch *batch;
+
+        assert_int_equal(store_batch_new(&batch), 0);
+        assert_int_equal(store_batch_remove_job(batch, &job->id), 0);
+        job_free(job);
+        return commit_now(store, batch);
+}
+
+static void on_a_full_file_system_a_job_can_still_end(void **state _unused_) {
+        _cleanup_free_ char *others = folder_file(folder, "others"), *reserve = folder_file(folder, "jobs.reserve");
+        struct content content;
+        struct store *store;
+
+        if (geteuid() != 0 || mount("tmpfs", folder, "tmpfs", 0, "size=12m,mode=0700") < 0) {
+                print_message("skipped: needs root to mount a small tmpfs\n");
+                skip();
+        }
+        mounted = true;
+        store = open_sqlite(folder);
+        assert_int_equal(access(reserve, F_OK), 0);
+        for (unsigned i = 0; i < 3; i++)
+                assert_int_equal(save_new(store, i), 0);
+        fill_up(others);
+        for (unsigned i = 3; save_new(store, i) == 0; i++) /* what the log has from before */
+                assert_true(i < 5000);
+        assert_int_equal(access(reserve, F_OK), 0); /* it is not for more jobs */
+        assert_int_equal(store_recover(store), 0);
+
+        assert_int_equal(remove_number(store, 0), 0);
+        assert_int_equal(access(reserve, F_OK), -1);
+        assert_int_equal(remove_number(store, 1), 0);
+        assert_int_equal(unlink(others), 0);
+        store_free(store);
+
+        store = open_sqlite(folder); /* set aside again */
+        assert_int_equal(access(reserve, F_OK), 0);
+        assert_int_equal(content_load(store, &content), 0);
+        assert_true(content.n_jobs >= 1);
+        content_done(&content);
+        store_free(store);
+}
+
 static void a_full_file_system_is_answered_and_goes_on_when_there_is_room(void **state _unused_) {
         _cleanup_free_ char *ballast = folder_file(folder, "ballast");
         unsigned n = 0, refused;
@@ -434,6 +497,7 @@ int main(void) {
                 TEST(batches_that_wait_share_one_transaction),
                 TEST(freeing_a_store_writes_what_was_submitted),
                 TEST(a_full_file_system_is_answered_and_goes_on_when_there_is_room),
+                TEST(on_a_full_file_system_a_job_can_still_end),
         };
 
         faulty_vfs_install();

@@ -274,9 +274,9 @@ static void a_second_store_on_the_same_file_is_refused(void **state _unused_) {
         assert_int_equal(open_result(false), 0);
 }
 
-static void a_clean_end_leaves_one_file(void **state _unused_) {
+static void a_clean_end_leaves_no_journal(void **state _unused_) {
         save_samples(1);
-        assert_files("", "jobs.sqlite ");
+        assert_files("", "jobs.reserve jobs.sqlite ");
 }
 
 /* ---- versions ---- */
@@ -294,7 +294,7 @@ static void a_newer_schema_is_refused_and_untouched(void **state _unused_) {
         assert_int_equal(sqlite3_exec(db, "PRAGMA locking_mode=EXCLUSIVE; PRAGMA user_version=2", NULL, NULL, NULL),
                          SQLITE_OK);
         assert_int_equal(sqlite3_close(db), SQLITE_OK);
-        assert_files("", "jobs.sqlite jobs.sqlite-wal ");
+        assert_files("", "jobs.reserve jobs.sqlite jobs.sqlite-wal ");
         read_all("jobs.sqlite", &before[0], &n_before[0]);
         read_all("jobs.sqlite-wal", &before[1], &n_before[1]);
         assert_true(n_before[1] > 0);
@@ -302,7 +302,7 @@ static void a_newer_schema_is_refused_and_untouched(void **state _unused_) {
         assert_int_equal(open_result(false), -EPROTONOSUPPORT);
         assert_int_equal(open_result(true), -EPROTONOSUPPORT);
 
-        assert_files("", "jobs.sqlite jobs.sqlite-wal ");
+        assert_files("", "jobs.reserve jobs.sqlite jobs.sqlite-wal ");
         read_all("jobs.sqlite", &after[0], &n_after[0]);
         read_all("jobs.sqlite-wal", &after[1], &n_after[1]);
         for (size_t i = 0; i < 2; i++) {
@@ -768,7 +768,7 @@ int main(void) {
                 TEST(a_folder_that_is_not_there_is_an_error),
                 TEST(a_link_on_the_way_to_the_folder_is_fine),
                 TEST(a_second_store_on_the_same_file_is_refused),
-                TEST(a_clean_end_leaves_one_file),
+                TEST(a_clean_end_leaves_no_journal),
                 TEST(a_newer_schema_is_refused_and_untouched),
                 TEST(an_older_schema_is_upgraded_step_by_step_with_a_copy_before_each),
                 TEST(an_upgrade_that_fails_changes_nothing),
