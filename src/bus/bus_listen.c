@@ -1,4 +1,5 @@
 /* The sockets that we listen at, and that they stay there: folders below $XDG_RUNTIME_DIR are swept by some. */
+#include <fcntl.h>
 #include <stdio.h>
 #include <sys/inotify.h>
 #include <sys/socket.h>
@@ -11,6 +12,7 @@
 #include "base/unix_socket.h"
 #include "bus/private.h"
 
+#define CLIENT_DESCRIPTORS 4 /* its socket, the pair of its intake, its process */
 #define WATCHES_MAX 16 /* directories above a socket that are watched */
 #define CHANGED_BELOW (IN_CREATE | IN_MOVED_TO | IN_DELETE | IN_MOVED_FROM)
 #define CHANGED_ITSELF (IN_DELETE_SELF | IN_MOVE_SELF)
@@ -59,10 +61,30 @@ static void pause_accepting(struct bus_server *server) {
         (void) sd_event_source_set_enabled(server->accept_source, SD_EVENT_ONESHOT);
 }
 
+/* A client needs more of them than its own: who is taken without would be sent away, who is not taken yet waits. */
+static bool descriptors_are_left(int fd) {
+        int spare[CLIENT_DESCRIPTORS];
+        bool left = true;
+
+        for (size_t i = 0; i < ELEMENTSOF(spare); i++) {
+                spare[i] = left ? fcntl(fd, F_DUPFD_CLOEXEC, 0) : -EBADF;
+                left = spare[i] >= 0;
+        }
+        for (size_t i = 0; i < ELEMENTSOF(spare); i++)
+                if (spare[i] >= 0)
+                        fd_close(spare[i]);
+        return left;
+}
+
 static int on_connect(sd_event_source *source _unused_, int fd, uint32_t events _unused_, void *userdata) {
         struct listener *listener = ASSERT_PTR(userdata);
-        int client = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK), r;
+        int client, r;
 
+        if (!descriptors_are_left(fd)) {
+                pause_accepting(listener->server);
+                return 0;
+        }
+        client = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
         if (client < 0) {
                 if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS)
                         pause_accepting(listener->server);
