@@ -22,6 +22,9 @@ struct place_host {
         const void *pool; /* of those that have a place; NULL: of several, or nobody has one */
         bool in_ring, is_dirty;
         bool multiplexed;
+        const void *last_pool;
+        bool mixed;    /* its connections are of several pools: what is idle may be of no use to who waits */
+        bool answered; /* the core has said what it gives of wanted_told */
         char key[];
 };
 
@@ -42,11 +45,17 @@ static bool host_is_shared(const struct place_host *host, const void *pool) {
         return host->multiplexed && host->n_owed == 0 && host->n_held >= host->places->max_per_host && (host->n_placed == 0 || host->pool == pool);
 }
 
+/* The next connection would cost an idle one its place, while the core may still give another. */
+static bool host_should_ask(const struct place_host *host) {
+        return host->mixed && host->group.n_open >= host->n_held && host->n_held < host->places->max_per_host &&
+               !(host->answered && host->wanted_told > host->n_held);
+}
+
 static bool host_has_place(const struct place_host *host, const struct ticket *next) {
         unsigned n_shared = host->n_placed - host->n_alone;
 
         if (!host_is_shared(host, next->pool))
-                return host->n_placed < host->n_held - host->n_owed;
+                return host->n_placed < host->n_held - host->n_owed && !host_should_ask(host);
         if (!next->alone && n_shared > 0)
                 return n_shared < MAX(host->n_held, (unsigned) STREAMS_PER_HOST_MAX);
         return host->n_alone + (n_shared > 0) < host->n_held; /* one more connection */
@@ -124,11 +133,13 @@ static void host_grant(struct place_host *host) {
 /* Tells the core what changed. */
 static void host_settle(struct place_host *host) {
         struct places *places = host->places;
-        unsigned wanted = MIN(host->n_placed + host->n_waiting, places->max_per_host), in_use, returned, spare;
+        unsigned n_kept = host->mixed ? MAX(host->group.n_open, host->n_placed) : host->n_placed;
+        unsigned wanted = MIN(n_kept + host->n_waiting, places->max_per_host), in_use, returned, spare;
 
         while (host->group.n_open > host->n_placed && host->group.n_open + host->n_owed > host->n_held && socket_group_close_idle(&host->group))
                 ;
-        in_use = MAX(host->group.n_open, host->n_placed);
+        /* Who has a place at a mixed host may still open a connection beside the idle ones. */
+        in_use = host->mixed ? host->group.n_open + host->n_placed : MAX(host->group.n_open, host->n_placed);
         spare = host->n_held - MIN(host->n_held, in_use);
         returned = MAX(MIN(spare, host->n_owed), spare - MIN(spare, host->n_waiting));
         host->n_held -= returned;
@@ -136,6 +147,7 @@ static void host_settle(struct place_host *host) {
         host->group.max = host->n_held;
         if (returned == 0 && wanted == host->wanted_told)
                 return;
+        host->answered = host->answered && wanted <= host->wanted_told;
         host->wanted_told = wanted;
         places->callbacks->want(places->userdata, host->key, returned, wanted);
 }
@@ -191,6 +203,7 @@ void places_add(struct places *places, const char *host_key, unsigned given, uns
 
         if (!host) /* no memory: nothing is known of it that could use them */
                 return places->callbacks->want(places->userdata, host_key, given, 0);
+        host->answered = true;
         host->n_held += given;
         host->group.max = host->n_held;
         host_changed(host);
@@ -249,6 +262,8 @@ int ticket_wait(struct ticket *ticket, struct places *places, const void *pool, 
         host = places_get_host(places, host_key);
         if (!host)
                 return -ENOMEM;
+        host->mixed = host->mixed || (host->last_pool && host->last_pool != pool);
+        host->last_pool = pool;
         *ticket = (struct ticket) { .places = places, .host = host, .pool = pool, .foreground = foreground, .alone = alone,
                                     .granted = granted };
         DL_APPEND(*ticket_list(ticket), ticket);

@@ -24,6 +24,7 @@ struct claim {
         struct claims_host *host;
         unsigned held, recalled, wanted;
         unsigned give_now, recall_now; /* to be told */
+        bool asks; /* it wants more than it has: to be answered, even if it gets none now */
 };
 
 struct quota_holder {
@@ -228,9 +229,10 @@ static void owner_settle(struct quota_owner *owner) {
                 claim_give(claim);
         recall_for_others(owner);
         DL_FOREACH(owner->claims, claim) {
-                if (claim->give_now > 0 || claim->recall_now > 0)
+                if (claim->give_now > 0 || claim->recall_now > 0 || claim->asks)
                         owner->quota->tell(claim->holder->userdata, claim->host->key, claim->give_now, claim->recall_now);
                 claim->give_now = claim->recall_now = 0;
+                claim->asks = false;
         }
 }
 
@@ -247,6 +249,7 @@ int quota_want(struct quota_holder *holder, const char *host, unsigned returned,
                 return -EPROTO;
         claim_take_back(claim, returned);
         claim->wanted = wanted;
+        claim->asks = wanted > claim->held;
         if (claim->held == 0 && claim->wanted == 0)
                 claim_free(claim);
         owner_settle(holder->owner);

@@ -3,7 +3,8 @@
  * connection for each place that it holds, idle ones included (places.h). Pure bookkeeping: knows neither processes nor frames.
  *
  * 1. quota_join() for each process that may hold places.
- * 2. quota_want() when it says how many it wants, and returns some. tell() says what it gets; from within these calls.
+ * 2. quota_want() when it says how many it wants, and returns some. tell() says what it gets, and that it gets none now, if it wants more
+ *    than it has; from within these calls.
  * 3. quota_leave() when it is provably gone: what it held is free.
  *
  * What is free goes to whoever has least at one host. Where nothing is free, idle connections are recalled first; then those of who has

@@ -142,7 +142,8 @@ def machine(certificates):
     folder = tempfile.mkdtemp(prefix="dosvc-authority-")
     os.chmod(folder, 0o755)  # the transfer processes read it, whoever they are
     shutil.copy(certificates.root[0], os.path.join(folder, "ca.pem"))
-    with running(BUILD, config=f"CAFile={folder}/ca.pem\n") as machine:
+    # Room for a connection of each identity, or they would be closed rather than used again.
+    with running(BUILD, config=f"CAFile={folder}/ca.pem\nMaxConnectionsPerHost=16\n") as machine:
         for (owner, kind), certificate in certificates.shown.items():
             put(machine, owner, kind, certificate)
         yield machine

@@ -20,6 +20,7 @@ struct process {
         struct quota_holder *holder;
         unsigned held[HOSTS], owed[HOSTS], busy[HOSTS], wanted[HOSTS];
         unsigned n_served[HOSTS];
+        unsigned n_told;
 };
 
 struct world {
@@ -38,6 +39,7 @@ static void begin(struct process *p, size_t host) {
 static void on_told(void *userdata, const char *host, unsigned given, unsigned recalled) {
         struct process *process = userdata;
 
+        process->n_told++;
         for (size_t i = 0; i < HOSTS; i++)
                 if (strcmp(host, host_names[i]) == 0) {
                         process->held[i] += given;
@@ -318,6 +320,21 @@ static void limits_hold_whatever_happens(void **state) {
         }
 }
 
+static void who_wants_more_is_answered_even_if_there_is_none(void **state) {
+        struct world w;
+
+        world_init(&w, 2, 1);
+        want(&w, 0, 0, 1);
+        assert_int_equal(w.processes[0].held[0], 1);
+        assert_int_equal(w.processes[0].n_told, 1);
+        want(&w, 0, 0, 2);
+        assert_int_equal(w.processes[0].held[0], 1);
+        assert_int_equal(w.processes[0].n_told, 2);
+        want(&w, 0, 0, 1); /* it has that */
+        assert_int_equal(w.processes[0].n_told, 2);
+        world_done(&w);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(one_process_alone_gets_all_that_it_wants),
@@ -331,6 +348,7 @@ int main(void) {
                 cmocka_unit_test(a_smaller_limit_recalls_what_is_too_much_and_a_larger_one_gives_more),
                 cmocka_unit_test(who_returns_what_it_has_not_lies),
                 cmocka_unit_test(a_process_may_name_so_many_hosts_and_no_more),
+                cmocka_unit_test(who_wants_more_is_answered_even_if_there_is_none),
                 cmocka_unit_test(limits_hold_whatever_happens),
         };
 

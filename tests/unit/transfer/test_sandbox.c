@@ -240,6 +240,7 @@ static void no_core_file_is_ever_written(void **state) {
         assert_int_equal(status, 0);
 }
 
+#if !BUILT_WITH_ASAN /* its shadow would count */
 static int map_bytes(size_t size) {
         return mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0) == MAP_FAILED ? -errno : 0;
 }
@@ -249,8 +250,6 @@ static void what_servers_send_cannot_take_all_memory(void **state) {
         int status;
         pid_t pid;
 
-        if (BUILT_WITH_ASAN)
-                skip();
         pid = fork();
         if (pid == 0) {
                 if (enter_transfer(&facts) < 0)
@@ -260,13 +259,16 @@ static void what_servers_send_cannot_take_all_memory(void **state) {
         assert_int_equal(waitpid(pid, &status, 0), pid);
         assert_int_equal(status, 0);
 }
+#endif
 
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(the_transfer_process_can_only_move_bytes),
                 cmocka_unit_test(the_resolver_can_only_resolve),
                 cmocka_unit_test(no_core_file_is_ever_written),
+#if !BUILT_WITH_ASAN
                 cmocka_unit_test(what_servers_send_cannot_take_all_memory),
+#endif
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
