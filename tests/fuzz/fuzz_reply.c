@@ -203,6 +203,8 @@ static void create(void) {
 }
 
 static void ask(uint8_t choice, struct fuzz_bytes bytes) {
+        uint32_t changed;
+
         if (!connection)
                 start();
         fuzz_service_says(bytes, false);
@@ -219,6 +221,7 @@ static void ask(uint8_t choice, struct fuzz_bytes bytes) {
         case 3:
                 (void) dosvc_get_service(connection, see_service, NULL);
                 (void) dosvc_list_config(connection, see_config, NULL);
+                (void) dosvc_reload_config(connection, &changed);
                 break;
         case 4:
                 (void) dosvc_get_job(connection, JOB_ID, see_job, NULL);

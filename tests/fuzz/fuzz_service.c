@@ -28,6 +28,7 @@ static const char *answer_of(const char *member, const char *interface) {
                 { "CreateJob", "sb" },     { "GetJob", "o" },     { "ListJobs", "aa{sv}s" },       { "ListHistory", "aa{sv}s" },
                 { "ListFiles", "aa{sv}u" }, { "GetAll", "a{sv}" }, { "GetServiceInfo", "a{sv}" },   { "ListConfiguration", "a(ssssssttsb)" },
                 { "AddFiles", "u" },       { "Cancel", "b" },     { "Complete", "b" },             { "ReplaceUrlPrefix", "u" },
+                { "Reload", "u" },
         };
 
         for (size_t i = 0; i < sizeof(answers) / sizeof(*answers); i++)
