@@ -370,19 +370,35 @@ void exchange_set_pace(struct exchange *exchange, const struct ipc_pace *pace) {
                 (void) sd_event_source_set_time(exchange->pause, now_usec(exchange) + wait);
 }
 
-/* A connection is there, and nothing was sent yet: the last word on where it ends. It may be an old one from the pool. */
+static bool refuses_address(const struct exchange *exchange, const struct sockaddr *address) {
+        return exchange->only_public && !address_redirect_is_allowed(true, address);
+}
+
+/* Not even a SYN goes to an address that is refused, whoever said that the name has it. libcurl then tries the name's next one. */
+static curl_socket_t on_open(void *userdata, curlsocktype purpose, struct curl_sockaddr *address) {
+        struct exchange *exchange = ASSERT_PTR(userdata);
+
+        if (refuses_address(exchange, &address->addr)) {
+                exchange->address_refused = true;
+                (void) address_to_text(&address->addr, exchange->address);
+                return CURL_SOCKET_BAD;
+        }
+        return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+}
+
+/* A connection is there, and nothing was asked yet: the last word on where it ends. It may be an old one from the pool, of a time when
+ * the name had another address. */
 static int on_connected(void *userdata, char *address, char *local_address, int port, int local_port) {
         struct exchange *exchange = ASSERT_PTR(userdata);
         struct sockaddr_storage sockaddr;
         socklen_t len;
 
         snprintf(exchange->address, sizeof(exchange->address), "%s", address ? address : "");
-        if (exchange->only_public &&
-            (address_parse_host(exchange->address, 0, &sockaddr, &len) != 1 ||
-             !address_redirect_is_allowed(true, (const struct sockaddr *) &sockaddr))) {
-                exchange->address_refused = true;
+        exchange->address_refused = address_parse_host(exchange->address, 0, &sockaddr, &len) != 1
+                                            ? exchange->only_public
+                                            : refuses_address(exchange, (const struct sockaddr *) &sockaddr);
+        if (exchange->address_refused)
                 return CURL_PREREQFUNC_ABORT;
-        }
         if (exchange->tls.gate && !certificate_gate_passes(exchange->tls.gate, exchange->easy))
                 return CURL_PREREQFUNC_ABORT;
         if (exchange->https)
@@ -403,6 +419,8 @@ static CURLcode set_callbacks(struct exchange *exchange) {
         c |= curl_easy_setopt(easy, CURLOPT_HEADERDATA, exchange);
         c |= curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
         c |= curl_easy_setopt(easy, CURLOPT_WRITEDATA, exchange);
+        c |= curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, on_open);
+        c |= curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, exchange);
         c |= curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, on_connected);
         c |= curl_easy_setopt(easy, CURLOPT_PREREQDATA, exchange);
         return c;

@@ -79,10 +79,10 @@ void fixture_use_engine(struct fixture *f, struct engine *engine) {
         engine_set_events(f->engine, &events, f);
 }
 
-void fixture_restart_engine(struct fixture *f) {
+static void start_engine(struct fixture *f, const char *resolve_program) {
         const struct engine_process_config config = {
                 .transfer_program = getenv("DOSVC_TEST_TRANSFER"),
-                .resolve_program = getenv("DOSVC_TEST_RESOLVE"),
+                .resolve_program = resolve_program,
                 .ca_file = f->has_tls ? f->ca_file : NULL,
                 .idle_exit_usec = USEC_INFINITY,
                 .verbose = getenv("DOSVC_TEST_VERBOSE"),
@@ -92,6 +92,15 @@ void fixture_restart_engine(struct fixture *f) {
         assert_non_null(config.transfer_program);
         assert_int_equal(engine_process_new(f->event, &config, &clock_system, &engine), 0);
         fixture_use_engine(f, engine);
+}
+
+void fixture_restart_engine(struct fixture *f) {
+        start_engine(f, getenv("DOSVC_TEST_RESOLVE"));
+}
+
+void fixture_use_resolver(struct fixture *f, const char *program) {
+        assert_non_null(program);
+        start_engine(f, program);
 }
 
 int fixture_setup(void **state) {

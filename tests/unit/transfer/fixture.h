@@ -60,6 +60,8 @@ int fixture_teardown(void **state);
 /* Makes a certificate of its own authority for "localhost", 127.0.0.1 and ::1; the next engine trusts it. */
 void fixture_make_tls(struct fixture *f);
 void fixture_restart_engine(struct fixture *f);
+/* A new engine, whose dosvc-resolve is this program. */
+void fixture_use_resolver(struct fixture *f, const char *program);
 /* Another one, made by the test; it is the fixture's now. */
 void fixture_use_engine(struct fixture *f, struct engine *engine);
 
