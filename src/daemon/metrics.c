@@ -20,6 +20,7 @@
 struct metrics {
         struct metrics_sources sources;
         char *path;
+        bool for_group;
         dev_t dev;
         ino_t ino;
         int fd;
@@ -95,12 +96,12 @@ int metrics_format(const struct metrics_sources *sources, char **ret) {
 
 /* ---- the socket ---- */
 
-static bool is_allowed(int fd) {
+static bool is_allowed(const struct metrics *metrics, int fd) {
         struct ucred credentials;
         socklen_t size = sizeof(credentials);
 
         return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &size) == 0 && size == sizeof(credentials) &&
-               (credentials.uid == geteuid() || credentials.uid == 0);
+               (credentials.uid == geteuid() || credentials.uid == 0 || (metrics->for_group && credentials.gid == getegid()));
 }
 
 static int refresh(struct metrics *metrics) {
@@ -129,20 +130,20 @@ static int on_connect(sd_event_source *source, int fd, uint32_t events _unused_,
                 log_warning("the metrics are served no longer: %s", strerror(errno)); /* else the backlog wakes us without end */
                 return sd_event_source_set_enabled(source, SD_EVENT_OFF);
         }
-        if (is_allowed(client) && refresh(metrics) >= 0)
+        if (is_allowed(metrics, client) && refresh(metrics) >= 0)
                 (void) !send(client, metrics->text, strlen(metrics->text), MSG_NOSIGNAL);
         return 0;
 }
 
-int metrics_new(sd_event *event, const char *path, const struct metrics_sources *sources, struct metrics **ret) {
+int metrics_new(sd_event *event, const char *path, bool for_group, const struct metrics_sources *sources, struct metrics **ret) {
         _cleanup_(metrics_freep) struct metrics *metrics = malloc(sizeof(*metrics));
         struct stat st;
         int r;
 
         if (!metrics)
                 return -ENOMEM;
-        *metrics = (struct metrics) { .sources = *sources, .fd = -EBADF };
-        r = unix_socket_listen(path, 0600, LIMIT_METRICS_BACKLOG, &metrics->fd, &st);
+        *metrics = (struct metrics) { .sources = *sources, .for_group = for_group, .fd = -EBADF };
+        r = unix_socket_listen(path, for_group ? 0660 : 0600, LIMIT_METRICS_BACKLOG, &metrics->fd, &st);
         if (r >= 0)
                 r = strdup_to(&metrics->path, path);
         if (r >= 0) {

@@ -19,6 +19,8 @@ struct metrics_sources { /* all borrowed */
 int metrics_format(const struct metrics_sources *sources, char **ret);
 
 struct metrics;
-int metrics_new(sd_event *event, const char *path, const struct metrics_sources *sources, struct metrics **ret);
+/* @for_group: who has our group as his own is answered, too, not only our uid and root: so the system instance's is shown by a program
+ * that is not the core's user (dosvc-metrics). */
+int metrics_new(sd_event *event, const char *path, bool for_group, const struct metrics_sources *sources, struct metrics **ret);
 struct metrics *metrics_free(struct metrics *metrics);
 DEFINE_CLEANUP_FUNC(struct metrics, metrics_free)

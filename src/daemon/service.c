@@ -649,7 +649,7 @@ static void open_metrics(struct service *service) {
 
         if (!*path)
                 return;
-        r = metrics_new(service->event, path, &sources, &service->metrics);
+        r = metrics_new(service->event, path, service->config.arguments->system, &sources, &service->metrics);
         if (r < 0)
                 log_error("no metrics at %s (MetricsSocket): %s", path, strerror(-r));
 }
