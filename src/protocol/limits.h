@@ -56,6 +56,10 @@
 #define LIMIT_SUBSCRIPTIONS 4096    /* per client */
 #define LIMIT_CLIENTS_ON_A_BUS 256  /* dbus-daemon has 512 match rules for one connection, and each client takes one */
 #define LIMIT_METRICS_BACKLOG 16     /* who asks for the metrics is answered and hung up on at once; more than this need not wait */
+#define LIMIT_METRICS_TEXT (256 * 1024) /* bytes that dosvc-metrics takes; there are 5 KiB, and the service writes no more than a socket holds */
+#define LIMIT_METRICS_REQUEST (16 * 1024) /* bytes of a request and the headers of its answer; Prometheus' have 500 */
+#define LIMIT_METRICS_CONNECTIONS 16 /* to one of its sockets at once; others wait */
+#define LIMIT_METRICS_LISTENERS 4    /* sockets that its unit may hand over: two families, and a port more */
 #define LIMIT_OUTGOING_MESSAGES 4096 /* signals queued to a client that does not read; then it is cut off */
 #define LIMIT_TRANSFER_MEMORY (UINT64_C(3) << 30) /* bytes of one dosvc-transfer, whatever servers send. 4096 connections, the most that can be
                                                    * configured, take 0.45 GiB (docs/benchmarks-many.md) and 2 GiB with the largest buffers */

@@ -1,4 +1,4 @@
-"""Reads a MetricsSocket, with a strict parser of Prometheus' text format (exposition format 0.0.4)."""
+"""Reads a MetricsSocket or what dosvc-metrics shows of it, with a strict parser of Prometheus' text format (exposition format 0.0.4)."""
 import re
 import socket
 

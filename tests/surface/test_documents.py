@@ -124,6 +124,14 @@ def test_the_options_of_dosvcd_are_those_of_its_man_page():
     assert documented == set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", shown))
 
 
+def test_the_options_of_dosvc_metrics_are_those_of_its_man_page():
+    shown = subprocess.run([program("daemon", "dosvc-metrics"), "--help"], check=True, capture_output=True, text=True).stdout
+    section = plain(read("docs/man/dosvc-metrics.8")).split(".SH OPTIONS")[1].split(".SH")[0]
+    documented = set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", " ".join(re.findall(r"^\.TP\n(.*)$", section, re.MULTILINE))))
+    assert "--listen" in documented
+    assert documented == set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", shown))
+
+
 def test_every_exit_code_of_the_man_page_is_in_the_help():
     section = plain(read("docs/man/dosvc.1")).split(".SH EXIT STATUS")[1].split(".TE")[0]
     for code in re.findall(r"^(\d+)\t", section, re.MULTILINE):
@@ -171,6 +179,7 @@ def test_every_dependency_of_the_build_is_in_the_package_list():
                 if line.strip() and not line.startswith("#")}
     names = {"sqlite3": "libsqlite3-dev", "libcrypto": "libssl-dev", "libssl": "libssl-dev", "libcurl": "libcurl4-openssl-dev",
              "libsystemd": "libsystemd-dev", "inih": "libinih-dev", "libseccomp": "libseccomp-dev", "jansson": "libjansson-dev",
+             "libmicrohttpd": "libmicrohttpd-dev",
              "cmocka": "libcmocka-dev", "threads": "libc6-dev"}
     for dependency in re.findall(r"= dependency\('([\w-]+)'", read("meson.build")):
         assert names[dependency] in packages

@@ -13,6 +13,7 @@ HEADER_LIBRARY = [
     (r"curl/.*", "libcurl"), (r"sqlite3\.h", "sqlite3"),
     (r"openssl/(ssl|tls1)\.h", "libssl"), (r"openssl/.*", "libcrypto"),
     (r"jansson\.h", "jansson"), (r"ini\.h", "libinih"), (r"seccomp\.h", "libseccomp"),
+    (r"microhttpd\.h", "libmicrohttpd"),
     (r"(uthash|utlist|utarray)\.h", None),  # header only, allowed everywhere
     (r"dosvc(/.*|\.h)|(bits|deliveryoptimization)\.h", "include/dosvc"),
 ]
@@ -20,7 +21,7 @@ HEADER_LIBRARY = [
 DEPENDENCY_LIBRARY = {
     "dep_sqlite": ["sqlite3"], "dep_crypto": ["libcrypto"], "dep_ssl": ["libssl"], "dep_curl": ["libcurl"],
     "dep_systemd": ["sd-event", "sd-bus", "sd-daemon"], "dep_inih": ["libinih"], "dep_seccomp": ["libseccomp"],
-    "dep_jansson": ["jansson"], "dep_dosvc": ["libdosvc"], "dep_threads": ["libc"],
+    "dep_jansson": ["jansson"], "dep_dosvc": ["libdosvc"], "dep_microhttpd": ["libmicrohttpd"], "dep_threads": ["libc"],
 }
 LIBC = re.compile(r"(linux|sys|net|netinet|arpa|asm|bits)/[\w/-]+\.h|[\w-]+\.h|(std)?atomic|new|cstddef|cstdint")
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.MULTILINE)
