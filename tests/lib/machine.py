@@ -106,7 +106,7 @@ rm -f usr/sbin/policy-rc.d # of containers: starts nothing
 rm -rf etc/systemd/system/* etc/fstab
 cp result/units/* etc/systemd/system/
 # Nothing of a real boot comes before them.
-for unit in dosvc.socket dosvc.service dosvc-broker.socket dosvc-broker.service dosvc-transfer.socket dosvc-transfer@.service dosvc-resolve.socket dosvc-resolve@.service dbus.socket dbus.service polkit.service; do
+for unit in dosvc.socket dosvc.service dosvc-broker.socket dosvc-broker.service dosvc-transfer.socket dosvc-transfer@.service dosvc-resolve.socket dosvc-resolve@.service dosvc-metrics.socket dosvc-metrics.service dbus.socket dbus.service polkit.service; do
         mkdir "etc/systemd/system/$unit.d"
         printf '[Unit]\nDefaultDependencies=no\n' > "etc/systemd/system/$unit.d/test.conf"
 done

@@ -9,7 +9,7 @@ import metrics
 import origin as origin_module
 import pytest
 
-from inside import content_of, dosvc, dosvc_json, home, inode_of_program, journal, run_as, show, slow_job, systemctl, wait_until
+from inside import content_of, dosvc, dosvc_json, home, inode_of_program, journal, run, run_as, show, slow_job, systemctl, wait_until
 
 SIZE = 48 << 20
 STATE = "/var/lib/dosvc/jobs.sqlite"
@@ -75,20 +75,55 @@ def test_root_is_an_administrator_there_and_has_jobs_in_an_instance_of_its_own(o
     assert dosvc_json("tester", "list") == []
 
 
-def test_the_administrator_has_metrics_of_the_system_instance():
+@contextlib.contextmanager
+def metrics_socket():
     path = "/run/dosvc/metrics/socket"
     os.makedirs("/etc/dosvc/dosvc.conf.d", exist_ok=True)
     with open("/etc/dosvc/dosvc.conf.d/metrics.conf", "w", encoding="ascii") as f:
         f.write(f"[Service]\nMetricsSocket={path}\n")
     systemctl("restart", "dosvc.service")
-    job = dosvc("tester", "create", "counted").stdout.strip()
-    assert metrics.fetch(path)["dosvc_jobs"]["suspended"] == 1
-    assert run_as("tester", "ls", path, check=False).returncode != 0
-    dosvc("tester", "cancel", job)
-    wait_until(lambda: metrics.fetch(path)["dosvc_jobs_ended_total"]["cancelled"] == 1)
+    yield path
     os.unlink("/etc/dosvc/dosvc.conf.d/metrics.conf")
     systemctl("restart", "dosvc.service")
     assert not os.path.exists(path)
+
+
+def test_the_administrator_has_metrics_of_the_system_instance():
+    with metrics_socket() as path:
+        job = dosvc("tester", "create", "counted").stdout.strip()
+        assert metrics.fetch(path)["dosvc_jobs"]["suspended"] == 1
+        assert run_as("tester", "ls", path, check=False).returncode != 0
+        dosvc("tester", "cancel", job)
+        wait_until(lambda: metrics.fetch(path)["dosvc_jobs_ended_total"]["cancelled"] == 1)
+
+
+def scrape():
+    return run("curl", "-q", "--noproxy", "*", "-sS", "-w", "%{http_code}", "http://127.0.0.1:9878/metrics").stdout
+
+
+def test_prometheus_has_them_where_the_administrator_wants_it():
+    """By units that are off until then, as a user that nobody else is and that has one socket of the core's."""
+    assert systemctl("is-enabled", "dosvc-metrics.socket", check=False) == "disabled" and show("dosvc-metrics.socket", "ActiveState") == "inactive"
+    with metrics_socket() as path:
+        systemctl("enable", "--now", "dosvc-metrics.socket")
+        assert metrics.parse(scrape().removesuffix("200"))["dosvc_jobs"] == metrics.fetch(path)["dosvc_jobs"]
+        pid = show("dosvc-metrics.service", "MainPID")
+        with open(f"/proc/{pid}/status", encoding="ascii") as f:
+            status = dict(line.rstrip("\n").split(":\t", 1) for line in f if ":\t" in line)
+        assert 61184 <= int(status["Uid"].split()[0]) <= 65519 and int(status["CapBnd"], 16) == 0 and status["Seccomp"] == "2"
+        assert os.readlink(f"/proc/{pid}/ns/net") != os.readlink("/proc/1/ns/net")
+        identity = ["setpriv", "--reuid", status["Uid"].split()[0], "--regid", status["Gid"].split()[0], "--clear-groups"]
+        assert run(*identity, "test", "-w", path, check=False).returncode == 0
+        for closed in ("/run/dosvc/broker", "/run/dosvc/transfer", "/run/dosvc/resolve"):
+            assert run(*identity, "test", "-w", closed, check=False).returncode == 1, closed
+        assert run(*identity, "ls", "/var/lib/dosvc", check=False).returncode != 0
+        systemctl("stop", "dosvc.service")
+        assert scrape().endswith("\n503")
+        systemctl("start", "dosvc.service")
+        assert scrape().endswith("\n200")
+        systemctl("disable", "--now", "dosvc-metrics.socket")
+        systemctl("stop", "dosvc-metrics.service")
+        assert show("dosvc-metrics.service", "Result") == "success"
 
 
 @pytest.fixture(params=["dosvc-transfer", "dosvc-resolve"])

@@ -87,7 +87,7 @@ def test_each_process_has_what_it_needs_and_no_more(origin):
     wait_until(lambda: not any(job in line for line in dosvc("list").stdout.splitlines()))
 
 
-@pytest.mark.parametrize("name, most", [("dosvc", 1.3), ("dosvc-broker", 1.8), ("dosvc-transfer@", 1.3), ("dosvc-resolve@", 1.3)])
+@pytest.mark.parametrize("name, most", [("dosvc", 1.3), ("dosvc-broker", 1.8), ("dosvc-transfer@", 1.3), ("dosvc-resolve@", 1.3), ("dosvc-metrics", 0.5)])
 def test_systemd_finds_nothing_to_complain_about(name, most):
     [path] = [path for path in (f"{prefix}/lib/systemd/system/{name}.service" for prefix in ("/usr", "/usr/local")) if os.path.exists(path)]
     done = subprocess.run(["systemd-analyze", "verify", "--man=no", path, path.replace("@", "").replace(".service", ".socket")], text=True, capture_output=True, check=True)
@@ -97,6 +97,7 @@ def test_systemd_finds_nothing_to_complain_about(name, most):
 
 
 @pytest.mark.parametrize("name, bytes_most, tasks_most", [("dosvc", 4 << 30, 2048), ("dosvc-transfer@1", 4 << 30, 4), ("dosvc-resolve@1", 256 << 20, 64),
+                                                          ("dosvc-metrics", 64 << 20, 8),
                                                           ("dosvc-broker", os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"), 40960)])
 def test_nobody_takes_all_memory_and_all_processes(name, bytes_most, tasks_most):
     told = run_as("root", f"systemctl show -p MemoryMax -p TasksMax -p LimitCORE {name}.service")
