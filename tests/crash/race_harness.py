@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Races in the destination: another user swaps links and folders under the service's hands, as fast as that user can, in a folder that all
+"""Races in the destination: another user swaps links, names and folders under the service's hands, as fast as that user can, in a folder that all
 may write to and in a sticky one. Whatever comes of the jobs, nothing of the owner's that lies elsewhere is made, read, changed or
 removed, and nothing comes out of a FIFO of the attacker's.
 
@@ -23,10 +23,15 @@ from system_service import OWNER, UID, SystemService
 
 SIZE = 4096
 PRECIOUS = b"nobody but its owner ever changes this\n"
-ATTACKS = ("final", "temp", "folder", "read", "fifo")  # read: as temp, against who only looks at what is there
+ATTACKS = ("final", "temp", "folder", "read", "fifo", "hard")  # read: as temp, against who only looks at what is there
 FOLDERS = {"shared": 0o777, "sticky": 0o1777}
 NAIVE_SECONDS = 60
 ATTACKER = "bob"
+
+
+def linkable_beside(folder):
+    """On the same file system, in a folder that others may not write to."""
+    return os.path.join(os.path.dirname(folder), "linkable")
 
 
 # ---- the attacker: runs as another user until it is killed ----
@@ -54,6 +59,19 @@ def attack_temp(folder, home):
                 path = os.path.join(folder, entry)
                 quietly(os.rename, path, os.path.join(folder, "stolen"))
                 quietly(os.symlink, os.path.join(home, "precious"), path)
+
+
+def attack_hard(folder, _):
+    """Both names are further names of a file of the owner's, one that all may write to: of others protected_hardlinks lets nobody make one."""
+    linkable, name = linkable_beside(folder), os.path.join(folder, "victim")
+    while True:
+        quietly(os.link, linkable, name)
+        quietly(os.unlink, name)
+        for entry in os.listdir(folder):
+            if entry.startswith(".dosvc-") and entry.endswith(".part"):
+                path = os.path.join(folder, entry)
+                quietly(os.rename, path, os.path.join(folder, "stolen"))
+                quietly(os.link, linkable, path)
 
 
 def attack_fifo(folder, _):
@@ -125,6 +143,11 @@ class Place:
         os.mkdir(self.folder)
         os.chmod(self.folder, FOLDERS[kind])
         self.sub = os.path.join(self.folder, "sub")
+        self.linkable = linkable_beside(self.folder)
+        with open(self.linkable, "wb") as f:
+            f.write(PRECIOUS)
+        os.chmod(self.linkable, 0o666)
+        os.chown(self.linkable, UID, UID)
         self.prepare()
 
     def prepare(self):
@@ -145,7 +168,13 @@ class Place:
         info = os.lstat(path)
         with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NOATIME)) as f:
             return (sorted(os.listdir(self.home)), os.path.exists(os.path.join(self.folder, "caught")), f.read(), info.st_ino, info.st_mode, info.st_uid, info.st_nlink, info.st_mtime_ns,
-                    info.st_atime_ns)
+                    info.st_atime_ns, self.state_of_linkable())
+
+    def state_of_linkable(self):
+        """Without the number of its names, which is the attacker's."""
+        info = os.stat(self.linkable)
+        with open(self.linkable, "rb") as f:
+            return f.read(), info.st_ino, info.st_mode, info.st_uid, info.st_gid, info.st_mtime_ns
 
     def harm(self):
         now = self.state()
@@ -227,7 +256,7 @@ def main():
     p.add_argument("--open", nargs=3, metavar=("KIND", "FOLDER", "HOME"), help=argparse.SUPPRESS)
     args = p.parse_args()
     if args.attack:
-        return {"final": attack_final, "temp": attack_temp, "folder": attack_folder, "read": attack_temp, "fifo": attack_fifo}[args.attack[0]](*args.attack[1:])
+        return {"final": attack_final, "temp": attack_temp, "folder": attack_folder, "read": attack_temp, "fifo": attack_fifo, "hard": attack_hard}[args.attack[0]](*args.attack[1:])
     if args.open:
         return open_naively(*args.open[:2])
     if os.geteuid() != 0:
