@@ -206,7 +206,11 @@ class Servers:
         yield "an address as a DNS name", c.make("x", root, SERVER_USE + "subjectAltName=DNS:127.0.0.1"), CERTIFICATE, "127.0.0.1"
         yield "a wildcard that is too wide", c.make("x", root, SERVER_USE + "subjectAltName=DNS:*"), CERTIFICATE, "localhost"
         yield "a wildcard of another domain", c.make("x", root, SERVER_USE + "subjectAltName=DNS:*.localhost"), CERTIFICATE, "localhost"
-        yield "a name with a NUL", c.make("localhost", root, SERVER_USE + "subjectAltName=DNS:localhost.evil.example"), CERTIFICATE, "localhost"
+        with_nul = b"localhost\0.evil.example"  # a SEQUENCE of one dNSName
+        with_nul = bytes([0x30, len(with_nul) + 2, 0x82, len(with_nul)]) + with_nul
+        yield "a name with a NUL", c.make("localhost", root, SERVER_USE + "subjectAltName=DER:" + with_nul.hex(":")), CERTIFICATE, "localhost"
+        yield "a name that only begins well", c.make("localhost", root, SERVER_USE + "subjectAltName=DNS:localhost.evil.example"), CERTIFICATE, \
+            "localhost"
         yield "a common name beside other names", c.make("localhost", root, SERVER_USE + "subjectAltName=DNS:other.example"), CERTIFICATE, "localhost"
         yield "its own signature", c.make("x", None, leaf), CERTIFICATE, "127.0.0.1"
         stranger = c.make("root", None, AUTHORITY)
