@@ -121,6 +121,8 @@ def test_prometheus_has_them_where_the_administrator_wants_it():
         assert scrape().endswith("\n503")
         systemctl("start", "dosvc.service")
         assert scrape().endswith("\n200")
+        systemctl("try-restart", "dosvc-metrics.service", "dosvc-metrics.socket")  # as an upgrade of the package does
+        assert scrape().endswith("\n200") and show("dosvc-metrics.service", "MainPID") != pid
         systemctl("disable", "--now", "dosvc-metrics.socket")
         systemctl("stop", "dosvc-metrics.service")
         assert show("dosvc-metrics.service", "Result") == "success"

@@ -95,12 +95,14 @@ def see_what_was_installed():
     # The system instance is there, and runs as soon as somebody connects.
     assert [run("systemctl", "is-enabled", name, check=False) for name in SYSTEM_UNITS] == ["enabled", "enabled", "static", "static"]
     assert [unit(name, "ActiveState") for name in SYSTEM_UNITS] == ["active", "inactive", "inactive", "inactive"]
+    # What listens at a port is not switched on by its installation.
+    assert run("systemctl", "is-enabled", "dosvc-metrics.socket", check=False) == "disabled" and unit("dosvc-metrics.socket", "ActiveState") == "inactive"
     assert run("getent", "passwd", "dosvc").split(":")[5] == "/var/lib/dosvc"
     for path in ("/usr/share/polkit-1/actions/org.dosvc.policy", "/usr/share/dbus-1/services/org.dosvc.service",
                  "/usr/share/dbus-1/system-services/org.dosvc.service", "/usr/share/dbus-1/system.d/org.dosvc.conf",
                  "/usr/lib/systemd/catalog/dosvc.catalog", "/usr/share/bash-completion/completions/dosvc.bash", "/usr/share/zsh/vendor-completions/_dosvc"):
         assert os.path.exists(path), path
-    for page in ("dosvc.1", "dosvcd.8", "dosvc.conf.5", "IBackgroundCopyJob.3"):
+    for page in ("dosvc.1", "dosvcd.8", "dosvc-metrics.8", "dosvc.conf.5", "IBackgroundCopyJob.3"):
         assert glob.glob(f"/usr/share/man/man{page[-1]}/{page}.gz"), page
     return links
 
