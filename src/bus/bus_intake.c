@@ -218,6 +218,7 @@ static int take_line(struct peer *peer) {
         struct intake *intake = peer->intake;
         char line[LIMIT_HANDSHAKE_LINE + 1], *end;
         ssize_t n = recv(peer->fd, intake->head + intake->n_head, LIMIT_HANDSHAKE_LINE - intake->n_head, MSG_DONTWAIT | MSG_PEEK);
+        size_t len;
         int r;
 
         if (n <= 0)
@@ -230,12 +231,12 @@ static int take_line(struct peer *peer) {
                 return r;
         if (!end)
                 return intake->n_head == LIMIT_HANDSHAKE_LINE ? -EMSGSIZE : 1;
-        n = (ssize_t) intake->n_head;
-        while (n > 0 && (intake->head[n - 1] == '\n' || intake->head[n - 1] == '\r'))
-                n--;
-        memcpy(line, intake->head, (size_t) n);
-        line[n] = 0;
-        r = judge_claim(peer, line + (n > 0 && !line[0])); /* the very first byte is a NUL */
+        len = MIN(intake->n_head, sizeof(intake->head));
+        while (len > 0 && (intake->head[len - 1] == '\n' || intake->head[len - 1] == '\r'))
+                len--;
+        memcpy(line, intake->head, len);
+        line[len] = 0;
+        r = judge_claim(peer, line + (len > 0 && !line[0])); /* the very first byte is a NUL */
         return r < 0 ? r : hand_on(intake, NULL, 0);
 }
 
