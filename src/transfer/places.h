@@ -7,7 +7,8 @@
  * A place is one connection to a host that the core lets us have (quota.h, which shares out the limits among all processes of an
  * owner): we say how many we want, it gives them, and may recall them. A place stays ours as long as a connection is there, whether it is
  * used or idle: so what comes next at this host asks nobody. One that nothing is left of is returned, and what is idle is closed as soon
- * as its place is wanted elsewhere: by another identity of the same owner, who does not share connections (server.c), or by the core.
+ * as its place is wanted elsewhere: by the core, or by another identity of the same owner, who does not share connections (server.c) and
+ * was told that there is no other place now.
  *
  * libcurl would queue by itself, but each waiting handle costs it memory, and it counts only the connections of one pool.
  * Foreground tickets go before background ones of their host. Over HTTP/2 requests share a connection: more of them may go at once then,
