@@ -22,6 +22,7 @@
 struct pending {
         struct pending *prev, *next;
         pthread_cond_t answered;
+        sd_bus_slot *slot;
         sd_bus_message *reply;
         bool done;
         bool lost; /* the connection ended first */
@@ -408,34 +409,39 @@ static int on_reply(sd_bus_message *m, void *userdata, sd_bus_error *reterr) {
         return 1;
 }
 
-/* 0 with an answer in *ret_reply, 1: the connection ended while we waited, or -errno: it was not sent. Under the
- * lock. */
-static int send_and_wait(struct dosvc *c, const struct call *call, sd_bus_message **ret_reply) {
-        struct pending pending = { .answered = PTHREAD_COND_INITIALIZER };
+/* 0 or -errno: it was not sent. @pending must stay until await() had it. Under the lock, as all that follow. */
+static int send_call(struct dosvc *c, const struct call *call, struct pending *pending) {
         sd_bus_message *m = NULL;
-        sd_bus_slot *slot = NULL;
         int r;
 
+        *pending = (struct pending){ .answered = PTHREAD_COND_INITIALIZER };
         r = sd_bus_message_new_method_call(c->bus, &m, NULL, call->path, call->interface, call->member);
         if (r >= 0 && call->build)
                 r = call->build(m, call->args);
         if (r >= 0 && call->flags & CALL_INTERACTIVE)
                 r = sd_bus_message_set_allow_interactive_authorization(m, 1);
         if (r >= 0)
-                r = sd_bus_call_async(c->bus, &slot, m, on_reply, &pending,
+                r = sd_bus_call_async(c->bus, &pending->slot, m, on_reply, pending,
                                       call->flags & (CALL_UNLIMITED | CALL_INTERACTIVE) ? UINT64_MAX : CONNECTION_CALL_USEC);
         sd_bus_message_unref(m);
-        if (r < 0)
+        if (r < 0) {
+                (void) pthread_cond_destroy(&pending->answered);
                 return r;
-        DL_APPEND(c->pending, &pending);
+        }
+        DL_APPEND(c->pending, pending);
         wake_reader(c);
-        while (!pending.done)
-                pthread_cond_wait(&pending.answered, &c->lock);
-        DL_DELETE(c->pending, &pending);
-        sd_bus_slot_unref(slot);
-        (void) pthread_cond_destroy(&pending.answered);
-        *ret_reply = pending.reply;
-        return pending.lost;
+        return 0;
+}
+
+/* 0 with an answer in *ret_reply, or 1: the connection ended while we waited. */
+static int await(struct dosvc *c, struct pending *pending, sd_bus_message **ret_reply) {
+        while (!pending->done)
+                pthread_cond_wait(&pending->answered, &c->lock);
+        DL_DELETE(c->pending, pending);
+        sd_bus_slot_unref(pending->slot);
+        (void) pthread_cond_destroy(&pending->answered);
+        *ret_reply = pending->reply;
+        return pending->lost;
 }
 
 static int read_reply(const struct dosvc *c, const struct call *call, sd_bus_message *reply) {
@@ -456,8 +462,14 @@ static bool is_about_the_connection(int r) {
         return r == -ENOTCONN || r == -ECONNRESET || r == -EPIPE || r == -ESHUTDOWN || r == -ECONNREFUSED;
 }
 
-/* Under the lock. *ret_again: worth another attempt. */
+static int failure_went_away(const struct dosvc *c, const struct call *call) {
+        return failure_setf(c, ERROR_NO_SERVICE,
+                            "The service went away during %s. Look whether it was done before calling again.", call->member);
+}
+
+/* *ret_again: worth another attempt. */
 static int call_once(struct dosvc *c, const struct call *call, bool *ret_again) {
+        struct pending pending;
         sd_bus_message *reply = NULL;
         int r, code;
 
@@ -465,14 +477,14 @@ static int call_once(struct dosvc *c, const struct call *call, bool *ret_again) 
         code = ensure_locked(c, call->flags);
         if (code)
                 return code;
-        r = send_and_wait(c, call, &reply);
+        r = send_call(c, call, &pending);
         if (r < 0 && !is_about_the_connection(r))
                 return failure_set_errno(c, r);
+        if (r == 0)
+                r = await(c, &pending, &reply);
         if (r != 0) {
                 *ret_again = r < 0 || call->flags & CALL_REPEATABLE;
-                return failure_setf(c, ERROR_NO_SERVICE,
-                                    "The service went away during %s. Look whether it was done before calling again.",
-                                    call->member);
+                return failure_went_away(c, call);
         }
         if (call->ret_generation)
                 *call->ret_generation = c->generation;
@@ -488,6 +500,40 @@ int connection_call(struct dosvc *c, const struct call *call) {
         pthread_mutex_lock(&c->lock);
         for (unsigned i = 0; again && i < CALL_ATTEMPTS; i++)
                 code = call_once(c, call, &again);
+        pthread_mutex_unlock(&c->lock);
+        return code;
+}
+
+int connection_send(struct dosvc *c, const struct call *call, struct pending **ret) {
+        _cleanup_free_ struct pending *pending = malloc(sizeof(*pending));
+        int r, code;
+
+        if (!pending)
+                return failure_set_errno(c, -ENOMEM);
+        pthread_mutex_lock(&c->lock);
+        code = ensure_locked(c, call->flags);
+        if (!code) {
+                r = send_call(c, call, pending);
+                if (r < 0)
+                        code = is_about_the_connection(r) ? failure_went_away(c, call) : failure_set_errno(c, r);
+        }
+        pthread_mutex_unlock(&c->lock);
+        if (!code)
+                *ret = TAKE_PTR(pending);
+        return code;
+}
+
+int connection_receive(struct dosvc *c, const struct call *call, struct pending *sent) {
+        _cleanup_free_ struct pending *pending = sent;
+        sd_bus_message *reply = NULL;
+        int code;
+
+        pthread_mutex_lock(&c->lock);
+        if (await(c, pending, &reply) == 0)
+                code = read_reply(c, call, reply);
+        else
+                code = failure_went_away(c, call);
+        sd_bus_message_unref(reply);
         pthread_mutex_unlock(&c->lock);
         return code;
 }

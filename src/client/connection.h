@@ -53,6 +53,13 @@ struct call {
 
 int connection_call(struct dosvc *connection, const struct call *call);
 
+/* The same in two halves, so that the service has the next call before the caller has its last answer. Neither repeats anything.
+ * Answers may be received in any order; each that was sent must be. */
+struct pending;
+int connection_send(struct dosvc *connection, const struct call *call, struct pending **ret);
+/* Consumes @sent. @call is the one that it was sent with. */
+int connection_receive(struct dosvc *connection, const struct call *call, struct pending *sent);
+
 /* What the COM side adds to each new connection. */
 struct connection_hooks {
         int (*connected)(struct dosvc *connection, sd_bus *bus); /* exports objects; 0 or -errno */

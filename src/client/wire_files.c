@@ -16,6 +16,7 @@
 #define DIRECTORIES_PER_CALL 200
 /* Half of what the service takes: the last file of a call is added whole, and what comes with the files is not counted. */
 #define BYTES_PER_CALL (LIMIT_MESSAGE_BYTES / 2)
+#define ADDS_IN_FLIGHT 2 /* AddFiles calls of a job that nobody has yet: the service looks at the files of one while it reads the next */
 #define BYTES_PER_FILE 512 /* names, types and padding of all that it may have, and its digest */
 #define STATUS_FILE "/proc/thread-self/status"
 #define STATUS_FILE_MAX 65536
@@ -368,49 +369,85 @@ static int decode_first(sd_bus_message *reply, void *ret) {
         return sd_bus_message_read_basic(reply, 'u', ret);
 }
 
-static int add_batch(struct dosvc *c, const char *hex, const struct batch *batch, uint32_t mask, uint32_t *ret_first) {
-        struct add_args args = { .batch = batch, .mask = mask };
+/* One AddFiles call of several. */
+struct add_step {
+        struct batch batch;
+        struct add_args args;
         char path[WIRE_PATH_MAX];
-        int code;
+        struct call call;
+        uint32_t first;       /* index of its first file */
+        struct pending *sent; /* NULL: none */
+};
 
-        wire_job_path(hex, path);
-        code = connection_call(
-                c,
-                &(struct call){ .path = path,
-                                .interface = WIRE_JOB,
-                                .member = "AddFiles",
-                                .build = build_add,
-                                .args = &args,
-                                .decode = decode_first,
-                                .ret = ret_first });
-        /* With one file there is no doubt which one the service spoke of. */
-        if (code && batch->n == 1)
-                failure_about(c, batch->files[0].path, batch->files[0].url);
+/* Of as many of the files as one call takes; step->batch.n of them. */
+static int add_step_send(struct dosvc *c, const char *hex, const struct wire_file *files, size_t n_files, uint32_t mask,
+                         struct add_step *step) {
+        int code = batch_fill(c, files, n_files, &step->batch);
+
+        if (code)
+                return code;
+        step->args = (struct add_args){ .batch = &step->batch, .mask = mask };
+        wire_job_path(hex, step->path);
+        step->call = (struct call){ .path = step->path,
+                                    .interface = WIRE_JOB,
+                                    .member = "AddFiles",
+                                    .build = build_add,
+                                    .args = &step->args,
+                                    .decode = decode_first,
+                                    .ret = &step->first };
+        code = connection_send(c, &step->call, &step->sent);
+        if (code)
+                batch_done(&step->batch);
         return code;
 }
 
+/* @earlier: the failure of an earlier call, or 0; it is the one to tell of. */
+static int add_step_receive(struct dosvc *c, struct add_step *step, int earlier) {
+        struct dosvc *nobody = NULL;
+        int code;
+
+        if (earlier)
+                failure_move(c, nobody);
+        code = connection_receive(c, &step->call, TAKE_PTR(step->sent));
+        /* With one file there is no doubt which one the service spoke of. */
+        if (code && step->batch.n == 1)
+                failure_about(c, step->batch.files[0].path, step->batch.files[0].url);
+        batch_done(&step->batch);
+        if (earlier)
+                failure_move(nobody, c);
+        return earlier ? earlier : code;
+}
+
+/* @window: so many calls are with the service at once. With one, nothing follows a call that failed. */
 static int add_in_steps(struct dosvc *c, const char *hex, const struct wire_file *files, size_t n_files,
-                        uint32_t mask, uint32_t *ret_first) {
+                        uint32_t mask, unsigned window, uint32_t *ret_first) {
+        struct add_step steps[ADDS_IN_FLIGHT] = {};
+        unsigned n_sent = 0, n_received = 0;
         int code = 0;
 
-        while (!code && n_files > 0) {
-                struct batch batch;
-                uint32_t first;
+        assert(window <= ADDS_IN_FLIGHT);
+        while ((!code && n_files > 0) || n_received < n_sent) {
+                bool sends = !code && n_files > 0 && n_sent - n_received < window;
+                struct add_step *step = &steps[(sends ? n_sent : n_received) % window];
 
-                code = batch_fill(c, files, n_files, &batch);
+                if (!sends) {
+                        code = add_step_receive(c, step, code);
+                        if (n_received++ == 0 && ret_first)
+                                *ret_first = step->first;
+                        continue;
+                }
+                code = add_step_send(c, hex, files, n_files, mask, step);
                 if (code)
-                        break;
-                code = add_batch(c, hex, &batch, mask, ret_first ?: &first);
-                ret_first = NULL;
-                files += batch.n;
-                n_files -= batch.n;
-                batch_done(&batch);
+                        continue;
+                n_sent++;
+                files += step->batch.n;
+                n_files -= step->batch.n;
         }
         return code;
 }
 
 int wire_add_files(struct dosvc *c, const char *hex, const struct wire_file *files, size_t n_files, uint32_t *ret_first) {
-        return add_in_steps(c, hex, files, n_files, current_umask(), ret_first);
+        return add_in_steps(c, hex, files, n_files, current_umask(), 1, ret_first);
 }
 
 /* ---- a destination that comes later ---- */
@@ -534,7 +571,7 @@ static int create_in_steps(struct dosvc *c, const struct create_args *args, cons
         code = create(c, &first, ret_hex, NULL);
         if (code)
                 return code;
-        code = add_in_steps(c, ret_hex, rest, n_rest, args->mask, NULL);
+        code = add_in_steps(c, ret_hex, rest, n_rest, args->mask, ADDS_IN_FLIGHT, NULL);
         if (!code && args->resume)
                 code = wire_resume(c, ret_hex);
         if (code) {

@@ -19,6 +19,7 @@ struct check {
         bool resume;
         struct reply reply;
         unsigned n_pending;
+        bool is_settled;         /* all answers are in; it waits for an earlier one of the same job */
         int error;               /* first refusal in file order: error code or -errno */
         uint32_t error_file;
         struct check *prev, *next;
@@ -196,7 +197,18 @@ static void join_job(struct manager *m, struct check *check) {
         manager_pump_job(m, job);
 }
 
-static void check_conclude(struct check *check) {
+/* The first that is for the same job: calls for one job are carried out in the order in which they came, whichever destination
+ * is looked at sooner. */
+static struct check *first_of_target(struct manager *m, const struct guid *target) {
+        struct check *check;
+
+        DL_FOREACH(m->checks, check)
+                if (guid_equal(&check->target, target))
+                        return check;
+        return NULL;
+}
+
+static void check_conclude_alone(struct check *check) {
         struct manager *m = check->manager;
 
         DL_DELETE(m->checks, check);
@@ -205,6 +217,20 @@ static void check_conclude(struct check *check) {
         else
                 check->conclude(m, check);
         check_free(check);
+}
+
+/* All answers for @check are in. */
+static void check_conclude(struct check *check) {
+        struct manager *m = check->manager;
+        struct guid target = check->target;
+
+        if (check->conclude == become_job) {
+                check_conclude_alone(check);
+                return;
+        }
+        check->is_settled = true;
+        while ((check = first_of_target(m, &target)) && check->is_settled)
+                check_conclude_alone(check);
 }
 
 static void checked_one(const struct files_check_result *result, void *userdata) {
