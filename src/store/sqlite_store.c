@@ -21,6 +21,7 @@
 #include "store/sqlite_reserve.h"
 #include "store/sqlite_rows.h"
 #include "store/sqlite_schema.h"
+#include "store/stash.h"
 
 #define RESERVE_AGAIN_USEC USEC_PER_MINUTE
 
@@ -33,6 +34,8 @@ struct sqlite_store {
         int wal_pages; /* as of the last commit */
         uint64_t reserve_usec; /* when it may be set aside again; 0: it is there, as far as we know */
         struct commit *due; /* being called back; the loop's alone */
+        struct stash judged; /* after an unclean end: what the next load finds, all of it; the loop's alone */
+        bool is_judged;
         int event_fd;
 
         pthread_t thread;
@@ -296,6 +299,7 @@ static void sqlite_free(struct store *store) {
         commit_free(self->backup_due);
         commit_drop_all(&self->finished);
         commit_drop_all(&self->due);
+        stash_done(&self->judged);
         rows_done(&self->rows);
         /* After a failed fsync the log is the only truth: a checkpoint at closing could destroy it. */
         database_close(self->db, self->final < 0);
@@ -312,6 +316,10 @@ static int sqlite_load(struct store *store, const struct store_visitor *visitor,
         struct sqlite_store *self = sqlite_store_of(store);
         int r;
 
+        if (self->is_judged) {
+                self->is_judged = false;
+                return stash_give(&self->judged, visitor, userdata);
+        }
         /* Not under the lock: the visitor may submit. */
         pthread_mutex_lock(&self->lock);
         while (self->queue || self->writing)
@@ -335,6 +343,10 @@ static int sqlite_commit(struct store *store, struct store_batch *batch, store_d
 
         if (r < 0)
                 return r;
+        if (self->is_judged) {
+                self->is_judged = false; /* it is not what a load would find any more */
+                stash_done(&self->judged);
+        }
         pthread_mutex_lock(&self->lock);
         if (self->failed) {
                 commit->error = -ECANCELED;
@@ -442,21 +454,15 @@ static int note_wal_pages(void *userdata, sqlite3 *db _unused_, const char *name
         return SQLITE_OK;
 }
 
-static int judge_job(struct job *job, void *userdata _unused_) {
-        job_free(job);
-        return 0;
-}
-
-static int judge_history(struct history_entry *entry, void *userdata _unused_) {
-        history_entry_free(entry);
-        return 0;
-}
-
-/* Pages may be sound and rows nonsense. Found only when the rows are wanted it would be too late: the file would be in use. */
+/* Pages may be sound and rows nonsense. Found only when the rows are wanted it would be too late: the file would be in use. They are kept for
+ * whom they are wanted by: reading them takes most of a start with many jobs. */
 static int judge_rows(struct sqlite_store *self) {
-        static const struct store_visitor visitor = { .job = judge_job, .history = judge_history };
+        int r = rows_load(&self->rows, &stash_visitor, &self->judged);
 
-        return rows_load(&self->rows, &visitor, NULL);
+        if (r < 0)
+                stash_done(&self->judged);
+        self->is_judged = r == 0;
+        return r;
 }
 
 static int open_database(struct sqlite_store *self, const struct store_options *options) {

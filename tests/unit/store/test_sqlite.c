@@ -581,6 +581,31 @@ static void rows_that_make_no_sense_are_moved_aside_after_an_unclean_end(void **
         assert_moved_aside_and_empty_now();
 }
 
+/* What was judged is what the first load gives, but for what was written in between. */
+static void after_an_unclean_end_each_load_gives_what_is_there(void **state _unused_) {
+        struct job *job = sample_job(70, SAMPLE_DISTINCT, 2);
+
+        save_samples(3);
+        for (int write = 0; write < 2; write++) {
+                struct store *store = open_sqlite_unclean(folder);
+
+                if (write)
+                        assert_int_equal(save_now(store, job), 0);
+                for (int i = 0; i < 2; i++) {
+                        struct content content;
+
+                        assert_int_equal(content_load(store, &content), 0);
+                        assert_int_equal(content.n_jobs, write ? 4 : 3);
+                        if (write)
+                                assert_jobs_equal(content_find(&content, &job->id), job);
+                        content_done(&content);
+                }
+                store_free(store);
+        }
+        store_free(open_sqlite_unclean(folder)); /* nobody loads */
+        job_free(job);
+}
+
 static int load_result(void) {
         struct store_options options = { .state_dir = folder };
         struct content content;
@@ -783,6 +808,7 @@ int main(void) {
                 TEST(a_missing_table_is_damage),
                 TEST(the_quick_check_after_an_unclean_end_finds_a_broken_page),
                 TEST(rows_that_make_no_sense_are_moved_aside_after_an_unclean_end),
+                TEST(after_an_unclean_end_each_load_gives_what_is_there),
                 TEST(a_row_that_makes_no_sense_is_an_error),
                 TEST(a_column_of_the_wrong_type_is_an_error),
                 TEST(damaged_bytes_never_do_worse_than_an_error),
