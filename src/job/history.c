@@ -44,10 +44,11 @@ int history_entry_new(const struct job *job, uint64_t now_usec, struct history_e
                 .finished_usec = now_usec,
                 .error = job->error,
         };
+        entry->error.text = NULL;
         entry->name = strdup(job->name);
         entry->url = first && first->url ? job_url_redact(first->url) : strdup("");
         entry->path = strdup(first && first->path ? first->path : "");
-        if (!entry->name || !entry->url || !entry->path)
+        if (!entry->name || !entry->url || !entry->path || strdup_to(&entry->error.text, job->error.text) < 0)
                 return -ENOMEM;
         *ret = TAKE_PTR(entry);
         return 0;
@@ -59,6 +60,7 @@ struct history_entry *history_entry_free(struct history_entry *entry) {
         free(entry->name);
         free(entry->url);
         free(entry->path);
+        free(entry->error.text);
         free(entry);
         return NULL;
 }

@@ -168,6 +168,7 @@ struct job *job_free(struct job *job) {
         free(job->notify_command);
         free(job->notify_parameters);
         secret_done(&job->proxy_environment);
+        free(job->error.text);
         free(job);
         return NULL;
 }
@@ -413,39 +414,46 @@ int job_set_max_download_size(struct job *job, uint64_t size, uint64_t now_usec)
         return 0;
 }
 
-/* Copies what a person may see on a terminal: control characters become "?", and so do all bytes above ASCII unless the
- * text is UTF-8; never cuts a character in two. */
-static void copy_printable(char *to, size_t size, const char *text) {
+/* What a person may see on a terminal of @text: control characters become "?", and so do all bytes above ASCII unless the
+ * text is UTF-8; never cuts a character in two. NULL: nothing, or no memory. */
+static char *printable_of(const char *text) {
+        size_t n = strnlen(text, JOB_ERROR_TEXT_MAX + 1);
         bool utf8 = utf8_is_valid(text, SIZE_MAX);
-        size_t n = strnlen(text, size);
+        char *copy;
 
-        if (n == size) {
-                n = size - 1;
+        if (n == 0)
+                return NULL;
+        if (n > JOB_ERROR_TEXT_MAX) {
+                n = JOB_ERROR_TEXT_MAX;
                 while (utf8 && n > 0 && ((uint8_t) text[n] & 0xc0) == 0x80)
                         n--;
         }
-        for (size_t i = 0; i < n; i++) {
-                uint8_t c = (uint8_t) text[i];
+        copy = strndup(text, n);
+        for (size_t i = 0; copy && i < n; i++) {
+                uint8_t c = (uint8_t) copy[i];
                 bool printable = c >= 0x80 ? utf8 : c >= 0x20 && c != 0x7f;
 
-                to[i] = printable ? text[i] : '?';
+                copy[i] = printable ? copy[i] : '?';
         }
-        to[n] = 0;
+        return copy;
 }
 
 void job_set_error(struct job *job, enum error_code code, enum error_context context, uint32_t detail,
                    uint32_t file_index, const char *text) {
+        _cleanup_free_ char *old = job->error.text; /* maybe @text */
+
         assert((size_t) code < _ERROR_CODE_MAX);
         job->error = (struct job_error) {
                 .code = code,
                 .context = context,
                 .detail = detail,
                 .file_index = file_index,
+                .text = text ? printable_of(text) : NULL,
         };
-        copy_printable(job->error.text, sizeof(job->error.text), text ?: "");
 }
 
 void job_clear_error(struct job *job) {
+        free(job->error.text);
         job->error = (struct job_error) { .file_index = JOB_ERROR_NO_FILE };
 }
 

@@ -470,6 +470,7 @@ int job_is_unready(const struct job *job);
 int job_replace_url_prefix(struct job *job, const char *old_prefix, const char *new_prefix, uint64_t now_usec,
                            struct job_file ***ret_changed, size_t *ret_n_changed);
 
+/* @text: NULL and "": the code says it all. What no terminal should get becomes "?". Without memory it is left out. */
 void job_set_error(struct job *job, enum error_code code, enum error_context context, uint32_t detail,
                    uint32_t file_index, const char *text);
 void job_clear_error(struct job *job);

@@ -26,12 +26,13 @@ int error_code_from_dbus_name(const char *name);        /* with or without the p
 /* What a local system call's errno means for a job (files layer's results): one table, used by manager. */
 enum error_code error_code_from_errno(int error);
 
-/* What went wrong with a job: its one error object (BITS: GetError). Plain data; text is owned by whoever holds the struct. */
+/* What went wrong with a job: its one error object (BITS: GetError). Plain data; the text belongs to whoever holds the struct. */
 #define JOB_ERROR_NO_FILE UINT32_MAX
+#define JOB_ERROR_TEXT_MAX 255 /* bytes: a sentence or two */
 struct job_error {
         enum error_code code;      /* ERROR_NONE: there is none */
         enum error_context context;
         uint32_t detail;           /* HTTP status, errno or TLS code: for the text, and what error_code_hresult() says */
         uint32_t file_index;       /* or JOB_ERROR_NO_FILE */
-        char text[256];            /* what the layer below said, printable, possibly "" */
+        char *text;                /* what the layer below said, printable; NULL: nothing */
 };

@@ -11,6 +11,7 @@
 #define FIELD_SIZE_U32(max) 4
 #define FIELD_SIZE_BOOL(max) sizeof(bool)
 #define FIELD_SIZE_TEXT(max) sizeof(char *)
+#define FIELD_SIZE_TEXT_OR_NULL(max) sizeof(char *)
 #define FIELD_SIZE_URL(max) sizeof(char *)
 #define FIELD_SIZE_PATH(max) sizeof(char *)
 #define FIELD_SIZE_BYTES_OR_NULL(max) sizeof(char *)
@@ -40,8 +41,8 @@ const struct field_table file_fields = { file_rows, ELEMENTSOF(file_rows) };
 const struct field_table history_fields = { history_rows, ELEMENTSOF(history_rows) };
 
 static bool field_is_string(const struct field *field) {
-        return field->kind == FIELD_TEXT || field->kind == FIELD_URL || field->kind == FIELD_PATH ||
-               field->kind == FIELD_BYTES_OR_NULL;
+        return field->kind == FIELD_TEXT || field->kind == FIELD_TEXT_OR_NULL || field->kind == FIELD_URL ||
+               field->kind == FIELD_PATH || field->kind == FIELD_BYTES_OR_NULL;
 }
 
 static size_t field_size(const struct field *field) {
@@ -111,11 +112,12 @@ static void fields_move(const struct field_table *table, void *to, void *from) {
 
 static bool string_makes_sense(const struct field *field, const char *s) {
         if (!s)
-                return field->kind == FIELD_BYTES_OR_NULL;
+                return field->kind == FIELD_BYTES_OR_NULL || field->kind == FIELD_TEXT_OR_NULL;
         if (strlen(s) > field->max)
                 return false;
         switch (field->kind) {
         case FIELD_TEXT:
+        case FIELD_TEXT_OR_NULL:
                 return utf8_is_valid(s, SIZE_MAX);
         case FIELD_URL:
                 return !string_has_control(s);

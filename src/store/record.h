@@ -16,6 +16,7 @@ enum field_kind {
         FIELD_U32,           /* enums too */
         FIELD_BOOL,
         FIELD_TEXT,          /* char *, UTF-8 */
+        FIELD_TEXT_OR_NULL,  /* char *, UTF-8; NULL is kept as "" */
         FIELD_URL,           /* char *, no control characters */
         FIELD_PATH,          /* char *, absolute or empty, any bytes: a blob */
         FIELD_BYTES_OR_NULL, /* char * or NULL, any bytes: a blob */
@@ -102,7 +103,7 @@ extern const struct field_table history_fields;
         X(error_context, U32, error.context, _ERROR_CONTEXT_MAX - 1)             \
         X(error_detail, U32, error.detail, UINT32_MAX)                           \
         X(error_file, U32, error.file_index, UINT32_MAX)                         \
-        X(error_text, CHARS, error.text, sizeof(((struct job_error *)0)->text))  \
+        X(error_text, TEXT_OR_NULL, error.text, JOB_ERROR_TEXT_MAX)              \
         X(error_count, U64, error_count, INT64_MAX)                              \
         X(waiting, U32, waiting, _WAITING_REASON_MAX - 1)                        \
         X(waiting_since_usec, U64, waiting_since_usec, INT64_MAX)                \
@@ -173,7 +174,7 @@ extern const struct field_table history_fields;
         X(error_context, U32, error.context, _ERROR_CONTEXT_MAX - 1)             \
         X(error_detail, U32, error.detail, UINT32_MAX)                           \
         X(error_file, U32, error.file_index, UINT32_MAX)                         \
-        X(error_text, CHARS, error.text, sizeof(((struct job_error *)0)->text))
+        X(error_text, TEXT_OR_NULL, error.text, JOB_ERROR_TEXT_MAX)
 
 /* 0, or -EINVAL for a value that no reader would accept: asked before writing and after reading, so both sides agree. */
 int record_job_check(const struct job *record);

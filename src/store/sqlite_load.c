@@ -54,7 +54,7 @@ static int read_bytes(sqlite3_stmt *statement, int column, int type, uint64_t ma
 }
 
 static int read_string(sqlite3_stmt *statement, int column, const struct field *field, char **ret) {
-        bool is_text = field->kind == FIELD_TEXT || field->kind == FIELD_URL;
+        bool is_text = field->kind == FIELD_TEXT || field->kind == FIELD_TEXT_OR_NULL || field->kind == FIELD_URL;
         const char *bytes;
         size_t size;
         char *s;
@@ -65,6 +65,8 @@ static int read_string(sqlite3_stmt *statement, int column, const struct field *
         r = read_bytes(statement, column, is_text ? SQLITE_TEXT : SQLITE_BLOB, field->max, &bytes, &size);
         if (r < 0)
                 return r;
+        if (field->kind == FIELD_TEXT_OR_NULL && size == 0)
+                return 0;
         s = strndup(bytes, size);
         if (!s)
                 return -ENOMEM;
@@ -400,7 +402,7 @@ static int load_history(struct rows *rows, const struct store_visitor *visitor, 
         int rc, r;
 
         while ((rc = sqlite3_step(statement)) == SQLITE_ROW) {
-                /* The same three strings as in a live entry: history_entry_free() fits. */
+                /* The same strings as in a live entry: history_entry_free() fits. */
                 _cleanup_(record_history_freep) struct history_entry *entry = calloc(1, sizeof(*entry));
 
                 if (!entry)

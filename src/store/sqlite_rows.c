@@ -169,6 +169,9 @@ static int bind_field(sqlite3_stmt *statement, int place, const struct field *fi
         case FIELD_ERROR_CODE:
                 return sqlite3_bind_text(statement, place, error_code_name(*(const enum error_code *) member), -1,
                                          SQLITE_STATIC);
+        case FIELD_TEXT_OR_NULL:
+                s = *(char *const *) member;
+                return sqlite3_bind_text(statement, place, s ? s : "", -1, SQLITE_STATIC);
         case FIELD_TEXT:
         case FIELD_URL:
                 return sqlite3_bind_text(statement, place, *(char *const *) member, -1, SQLITE_STATIC);

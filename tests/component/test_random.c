@@ -214,7 +214,7 @@ static void settle(struct world *w) {
                                 if (job)
                                         print_error("job %zu %s intent %d files %zu running %zu error %s %s\n", i,
                                                     job_state_name(job->state), job->intent, job->n_files,
-                                                    harness_running(w->h), error_code_name(job->error.code), job->error.text);
+                                                    harness_running(w->h), error_code_name(job->error.code), job->error.text ?: "");
                         }
                         fail_msg("the jobs do not end");
                 }

@@ -176,7 +176,7 @@ static void the_error_object_lives_until_the_job_is_transferring(void **state _u
         assert_int_equal(job_transition(job, JOB_EVENT_START, T0), 0);
         assert_int_equal(job->error.code, ERROR_NONE);
         assert_int_equal(job->error.file_index, JOB_ERROR_NO_FILE);
-        assert_string_equal(job->error.text, "");
+        assert_null(job->error.text);
 
         job_set_error(job, ERROR_CERTIFICATE, ERROR_CONTEXT_REMOTE_FILE, 0, 0, NULL);
         assert_int_equal(job_transition(job, JOB_EVENT_FATAL_ERROR, T0), 0);

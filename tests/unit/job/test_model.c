@@ -141,7 +141,7 @@ static void an_error_text_is_printable_and_never_cut_in_a_character(void **state
                 assert_true(strlen(job->error.text) >= 253 || strlen(job->error.text) == n);
         }
         job_set_error(job, ERROR_TIMED_OUT, ERROR_CONTEXT_NONE, 0, JOB_ERROR_NO_FILE, NULL);
-        assert_string_equal(job->error.text, "");
+        assert_null(job->error.text);
         job_clear_error(job);
         assert_int_equal(job->error.code, ERROR_NONE);
         assert_int_equal(job->error.file_index, JOB_ERROR_NO_FILE);

@@ -95,9 +95,9 @@ static struct job_error error_of(enum sample sample, uint32_t file_index) {
         };
 
         if (sample == SAMPLE_GREATEST)
-                memset(error.text, 't', sizeof(error.text) - 1);
+                error.text = string_of(JOB_ERROR_TEXT_MAX, 't');
         else
-                strcpy(error.text, "the server said \"no\"");
+                error.text = strdup("the server said \"no\"");
         return error;
 }
 
@@ -262,7 +262,7 @@ static void assert_errors_equal(const struct job_error *a, const struct job_erro
         ASSERT_SAME(a, b, context);
         ASSERT_SAME(a, b, detail);
         ASSERT_SAME(a, b, file_index);
-        assert_string_equal(a->text, b->text);
+        assert_string_equal(a->text ?: "", b->text ?: "");
 }
 
 static void assert_identities_equal(const struct file_identity *a, const struct file_identity *b) {
