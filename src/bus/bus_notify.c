@@ -128,8 +128,10 @@ int bus_notify_register(struct peer *peer, struct job *job) {
         if (notifier_job(notifier))
                 return 0; /* it is this one's already: an event that is out stays out */
         notifier->pending = sd_bus_slot_unref(notifier->pending);
-        manager_set_notifier(peer->server->manager, job, &bus_manager_notifier, notifier);
-        return 0;
+        r = manager_set_notifier(peer->server->manager, job, &bus_manager_notifier, notifier);
+        if (r < 0)
+                bus_notifier_free_idle(notifier);
+        return r;
 }
 
 void bus_notify_unregister(struct peer *peer, struct job *job) {
@@ -138,7 +140,7 @@ void bus_notify_unregister(struct peer *peer, struct job *job) {
         if (!notifier)
                 return;
         if (notifier_job(notifier))
-                manager_set_notifier(peer->server->manager, job, NULL, NULL);
+                (void) manager_set_notifier(peer->server->manager, job, NULL, NULL);
         notifier->pending = sd_bus_slot_unref(notifier->pending);
         bus_notifier_free_idle(notifier);
 }
@@ -157,7 +159,7 @@ void bus_notify_done(struct peer *peer) {
                 struct job *job = notifier_job(notifier), *judged = bus_judge_job(notifier);
 
                 if (job)
-                        manager_set_notifier(peer->server->manager, job, NULL, NULL);
+                        (void) manager_set_notifier(peer->server->manager, job, NULL, NULL);
                 if (judged)
                         (void) manager_set_judge(peer->server->manager, judged, NULL, NULL);
                 notifier_free(notifier);

@@ -248,7 +248,7 @@ void manager_set_properties(struct manager *m, struct job *job, const struct man
                 return;
         }
         if (properties->notify_command)
-                job_run(job)->command.retry = (struct notify_retry) {};
+                manager_forget_command_tries(job);
         if (properties->judge_certificate >= 0)
                 manager_judging_changed(m, job);
         if (properties->is_volatile >= 0)

@@ -104,7 +104,8 @@ static void job_run_free(struct job_run *run) {
         HASH_DEL(m->by_id, run);
         job_run_forget_sources(run);
         job_drop_streams(run->job);
-        intervals_done(&run->notify.told);
+        manager_forget_notifier(run);
+        free(run->command);
         free(run->judging);
         job_free(run->job);
         free(run);
@@ -120,9 +121,7 @@ int manager_adopt_job(struct manager *m, struct job *job) {
         *run = (struct job_run) {
                 .manager = m,
                 .job = job,
-                .id = job->id,
                 .sequence = ++m->next_sequence,
-                .notify = { .modified_at = USEC_INFINITY },
         };
         job->attachment = run;
         r = manager_owner_got_job(m, job->owner);
@@ -140,7 +139,7 @@ int manager_adopt_job(struct manager *m, struct job *job) {
                 run->scheduled = true;
                 manager_judge_presence(m, job);
         }
-        HASH_ADD(hh, m->by_id, id, sizeof(run->id), run);
+        HASH_ADD_KEYPTR(hh, m->by_id, &job->id, sizeof(job->id), run);
         DL_APPEND(m->jobs, run);
         m->n_jobs++;
         m->schedule_dirty = true;
@@ -168,7 +167,7 @@ void manager_retire_job(struct manager *m, struct job *job) {
                 schedule_remove(m->schedule, job);
         run->scheduled = false;
         run->finished = true;
-        run->notify.notifier = NULL;
+        manager_forget_notifier(run);
         manager_leave_starved(run);
         manager_bind_job(m, job, NULL);
         job_drop_streams(job);
@@ -261,7 +260,7 @@ static int find_by_prefix(struct manager *m, const uid_t *owner, const char *pre
         DL_FOREACH(m->jobs, run) {
                 char compact[33];
 
-                guid_to_compact(&run->id, compact);
+                guid_to_compact(&run->job->id, compact);
                 if (!is_owned_by(run, owner) || memcmp(compact, digits, n) != 0)
                         continue;
                 if (found)
@@ -442,7 +441,7 @@ static void emit_changes(struct manager *m) {
                 event = malloc(sizeof(*event));
                 if (!event)
                         continue; /* stays on the list */
-                *event = (struct changed_event) { .manager = m, .id = run->id, .state = run->state_changed };
+                *event = (struct changed_event) { .manager = m, .id = run->job->id, .state = run->state_changed };
                 run->changed = run->state_changed = false;
                 DL_DELETE2(m->changed, run, changed_prev, changed_next);
                 if (!manager_job_is_dirty(m, run->job))

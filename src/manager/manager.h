@@ -312,8 +312,9 @@ struct manager_notifier {
         /* Hand the notice over; the answer comes by manager_notified(), but for _MODIFICATION, which nobody answers. */
         void (*deliver)(void *userdata, const struct job *job, const struct manager_notice *notice);
 };
-/* @notifier NULL: nobody any more. The last caller wins; @token tells whose it is. What is due is delivered at once. */
-void manager_set_notifier(struct manager *manager, struct job *job, const struct manager_notifier *notifier, void *userdata);
+/* @notifier NULL: nobody any more. The last caller wins; @token tells whose it is. What is due is delivered at once. 0, or -ENOMEM: as
+ * it was. */
+int manager_set_notifier(struct manager *manager, struct job *job, const struct manager_notifier *notifier, void *userdata);
 /* Whose it is now; NULL: nobody's. */
 void *manager_get_notifier(const struct manager *manager, const struct job *job);
 /* The program answered. @ok false (or it vanished): delivered again with growing delay. */

@@ -32,7 +32,7 @@ static struct job_file *next_due_file(struct job_run *run) {
         if (job->n_files_notify_due == 0)
                 return NULL;
         for (size_t seen = 0; seen < job->n_files; seen++) {
-                struct job_file *file = job->files[run->notify.next_file++ % job->n_files];
+                struct job_file *file = job->files[run->notify->next_file++ % job->n_files];
 
                 if (file->notify_due)
                         return file;
@@ -45,11 +45,11 @@ static struct job_file *next_untold_file(struct job_run *run) {
         struct job *job = run->job;
 
         for (size_t seen = 0; job->on_demand && seen < job->n_files; seen++) {
-                struct job_file *file = job->files[run->notify.next_file++ % job->n_files];
+                struct job_file *file = job->files[run->notify->next_file++ % job->n_files];
 
                 if (file->untold.n_items == 0)
                         continue;
-                run->notify.told = file->untold;
+                run->notify->told = file->untold;
                 file->untold = (struct intervals) {};
                 return file;
         }
@@ -57,8 +57,10 @@ static struct job_file *next_untold_file(struct job_run *run) {
 }
 
 static void untell(struct job_run *run) {
-        struct notify_state *notify = &run->notify;
+        struct notify_state *notify = run->notify;
 
+        if (!notify)
+                return;
         if (notify->in_flight == JOB_NOTIFY_FILE_RANGES_TRANSFERRED &&
             intervals_add_all(&run->job->files[notify->in_flight_file]->untold, &notify->told) < 0)
                 log_debug("no memory: some ranges will not be told again");
@@ -66,9 +68,16 @@ static void untell(struct job_run *run) {
         notify->told = (struct intervals) {};
 }
 
+void manager_forget_notifier(struct job_run *run) {
+        if (run->notify)
+                intervals_done(&run->notify->told);
+        free(run->notify);
+        run->notify = NULL;
+}
+
 static struct manager_notice next_notice(struct manager *m, struct job_run *run) {
         struct job *job = run->job;
-        struct notify_state *notify = &run->notify;
+        struct notify_state *notify = run->notify;
         struct job_file *file = NULL;
 
         if (manager_notice_is_wanted(job, JOB_NOTIFY_FILE_TRANSFERRED) && job->n_files_notify_due > 0 &&
@@ -90,11 +99,10 @@ static struct manager_notice next_notice(struct manager *m, struct job_run *run)
 
 static void call_back(struct manager *m, struct job *job) {
         struct job_run *run = job_run(job);
-        struct notify_state *notify = &run->notify;
+        struct notify_state *notify = run->notify;
         struct manager_notice notice;
 
-        if (!notify->notifier || notify->in_flight || 
-            (job->notify_due == 0 && job->n_files_notify_due == 0 && !job->on_demand))
+        if (!notify || notify->in_flight || (job->notify_due == 0 && job->n_files_notify_due == 0 && !job->on_demand))
                 return;
         if (manager_job_is_dirty(m, job)) {
                 /* or the commit's change event comes first */
@@ -115,9 +123,9 @@ void manager_notify(struct manager *m, struct job *job) {
 }
 
 void manager_notify_modified(struct manager *m, struct job *job) {
-        struct notify_state *notify = &job_run(job)->notify;
+        struct notify_state *notify = job_run(job)->notify;
 
-        if (!notify->notifier || !manager_notice_is_wanted(job, JOB_NOTIFY_MODIFICATION))
+        if (!notify || !manager_notice_is_wanted(job, JOB_NOTIFY_MODIFICATION))
                 return;
         if (!notify->modified) {
                 notify->modified = true;
@@ -134,8 +142,8 @@ void manager_notify_turn(struct manager *m) {
                 return;
         m->notify_at = USEC_INFINITY;
         DL_FOREACH_SAFE(m->jobs, run, tmp) {
-                struct notify_state *notify = &run->notify;
-                bool modified = notify->notifier && notify->modified;
+                struct notify_state *notify = run->notify;
+                bool modified = notify && notify->modified;
 
                 if (modified && notify->modified_at <= now && !manager_job_is_dirty(m, run->job)) {
                         notify->modified = false;
@@ -147,22 +155,31 @@ void manager_notify_turn(struct manager *m) {
         }
 }
 
-void manager_set_notifier(struct manager *m, struct job *job, const struct manager_notifier *notifier, void *userdata) {
-        struct notify_state *notify = &job_run(job)->notify;
+int manager_set_notifier(struct manager *m, struct job *job, const struct manager_notifier *notifier, void *userdata) {
+        struct job_run *run = job_run(job);
+        struct notify_state *notify = NULL;
 
-        untell(job_run(job));
-        *notify = (struct notify_state) {
-                .notifier = notifier,
-                .userdata = userdata,
-                .modified_at = USEC_INFINITY,
-        };
+        if (notifier) {
+                notify = malloc(sizeof(*notify));
+                if (!notify)
+                        return -ENOMEM;
+                *notify = (struct notify_state) {
+                        .notifier = notifier,
+                        .userdata = userdata,
+                        .modified_at = USEC_INFINITY,
+                };
+        }
+        untell(run);
+        manager_forget_notifier(run);
+        run->notify = notify;
         manager_notify(m, job); /* without one it is the command's turn */
+        return 0;
 }
 
 void *manager_get_notifier(const struct manager *m _unused_, const struct job *job) {
         const struct job_run *run = job_run(job);
 
-        return run->notify.notifier ? run->notify.userdata : NULL;
+        return run->notify ? run->notify->userdata : NULL;
 }
 
 static void taken(struct manager *m, struct job *job, uint32_t event, uint32_t index) {
@@ -193,8 +210,8 @@ void manager_notified(struct manager *m, const struct guid *id, uint32_t event, 
         HASH_FIND(hh, m->by_id, id, sizeof(*id), run);
         if (!run || run->finished)
                 return;
-        notify = &run->notify;
-        if (notify->in_flight != event)
+        notify = run->notify;
+        if (!notify || notify->in_flight != event)
                 return; /* an answer to what an earlier registration was given */
         if (!ok)
                 untell(run);

@@ -22,13 +22,13 @@ static uint32_t owed_event(const struct job *job) {
 }
 
 static unsigned failures(const struct job *job) {
-        const struct notify_command *command = &job_run(job)->command;
+        const struct notify_command *command = job_run(job)->command;
 
-        return command->event_since_usec == job->state_since_usec ? command->retry.failures : 0;
+        return command && command->event_since_usec == job->state_since_usec ? command->retry.failures : 0;
 }
 
 enum notify_command_state manager_notify_command_state(const struct manager *m, const struct job *job) {
-        if (job_run(job)->command.id != 0)
+        if (job_run(job)->command && job_run(job)->command->id != 0)
                 return NOTIFY_COMMAND_RUNNING;
         if (!job->notify_command)
                 return NOTIFY_COMMAND_NONE;
@@ -53,7 +53,9 @@ unsigned manager_notify_command_failures(const struct manager *m _unused_, const
 }
 
 const char *manager_notify_command_result(const struct manager *m _unused_, const struct job *job) {
-        return job_run(job)->command.result;
+        const struct notify_command *command = job_run(job)->command;
+
+        return command ? command->result : "";
 }
 
 bool manager_owes_commands(const struct manager *m) {
@@ -107,8 +109,15 @@ static int ask_runner(struct manager *m, const struct job *job, uint64_t id, uin
                 });
 }
 
+void manager_forget_command_tries(struct job *job) {
+        struct notify_command *command = job_run(job)->command;
+
+        if (command)
+                command->retry = (struct notify_retry) {};
+}
+
 static void failed(struct manager *m, struct job *job) {
-        struct notify_command *command = &job_run(job)->command;
+        struct notify_command *command = job_run(job)->command;
 
         manager_notify_refused(m, &command->retry, job->minimum_retry_delay_s * USEC_PER_SEC);
         if (command->retry.failures == LIMIT_NOTIFY_TRIES)
@@ -117,7 +126,7 @@ static void failed(struct manager *m, struct job *job) {
 }
 
 static void start(struct manager *m, struct job *job, uint32_t event, struct running_command *place) {
-        struct notify_command *command = &job_run(job)->command;
+        struct notify_command *command = job_run(job)->command;
         uint64_t id = m->next_command++;
         int r = ask_runner(m, job, id, event);
 
@@ -134,16 +143,25 @@ static void start(struct manager *m, struct job *job, uint32_t event, struct run
 
 /* Whoever registered a callback is asked first; once it has failed, both are tried. */
 static bool is_its_turn(const struct job_run *run) {
-        return !run->notify.notifier || run->notify.job_retry.failures > 0;
+        return !run->notify || run->notify->job_retry.failures > 0;
 }
 
 void manager_notify_command(struct manager *m, struct job *job) {
         struct job_run *run = job_run(job);
-        struct notify_command *command = &run->command;
+        struct notify_command *command;
         struct running_command *place;
         uint32_t event = owed_event(job);
 
-        if (event == 0 || !manager_allows_commands(m) || command->id != 0 || m->stopping || !is_its_turn(run))
+        if (event == 0 || !manager_allows_commands(m) || m->stopping || !is_its_turn(run))
+                return;
+        if (!run->command)
+                run->command = calloc(1, sizeof(*run->command));
+        command = run->command;
+        if (!command) {
+                manager_notify_wake(m, u64_add_saturated(manager_boottime(m), NOTIFY_RETRY_FIRST_USEC));
+                return;
+        }
+        if (command->id != 0)
                 return;
         if (command->event_since_usec != job->state_since_usec) {
                 command->event_since_usec = job->state_since_usec;
@@ -194,9 +212,9 @@ static void on_ended(void *userdata, uint64_t id, const struct runner_end *end) 
         HASH_FIND(hh, m->by_id, &place->job, sizeof(place->job), run);
         *place = (struct running_command) {};
         manager_notify_wake(m, 0);
-        if (!run || run->command.id != id)
+        if (!run || !run->command || run->command->id != id)
                 return; /* memory was loaded again meanwhile: it is run again */
-        command = &run->command;
+        command = run->command;
         command->id = 0;
         ok = describe(end, command->result, sizeof(command->result));
         if (run->finished)

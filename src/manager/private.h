@@ -108,6 +108,7 @@ struct notify_retry {
         uint64_t at; /* CLOCK_BOOTTIME; 0: now */
 };
 
+/* notify.c; there is one while somebody is registered */
 struct notify_state {
         const struct manager_notifier *notifier;
         void *userdata;
@@ -132,7 +133,7 @@ struct judging {
         size_t oldest;          /* of them, once all places are taken */
 };
 
-/* notify_command.c; outlives registrations of callbacks */
+/* notify_command.c; made when the first one is due, outlives registrations of callbacks */
 struct notify_command {
         uint64_t id;               /* of the one that runs, 0: none */
         uint32_t event;            /* that it was told */
@@ -147,39 +148,39 @@ struct paced {
         uint64_t counted; /* bytes when it was last looked at */
 };
 
+/* There is one for each job, a queue of 100,000 has as many: what few jobs need at a time hangs off it, and is made when it is needed. */
 struct job_run {
         struct manager *manager;
         struct job *job;
-        struct guid id;        /* the hash key */
-        UT_hash_handle hh;
+        UT_hash_handle hh;     /* by job->id */
         struct job_run *prev, *next; /* manager->jobs, in order of sequence */
         uint64_t sequence;
         uint64_t saved_in;     /* newest group that holds a change of it */
-        bool unsaved;          /* on manager->unsaved */
         struct job_run *unsaved_prev, *unsaved_next;
+        struct job_run *changed_prev, *changed_next;
+        struct job_run *starved_prev, *starved_next;
+        bool unsaved;          /* on manager->unsaved */
         bool scheduled;        /* known to the scheduler */
         bool finished;         /* final, kept for getters */
         bool changed;          /* on manager->changed */
         bool state_changed;
-        struct job_run *changed_prev, *changed_next;
         bool starved;          /* on manager->starved: it may move, but all places for files are taken */
-        struct job_run *starved_prev, *starved_next;
+        bool is_paced;         /* already on the list of a division of rates that is being made */
+        bool pumping;
+        bool pump_again;       /* something became startable while the pump ran */
+        bool complete_failed;  /* complete_when_transferred was tried; Resume tries again */
+        uint32_t next_file;    /* where the pump looks next */
         size_t n_file_runs;
         size_t n_fetched_runs; /* of them: nothing more comes from the engine */
         uint64_t bytes_since_progress;
         struct paced pace;
-        bool is_paced;         /* already on the list of a division of rates that is being made */
-        uint32_t next_file;    /* where the pump looks next */
-        bool pumping;
-        bool pump_again;       /* something became startable while the pump ran */
         struct job_op *op;
-        struct notify_state notify;
-        struct notify_command command;
-        struct judging *judging; /* NULL: nobody ever was its judge */
+        struct notify_state *notify;    /* NULL: nobody is called back */
+        struct notify_command *command; /* NULL: none was due yet */
+        struct judging *judging;        /* NULL: nobody ever was its judge */
         const void *client;    /* whose volatile job it is, NULL: nobody's (any more) */
         struct job_run *client_prev, *client_next; /* manager->bound */
         struct source_host *source_hosts; /* sources.c: what was learned of servers, by host; never stored */
-        bool complete_failed;  /* complete_when_transferred was tried; Resume tries again */
 };
 
 enum file_step {
@@ -570,6 +571,7 @@ void manager_take_continue(struct job_op *op);
 void manager_notify(struct manager *m, struct job *job);     /* hands over what is due and may go now */
 void manager_notify_modified(struct manager *m, struct job *job);
 void manager_notify_turn(struct manager *m);
+void manager_forget_notifier(struct job_run *run);
 bool manager_notice_is_wanted(const struct job *job, uint32_t event);
 void manager_notify_wake(struct manager *m, uint64_t at);    /* manager_notify_turn() looks at all jobs then */
 bool manager_notify_may_go(struct manager *m, const struct notify_retry *retry); /* else it has the turn called in time */
@@ -587,6 +589,7 @@ void manager_judging_changed(struct manager *m, struct job *job); /* job->judge_
 /* notify_command.c */
 bool manager_allows_commands(const struct manager *m);
 void manager_notify_command(struct manager *m, struct job *job); /* starts it if it is due and may go now */
+void manager_forget_command_tries(struct job *job);              /* it has all of them again */
 extern const struct runner_events manager_runner_events;
 
 /* integrity.c: what guards content beyond a digest */

@@ -32,7 +32,7 @@ void manager_orphan_op(struct job_run *run) {
 
         if (!op)
                 return;
-        manager_refuse(op->reply, &run->id, ERROR_STORE_FAILED, "");
+        manager_refuse(op->reply, &run->job->id, ERROR_STORE_FAILED, "");
         op->reply = (struct reply) {};
         op->job = NULL;
         if (!op->waits)

@@ -79,9 +79,10 @@ static void take_give(struct job_op *op) {
         job_change_owner(job, op->new_owner, manager_realtime(m));
         op->waited_for = job->waiting; /* for Resume */
         job_run_forget_sources(job_run(job));
-        manager_set_notifier(m, job, NULL, NULL);
+        (void) manager_set_notifier(m, job, NULL, NULL);
         (void) manager_set_judge(m, job, NULL, NULL);
-        job_run(job)->command = (struct notify_command) {};
+        free(job_run(job)->command);
+        job_run(job)->command = NULL;
         manager_save_job(m, job);
         for (size_t i = 0; i < job->n_files; i++)
                 manager_save_file(m, job->files[i]);
