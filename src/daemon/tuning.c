@@ -72,6 +72,7 @@ struct manager_limits tuning_make_limits(const struct settings *settings) {
         limits.cache_hosts_of_network_first = settings_get(settings, SETTING_DOCacheHostSource) == 2;
         limits.cache_fallback_foreground_usec = settings_get(settings, SETTING_DODelayCacheServerFallbackForeground) * USEC_PER_SEC;
         limits.cache_fallback_background_usec = settings_get(settings, SETTING_DODelayCacheServerFallbackBackground) * USEC_PER_SEC;
+        limits.min_background_rate = settings_get(settings, SETTING_DOMinBackgroundQos) * BYTES_PER_KB;
         limits.no_cache_on_vpn = settings_get(settings, SETTING_DODisallowCacheServerDownloadsOnVPN) != 0;
         limits.blockers = make_blockers(settings);
         limits.notify_commands = settings_get(settings, SETTING_NotifyCommands) != 0;

@@ -145,6 +145,7 @@ struct ipc_start {
         uint64_t connect_timeout_usec;
         uint64_t stall_timeout_usec;
         uint64_t floor_rate;
+        bool firm_floor;
         bool replace_stalled;
         bool from_public;
         const char *url;

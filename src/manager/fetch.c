@@ -387,6 +387,7 @@ int file_run_ask(struct file_run *run, struct engine_request *request) {
         if (file_run_has_other_source(run))
                 request->stall_timeout_usec = MIN(request->stall_timeout_usec, SOURCE_STALL_USEC);
         request->floor_rate = file_run_floor_rate(run);
+        request->firm_floor = request->floor_rate > SOURCE_FLOOR_RATE;
         request->replace_stalled = request->floor_rate == 0;
         if (!run->requests) {
                 run->recalled = false;

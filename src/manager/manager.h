@@ -46,6 +46,7 @@ struct manager_limits {
         bool cache_hosts_are_set;          /* somebody did, if only to none */
         uint64_t cache_fallback_foreground_usec; /* how long cache servers in trouble are asked again before the file's own URL is */
         uint64_t cache_fallback_background_usec;
+        uint64_t min_background_rate; /* bytes per second: a cache server that brings less to a background job is left */
         struct engine_limits engine;
         struct segments_policy segments;
         bool notify_commands; /* jobs may name them */

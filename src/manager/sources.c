@@ -387,7 +387,11 @@ uint64_t file_run_floor_rate(const struct file_run *run) {
         bool leave = sources && file_run_is_guarded(run) &&
                      sources_has_faster(sources->states, sources->n, sources->current, manager_boottime(run->manager));
 
-        return leave ? SOURCE_FLOOR_RATE : 0;
+        if (!leave)
+                return 0;
+        if (sources->states[sources->current].kind == SOURCE_CACHE && run->file->job->priority != JOB_PRIORITY_FOREGROUND)
+                return MAX((uint64_t) SOURCE_FLOOR_RATE, run->manager->limits.min_background_rate);
+        return SOURCE_FLOOR_RATE;
 }
 
 enum source_kind file_run_source_kind(const struct file_run *run) {

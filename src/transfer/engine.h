@@ -98,6 +98,8 @@ struct engine_request {
         /* What brings less than this many bytes per second for as long as that, of what the pace allows, has stalled, too; 0: none. So
          * has what fell far below its own rate. */
         uint64_t floor_rate;
+        /* Also where others take the line, and a background transfer could not have more: only its max_rate excuses what is slow. */
+        bool firm_floor;
         /* A stalled connection is replaced by a new one, which goes on where it stopped, if the server can do that; else it ends the
          * request, as it does after a few of them. */
         bool replace_stalled;

@@ -37,6 +37,7 @@ static int message_from_request(const struct engine_request *request, struct ipc
                         .connect_timeout_usec = request->connect_timeout_usec,
                         .stall_timeout_usec = request->stall_timeout_usec,
                         .floor_rate = request->floor_rate,
+                        .firm_floor = request->firm_floor,
                         .replace_stalled = request->replace_stalled,
                         .from_public = request->from_public,
                         .url = request->url,

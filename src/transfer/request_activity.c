@@ -138,11 +138,13 @@ void request_arm_timer(struct request *request, uint64_t delay_usec) {
 
 static struct flow_rule flow_rule(const struct request *request) {
         const struct activity *activity = request->activity;
+        const struct ipc_start *spec = request_spec(request);
 
         return (struct flow_rule) {
                 .window_usec = MAX(request_stall_timeout(request), UINT64_C(1)),
-                .floor_rate = request_spec(request)->floor_rate,
-                .allowed_rate = exchange_allowed_rate(&activity->exchange, activity->flow.window_began_usec),
+                .floor_rate = spec->floor_rate,
+                .allowed_rate = spec->firm_floor ? activity->exchange.pace.max_rate :
+                                                   exchange_allowed_rate(&activity->exchange, activity->flow.window_began_usec),
         };
 }
 

@@ -60,6 +60,7 @@ static int fake_start(struct engine *engine, const struct engine_request *reques
                 memcpy(r->accepted, request->accepted, r->n_accepted * sizeof(r->accepted[0]));
         r->stall_timeout_usec = request->stall_timeout_usec;
         r->floor_rate = request->floor_rate;
+        r->firm_floor = request->firm_floor;
         r->replace_stalled = request->replace_stalled;
         r->from_public = request->from_public;
         r->whole_file = request->whole_file;

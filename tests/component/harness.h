@@ -27,6 +27,7 @@ struct fake_request {
         size_t n_accepted;
         uint64_t stall_timeout_usec;
         uint64_t floor_rate;
+        bool firm_floor;
         bool replace_stalled;
         bool from_public;
         bool lies;        /* harness_write() writes other bytes */

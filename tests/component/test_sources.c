@@ -23,7 +23,7 @@ static void use_caches(struct harness *h, const char *hosts, uint64_t fallback_u
         harness_restart(h);
 }
 
-static void create(struct harness *h, const char *url, const char *mirrors, bool with_digest) {
+static void create_as(struct harness *h, enum job_priority priority, const char *url, const char *mirrors, bool with_digest) {
         uint8_t digest[32];
         char path[256];
         struct manager_file_spec file = {
@@ -34,9 +34,13 @@ static void create(struct harness *h, const char *url, const char *mirrors, bool
         harness_digest(SIZE, digest);
         strcpy(path, harness_path(h, "file"));
         assert_int_equal(harness_create_with(h, &(struct manager_create_request) {
-                        .name = "file", .priority = JOB_PRIORITY_FOREGROUND, .replace = -1, .remote_time = -1, .resume = true,
+                        .name = "file", .priority = priority, .replace = -1, .remote_time = -1, .resume = true,
                         .no_progress_timeout_s = -1, .complete_when_transferred = true, .minimum_retry_delay_s = -1,
                         .notify_flags = -1, .files = &file, .n_files = 1 }), 0);
+}
+
+static void create(struct harness *h, const char *url, const char *mirrors, bool with_digest) {
+        create_as(h, JOB_PRIORITY_FOREGROUND, url, mirrors, with_digest);
 }
 
 /* The running request must be for @url; it fails. */
@@ -218,6 +222,37 @@ static void a_source_that_brings_next_to_nothing_is_left_once_and_never_for_one_
         fails(h, "http://m2/file", ERROR_CONNECT_FAILURE, true); /* who is slow is better than who is not there */
         assert_int_equal(harness_request(h, 0)->floor_rate, 0);
         serves(h, "http://origin/file");
+        harness_assert_content(h, "file", SIZE);
+}
+
+/* DOMinBackgroundQos */
+static void a_cache_server_owes_background_files_the_least_rate_that_is_set(void **state) {
+        struct harness *h = *state;
+        struct fake_request *r;
+
+        h->limits.min_background_rate = 512000;
+        use_caches(h, "cache", 0);
+        create(h, "http://origin/file", MIRRORS, true);
+        assert_false(harness_request(h, 0)->firm_floor);
+        assert_int_equal(harness_request(h, 0)->floor_rate, 4096); /* a foreground job: next to nothing is what counts */
+        assert_int_equal(harness_call(h, manager_cancel_job), 0);
+        create_as(h, JOB_PRIORITY_NORMAL, "http://origin/file", MIRRORS, false);
+        assert_int_equal(harness_request(h, 0)->floor_rate, 0); /* nothing would prove that another one has the same file */
+        assert_int_equal(harness_call(h, manager_cancel_job), 0);
+        create_as(h, JOB_PRIORITY_NORMAL, "http://origin/file", MIRRORS, true);
+        r = harness_request(h, 0);
+        assert_non_null(strstr(r->url, "//cache/file?cacheHostOrigin=origin"));
+        assert_int_equal(r->floor_rate, 512000);
+        assert_true(r->firm_floor);
+        harness_metadata(h, r, SIZE, NULL);
+        harness_write(h, r, 0, 4000);
+        harness_finish_slow(h, r);
+        harness_pump(h);
+        r = harness_request(h, 0);
+        assert_string_equal(r->url, "http://origin/file");
+        assert_int_equal(r->pieces[0].remote_offset, 4000);
+        assert_int_equal(r->floor_rate, 4096); /* it is no cache server */
+        harness_serve(h, r, SIZE);
         harness_assert_content(h, "file", SIZE);
 }
 
@@ -439,6 +474,7 @@ int main(void) {
                 TEST(without_a_digest_bytes_of_two_servers_never_meet),
                 TEST(a_mirror_that_lies_is_not_asked_again),
                 TEST(a_source_that_brings_next_to_nothing_is_left_once_and_never_for_one_that_did_the_same),
+                TEST(a_cache_server_owes_background_files_the_least_rate_that_is_set),
                 TEST(without_a_digest_a_slow_connection_is_replaced_and_its_source_kept),
                 TEST(a_few_bytes_now_and_then_do_not_keep_a_job_alive),
                 TEST(a_mirror_that_the_server_named_goes_on_where_it_failed_and_is_held_to_its_digest),

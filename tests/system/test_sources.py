@@ -172,6 +172,24 @@ def test_a_background_job_has_the_longer_delay_and_gets_its_file_from_the_cache(
     assert [record["status"] for record in cache.records][:3] == [503, 503, 200] and origin.records == []
 
 
+@pytest.mark.parametrize("background, guarded, helped", [(True, True, True), (False, True, False), (True, False, False)])
+def test_a_cache_server_that_brings_a_background_job_less_than_it_must_is_left_with_what_it_brought(tmp_path, servers, background, guarded, helped):
+    cache, origin, _ = servers
+    cache.add_case("x", {"name": "f", "size": SIZE, "answers": [{"rate": 300_000}]})
+    instance = Instance(str(tmp_path), QUICK.replace("StallTimeout=5", "StallTimeout=1") + f"DOCacheHost=127.0.0.1:{cache.port}\nDOMinBackgroundQos=500\n")
+    instance.start()
+    try:
+        options = ["--background"] * background + ["--sha256", digest("f", 1, SIZE)] * guarded
+        instance.run("get", "-q", *options, serve(origin), check=True)
+        assert the_file(instance.folder) == whole()
+    finally:
+        instance.close()
+    if helped:
+        assert origin.records and all(record["range"] for record in origin.records)  # it goes on where the cache server was
+    else:
+        assert origin.records == []
+
+
 @pytest.fixture
 def impatient(tmp_path):
     # One connection: on a busy machine a second one is tried before the first one stalls, and nothing is left to replace.

@@ -89,6 +89,7 @@ static const struct row {
         LIMIT(DOCacheHostSource, "1", false, true, wanted.cache_hosts),
         LIMITED(DODelayCacheServerFallbackForeground, "17", 0, 17 * USEC_PER_SEC, cache_fallback_foreground_usec),
         LIMITED(DODelayCacheServerFallbackBackground, "2592000", 0, 2592000 * USEC_PER_SEC, cache_fallback_background_usec),
+        LIMITED(DOMinBackgroundQos, "4294967295", 0, UINT64_C(4294967295) * 1024, min_background_rate),
         LIMITED(DODisallowCacheServerDownloadsOnVPN, "1", false, true, no_cache_on_vpn),
         LIMITED(DOMaxForegroundDownloadBandwidth, "1", 0, 1024, foreground_bandwidth.max_rate),
         LIMITED(DOMaxBackgroundDownloadBandwidth, "4294967295", 0, UINT64_C(4294967295) * 1024, background_bandwidth.max_rate),
