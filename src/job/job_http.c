@@ -116,7 +116,8 @@ uint32_t job_credentials_set(const struct job *job) {
 }
 
 const char *job_credentials_for(const struct job *job, enum job_auth_target target, uint32_t *ret_schemes) {
-        const char *basic = job->credentials[target][JOB_AUTH_BASIC].text, *digest = job->credentials[target][JOB_AUTH_DIGEST].text;
+        const char *basic = secret_text(&job->credentials[target][JOB_AUTH_BASIC]);
+        const char *digest = secret_text(&job->credentials[target][JOB_AUTH_DIGEST]);
 
         *ret_schemes = digest ? 1 << JOB_AUTH_DIGEST : 0;
         if (basic && (!digest || streq(basic, digest)))

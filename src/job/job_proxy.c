@@ -108,7 +108,7 @@ static int take_bypass(const char *bypass, char **to) {
 }
 
 static int convert_list(const struct job *job, char **to) {
-        const char *list = job->proxy_list.text;
+        const char *list = secret_text(&job->proxy_list);
         int r = 0;
 
         while (r == 0 && *list) {
@@ -130,10 +130,10 @@ int job_proxy_variables(const struct job *job, char ***ret) {
 
         if (!variables)
                 return -ENOMEM;
-        if (job->proxy_usage == JOB_PROXY_OVERRIDE && job->proxy_list.text)
+        if (job->proxy_usage == JOB_PROXY_OVERRIDE && secret_text(&job->proxy_list))
                 r = convert_list(job, variables);
-        else if (job->proxy_usage == JOB_PROXY_PRECONFIG && job->proxy_environment.text)
-                r = split_environment(job->proxy_environment.text, variables);
+        else if (job->proxy_usage == JOB_PROXY_PRECONFIG && secret_text(&job->proxy_environment))
+                r = split_environment(secret_text(&job->proxy_environment), variables);
         if (r < 0) {
                 job_proxy_variables_free(variables);
                 return r;

@@ -146,7 +146,7 @@ static struct job_file_spec spec_of(const struct job_file *file) {
                 .n_ranges = file->n_ranges,
                 .mode = file->mode,
                 .integrity_info = file->integrity_info,
-                .decryption_info = file->decryption_info.text,
+                .decryption_info = secret_text(&file->decryption_info),
                 .integrity_mandatory = file->integrity_mandatory,
         };
 }
@@ -355,7 +355,7 @@ static bool same_files(const struct job *a, const struct job *b) {
                 if (!streq(x->path, y->path) || !streq(x->url, y->url) || x->has_sha256 != y->has_sha256 ||
                     (x->has_sha256 && memcmp(x->sha256, y->sha256, sizeof(x->sha256)) != 0) ||
                     !streq_ptr(x->integrity_info, y->integrity_info) || x->integrity_mandatory != y->integrity_mandatory ||
-                    !streq_ptr(x->decryption_info.text, y->decryption_info.text))
+                    !streq_ptr(secret_text(&x->decryption_info), secret_text(&y->decryption_info)))
                         return false;
         }
         return true;

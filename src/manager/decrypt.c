@@ -158,7 +158,7 @@ static void run_finish_plain(struct file_run *run, uint64_t size) {
 /* The text was judged when it was set. */
 static int read_info(const struct job_file *file, struct decryption_info *ret) {
         const char *why;
-        int r = decryption_info_parse(file->decryption_info.text, ret, &why);
+        int r = decryption_info_parse(secret_text(&file->decryption_info), ret, &why);
 
         return r > 0 ? -EINVAL : r;
 }

@@ -296,9 +296,9 @@ static int ask_for_hashes(struct file_run *run) {
                         .stated_size = ENGINE_SIZE_UNKNOWN,
                         .max_bytes = LIMIT_PIECE_HASH_FILE,
                         /* They may hold secrets that are meant for the file's own server. */
-                        .headers = own ? file->job->custom_headers.text : NULL,
-                        .client_certificate = own ? run->certificate.text : NULL,
-                        .client_key = own ? run->certificate_key.text : NULL,
+                        .headers = own ? secret_text(&file->job->custom_headers) : NULL,
+                        .client_certificate = own ? secret_text(&run->certificate) : NULL,
+                        .client_key = own ? secret_text(&run->certificate_key) : NULL,
                 });
         integrity_info_done(&info);
         return r;

@@ -129,7 +129,9 @@ static bool string_makes_sense(const struct field *field, const char *s) {
 }
 
 static bool secret_makes_sense(const struct field *field, const struct secret *secret) {
-        return !secret->text || strlen(secret->text) <= field->max;
+        const char *text = secret_text(secret);
+
+        return !text || strlen(text) <= field->max;
 }
 
 static bool field_makes_sense(const struct field *field, const void *member) {

@@ -144,12 +144,7 @@ static int read_secret(struct rows *rows, sqlite3_stmt *statement, int column, c
                 return r;
         }
         log_debug("store: column %s cannot be opened: %s", place->column, strerror(-r));
-        ret->sealed = malloc(size);
-        if (!ret->sealed)
-                return -ENOMEM;
-        memcpy(ret->sealed, blob, size);
-        ret->n_sealed = size;
-        return 0;
+        return secret_set_lost(ret, blob, size);
 }
 
 static int read_field(sqlite3_stmt *statement, int column, const struct field *field, void *member) {

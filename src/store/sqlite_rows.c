@@ -144,9 +144,14 @@ static int bind_sealed(struct rows *rows, sqlite3_stmt *statement, int at, const
 
 /* One that is lost is put back as it came: its key may come back, too. */
 static int bind_secret(struct rows *rows, sqlite3_stmt *statement, int at, const struct place *place, const struct secret *secret) {
-        if (secret_is_lost(secret))
-                return sqlite3_bind_blob(statement, at, secret->sealed, (int) secret->n_sealed, SQLITE_STATIC);
-        return secret->text ? bind_sealed(rows, statement, at, place, secret->text) : sqlite3_bind_null(statement, at);
+        const char *text = secret_text(secret);
+        const void *sealed;
+        size_t size;
+
+        sealed = secret_sealed(secret, &size);
+        if (sealed)
+                return sqlite3_bind_blob(statement, at, sealed, (int) size, SQLITE_STATIC);
+        return text ? bind_sealed(rows, statement, at, place, text) : sqlite3_bind_null(statement, at);
 }
 
 /* Strings are not copied: the record outlives the step. */

@@ -129,16 +129,16 @@ static struct job *load(const struct toy *toy, unsigned number, bool save_again)
 }
 
 static void assert_whole(struct job *job, const char *headers) {
-        assert_string_equal(job->custom_headers.text, headers);
-        assert_string_equal(job->proxy_list.text, "http://me:hush@proxy:8080");
-        assert_string_equal(job->files[0]->decryption_info.text, "{\"KeyData\":\"hush\"}");
+        assert_string_equal(secret_text(&job->custom_headers), headers);
+        assert_string_equal(secret_text(&job->proxy_list), "http://me:hush@proxy:8080");
+        assert_string_equal(secret_text(&job->files[0]->decryption_info), "{\"KeyData\":\"hush\"}");
         assert_false(job_has_lost_secret(job));
         job_free(job);
 }
 
 static void assert_lost(struct job *job) {
         assert_true(secret_is_lost(&job->custom_headers));
-        assert_null(job->custom_headers.text);
+        assert_null(secret_text(&job->custom_headers));
         assert_true(job_has_lost_secret(job));
         assert_int_equal(job->n_files, 1);
         job_free(job);
