@@ -17,12 +17,14 @@ static int intervals_reserve(struct intervals *set, size_t n) {
 
         if (n <= set->n_allocated)
                 return 0;
-        allocated = MAX(n, set->n_allocated * 2);
+        if (n > UINT32_MAX)
+                return -ENOMEM;
+        allocated = MIN(MAX(n, (size_t) set->n_allocated * 2), (size_t) UINT32_MAX);
         items = reallocarray(set->items, allocated, sizeof(*items));
         if (!items)
                 return -ENOMEM;
         set->items = items;
-        set->n_allocated = allocated;
+        set->n_allocated = (uint32_t) allocated;
         return 0;
 }
 
@@ -63,7 +65,7 @@ static int intervals_splice(struct intervals *set, size_t first, size_t last, co
                 memmove(set->items + first + n, set->items + last, tail * sizeof(*set->items));
         for (size_t i = 0; i < n; i++)
                 set->items[first + i] = items[i];
-        set->n_items = first + n + tail;
+        set->n_items = (uint32_t)(first + n + tail);
         return 0;
 }
 

@@ -14,8 +14,8 @@ struct interval {
 
 struct intervals {
         struct interval *items;
-        size_t n_items;
-        size_t n_allocated;
+        uint32_t n_items;
+        uint32_t n_allocated;
 };
 
 void intervals_done(struct intervals *set);

@@ -190,7 +190,10 @@ static int append_job_error(sd_bus_message *m, const struct job *job) {
 /* 1: @name holds what others must not see, and its text went out without: addresses lose user info and query, the rest is empty. */
 static int append_for_others(sd_bus_message *m, const char *name, const struct job_file *file) {
         static const char *const empty[] = { "CustomHeaders", "NotifyParameters", "ProxyList", "Mirrors", "ResponseHeaders", "SourceTrouble" };
-        const char *url = !file ? NULL : streq(name, "Url") ? file->url : streq(name, "RedirectedUrl") ? file->response.url : NULL;
+        const char *url = !file                        ? NULL
+                          : streq(name, "Url")           ? file->url
+                          : streq(name, "RedirectedUrl") ? job_file_response(file)->url
+                                                         : NULL;
         _cleanup_free_ char *redacted = NULL;
         int r;
 

@@ -34,13 +34,13 @@ int chunks_put(struct chunks *set, const struct chunk *chunk) {
                 return 0;
         }
         if (set->n_items == set->n_allocated) {
-                size_t allocated = MAX((size_t) 16, 2 * set->n_allocated);
-                struct chunk *items = reallocarray(set->items, allocated, sizeof(*items));
+                size_t allocated = MAX((size_t) 16, 2 * (size_t) set->n_allocated);
+                struct chunk *items = allocated <= UINT32_MAX ? reallocarray(set->items, allocated, sizeof(*items)) : NULL;
 
                 if (!items)
                         return -ENOMEM;
                 set->items = items;
-                set->n_allocated = allocated;
+                set->n_allocated = (uint32_t) allocated;
         }
         memmove(set->items + at + 1, set->items + at, (set->n_items - at) * sizeof(*set->items));
         set->items[at] = *chunk;
@@ -69,7 +69,7 @@ void chunks_keep_within(struct chunks *set, const struct intervals *ranges) {
                 if (ranges->items[range].start <= start)
                         set->items[kept++] = set->items[i];
         }
-        set->n_items = kept;
+        set->n_items = (uint32_t) kept;
 }
 
 size_t chunks_completed(const struct intervals *now, const struct intervals *before, uint64_t *ret_starts, size_t max) {

@@ -18,8 +18,8 @@ struct chunk {
 
 struct chunks {
         struct chunk *items;
-        size_t n_items;
-        size_t n_allocated;
+        uint32_t n_items;
+        uint32_t n_allocated;
 };
 
 void chunks_done(struct chunks *set);

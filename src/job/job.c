@@ -98,30 +98,36 @@ int job_new(const struct guid *id, uid_t owner, enum job_family family, const ch
         return 0;
 }
 
-static void response_done(struct file_response *response) {
+static struct file_response *response_free(struct file_response *response) {
+        if (!response)
+                return NULL;
         free(response->headers);
         free(response->url);
         free(response->address);
-        *response = (struct file_response) {};
+        free(response);
+        return NULL;
 }
+DEFINE_CLEANUP_FUNC(struct file_response, response_free)
 
 int job_file_set_response(struct job_file *file, const struct file_response *from) {
-        struct file_response copy = { .http_status = from->http_status };
+        _cleanup_(response_freep) struct file_response *copy = calloc(1, sizeof(*copy));
         bool has_url = from->url && utf8_is_valid(from->url, SIZE_MAX);
-        int r;
 
-        r = strdup_to(&copy.headers, from->headers);
-        if (r == 0)
-                r = strdup_to(&copy.url, has_url ? from->url : NULL);
-        if (r == 0)
-                r = strdup_to(&copy.address, from->address);
-        if (r < 0) {
-                response_done(&copy);
-                return r;
-        }
-        response_done(&file->response);
-        file->response = copy;
+        if (!copy)
+                return -ENOMEM;
+        copy->http_status = from->http_status;
+        if (strdup_to(&copy->headers, from->headers) < 0 || strdup_to(&copy->url, has_url ? from->url : NULL) < 0 ||
+            strdup_to(&copy->address, from->address) < 0)
+                return -ENOMEM;
+        response_free(file->response);
+        file->response = TAKE_PTR(copy);
         return 0;
+}
+
+const struct file_response *job_file_response(const struct job_file *file) {
+        static const struct file_response none;
+
+        return file->response ?: &none;
 }
 
 static void job_file_free(struct job_file *file) {
@@ -139,7 +145,7 @@ static void job_file_free(struct job_file *file) {
         free(file->integrity_info);
         secret_done(&file->decryption_info);
         validators_done(&file->validators);
-        response_done(&file->response);
+        response_free(file->response);
         intervals_done(&file->durable);
         intervals_done(&file->received);
         intervals_done(&file->untold);
@@ -179,7 +185,7 @@ int job_new_file(struct job *job, struct job_file **ret_file) {
         if (job->n_files >= JOB_ERROR_NO_FILE)
                 return -E2BIG;
         if (job->n_files == job->n_files_allocated) {
-                size_t allocated = MAX((size_t) 4, job->n_files_allocated * 2);
+                size_t allocated = MAX((size_t) 1, job->n_files_allocated * 2);
                 struct job_file **files = reallocarray(job->files, allocated, sizeof(*files));
 
                 if (!files)

@@ -66,7 +66,7 @@ enum file_integrity {
 
 /* What the origin answered last, to be shown. Never stored: it may hold cookies. Strings may be NULL. */
 struct file_response {
-        uint32_t http_status; /* 0: no answer since the service started */
+        uint32_t http_status;
         char *headers;        /* status line and fields, CR LF behind each */
         char *url;            /* that answered, if a redirect led to another one */
         char *address;        /* of the server or proxy */
@@ -107,15 +107,19 @@ struct job_file {
         char *file_id; /* DO content id or NULL */
         uint64_t stated_size;
         char *mirrors; /* other URLs of the same bytes, one a line, the best first; or NULL */
-        bool has_sha256;
         uint8_t sha256[32];
         struct byte_range *ranges; /* in the caller's order; NULL: whole file. On demand: sorted and merged; what is wanted so far */
         size_t n_ranges;
-        mode_t mode; /* 0666 & ~umask of the client */
         char *integrity_info;     /* JSON, see src/content, or NULL */
-        bool integrity_mandatory; /* not a byte counts that has no piece hash to vouch for it */
         struct secret decryption_info; /* JSON with a key: what is fetched is encrypted */
+        mode_t mode; /* 0666 & ~umask of the client */
+
         enum file_integrity integrity;
+        enum file_validation validation;
+        bool has_sha256;
+        bool integrity_mandatory; /* not a byte counts that has no piece hash to vouch for it */
+        bool length_unverified;   /* body ended without a stated length (design decision 8) */
+        bool notify_due;          /* it became TRANSFERRED, and no callback has taken that with S_OK yet; stored */
 
         /* What the origin said */
         uint64_t remote_size; /* of the whole remote file, or SIZE_UNKNOWN */
@@ -123,7 +127,7 @@ struct job_file {
         struct validators validators;
         struct file_offers offers;
         uint64_t remote_time_usec; /* Last-Modified, or 0 */
-        bool length_unverified;    /* body ended without a stated length (design decision 8) */
+        struct file_response *response; /* or NULL: see job_file_response() */
 
         /* Where the bytes are */
         uint64_t path_hash; /* private: of the path, while it is in the job's index */
@@ -134,14 +138,10 @@ struct job_file {
         struct file_identity directory;
         struct intervals durable;  /* synced to disk and recorded, in positions of the local file */
         struct chunks chunks;      /* hashes of some of it, while bytes are missing; stored one by one */
-        struct file_response response;
         struct intervals received; /* written, maybe lost by a power cut; a superset of durable; never stored */
 
         struct intervals untold;   /* on demand: durable, and no callback has taken it yet; never stored */
         uint64_t position;         /* on demand: what lies behind it is fetched first; never stored */
-
-        enum file_validation validation;
-        bool notify_due; /* it became TRANSFERRED, and no callback has taken that with S_OK yet; stored */
 
         /* Written by the manager only, never stored: how often the content was thrown away without getting further than before. */
         unsigned n_restarts;
@@ -198,13 +198,13 @@ enum job_proxy {
         JOB_PROXY_OVERRIDE = 2, /* the job's own list */
 };
 
+/* A queue may hold a hundred thousand: members stand so that there are no holes between them. */
 struct job {
         struct guid id;
         uid_t owner;
         enum job_family family;
         enum job_kind kind;
         enum job_type type;
-        bool is_volatile; /* ends with the client's connection, and with the service (design decision 18) */
         char *name;        /* display name, never NULL */
         char *description; /* never NULL */
 
@@ -213,20 +213,15 @@ struct job {
         enum job_priority priority;
         uint32_t notify_flags;
         uint32_t notify_due; /* JOB_NOTIFY_TRANSFERRED or _ERROR that no callback has taken with S_OK yet; stored */
-        char *notify_command;    /* program that is run for these two where no callback takes them, or NULL */
-        char *notify_parameters; /* one line (src/program), or NULL */
         uint32_t minimum_retry_delay_s;
         uint32_t no_progress_timeout_s;
         uint32_t max_download_time_s; /* of transferring; see job_pace.moved_usec */
+        char *notify_command;    /* program that is run for these two where no callback takes them, or NULL */
+        char *notify_parameters; /* one line (src/program), or NULL */
         uint64_t life_time_usec;  /* removed when this long without progress or change (BITS) or since creation (DO) */
-        bool complete_when_transferred;
-        bool replace;     /* Complete may replace a regular file */
-        bool remote_time; /* published files get Last-Modified as their time */
         struct secret custom_headers;   /* lines with CR LF between */
-        bool custom_headers_write_only; /* no face hands them out any more */
         struct secret auth_headers;     /* the same, for who asks who is there; never told */
         struct secret credentials[_JOB_AUTH_TARGET_MAX][_JOB_AUTH_SCHEME_MAX]; /* never told */
-        bool judge_certificate;         /* an https server is used only once a program accepted its certificate */
         char *client_certificate;       /* its name (protocol/certificates.h), or NULL; it and its key stay where they are */
         char *http_method;              /* of its requests; NULL: GET. Any other one is sent once, for the whole file, by a foreground job */
         uint32_t security_flags;        /* enum job_security */
@@ -236,14 +231,21 @@ struct job {
         struct secret proxy_environment; /* "http_proxy=…" lines as the client found them; as above */
         uint64_t max_download_size;     /* of all files together, SIZE_UNKNOWN: no limit */
         uint64_t max_rate;              /* bytes per second, 0: no limit of its own */
+        bool is_volatile; /* ends with the client's connection, and with the service (design decision 18) */
+        bool complete_when_transferred;
+        bool replace;     /* Complete may replace a regular file */
+        bool remote_time; /* published files get Last-Modified as their time */
+        bool custom_headers_write_only; /* no face hands them out any more */
+        bool judge_certificate;         /* an https server is used only once a program accepted its certificate */
         bool high_performance;          /* no checkpoints while it moves (design decision 18) */
         bool dynamic_content;           /* made for each request: fetched whole or not at all, in the foreground, never by parts */
         bool on_demand;                 /* only what job_file_demand() named is fetched, at its own place in the file */
         bool resumed;                   /* at least once: some properties are fixed then */
         bool restored;                  /* from a backup: it may have ended since then, until its temp file is seen */
-        uint32_t cost_flags;            /* what a network may cost (conditions.h) with which it transfers; 0: as the configuration says */
         bool no_cellular;               /* never over a mobile network */
+        uint32_t cost_flags;            /* what a network may cost (conditions.h) with which it transfers; 0: as the configuration says */
         uint32_t notification_interval_ms; /* least time between two JobModification */
+        enum waiting_reason waiting;
 
         /* Wall-clock times in microseconds; 0: not yet */
         uint64_t created_usec;
@@ -254,7 +256,6 @@ struct job {
         struct job_error error; /* code ERROR_NONE: none */
         uint64_t error_count;
 
-        enum waiting_reason waiting;
         uint64_t waiting_since_usec; /* wall clock */
 
         struct job_file **files;
@@ -500,6 +501,8 @@ int job_file_keep_proved(struct job_file *file, const struct intervals *proved);
 void job_file_reset(struct job_file *file);
 /* Replaces what the origin said last; @response is copied, what is no text is left out. */
 int job_file_set_response(struct job_file *file, const struct file_response *response);
+/* All zero: no answer since the service started. */
+const struct file_response *job_file_response(const struct job_file *file);
 void job_file_set_state(struct job_file *file, enum file_state state);
 /* ERROR_PENDING unless its content is complete; ERROR_INVALID_STATE when it is at its final name already. What a bad verdict means
  * for content and job is the caller's. */

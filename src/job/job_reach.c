@@ -79,7 +79,7 @@ static bool some_mirror_is(const char *mirrors, const bool allowed[static _HOST_
 }
 
 enum host_kind job_file_host_kind(const struct job_file *file) {
-        const char *address = file->response.address;
+        const char *address = job_file_response(file)->address;
 
         return address ? job_host_kind(address, strlen(address)) : kind_of_url(file->url, strlen(file->url));
 }

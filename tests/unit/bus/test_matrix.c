@@ -350,8 +350,9 @@ static void plant(struct place *p, struct job *job, enum whose whose) {
         properties.proxy_usage = 2;
         properties.proxy_list = proxies;
         manager_set_properties(p->f->h->manager, job, &properties, on_reply, NULL);
-        replace_text(&file->response.headers, with_marker(whose, "HTTP/1.1 200 OK\r\nSet-Cookie: ", "\r\n"));
-        replace_text(&file->response.url, with_marker(whose, "http://origin/other?", ""));
+        assert_int_equal(job_file_set_response(file, &(struct file_response) {}), 0);
+        replace_text(&file->response->headers, with_marker(whose, "HTTP/1.1 200 OK\r\nSet-Cookie: ", "\r\n"));
+        replace_text(&file->response->url, with_marker(whose, "http://origin/other?", ""));
         replace_text(&file->source_trouble, with_marker(whose, "mirror: ", ""));
 }
 
