@@ -91,6 +91,17 @@ static int url_split(struct url *url) {
         return 0;
 }
 
+/* "http://letters-digits.and.dots:80/…": nothing to decode, no user info, and none that only looks so. */
+static bool has_plain_authority(const char *text) {
+        const char *authority = strstr(text, "://");
+
+        if (!authority || authority > text + strlen("https"))
+                return false;
+        authority += strlen("://");
+        authority += strspn(authority, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-:[]");
+        return *authority == 0 || *authority == '/';
+}
+
 /* Parses @text (relative to what is there), and what comes out of that once more: libcurl looks for numeric IPv4 addresses before it
  * decodes percent signs in the host, so that "http://2130706%3433/" is loopback only at the second sight. */
 static int url_set(CURLU *handle, const char *text, unsigned flags) {
@@ -98,6 +109,8 @@ static int url_set(CURLU *handle, const char *text, unsigned flags) {
         char *once;
 
         code = curl_url_set(handle, CURLUPART_URL, text, flags);
+        if (code == CURLUE_OK && flags == 0 && has_plain_authority(text))
+                return 0; /* the second sight shows the same */
         if (code == CURLUE_OK)
                 code = curl_url_get(handle, CURLUPART_URL, &once, 0);
         if (code != CURLUE_OK)

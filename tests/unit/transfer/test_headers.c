@@ -4,8 +4,10 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include <cmocka.h>
+#include <curl/curl.h>
 
 #include "base/clock.h"
 #include "facts.h"
@@ -147,6 +149,41 @@ static void dates_come_in_three_forms_and_only_one_may_be_sent_back(void **state
         assert_false(header_is_fixdate("Sun, 06 Nov 1994 08:49:37 UTC", 29));
         assert_false(header_is_fixdate("sun, 06 Nov 1994 08:49:37 GMT", 29));
         assert_false(header_is_fixdate("Sun, 6 Nov 1994 08:49:37 GMT", 28));
+}
+
+static void every_day_of_two_centuries_is_the_one_that_libcurl_reads(void **state) {
+        char text[RESPONSE_DATE_MAX + 1];
+        int64_t t;
+
+        for (time_t day = 0; day < INT64_C(200) * 365 * 86400; day += 86400) {
+                time_t second = day + day / 86400 * 7919 % 86400;
+                struct tm tm;
+
+                assert_non_null(gmtime_r(&second, &tm));
+                assert_true(strftime(text, sizeof(text), "%a, %d %b %Y %H:%M:%S GMT", &tm) > 0);
+                assert_int_equal(header_parse_date(text, strlen(text), &t), 0);
+                assert_int_equal(t, second);
+                assert_int_equal(t, curl_getdate(text, NULL));
+        }
+}
+
+static void what_looks_like_a_fixdate_is_judged_as_libcurl_does(void **state) {
+        static const char *const texts[] = {
+                "Sun, 31 Feb 1994 08:49:37 GMT", "Sun, 29 Feb 2100 00:00:00 GMT", "Sun, 00 Nov 1994 08:49:37 GMT",
+                "Sun, 32 Nov 1994 08:49:37 GMT", "Sun, 06 Nov 1994 24:00:00 GMT", "Sun, 06 Nov 1994 08:60:37 GMT",
+                "Sun, 06 Nov 1994 08:49:60 GMT", "Sun, 06 Nov 1994 08:49:61 GMT", "Xyz, 06 Nov 1994 08:49:37 GMT",
+                "Sun, 06 Abc 1994 08:49:37 GMT", "Jan, 06 Nov 1994 08:49:37 GMT", "Wed, 31 Dec 1969 23:59:59 GMT",
+                "Sun, 06 Nov 0094 08:49:37 GMT", "Fri, 31 Dec 9999 23:59:59 GMT",
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(texts); i++) {
+                time_t theirs = curl_getdate(texts[i], NULL);
+                int64_t ours = 0;
+
+                assert_int_equal(header_parse_date(texts[i], strlen(texts[i]), &ours), theirs < 0 ? -EINVAL : 0);
+                if (theirs >= 0)
+                        assert_int_equal(ours, theirs);
+        }
 }
 
 static void only_strong_etags_and_fixdates_are_sendable(void **state) {
@@ -597,6 +634,8 @@ int main(void) {
                 cmocka_unit_test(a_content_range_is_judged_in_all_its_forms),
                 cmocka_unit_test(an_etag_needs_its_quotes_and_w_makes_it_weak),
                 cmocka_unit_test(dates_come_in_three_forms_and_only_one_may_be_sent_back),
+                cmocka_unit_test(every_day_of_two_centuries_is_the_one_that_libcurl_reads),
+                cmocka_unit_test(what_looks_like_a_fixdate_is_judged_as_libcurl_does),
                 cmocka_unit_test(only_strong_etags_and_fixdates_are_sendable),
                 cmocka_unit_test(an_answer_is_collected_line_by_line),
                 cmocka_unit_test(status_lines_of_all_versions_are_read),

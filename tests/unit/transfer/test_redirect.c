@@ -245,6 +245,26 @@ static void a_url_is_normalised_or_refused(void **state) {
         }
 }
 
+static void what_is_normal_stays_as_it_is(void **state) {
+        static const char *const urls[] = {
+                "http://0x7f.1:080/", "http://017700000001", "http://1.2:/a", "http://[::FFFF:1]:81/../x", "HTTP://A.B././..//c?d#e",
+                "http://h/a/../..?x/../y", "http://a-b_c/", "http://u@0x7f.1/", "http://%30x7f.1/", "http://h?a/b", "http://h/%2e%2e/x",
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(urls); i++) {
+                _cleanup_free_ char *once = NULL, *twice = NULL;
+                struct url_parts first, second;
+
+                assert_int_equal(url_normalize(urls[i], &once), 0);
+                assert_int_equal(url_normalize(once, &twice), 0);
+                assert_string_equal(once, twice);
+                assert_int_equal(url_parse(urls[i], &first), 0);
+                assert_int_equal(url_parse(once, &second), 0);
+                assert_string_equal(first.host, second.host);
+                assert_int_equal(first.port, second.port);
+        }
+}
+
 static void host_and_port_come_out_ready_to_be_resolved(void **state) {
         struct url_parts parts;
 
@@ -302,6 +322,7 @@ int main(void) {
                 cmocka_unit_test(an_origin_is_scheme_host_and_port),
                 cmocka_unit_test(an_origin_string_has_path_and_port_but_no_query),
                 cmocka_unit_test(a_url_is_normalised_or_refused),
+                cmocka_unit_test(what_is_normal_stays_as_it_is),
                 cmocka_unit_test(host_and_port_come_out_ready_to_be_resolved),
                 cmocka_unit_test(secrets_never_reach_a_log),
         };
