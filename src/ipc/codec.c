@@ -6,27 +6,6 @@
 
 #define STRING_NULL UINT32_MAX
 
-void codec_bytes(struct codec *c, void *p, size_t n) {
-        if (c->failed || n > c->size - c->at) {
-                c->failed = true;
-                return;
-        }
-        if (c->decoding)
-                memcpy(p, c->in + c->at, n);
-        else if (c->out)
-                memcpy(c->out + c->at, p, n);
-        c->at += n;
-}
-
-void codec_bool(struct codec *c, bool *v) {
-        uint8_t byte = c->decoding ? 0 : *v;
-
-        codec_bytes(c, &byte, 1);
-        codec_check(c, byte <= 1);
-        if (c->decoding && !c->failed)
-                *v = byte == 1;
-}
-
 void codec_align(struct codec *c) {
         static const uint8_t zeros[8];
         uint8_t pad[8] = {};

@@ -7,6 +7,8 @@
  * Byte order is the machine's: both ends come from one build. Must never know what a message means. */
 #pragma once
 
+#include <string.h>
+
 #include "base/macros.h"
 
 struct codec {
@@ -29,14 +31,32 @@ static inline void codec_check(struct codec *c, bool ok) {
         if (!ok)
                 c->failed = true;
 }
-void codec_bytes(struct codec *c, void *p, size_t n);
+/* Here, so that a number's is a load and a store: a START has forty of them, and there is one for each small file. */
+static inline void codec_bytes(struct codec *c, void *p, size_t n) {
+        if (c->failed || n > c->size - c->at) {
+                c->failed = true;
+                return;
+        }
+        if (c->decoding)
+                memcpy(p, c->in + c->at, n);
+        else if (c->out)
+                memcpy(c->out + c->at, p, n);
+        c->at += n;
+}
 static inline void codec_u64(struct codec *c, uint64_t *v) {
         codec_bytes(c, v, sizeof(*v));
 }
 static inline void codec_u32(struct codec *c, uint32_t *v) {
         codec_bytes(c, v, sizeof(*v));
 }
-void codec_bool(struct codec *c, bool *v);
+static inline void codec_bool(struct codec *c, bool *v) {
+        uint8_t byte = c->decoding ? 0 : *v;
+
+        codec_bytes(c, &byte, 1);
+        codec_check(c, byte <= 1);
+        if (c->decoding && !c->failed)
+                *v = byte == 1;
+}
 /* Zeros up to a multiple of 8. */
 void codec_align(struct codec *c);
 /* Length, bytes, NUL; NULL is a string of its own. */

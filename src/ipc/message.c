@@ -431,6 +431,8 @@ ssize_t ipc_decode(const uint8_t *bytes, size_t size, struct ipc_message *ret) {
                 return -EPROTO;
         memset(ret, 0, sizeof(*ret));
         ret->type = header.type;
+        ret->frame = bytes;
+        ret->frame_size = header.size;
         c.size = header.size;
         visit_message(&c, ret);
         codec_align(&c);

@@ -315,6 +315,8 @@ struct ipc_ended {
 
 struct ipc_message {
         enum ipc_type type;
+        const uint8_t *frame; /* of one that was decoded: all of it, for who keeps a copy */
+        size_t frame_size;
         union {
                 struct ipc_hello hello;
                 struct ipc_equip equip;

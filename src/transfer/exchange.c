@@ -503,6 +503,7 @@ static CURLcode set_target(struct exchange *exchange, const struct exchange_spec
         CURLcode c = CURLE_OK;
 
         c |= curl_easy_setopt(easy, CURLOPT_URL, spec->url);
+        c |= curl_easy_setopt(easy, CURLOPT_CURLU, spec->parsed); /* what was judged, and need not be parsed again */
         c |= curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, spec->method);
         /* On an old connection libcurl sends a request again that was not answered. */
         c |= curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, spec->method || spec->fresh || spec->alone ? 1L : 0L);

@@ -33,6 +33,7 @@ struct exchange_callbacks {
 
 struct exchange_spec {
         const char *url;
+        CURLU *parsed;              /* the same; must outlive the exchange */
         bool https;
         const struct proxy_choice *proxy;
         const char *method;         /* NULL: GET */

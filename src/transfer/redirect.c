@@ -105,8 +105,8 @@ static bool has_plain_authority(const char *text) {
 /* Parses @text (relative to what is there), and what comes out of that once more: libcurl looks for numeric IPv4 addresses before it
  * decodes percent signs in the host, so that "http://2130706%3433/" is loopback only at the second sight. */
 static int url_set(CURLU *handle, const char *text, unsigned flags) {
+        char *once, *query = NULL;
         CURLUcode code;
-        char *once;
 
         code = curl_url_set(handle, CURLUPART_URL, text, flags);
         if (code == CURLUE_OK && flags == 0 && has_plain_authority(text))
@@ -115,7 +115,11 @@ static int url_set(CURLU *handle, const char *text, unsigned flags) {
                 code = curl_url_get(handle, CURLUPART_URL, &once, 0);
         if (code != CURLUE_OK)
                 return url_error(code);
+        (void) curl_url_get(handle, CURLUPART_QUERY, &query, 0);
         code = curl_url_set(handle, CURLUPART_URL, once, 0);
+        if (code == CURLUE_OK && query && !*query) /* is printed as none, but asked for */
+                code = curl_url_set(handle, CURLUPART_QUERY, query, 0);
+        curl_free(query);
         curl_free(once);
         return code == CURLUE_OK ? 0 : url_error(code);
 }
@@ -301,29 +305,40 @@ static int take_parts(const struct url *url, struct url_parts *ret) {
         return 0;
 }
 
-int url_locate(const char *url, struct url_parts *ret_parts, char **ret_origin) {
+static int print_origin(const struct url *url, char **ret) {
+        size_t size = strlen(url->scheme) + strlen("://:") + strlen(url->host) + strlen(url->port) + strlen(url->path) + 1;
+        char *text = malloc(size);
+
+        if (!text)
+                return -ENOMEM;
+        (void) stpcpy(stpcpy(stpcpy(stpcpy(stpcpy(stpcpy(text, url->scheme), "://"), url->host), ":"), url->port), url->path);
+        free(*ret);
+        *ret = text;
+        return 0;
+}
+
+int url_locate(const char *url, struct url_parts *ret_parts, char **ret_origin, CURLU **ret_parsed) {
         _cleanup_(url_done) struct url parts = {};
-        char *text;
         int r;
 
         r = url_open(url, &parts);
         if (r == 0 && ret_parts)
                 r = take_parts(&parts, ret_parts);
-        if (r < 0 || !ret_origin)
+        if (r == 0 && ret_origin)
+                r = print_origin(&parts, ret_origin);
+        if (r < 0 || !ret_parsed)
                 return r;
-        if (asprintf(&text, "%s://%s:%s%s", parts.scheme, parts.host, parts.port, parts.path) < 0)
-                return -ENOMEM;
-        free(*ret_origin);
-        *ret_origin = text;
+        curl_url_cleanup(*ret_parsed);
+        *ret_parsed = TAKE_PTR(parts.handle);
         return 0;
 }
 
 int url_parse(const char *url, struct url_parts *ret) {
-        return url_locate(url, ret, NULL);
+        return url_locate(url, ret, NULL, NULL);
 }
 
 int url_origin(const char *url, char **ret) {
-        return url_locate(url, NULL, ret);
+        return url_locate(url, NULL, ret, NULL);
 }
 
 char *url_redact(const char *url) {

@@ -2,6 +2,8 @@
  * so that what is judged is what is requested. Must never know addresses (address.h) or jobs. */
 #pragma once
 
+#include <curl/curl.h>
+
 #include "base/macros.h"
 #include "protocol/errors.h"
 #include "protocol/limits.h"
@@ -36,8 +38,9 @@ int url_normalize(const char *url, char **ret);
 int url_parse(const char *url, struct url_parts *ret);
 /* "https://host:443/path": no user info, query or fragment. What validators are bound to. The caller frees. */
 int url_origin(const char *url, char **ret);
-/* Both of these at once: parsing costs more than everything else that is done with a URL. Either may be NULL. */
-int url_locate(const char *url, struct url_parts *ret_parts, char **ret_origin);
+/* Both of these at once, and the parsed URL for CURLOPT_CURLU (the caller cleans it up): parsing costs more than everything else that is
+ * done with a URL. Each may be NULL. What *ret_origin and *ret_parsed were is freed. */
+int url_locate(const char *url, struct url_parts *ret_parts, char **ret_origin, CURLU **ret_parsed);
 /* For logs and other people: user info removed, query and fragment as "?...", other than printable ASCII escaped. Takes any bytes.
  * NULL: no memory. The caller frees. */
 char *url_redact(const char *url);

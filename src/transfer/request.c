@@ -30,6 +30,7 @@ struct request *request_free(struct request *request) {
         sink_done(&request->sink);
         free(request->pieces);
         free(request->origin);
+        curl_url_cleanup(request->parsed);
         if (request->frame)
                 explicit_bzero(request->frame, request->frame_size); /* credentials and keys are in it */
         free(request->frame);
@@ -105,11 +106,12 @@ static int set_place(struct request *request, const char *url) {
         if (r < 0)
                 return r;
         if (url == request_spec(request)->url) {
+                curl_url_cleanup(TAKE_PTR(activity->parsed));
                 activity->parts = request->parts;
                 return strdup_to(&activity->origin, request->origin);
         }
         activity->crossed = activity->crossed || !url_is_same_origin(url, request_spec(request)->url);
-        return url_locate(url, &activity->parts, &activity->origin);
+        return url_locate(url, &activity->parts, &activity->origin, &activity->parsed);
 }
 
 /* -EINVAL, -EPROTONOSUPPORT: the URL; -EDESTADDRREQ: the proxy. */
@@ -379,7 +381,7 @@ static int wait_for_own_host(struct request *request) {
         char key[HOST_KEY_MAX];
         int r;
 
-        r = url_locate(request_spec(request)->url, &request->parts, &request->origin);
+        r = url_locate(request_spec(request)->url, &request->parts, &request->origin, &request->parsed);
         if (r < 0)
                 return r;
         make_host_key(&request->parts, key);
@@ -388,30 +390,29 @@ static int wait_for_own_host(struct request *request) {
                            on_first_grant);
 }
 
+static int copy_message(struct request *request, const struct ipc_message *message) {
+        size_t size = message->frame_size;
+
+        request->frame = aligned_alloc(8, size); /* a frame's size is a multiple of 8 */
+        if (!request->frame)
+                return -ENOMEM;
+        memcpy(request->frame, message->frame, size);
+        request->frame_size = size;
+        return ipc_decode(request->frame, size, &request->start) < 0 ? -EPROTO : 0;
+}
+
 int request_new(const struct request_environment *environment, struct owner *owner, const struct ipc_message *message, int fd,
                 struct request **ret) {
-        _Alignas(8) uint8_t frame[IPC_FRAME_MAX];
         struct request *request;
-        ssize_t size;
         int r;
 
-        size = ipc_encode(message, frame);
-        if (size < 0)
-                return (int) size;
         request = calloc(1, sizeof(*request));
         if (!request)
                 return -ENOMEM;
         request->environment = environment;
         request->owner = owner;
         request->sink.fd = -EBADF;
-        request->frame = aligned_alloc(8, (size_t) size); /* a frame's size is a multiple of 8 */
-        r = request->frame ? 0 : -ENOMEM;
-        if (r == 0) {
-                memcpy(request->frame, frame, (size_t) size);
-                request->frame_size = (size_t) size;
-                r = ipc_decode(request->frame, (size_t) size, &request->start) == size ? 0 : -EPROTO;
-        }
-        explicit_bzero(frame, (size_t) size);
+        r = copy_message(request, message);
         if (r == 0)
                 r = merge_pieces(request);
         if (r == 0)

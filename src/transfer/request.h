@@ -37,7 +37,7 @@ struct request_environment {
         void *userdata;
 };
 
-/* @message: START; copied. @fd is consumed on success. @environment must outlive the request. */
+/* @message: START, as it was decoded; its frame is copied. @fd is consumed on success. @environment must outlive the request. */
 int request_new(const struct request_environment *environment, struct owner *owner, const struct ipc_message *message, int fd,
                 struct request **ret);
 /* Without a word to anybody. */

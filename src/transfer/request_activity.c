@@ -90,6 +90,7 @@ struct activity *request_activity_free(struct request *request) {
         (void) lookup_cancel(activity->lookup);
         free(activity->url);
         free(activity->origin);
+        curl_url_cleanup(activity->parsed);
         pool_return(request->environment->pool, activity);
         return NULL;
 }

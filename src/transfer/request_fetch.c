@@ -219,6 +219,7 @@ static void fetch(struct request *request) {
         struct activity *activity = request->activity;
         const struct exchange_spec spec = {
                 .url = activity->url,
+                .parsed = activity->parsed ?: request->parsed,
                 .https = activity->parts.https,
                 .proxy = &activity->proxy,
                 .method = activity->method,

@@ -45,6 +45,7 @@ struct activity {
         struct flow flow;  /* of the body that is being received */
         char *url; /* of this hop */
         char *origin;
+        CURLU *parsed; /* NULL: it is the request's own */
         const char *method; /* of this hop; NULL: GET */
         unsigned n_followed;
         bool from_public;  /* some server of this try had a public address and redirected */
@@ -76,6 +77,7 @@ struct request {
         struct ipc_message start;
         struct url_parts parts; /* of its own URL, at which each try begins */
         char *origin;
+        CURLU *parsed;
         struct engine_piece *pieces; /* neighbours merged */
         size_t n_pieces;
 

@@ -46,6 +46,8 @@ struct transfer_server {
         struct request_environment environment;
         struct request_entry *requests;
         struct owner_entry *owners;
+        EVP_MD *sha256; /* both for the owners' keys: to find and make them for each request costs twice what hashing does */
+        EVP_MD_CTX *hash;
         struct request *dirty;
         sd_event_source *report_timer, *owner_timer;
         struct ipc_limits limits;
@@ -186,15 +188,12 @@ static size_t user_info_length(const char *url) {
 
 /* A connection that one set of credentials, or a laxer check, has opened is never used with another (reliability: the curl flaws
  * of wrong reuse): by keeping them in different pools, not by trusting libcurl to tell them apart. */
-static int make_key(const struct ipc_start *start, struct owner_key *ret) {
-        EVP_MD_CTX *context;
+static int make_key(struct transfer_server *server, const struct ipc_start *start, struct owner_key *ret) {
+        EVP_MD_CTX *context = server->hash;
         int ok;
 
         *ret = (struct owner_key) { .id = start->owner };
-        context = EVP_MD_CTX_new();
-        if (!context)
-                return -ENOMEM;
-        ok = EVP_DigestInit_ex(context, EVP_sha256(), NULL);
+        ok = EVP_DigestInit_ex(context, server->sha256, NULL);
         hash_text(context, start->auth_headers ?: "", strlen(start->auth_headers ?: ""));
         hash_text(context, start->client_certificate ?: "", strlen(start->client_certificate ?: ""));
         hash_text(context, start->client_key ?: "", strlen(start->client_key ?: ""));
@@ -206,7 +205,6 @@ static int make_key(const struct ipc_start *start, struct owner_key *ret) {
         ok = ok == 1 && EVP_DigestUpdate(context, &start->ignore_certificate, sizeof(start->ignore_certificate)) == 1 &&
              EVP_DigestUpdate(context, &start->check_revocation, sizeof(start->check_revocation)) == 1 &&
              EVP_DigestFinal_ex(context, ret->identity, NULL) == 1;
-        EVP_MD_CTX_free(context);
         return ok ? 0 : -ENOMEM;
 }
 
@@ -214,7 +212,7 @@ static struct owner_entry *get_owner(struct transfer_server *server, const struc
         struct owner_entry *entry;
         struct owner_key key;
 
-        if (make_key(start, &key) < 0)
+        if (make_key(server, start, &key) < 0)
                 return NULL;
         HASH_FIND(hh, server->owners, &key, sizeof(key), entry);
         if (entry)
@@ -367,7 +365,9 @@ int transfer_server_new(struct sd_event *event, const struct transfer_server_con
                 .event = event, .authorities = config->authorities, .send = on_send, .dirty = on_dirty, .finished = on_finished,
                 .userdata = server,
         };
-        r = add_timer(server, on_report_timer, &server->report_timer);
+        server->sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
+        server->hash = EVP_MD_CTX_new();
+        r = server->sha256 && server->hash ? add_timer(server, on_report_timer, &server->report_timer) : -ENOMEM;
         if (r >= 0)
                 r = add_timer(server, on_owner_timer, &server->owner_timer);
         if (r >= 0)
@@ -404,6 +404,8 @@ struct transfer_server *transfer_server_free(struct transfer_server *server) {
                 owner->owner = owner_free(owner->owner);
                 free(owner);
         }
+        EVP_MD_CTX_free(server->hash);
+        EVP_MD_free(server->sha256);
         server->environment.sockets = sockets_free(server->environment.sockets);
         server->environment.places = places_free(server->environment.places);
         server->environment.pool = request_pool_free(server->environment.pool);

@@ -285,6 +285,37 @@ static void host_and_port_come_out_ready_to_be_resolved(void **state) {
         assert_int_equal(url_parse("nonsense", &parts), -EINVAL);
 }
 
+/* What libcurl is handed to ask for. */
+static void the_parsed_url_is_the_one_that_was_judged(void **state) {
+        static const struct {
+                const char *url, *host, *query;
+        } rows[] = {
+                { "http://h/x?", "h", "" },
+                { "http://h/x?a=%2f#f", "h", "a=%2f" },
+                { "http://u:p@h/x?", "h", "" },
+                { "http://%30x7f.1/?", "127.0.0.1", "" },
+                { "http://2130706%3433/x", "127.0.0.1", NULL },
+        };
+        CURLU *parsed = NULL;
+
+        for (size_t i = 0; i < ELEMENTSOF(rows); i++) {
+                char *host, *query = NULL;
+
+                assert_int_equal(url_locate(rows[i].url, NULL, NULL, &parsed), 0);
+                assert_int_equal(curl_url_get(parsed, CURLUPART_HOST, &host, 0), CURLUE_OK);
+                assert_string_equal(host, rows[i].host);
+                (void) curl_url_get(parsed, CURLUPART_QUERY, &query, 0);
+                if (rows[i].query)
+                        assert_string_equal(query, rows[i].query);
+                else
+                        assert_null(query);
+                curl_free(host);
+                curl_free(query);
+        }
+        assert_int_equal(url_locate("nonsense", NULL, NULL, &parsed), -EINVAL);
+        curl_url_cleanup(parsed);
+}
+
 static void secrets_never_reach_a_log(void **state) {
         static const char *const rows[][2] = {
                 { "https://h/a", "https://h/a" },
@@ -324,6 +355,7 @@ int main(void) {
                 cmocka_unit_test(a_url_is_normalised_or_refused),
                 cmocka_unit_test(what_is_normal_stays_as_it_is),
                 cmocka_unit_test(host_and_port_come_out_ready_to_be_resolved),
+                cmocka_unit_test(the_parsed_url_is_the_one_that_was_judged),
                 cmocka_unit_test(secrets_never_reach_a_log),
         };
 
