@@ -92,7 +92,7 @@ int job_new(const struct guid *id, uid_t owner, enum job_family family, const ch
                         .moving_since_monotonic = USEC_INFINITY,
                 },
         };
-        if (strdup_to(&job->name, name) < 0 || strdup_to(&job->description, "") < 0)
+        if (strdup_to(&job->name, name) < 0)
                 return -ENOMEM;
         *ret = TAKE_PTR(job);
         return 0;
@@ -273,12 +273,6 @@ void job_drop_last_file(struct job *job) {
 
 /* ---- properties ---- */
 
-static int set_text(char **property, const char *text, size_t max) {
-        int r = text_check(text, max);
-
-        return r ? r : strdup_to(property, text);
-}
-
 static int guard_check(const struct job_file *file, const char *json, size_t max) {
         return file->state == FILE_PENDING ? job_guard_check(json, max) : ERROR_INVALID_STATE;
 }
@@ -312,16 +306,20 @@ int job_file_set_integrity_mandatory(struct job_file *file, bool mandatory, uint
 }
 
 int job_set_name(struct job *job, const char *name, uint64_t now_usec) {
-        int r = set_text(&job->name, name, LIMIT_DISPLAY_NAME);
+        int r = text_check(name, LIMIT_DISPLAY_NAME);
 
+        if (r == 0)
+                r = strdup_to(&job->name, name);
         if (r == 0)
                 job->modified_usec = now_usec;
         return r;
 }
 
 int job_set_description(struct job *job, const char *description, uint64_t now_usec) {
-        int r = set_text(&job->description, description, LIMIT_DESCRIPTION);
+        int r = text_check(description, LIMIT_DESCRIPTION);
 
+        if (r == 0)
+                r = strdup_to(&job->description, *description ? description : NULL);
         if (r == 0)
                 job->modified_usec = now_usec;
         return r;

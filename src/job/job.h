@@ -206,7 +206,7 @@ struct job {
         enum job_kind kind;
         enum job_type type;
         char *name;        /* display name, never NULL */
-        char *description; /* never NULL */
+        char *description; /* NULL: none */
 
         enum job_state state; /* written by job_transition() only */
         enum job_intent intent;

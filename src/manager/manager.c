@@ -106,6 +106,7 @@ static void job_run_free(struct job_run *run) {
         job_drop_streams(run->job);
         manager_forget_notifier(run);
         free(run->command);
+        free(run->pace);
         free(run->judging);
         job_free(run->job);
         free(run);

@@ -46,6 +46,13 @@ static bool run_is_paced(const struct file_run *run) {
         return run->file && run->requests && !run->stop;
 }
 
+/* False: no memory, its requests go on at the rates that they have. */
+static bool job_has_pace(struct job_run *job) {
+        if (!job->pace)
+                job->pace = calloc(1, sizeof(*job->pace));
+        return job->pace;
+}
+
 /* The jobs that have requests. Return: how many; the caller frees the list. */
 static size_t collect_jobs(struct manager *m, struct job_run ***ret) {
         struct file_run *run;
@@ -55,7 +62,7 @@ static size_t collect_jobs(struct manager *m, struct job_run ***ret) {
         if (!*ret)
                 return 0;
         DL_FOREACH(m->file_runs, run)
-                if (run_is_paced(run) && !job_run(run->file->job)->is_paced) {
+                if (run_is_paced(run) && !job_run(run->file->job)->is_paced && job_has_pace(job_run(run->file->job))) {
                         (*ret)[n++] = job_run(run->file->job);
                         (*ret)[n - 1]->is_paced = true;
                 }
@@ -132,9 +139,9 @@ static bool divide_class(struct manager *m, bool foreground, uint64_t elapsed, s
         for (size_t i = 0; i < n_jobs; i++) {
                 if (is_foreground(jobs[i]->job) != foreground)
                         continue;
-                jobs[i]->pace.share.max_rate = own_rate(jobs[i]->job);
+                jobs[i]->pace->share.max_rate = own_rate(jobs[i]->job);
                 limited = limited || jobs[i]->job->max_rate > 0;
-                shares[n++] = jobs[i]->pace.share;
+                shares[n++] = jobs[i]->pace->share;
         }
         if (n == 0)
                 return false;
@@ -142,7 +149,7 @@ static bool divide_class(struct manager *m, bool foreground, uint64_t elapsed, s
         n = 0;
         for (size_t i = 0; i < n_jobs; i++)
                 if (is_foreground(jobs[i]->job) == foreground)
-                        jobs[i]->pace.share = shares[n++];
+                        jobs[i]->pace->share = shares[n++];
         return limited;
 }
 
@@ -157,7 +164,7 @@ static void divide_job(struct manager *m, struct job_run *job, struct share *sha
                                 request->pace.share.max_rate = SHARE_UNLIMITED;
                                 shares[n++] = request->pace.share;
                         }
-        shares_divide(job->pace.share.granted_rate, shares, n);
+        shares_divide(job->pace->share.granted_rate, shares, n);
         n = 0;
         DL_FOREACH(m->file_runs, run)
                 if (run_is_paced(run) && job_run(run->file->job) == job)
@@ -175,7 +182,7 @@ static void measure_all(struct manager *m, struct job_run *const *jobs, size_t n
         struct file_run *run;
 
         for (size_t i = 0; i < n_jobs; i++)
-                measure(&jobs[i]->pace, jobs[i]->job->bytes_fetched, elapsed);
+                measure(jobs[i]->pace, jobs[i]->job->bytes_fetched, elapsed);
         DL_FOREACH(m->file_runs, run)
                 if (run_is_paced(run))
                         DL_FOREACH(run->requests, request)

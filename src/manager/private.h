@@ -173,8 +173,8 @@ struct job_run {
         size_t n_file_runs;
         size_t n_fetched_runs; /* of them: nothing more comes from the engine */
         uint64_t bytes_since_progress;
-        struct paced pace;
         struct job_op *op;
+        struct paced *pace;             /* NULL: it never had requests at the engine */
         struct notify_state *notify;    /* NULL: nobody is called back */
         struct notify_command *command; /* NULL: none was due yet */
         struct judging *judging;        /* NULL: nobody ever was its judge */

@@ -12,6 +12,7 @@ enum place {
         PLACE_HELD,     /* QUEUED or TRANSFERRING, and no turn: see schedule_hold() */
 };
 
+/* One for each job: members stand so that there are no holes between them. */
 struct schedule_entry {
         struct job *job;
 
@@ -20,24 +21,23 @@ struct schedule_entry {
         struct schedule_entry *prev, *next;             /* in the list of its place */
         struct schedule_entry *fresh_prev, *fresh_next; /* in schedule->fresh, or schedule->held */
         bool is_fresh;
-        enum waiting_reason hold; /* WAITING_NONE: it may have turns */
 
-        enum job_state state; /* as last reported */
         /* What was decided and is not carried out yet: not decided again until the state has changed. */
         bool starting;
-        enum waiting_reason yielding; /* WAITING_NONE: it is not */
         bool retry_given;
         bool no_progress_given;
         bool max_time_given;
-        uint64_t expire_given_for; /* this end of life */
+        enum waiting_reason yielding; /* WAITING_NONE: it is not */
+        uint64_t expire_given_for;    /* this end of life */
 
+        enum job_state state;     /* as last reported */
+        enum waiting_reason hold; /* WAITING_NONE: it may have turns */
         enum waiting_reason told; /* the reason that the job shows */
-        uint64_t slice_used_usec; /* of a slice that was cut short: its turn goes on where it was */
-
         /* No-progress clock: runs when all of this allows it */
         bool counting; /* an error was counted since the last byte */
         bool blocked;
         uint64_t progress_realtime;
+        uint64_t slice_used_usec; /* of a slice that was cut short: its turn goes on where it was */
 
         struct heap_item retry;       /* by CLOCK_BOOTTIME */
         struct heap_item no_progress; /* by CLOCK_MONOTONIC */

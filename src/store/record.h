@@ -55,7 +55,7 @@ extern const struct field_table history_fields;
         X(type, U32, type, JOB_TYPE_DOWNLOAD)                                    \
         X(is_volatile, BOOL, is_volatile, 1)                                     \
         X(name, TEXT, name, STORE_NAME_BYTES)                                    \
-        X(description, TEXT, description, STORE_DESCRIPTION_BYTES)               \
+        X(description, TEXT_OR_NULL, description, STORE_DESCRIPTION_BYTES)       \
         X(state, U32, state, _JOB_STATE_MAX - 1)                                 \
         X(intent, U32, intent, JOB_INTENT_TAKE)                                  \
         X(priority, U32, priority, _JOB_PRIORITY_MAX - 1)                        \

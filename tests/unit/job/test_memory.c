@@ -80,7 +80,7 @@ static void a_property_that_cannot_be_copied_stays_as_it_was(void **state _unuse
         assert_int_equal(job_file_set_url(file, "http://new.example/", T0 + 1), -ENOMEM);
         countdown = 0;
         assert_string_equal(job->name, "test");
-        assert_string_equal(job->description, "");
+        assert_null(job->description);
         assert_string_equal(file->url, "http://example.org/f");
         assert_int_equal(job->modified_usec, T0);
 }

@@ -19,7 +19,7 @@ static void a_new_job_has_its_familys_defaults(void **state _unused_) {
         assert_false(delivery->remote_time);
 
         assert_string_equal(delivery->name, "test");
-        assert_string_equal(delivery->description, "");
+        assert_null(delivery->description);
         assert_int_equal(delivery->owner, 1000);
         assert_int_equal(delivery->created_usec, T0);
         assert_int_equal(delivery->modified_usec, T0);
