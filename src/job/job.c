@@ -444,7 +444,7 @@ static char *printable_of(const char *text) {
 
 void job_set_error(struct job *job, enum error_code code, enum error_context context, uint32_t detail,
                    uint32_t file_index, const char *text) {
-        _cleanup_free_ char *old = job->error.text; /* maybe @text */
+        char *old = job->error.text; /* maybe @text */
 
         assert((size_t) code < _ERROR_CODE_MAX);
         job->error = (struct job_error) {
@@ -454,6 +454,7 @@ void job_set_error(struct job *job, enum error_code code, enum error_context con
                 .file_index = file_index,
                 .text = text ? printable_of(text) : NULL,
         };
+        free(old);
 }
 
 void job_clear_error(struct job *job) {

@@ -13,13 +13,17 @@ static int read_i64(sqlite3_stmt *statement, int column, int64_t *ret) {
 }
 
 static int read_u64(sqlite3_stmt *statement, int column, uint64_t *ret) {
+        int type = sqlite3_column_type(statement, column);
         int64_t value;
 
-        if (sqlite3_column_type(statement, column) == SQLITE_NULL) {
+        if (type == SQLITE_NULL) {
                 *ret = UINT64_MAX;
                 return 0;
         }
-        if (read_i64(statement, column, &value) < 0 || value < 0)
+        if (type != SQLITE_INTEGER)
+                return -EUCLEAN;
+        value = sqlite3_column_int64(statement, column);
+        if (value < 0)
                 return -EUCLEAN;
         *ret = (uint64_t) value;
         return 0;
@@ -87,11 +91,12 @@ static int read_chars(sqlite3_stmt *statement, int column, const struct field *f
 }
 
 static int read_blob(sqlite3_stmt *statement, int column, size_t size, void *ret) {
+        int type = sqlite3_column_type(statement, column);
         const void *blob;
 
-        if (sqlite3_column_type(statement, column) == SQLITE_NULL)
+        if (type == SQLITE_NULL)
                 return 0;
-        if (sqlite3_column_type(statement, column) != SQLITE_BLOB)
+        if (type != SQLITE_BLOB)
                 return -EUCLEAN;
         blob = sqlite3_column_blob(statement, column);
         if ((size_t) sqlite3_column_bytes(statement, column) != size)
