@@ -11,6 +11,7 @@ struct curl_loop {
         sd_event_source *timer;
         sd_event_source *turn; /* defer: what libcurl wants done at once */
         bool due;              /* it wants that */
+        bool news;             /* something ended or began since it was done last */
         bool settling;
         CURLM *multi;
         const struct curl_loop_callbacks *callbacks;
@@ -27,26 +28,40 @@ static void take_results(struct curl_loop *loop) {
 
                 if (message->msg != CURLMSG_DONE)
                         continue;
+                loop->news = true;
                 (void) curl_multi_remove_handle(loop->multi, easy);
                 loop->callbacks->done(loop->userdata, easy, code);
         }
 }
 
-/* Goes on until libcurl has nothing to do but wait: the request that takes an ended one's place is on its way before the loop turns,
- * instead of three turns later (the place, libcurl's timer, the socket). */
-static void settle(struct curl_loop *loop) {
+static int set_timer(struct curl_loop *loop, uint64_t usec) {
+        int r = sd_event_source_set_time_relative(loop->timer, usec);
+
+        return r < 0 ? r : sd_event_source_set_enabled(loop->timer, SD_EVENT_ONESHOT);
+}
+
+static void do_what_is_due(struct curl_loop *loop) {
         int running;
 
+        loop->due = loop->news = false;
+        (void) curl_multi_socket_action(loop->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+}
+
+/* Goes on while something ends or begins: the request that takes an ended one's place is on its way before the loop turns, instead of three
+ * turns later (the place, libcurl's timer, the socket). That a connection has more bytes than libcurl takes at once is no reason: from
+ * a fast server it always has, and what the core says, timers and other connections have their turn first. */
+static void settle(struct curl_loop *loop) {
         loop->settling = true;
         for (;;) {
                 take_results(loop);
                 loop->callbacks->settled(loop->userdata);
-                if (!loop->due)
+                if (!loop->due || !loop->news)
                         break;
-                loop->due = false;
-                (void) curl_multi_socket_action(loop->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+                do_what_is_due(loop);
         }
         loop->settling = false;
+        if (loop->due)
+                (void) set_timer(loop, 0); /* no defer source: it counts as pending since it was made, and comes before all others each time */
 }
 
 static int on_socket_ready(sd_event_source *source, int fd, uint32_t events, void *userdata) {
@@ -68,13 +83,19 @@ static int on_socket_ready(sd_event_source *source, int fd, uint32_t events, voi
 static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
         struct curl_loop *loop = ASSERT_PTR(userdata);
 
-        loop->due = true;
+        loop->settling = true;
+        do_what_is_due(loop);
         settle(loop);
         return 0;
 }
 
 static int on_turn(sd_event_source *source, void *userdata) {
-        settle(ASSERT_PTR(userdata));
+        struct curl_loop *loop = ASSERT_PTR(userdata);
+
+        loop->settling = true;
+        if (loop->due)
+                do_what_is_due(loop);
+        settle(loop);
         return 0;
 }
 
@@ -109,9 +130,7 @@ static int on_curl_timer(CURLM *multi, long timeout_msec, void *userdata) {
                 return loop->settling || sd_event_source_set_enabled(loop->turn, SD_EVENT_ONESHOT) >= 0 ? 0 : -1;
         if (timeout_msec < 0)
                 return sd_event_source_set_enabled(loop->timer, SD_EVENT_OFF) < 0 ? -1 : 0;
-        if (sd_event_source_set_time_relative(loop->timer, (uint64_t) timeout_msec * USEC_PER_MSEC) < 0)
-                return -1;
-        return sd_event_source_set_enabled(loop->timer, SD_EVENT_ONESHOT) < 0 ? -1 : 0;
+        return set_timer(loop, (uint64_t) timeout_msec * USEC_PER_MSEC) < 0 ? -1 : 0;
 }
 
 int curl_loop_new(struct sd_event *event, const struct curl_loop_callbacks *callbacks, void *userdata, struct curl_loop **ret) {
@@ -168,6 +187,7 @@ int curl_loop_set_limits(struct curl_loop *loop, unsigned max_connections, unsig
 int curl_loop_add(struct curl_loop *loop, CURL *easy) {
         CURLMcode code = curl_multi_add_handle(loop->multi, easy);
 
+        loop->news = true;
         if (code == CURLM_OK)
                 return 0;
         log_debug("curl_multi_add_handle: %s", curl_multi_strerror(code));
