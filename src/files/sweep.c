@@ -13,7 +13,8 @@
 struct sweep {
         unsigned n_refs;
         unsigned n_running;
-        char **known; /* sorted */
+        char **known; /* sorted; they stand in @names */
+        char *names;
         size_t n_known;
         uint64_t oldest_kept_usec;
         size_t n_removed;
@@ -73,9 +74,8 @@ static void sweep_run(struct request *request) {
 static struct sweep *sweep_unref(struct sweep *sweep) {
         if (!sweep || --sweep->n_refs > 0)
                 return NULL;
-        for (size_t i = 0; i < sweep->n_known; i++)
-                free(sweep->known[i]);
         free(sweep->known);
+        free(sweep->names);
         free(sweep);
         return NULL;
 }
@@ -98,16 +98,22 @@ static void sweep_destroy(struct request *request) {
         free(self);
 }
 
+/* All names in one piece: there is one for each file of each job, and when they are freed nothing is left between what stays. */
 static int copy_known(struct sweep *sweep, const struct files_sweep_request *request) {
+        size_t size = 0;
+        char *next;
+
+        for (size_t i = 0; i < request->n_known_names; i++)
+                size += strlen(request->known_names[i]) + 1;
         sweep->known = calloc(MAX(request->n_known_names, (size_t) 1), sizeof(*sweep->known));
-        if (!sweep->known)
+        next = sweep->names = malloc(MAX(size, (size_t) 1));
+        if (!sweep->known || !sweep->names)
                 return -ENOMEM;
         for (size_t i = 0; i < request->n_known_names; i++) {
-                sweep->known[i] = strdup(request->known_names[i]);
-                if (!sweep->known[i])
-                        return -ENOMEM;
-                sweep->n_known++;
+                sweep->known[i] = next;
+                next = stpcpy(next, request->known_names[i]) + 1;
         }
+        sweep->n_known = request->n_known_names;
         qsort(sweep->known, sweep->n_known, sizeof(*sweep->known), compare_names);
         return 0;
 }
