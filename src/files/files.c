@@ -203,19 +203,36 @@ int files_path_check(const char *path) {
         return 0;
 }
 
-int files_temp_name_new(char ret[static FILES_TEMP_NAME_MAX]) {
-        char text[23];
-        uint8_t bytes[16];
-        size_t n = 0;
+#define TEMP_RANDOM_BYTES 16 /* 22 characters */
 
-        while (n < sizeof(bytes)) {
-                ssize_t r = getrandom(bytes + n, sizeof(bytes) - n, 0);
+/* Names of one thread's next files, all from one getrandom(2). */
+static int random_take(uint8_t ret[static TEMP_RANDOM_BYTES]) {
+        static _Thread_local uint8_t pool[16 * TEMP_RANDOM_BYTES]; /* up to 256 bytes are never cut short: getrandom(2) */
+        static _Thread_local size_t left;
 
-                if (r < 0 && errno != EINTR)
+        if (left == 0) {
+                ssize_t r;
+
+                do
+                        r = getrandom(pool, sizeof(pool), 0);
+                while (r < 0 && errno == EINTR);
+                if (r < 0)
                         return -errno;
-                n += r > 0 ? (size_t) r : 0;
+                left = (size_t) r / TEMP_RANDOM_BYTES;
         }
+        left--;
+        memcpy(ret, pool + left * TEMP_RANDOM_BYTES, TEMP_RANDOM_BYTES);
+        return 0;
+}
+
+int files_temp_name_new(char ret[static FILES_TEMP_NAME_MAX]) {
+        uint8_t bytes[TEMP_RANDOM_BYTES];
+        char text[23];
+        int r = random_take(bytes);
+
+        if (r < 0)
+                return r;
         base64url_encode(bytes, sizeof(bytes), text);
-        (void) snprintf(ret, FILES_TEMP_NAME_MAX, ".dosvc-%s.part", text);
+        (void) stpcpy(stpcpy(stpcpy(ret, ".dosvc-"), text), ".part");
         return 0;
 }

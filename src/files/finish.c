@@ -70,16 +70,15 @@ static int shut_out_writers(const struct local_handle *handle) {
 }
 
 /* After the door was shut: is it the file that we made, and of the right size? */
-static int judge_file(const struct local_handle *handle, uint64_t size) {
-        struct file_facts facts;
-        int r = path_facts(handle->fd, "", &facts);
+static int judge_file(const struct local_handle *handle, uint64_t size, struct file_facts *ret) {
+        int r = path_facts(handle->fd, "", ret);
 
         if (r < 0)
                 return r;
         /* Removed, replaced, or known to somebody under another name. */
-        if (facts.n_links != 1 || !files_identity_equal(&facts.identity, &handle->facts.identity))
+        if (ret->n_links != 1 || !files_identity_equal(&ret->identity, &handle->facts.identity))
                 return -ESTALE;
-        return facts.size == size ? 0 : -EMSGSIZE;
+        return ret->size == size ? 0 : -EMSGSIZE;
 }
 
 static int judge_digest(struct finish_request *self) {
@@ -111,10 +110,28 @@ static int judge_pieces(struct finish_request *self) {
         return r > 0 ? -EILSEQ : r;
 }
 
-/* What the inode is to look like at its final name. The sync that follows makes it durable with the content. */
-static int set_metadata(const struct finish_request *self, struct sync_batch *batch) {
-        const struct local_handle *handle = self->sync.handle;
+/* The last byte of most files was written just now. */
+static bool time_is_now(const struct file_facts *facts) {
+        uint64_t now = clock_now(&clock_system, CLOCK_ID_REALTIME);
+
+        return facts->mtime_usec <= now && now - facts->mtime_usec < USEC_PER_SEC;
+}
+
+static int set_time(const struct finish_request *self, const struct file_facts *facts) {
         struct timespec times[2] = { { .tv_nsec = UTIME_OMIT }, { .tv_nsec = UTIME_NOW } };
+
+        if (self->mtime_usec == 0 && time_is_now(facts))
+                return 0;
+        if (self->mtime_usec > 0) {
+                times[1].tv_sec = (time_t) (self->mtime_usec / USEC_PER_SEC);
+                times[1].tv_nsec = (long) (self->mtime_usec % USEC_PER_SEC) * 1000;
+        }
+        return futimens(self->sync.handle->fd, times) < 0 ? -errno : 0;
+}
+
+/* What the inode is to look like at its final name. The sync that follows makes it durable with the content. */
+static int set_metadata(const struct finish_request *self, const struct file_facts *facts, struct sync_batch *batch) {
+        const struct local_handle *handle = self->sync.handle;
         mode_t mode = self->mode & 0777; /* never set-id */
 
         if (batch->directory != handle->directory)
@@ -123,22 +140,19 @@ static int set_metadata(const struct finish_request *self, struct sync_batch *ba
                 mode = access_mode_by_default(directory_fd(handle->directory), handle->fd, mode);
         if (fchmod(handle->fd, mode) < 0)
                 return -errno;
-        if (self->mtime_usec > 0) {
-                times[1].tv_sec = (time_t) (self->mtime_usec / USEC_PER_SEC);
-                times[1].tv_nsec = (long) (self->mtime_usec % USEC_PER_SEC) * 1000;
-        }
-        return futimens(handle->fd, times) < 0 ? -errno : 0;
+        return set_time(self, facts);
 }
 
 static int finish_prepare(struct sync_request *sync, struct sync_batch *batch) {
         struct finish_request *self = CONTAINER_OF(sync, struct finish_request, sync);
+        struct file_facts facts;
         int r;
 
         r = give_back_reserve(sync->handle, self->size);
         if (r == 0)
                 r = shut_out_writers(sync->handle);
         if (r == 0)
-                r = judge_file(sync->handle, self->size);
+                r = judge_file(sync->handle, self->size, &facts);
         if (r < 0)
                 return r;
         r = judge_pieces(self);
@@ -146,7 +160,7 @@ static int finish_prepare(struct sync_request *sync, struct sync_batch *batch) {
                 r = judge_digest(self);
         if (r < 0)
                 return r;
-        return set_metadata(self, batch);
+        return set_metadata(self, &facts, batch);
 }
 
 static void finish_complete(struct request *request) {

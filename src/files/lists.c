@@ -411,6 +411,14 @@ static int compare_items(const void *a, const void *b) {
         return x->index < y->index ? -1 : x->index > y->index;
 }
 
+/* Most lists are: the files of a job stand in one directory. */
+static bool items_are_sorted(const struct list_item *items, size_t n) {
+        for (size_t i = 1; i < n; i++)
+                if (compare_items(&items[i - 1], &items[i]) > 0)
+                        return false;
+        return true;
+}
+
 /* @to: an element of an array whose earlier ones are filled in. */
 static int item_copy(struct local_files *files, struct list_item *to, const struct files_item *from, size_t index) {
         int r = files_path_check(from->path);
@@ -422,7 +430,7 @@ static int item_copy(struct local_files *files, struct list_item *to, const stru
         to->item = *from;
         to->item.path = to->item.temp_name = NULL; /* the caller's */
         to->index = index;
-        (void) snprintf(to->temp_name, sizeof(to->temp_name), "%s", from->temp_name);
+        (void) stpcpy(to->temp_name, from->temp_name);
         to->path = strdup(from->path);
         to->directory = path_directory(from->path);
         if (!to->path || !to->directory)
@@ -448,7 +456,8 @@ static int list_new(struct local_files *files, const struct files_item *items, s
                 if (r < 0)
                         return r;
         }
-        qsort(list->items, n, sizeof(*list->items), compare_items);
+        if (!items_are_sorted(list->items, n))
+                qsort(list->items, n, sizeof(*list->items), compare_items);
         *ret = TAKE_PTR(list);
         return 0;
 }

@@ -33,6 +33,8 @@ struct mounts {
         struct mount_table table;
         struct alias aliases[ALIASES_MAX];
         size_t n_aliases;
+        char *learned_directory; /* that mounts_learn() judged last, and its mount; or NULL */
+        uint64_t learned_id;
         struct mount *list;
         uint64_t turn;
         char *last_directory; /* of the path that was looked for last in this turn, as it was written; or NULL */
@@ -164,6 +166,7 @@ static void aliases_clear(struct mounts *mounts) {
         for (size_t i = 0; i < mounts->n_aliases; i++)
                 free(mounts->aliases[i].directory);
         mounts->n_aliases = 0;
+        free(TAKE_PTR(mounts->learned_directory));
 }
 
 static int table_read(struct mounts *mounts) {
@@ -300,13 +303,9 @@ int mounts_find(struct mounts *mounts, const char *path, struct mount **ret) {
         return 0;
 }
 
-void mounts_learn(struct mounts *mounts, const char *directory, uint64_t id) {
-        _cleanup_free_ char *simple = NULL;
+static void learn(struct mounts *mounts, const char *directory, uint64_t id) {
+        _cleanup_free_ char *simple = path_simplify(directory);
 
-        if (mounts->last_directory && mounts->last_mount->id == id && streq(mounts->last_directory, directory))
-                return;
-        forget_last(mounts);
-        simple = path_simplify(directory);
         if (!simple || id == 0 || streq(simple, "/") || table_find(&mounts->table, simple) == id)
                 return;
         for (size_t i = 0; i < mounts->n_aliases; i++)
@@ -317,4 +316,15 @@ void mounts_learn(struct mounts *mounts, const char *directory, uint64_t id) {
         if (mounts->n_aliases == ALIASES_MAX)
                 aliases_clear(mounts);
         mounts->aliases[mounts->n_aliases++] = (struct alias) { .directory = TAKE_PTR(simple), .mount_id = id };
+}
+
+/* What is said for one of ten thousand files is said for its neighbours, too. */
+void mounts_learn(struct mounts *mounts, const char *directory, uint64_t id) {
+        if (mounts->learned_directory && mounts->learned_id == id && streq(mounts->learned_directory, directory))
+                return;
+        forget_last(mounts);
+        learn(mounts, directory, id);
+        free(mounts->learned_directory);
+        mounts->learned_directory = strdup(directory);
+        mounts->learned_id = id;
 }

@@ -179,20 +179,28 @@ struct job *job_free(struct job *job) {
         return NULL;
 }
 
-int job_new_file(struct job *job, struct job_file **ret_file) {
-        struct job_file *file;
+static int make_room_for_file(struct job *job) {
+        size_t allocated = MAX((size_t) 1, job->n_files_allocated * 2);
+        struct job_file **files;
 
         if (job->n_files >= JOB_ERROR_NO_FILE)
                 return -E2BIG;
-        if (job->n_files == job->n_files_allocated) {
-                size_t allocated = MAX((size_t) 1, job->n_files_allocated * 2);
-                struct job_file **files = reallocarray(job->files, allocated, sizeof(*files));
+        if (job->n_files < job->n_files_allocated)
+                return 0;
+        files = reallocarray(job->files, allocated, sizeof(*files));
+        if (!files)
+                return -ENOMEM;
+        job->files = files;
+        job->n_files_allocated = allocated;
+        return 0;
+}
 
-                if (!files)
-                        return -ENOMEM;
-                job->files = files;
-                job->n_files_allocated = allocated;
-        }
+int job_new_file(struct job *job, struct job_file **ret_file) {
+        struct job_file *file;
+        int r = make_room_for_file(job);
+
+        if (r < 0)
+                return r;
         file = malloc(sizeof(*file));
         if (!file)
                 return -ENOMEM;
@@ -232,17 +240,23 @@ static int job_file_fill(struct job_file *file, const struct job_file_spec *spec
         return 0;
 }
 
+static int ranges_fit_job(const struct job *job, size_t n_ranges) {
+        if (n_ranges == 0)
+                return 0;
+        if (job->on_demand || job->dynamic_content)
+                return ERROR_RANDOM_ACCESS_NOT_SUPPORTED;
+        return job->http_method ? ERROR_NOT_SUPPORTED_WITH_METHOD : 0;
+}
+
 int job_add_file(struct job *job, const struct job_file_spec *spec, size_t max_ranges, struct job_file **ret_file) {
         struct job_file *file;
         int r;
 
         r = job_file_spec_check(spec, job->family, job->kind, max_ranges);
+        if (r == 0)
+                r = ranges_fit_job(job, spec->n_ranges);
         if (r)
                 return r;
-        if ((job->on_demand || job->dynamic_content) && spec->n_ranges > 0)
-                return ERROR_RANDOM_ACCESS_NOT_SUPPORTED;
-        if (job->http_method && spec->n_ranges > 0)
-                return ERROR_NOT_SUPPORTED_WITH_METHOD;
         r = job_new_file(job, &file);
         if (r)
                 return r;
@@ -258,17 +272,46 @@ int job_add_file(struct job *job, const struct job_file_spec *spec, size_t max_r
         return 0;
 }
 
-void job_drop_last_file(struct job *job) {
-        struct job_file *file;
+static int take_file(struct job *job, struct job_file *file) {
+        int r = ranges_fit_job(job, file->n_ranges);
 
-        assert(job->n_files > 0);
-        file = job->files[job->n_files - 1];
-        job_file_set_state(file, FILE_PENDING);
-        job->bytes_received -= intervals_total(&file->received);
-        job->bytes_durable -= intervals_total(&file->durable);
-        job_paths_remove(job, file);
-        job->n_files--;
-        job_file_free(file);
+        if (r == 0)
+                r = make_room_for_file(job);
+        if (r)
+                return r;
+        file->job = job;
+        file->index = (uint32_t) job->n_files;
+        job->files[job->n_files++] = file;
+        r = job_paths_add(job, file);
+        if (r)
+                job->n_files--;
+        return r;
+}
+
+int job_take_files(struct job *job, struct job *draft, uint32_t *ret_culprit) {
+        size_t n = 0;
+        int r = 0;
+
+        assert(draft->family == job->family && draft->kind == job->kind);
+        while (r == 0 && n < draft->n_files) {
+                r = take_file(job, draft->files[n]);
+                n += r == 0;
+        }
+        if (r == 0) {
+                job_paths_done(draft);
+                draft->n_files = 0;
+                return 0;
+        }
+        *ret_culprit = (uint32_t) n;
+        draft->files[n]->job = draft;
+        draft->files[n]->index = (uint32_t) n;
+        while (n-- > 0) {
+                job_paths_remove(job, draft->files[n]);
+                job->n_files--;
+                draft->files[n]->job = draft;
+                draft->files[n]->index = (uint32_t) n;
+        }
+        return r;
 }
 
 /* ---- properties ---- */

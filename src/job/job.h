@@ -329,8 +329,9 @@ int job_file_spec_check(const struct job_file_spec *spec, enum job_family family
 int job_add_file(struct job *job, const struct job_file_spec *spec, size_t max_ranges, struct job_file **ret_file);
 /* It is another's now: what it knew of the old owner's secrets and programs is gone (BITS: TakeOwnership). */
 void job_change_owner(struct job *job, uid_t owner, uint64_t now_usec);
-/* Takes the newest file off again (a batch that failed half-way). */
-void job_drop_last_file(struct job *job);
+/* All files of @draft, which has only ever been added to and is of the same family and kind, become the last of @job; or none: an error
+ * code or -ENOMEM, and *ret_culprit is the index of the one that it has already, or that does not fit it. */
+int job_take_files(struct job *job, struct job *draft, uint32_t *ret_culprit);
 /* For the store: an empty file with the next index, to be filled in. */
 int job_new_file(struct job *job, struct job_file **ret_file);
 /* For the store, after loading: sums up, sets received = durable, and turns TRANSFERRING into QUEUED (service restart).

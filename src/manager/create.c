@@ -98,8 +98,8 @@ static int give_temp_name(struct job_file *file) {
         return r;
 }
 
-static int give_temp_names(struct job *job, size_t first) {
-        for (size_t i = first; i < job->n_files; i++) {
+static int give_temp_names(struct job *job) {
+        for (size_t i = 0; i < job->n_files; i++) {
                 int r = give_temp_name(job->files[i]);
 
                 if (r < 0)
@@ -117,7 +117,7 @@ static void become_job(struct manager *m, struct check *check) {
         struct job *job = check->draft;
         int r;
 
-        r = check->client_gone ? -ECONNRESET : give_temp_names(job, 0);
+        r = check->client_gone ? -ECONNRESET : give_temp_names(job);
         if (r == 0)
                 r = manager_adopt_job(m, job);
         if (r < 0) {
@@ -134,23 +134,6 @@ static void become_job(struct manager *m, struct check *check) {
         manager_reply_durably(m, &job->id, check->reply, &(struct manager_reply) {});
 }
 
-static struct job_file_spec spec_of(const struct job_file *file) {
-        return (struct job_file_spec) {
-                .url = file->url,
-                .path = file->path,
-                .file_id = file->file_id,
-                .mirrors = file->mirrors,
-                .stated_size = file->stated_size,
-                .sha256 = file->has_sha256 ? file->sha256 : NULL,
-                .ranges = file->ranges,
-                .n_ranges = file->n_ranges,
-                .mode = file->mode,
-                .integrity_info = file->integrity_info,
-                .decryption_info = secret_text(&file->decryption_info),
-                .integrity_mandatory = file->integrity_mandatory,
-        };
-}
-
 /* A job that runs has nowhere to put the bytes of a file without destination. */
 static bool may_add(const struct job *job, const struct job *draft) {
         return job_command_verdict(job, JOB_COMMAND_ADD_FILE) == JOB_VERDICT_OK &&
@@ -159,8 +142,8 @@ static bool may_add(const struct job *job, const struct job *draft) {
 
 static void join_job(struct manager *m, struct check *check) {
         struct job *job = manager_find_job(m, check->owner, &check->target);
-        size_t first;
-        int r = 0;
+        size_t first, room;
+        int r;
 
         /* It may have ended, or begun to, while the destinations were looked at. */
         if (!job || !may_add(job, check->draft)) {
@@ -168,24 +151,12 @@ static void join_job(struct manager *m, struct check *check) {
                 return;
         }
         first = job->n_files;
-        for (size_t i = 0; i < check->draft->n_files && r == 0; i++) {
-                struct job_file_spec spec = spec_of(check->draft->files[i]);
-                struct job_file *file;
-
-                if (job->n_files >= m->limits.max_files_per_job)
-                        r = ERROR_TOO_MANY_FILES;
-                else
-                        r = job_add_file(job, &spec, m->limits.max_ranges_per_file, &file);
-                if (r == 0)
-                        file->directory = check->draft->files[i]->directory;
-                else
-                        check->error_file = (uint32_t) i;
-        }
+        room = m->limits.max_files_per_job - MIN(first, m->limits.max_files_per_job);
+        check->error_file = (uint32_t) room;
+        r = check->draft->n_files > room ? ERROR_TOO_MANY_FILES : give_temp_names(check->draft);
         if (r == 0)
-                r = give_temp_names(job, first);
+                r = job_take_files(job, check->draft, &check->error_file);
         if (r != 0) {
-                while (job->n_files > first)
-                        job_drop_last_file(job);
                 refuse_file(check->reply, check->draft, r, check->error_file);
                 return;
         }

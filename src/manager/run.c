@@ -66,6 +66,14 @@ void manager_orphan_runs(struct manager *m) {
 
 /* ---- how a run ends ---- */
 
+void file_run_set_text(struct file_run *run, const char *text) {
+        size_t n = strnlen(text, sizeof(run->result_text) - 1);
+
+        memcpy(run->result_text, text, n);
+        run->result_text[n] = 0;
+        run->result.text = run->result_text;
+}
+
 void file_run_result(struct file_run *run, enum engine_outcome outcome, enum error_code code, enum error_context context,
                      uint32_t detail, bool transient, const char *text) {
         run->result = (struct engine_result) {
@@ -75,8 +83,7 @@ void file_run_result(struct file_run *run, enum engine_outcome outcome, enum err
                 .detail = detail,
                 .transient = transient,
         };
-        snprintf(run->result_text, sizeof(run->result_text), "%s", text);
-        run->result.text = run->result_text;
+        file_run_set_text(run, text);
 }
 
 void file_run_local_error(struct file_run *run, int error, const char *what) {

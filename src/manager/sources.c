@@ -495,8 +495,7 @@ bool file_run_next_source(struct file_run *run) {
         /* Nobody could help: what the file's own server said is what the job ends or waits with. */
         if (sources->own_failed) {
                 run->result = sources->own_result;
-                snprintf(run->result_text, sizeof(run->result_text), "%s", sources->own_text);
-                run->result.text = run->result_text;
+                file_run_set_text(run, sources->own_text);
         }
         return false;
 }

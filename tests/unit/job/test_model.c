@@ -213,24 +213,54 @@ static void one_destination_stands_once_in_a_job(void **state _unused_) {
         assert_int_equal(job->n_files, 4);
 }
 
-static void a_file_that_was_taken_off_may_come_again(void **state _unused_) {
+static void files_of_a_draft_are_taken_all_or_none(void **state _unused_) {
         _cleanup_(job_freep) struct job *job = make_job(JOB_FAMILY_DO);
-        struct job_file *file;
+        _cleanup_(job_freep) struct job *draft = make_job(JOB_FAMILY_DO);
+        struct job_file *moved;
+        uint32_t culprit = 0;
 
         add_file(job, "a", NULL, 0);
-        file = add_file(job, "b", NULL, 0);
-        assert_int_equal(job_file_set_remote_size(file, 10), 0);
-        assert_int_equal(job_file_received(file, 0, 10), 0);
-        job_file_set_state(file, FILE_TRANSFERRED);
-        job_drop_last_file(job);
+        moved = add_file(draft, "b", NULL, 0);
+        add_file(draft, "a", NULL, 0); /* it has that one */
+        assert_int_equal(job_take_files(job, draft, &culprit), ERROR_DUPLICATE_DESTINATION);
+        assert_int_equal(culprit, 1);
         assert_int_equal(job->n_files, 1);
-        assert_int_equal(job->bytes_received, 0);
-        assert_int_equal(job->n_files_transferred, 0);
-        assert_int_equal(add_file(job, "b", NULL, 0)->index, 1);
-        job_drop_last_file(job);
-        job_drop_last_file(job);
+        assert_int_equal(draft->n_files, 2);
+        assert_ptr_equal(moved->job, draft);
+        assert_int_equal(moved->index, 0);
+        assert_ptr_equal(draft->files[1]->job, draft);
+        assert_int_equal(draft->files[1]->index, 1);
+
+        draft = job_free(draft);
+        draft = make_job(JOB_FAMILY_DO);
+        moved = add_file(draft, "b", NULL, 0); /* which was not kept */
+        add_file(draft, "c", NULL, 0);
+        assert_int_equal(job_take_files(job, draft, &culprit), 0);
+        assert_int_equal(draft->n_files, 0);
+        assert_int_equal(job->n_files, 3);
+        assert_ptr_equal(moved->job, job);
+        assert_ptr_equal(job->files[1], moved);
+        assert_int_equal(moved->index, 1);
+        assert_int_equal(job->files[2]->index, 2);
+        draft = job_free(draft);
+        draft = make_job(JOB_FAMILY_DO);
+        add_file(draft, "c", NULL, 0); /* it knows those that it took */
+        assert_int_equal(job_take_files(job, draft, &culprit), ERROR_DUPLICATE_DESTINATION);
+        assert_int_equal(culprit, 0);
+}
+
+static void ranges_of_a_draft_must_fit_the_job_that_takes_it(void **state _unused_) {
+        static const struct byte_range range = { 3, 5 };
+        _cleanup_(job_freep) struct job *job = make_job(JOB_FAMILY_DO);
+        _cleanup_(job_freep) struct job *draft = make_job(JOB_FAMILY_DO);
+        uint32_t culprit = 7;
+
+        job->dynamic_content = true;
+        add_file(draft, "a", NULL, 0);
+        add_file(draft, "b", &range, 1);
+        assert_int_equal(job_take_files(job, draft, &culprit), ERROR_RANDOM_ACCESS_NOT_SUPPORTED);
+        assert_int_equal(culprit, 1);
         assert_int_equal(job->n_files, 0);
-        assert_int_equal(add_file(job, "a", NULL, 0)->index, 0);
 }
 
 static void a_refused_file_leaves_no_trace(void **state _unused_) {
@@ -384,7 +414,8 @@ int main(void) {
                 cmocka_unit_test(a_reason_is_as_old_as_its_last_change),
                 cmocka_unit_test(a_file_is_copied_whole),
                 cmocka_unit_test(one_destination_stands_once_in_a_job),
-                cmocka_unit_test(a_file_that_was_taken_off_may_come_again),
+                cmocka_unit_test(files_of_a_draft_are_taken_all_or_none),
+                cmocka_unit_test(ranges_of_a_draft_must_fit_the_job_that_takes_it),
                 cmocka_unit_test(a_refused_file_leaves_no_trace),
                 cmocka_unit_test(a_hundred_thousand_files_find_their_duplicates),
                 cmocka_unit_test(a_job_from_the_store_knows_its_destinations_too),
