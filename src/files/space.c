@@ -1,8 +1,10 @@
 #include "files/space.h"
 
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/statvfs.h>
 
 /* Below this fallocate(2) costs more (an unwritten extent to convert at each sync) than an early answer is worth;
@@ -33,6 +35,14 @@ int space_check_file_size(uint64_t size) {
         return 0;
 }
 
+/* There to reserve is to allocate: it takes as long as writing all of it, nobody can write meanwhile, and for a slow download the memory
+ * is gone hours too early. */
+static bool is_in_memory(int fd) {
+        struct statfs sfs;
+
+        return fstatfs(fd, &sfs) == 0 && (sfs.f_type == TMPFS_MAGIC || sfs.f_type == RAMFS_MAGIC);
+}
+
 int space_reserve(int fd, uint64_t size, uint64_t keep_free) {
         uint64_t allocated, need;
         struct stat st;
@@ -52,7 +62,7 @@ int space_reserve(int fd, uint64_t size, uint64_t keep_free) {
         /* First the question, as a fallocate(2) that fails half-way keeps what it got (ext4), and that cannot be
          * given back while the transfer process may be writing. */
         r = space_check(fd, need, keep_free);
-        if (r < 0 || size < RESERVE_MIN_BYTES)
+        if (r < 0 || size < RESERVE_MIN_BYTES || is_in_memory(fd))
                 return r;
         do
                 r = fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, (off_t) size) < 0 ? -errno : 0;

@@ -3,12 +3,14 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <linux/magic.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
+#include <sys/statfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -171,6 +173,13 @@ int in_child(int (*what)(void *userdata), void *userdata) {
         assert_int_equal(WTERMSIG(status), SIGKILL);
         assert_int_equal(n, sizeof(value));
         return value;
+}
+
+bool fixture_is_in_memory(struct fixture *f) {
+        struct statfs sfs;
+
+        assert_int_equal(statfs(f->root, &sfs), 0);
+        return sfs.f_type == TMPFS_MAGIC;
 }
 
 void fixture_mount(struct fixture *f, const char *name, const char *source, const char *type, unsigned long flags,

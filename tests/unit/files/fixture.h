@@ -31,6 +31,8 @@ void fixture_write(struct fixture *f, const char *name, const char *content);
 void assert_content(struct fixture *f, const char *name, const char *content);
 bool fixture_exists(struct fixture *f, const char *name);
 /* Directory entries but "." and "..". */
+/* Its folder is on a tmpfs, where nothing is reserved. */
+bool fixture_is_in_memory(struct fixture *f);
 size_t fixture_count(struct fixture *f, const char *name);
 size_t count_open_fds(void);
 

@@ -258,12 +258,9 @@ static void reserved_space_behind_the_end_is_given_back_in(struct fixture *f, co
 }
 
 static void reserved_space_behind_the_end_is_given_back(void **state) {
+        if (fixture_is_in_memory(*state))
+                skip();
         reserved_space_behind_the_end_is_given_back_in(*state, "file");
-}
-
-static void reserved_space_is_given_back_on_tmpfs_too(void **state) {
-        fixture_mount(*state, "tmpfs", "dosvc-test", "tmpfs", 0, "size=8m,mode=0755");
-        reserved_space_behind_the_end_is_given_back_in(*state, "tmpfs/file");
 }
 
 static void reserved_space_is_given_back_on_ext4_and_xfs(void **state) {
@@ -679,7 +676,6 @@ int main(void) {
                 FIXTURE_TEST(an_empty_file_can_be_finished),
                 FIXTURE_TEST(a_temp_file_that_was_removed_cannot_be_finished),
                 FIXTURE_TEST(reserved_space_behind_the_end_is_given_back),
-                FIXTURE_TEST(reserved_space_is_given_back_on_tmpfs_too),
                 FIXTURE_TEST(reserved_space_is_given_back_on_ext4_and_xfs),
                 FIXTURE_TEST(the_mode_is_the_clients_and_never_set_id),
                 FIXTURE_TEST(the_time_is_now_or_the_given_one),

@@ -461,6 +461,8 @@ static void space_is_reserved_without_changing_the_length(void **state) {
         struct files_open_result open;
         struct stat st;
 
+        if (fixture_is_in_memory(f))
+                skip();
         assert_int_equal(files_temp_name_new(temp), 0);
         open = open_now(f, &request);
         assert_int_equal(open.error, 0);
@@ -500,7 +502,25 @@ static void a_full_file_system_is_said_and_nothing_is_left_behind(void **state) 
         open = open_now(f, &request);
         assert_int_equal(open.error, 0);
         assert_int_equal(reserve_now(f, open.handle, 5 * 1024 * 1024, false), -ENOSPC);
-        /* What was reserved is ours to write, and more is not. */
+        files_close(f->files, open.handle);
+}
+
+static void memory_is_not_filled_to_reserve_it(void **state) {
+        struct fixture *f = *state;
+        char temp[FILES_TEMP_NAME_MAX];
+        struct files_open_request request = { .temp_name = temp, .create = true, .reserve_bytes = 8 * 1024 * 1024 };
+        struct files_open_result open;
+        struct stat st;
+
+        fixture_mount(f, "memory", "dosvc-test", "tmpfs", 0, "size=32m,mode=0755");
+        request.path = fixture_path2(f, "memory/file");
+        assert_int_equal(files_temp_name_new(temp), 0);
+        open = open_now(f, &request);
+        assert_int_equal(open.error, 0);
+        assert_int_equal(reserve_now(f, open.handle, 16 * 1024 * 1024, false), 0);
+        assert_int_equal(fstat(open.fd, &st), 0);
+        assert_int_equal(st.st_blocks, 0);
+        assert_int_equal(reserve_now(f, open.handle, 40 * 1024 * 1024, false), -ENOSPC);
         files_close(f->files, open.handle);
 }
 
@@ -600,6 +620,7 @@ int main(void) {
                 FIXTURE_TEST(a_file_system_mounted_over_the_temp_name_is_not_entered),
                 FIXTURE_TEST(space_is_reserved_without_changing_the_length),
                 FIXTURE_TEST(a_full_file_system_is_said_and_nothing_is_left_behind),
+                FIXTURE_TEST(memory_is_not_filled_to_reserve_it),
                 FIXTURE_TEST(no_inode_left_is_no_space),
                 FIXTURE_TEST(a_size_beyond_rlimit_fsize_is_said),
                 FIXTURE_TEST(running_out_of_descriptors_is_an_error_that_passes),
