@@ -41,6 +41,7 @@ struct request *request_free(struct request *request) {
 void request_report(struct request *request) {
         struct sink *sink = &request->sink;
 
+        (void) sink_flush(sink); /* a failure ends the request at its next bytes, or its end */
         if (!sink_has_news(sink))
                 return;
         request_count_fetched(request);
@@ -74,6 +75,10 @@ static bool cut(struct request *request, uint64_t end_at) {
 }
 
 static void finish_done(struct request *request) {
+        int r = sink_flush(&request->sink);
+
+        if (r < 0)
+                return request_fail_local(request, r);
         request_finish(request, (struct ipc_finished) {
                 .outcome = ENGINE_DONE,
                 .length_unverified = request->length_unverified,
@@ -285,12 +290,16 @@ void request_exchange_done(void *private, CURLcode code) {
         struct exchange *exchange = &activity->exchange;
         struct verdict verdict;
         bool in_order = exchange_ended_in_order(exchange, code);
+        int r;
 
         request->stage = STAGE_RESOLVING; /* the handle is in no multi handle now */
         request_count_fetched(request);
         activity->receiving = false;
         request_arm_timer(request, USEC_INFINITY);
         exchange_ended(exchange);
+        r = sink_flush(&request->sink);
+        if (r < 0)
+                return request_fail_local(request, r);
         if (activity->moves)
                 return next_try(request);
         if (activity->enough) {
@@ -421,7 +430,7 @@ int request_new(const struct request_environment *environment, struct owner *own
                 request_free(request);
                 return r;
         }
-        sink_init(&request->sink, fd);
+        sink_init(&request->sink, fd, environment->sink_buffer);
         *ret = request;
         return 0;
 }

@@ -28,6 +28,7 @@ struct request_environment {
         struct resolver *resolver;
         struct places *places;
         struct sockets *sockets;
+        struct sink_buffer *sink_buffer;
         struct authorities *authorities; /* or NULL */
         void (*send)(void *userdata, const struct ipc_message *message);
         /* Has written something that is not reported yet: request_report() it within a tenth of a second. */

@@ -20,6 +20,7 @@ void request_finish(struct request *request, struct ipc_finished finished) {
         request->activity = request_activity_free(request);
         request->stage = STAGE_FINISHED;
         ticket_release(&request->ticket);
+        (void) sink_flush(&request->sink);
         sink_done(&request->sink);
         request_report(request);
         finished.id = request_id(request);
@@ -48,7 +49,7 @@ void request_fail_errno(struct request *request, int error) {
         request_fail(request, code, ERROR_CONTEXT_GENERAL_QUEUE_MANAGER, true, (uint32_t) -error, strerror(-error));
 }
 
-static void fail_local(struct request *request, int error) {
+void request_fail_local(struct request *request, int error) {
         request_fail(request, error_code_from_errno(-error), ERROR_CONTEXT_LOCAL_FILE, true, (uint32_t) -error, strerror(-error));
 }
 
@@ -143,7 +144,7 @@ bool request_fail_own_abort(struct request *request) {
         struct exchange *exchange = &request->activity->exchange;
 
         if (exchange->body_error < 0)
-                fail_local(request, exchange->body_error);
+                request_fail_local(request, exchange->body_error);
         else if (exchange->address_refused)
                 request_fail(request, ERROR_ADDRESS_REFUSED, ERROR_CONTEXT_REMOTE_FILE, false, 0, exchange->address);
         else if (exchange_refused_certificate(exchange))

@@ -118,7 +118,7 @@ static int on_body(void *userdata, const char *bytes, size_t size) {
         struct request *request = ASSERT_PTR(userdata);
         struct sink *sink = &request->sink;
         const struct engine_piece *piece = &request->pieces[request->piece];
-        uint64_t before, offset = piece->local_offset + request->piece_done;
+        uint64_t offset = piece->local_offset + request->piece_done;
         uint64_t began = clock_now(&clock_system, CLOCK_ID_MONOTONIC);
         int r;
 
@@ -127,15 +127,15 @@ static int on_body(void *userdata, const char *bytes, size_t size) {
                 size = (size_t) MIN(size, piece->length - request->piece_done);
         if (sink_must_report_before(sink, offset))
                 request_report(request);
-        before = sink_has_news(sink) ? sink->end : offset;
         r = sink_write(sink, bytes, size, offset);
         if (clock_now(&clock_system, CLOCK_ID_MONOTONIC) - began >= SLOW_WRITE)
                 request_flow_renew(request); /* the disk's doing */
-        request->piece_done += sink->end - before;
-        request->any_bytes |= sink->end > before;
+        size = (size_t) (MAX(sink_position(sink), offset) - offset); /* what was taken */
+        request->piece_done += size;
+        request->any_bytes |= size > 0;
         if (request_is_at_hold(request))
                 exchange_hold(&request->activity->exchange);
-        if (sink->end - sink->start >= SINK_REPORT_BYTES)
+        if (sink_position(sink) - sink->start >= SINK_REPORT_BYTES)
                 request_report(request);
         else if (!request->links.is_dirty && sink_has_news(sink))
                 request->environment->dirty(request->environment->userdata, request);

@@ -146,6 +146,8 @@ void request_finish(struct request *request, struct ipc_finished finished);
 void request_fail(struct request *request, enum error_code code, enum error_context context, bool transient, uint32_t detail,
                   const char *text);
 void request_fail_errno(struct request *request, int error);
+/* Writing to the file. */
+void request_fail_local(struct request *request, int error);
 /* RESTART and FAIL. */
 void request_fail_verdict(struct request *request, const struct verdict *verdict);
 void request_fail_redirect(struct request *request, enum error_code code);

@@ -14,6 +14,7 @@
 #include "transfer/places.h"
 #include "transfer/request.h"
 #include "transfer/resolver.h"
+#include "transfer/sink.h"
 
 #define REPORT_INTERVAL (100 * USEC_PER_MSEC)
 #define REPORT_QUEUE_BYTES (256u * 1024)       /* a core that is behind gets fewer, longer reports */
@@ -367,7 +368,8 @@ int transfer_server_new(struct sd_event *event, const struct transfer_server_con
         };
         server->sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
         server->hash = EVP_MD_CTX_new();
-        r = server->sha256 && server->hash ? add_timer(server, on_report_timer, &server->report_timer) : -ENOMEM;
+        server->environment.sink_buffer = calloc(1, sizeof(*server->environment.sink_buffer));
+        r = server->sha256 && server->hash && server->environment.sink_buffer ? add_timer(server, on_report_timer, &server->report_timer) : -ENOMEM;
         if (r >= 0)
                 r = add_timer(server, on_owner_timer, &server->owner_timer);
         if (r >= 0)
@@ -413,6 +415,7 @@ struct transfer_server *transfer_server_free(struct transfer_server *server) {
         server->owner_timer = sd_event_source_disable_unref(server->owner_timer);
         server->environment.resolver = resolver_free(server->environment.resolver);
         server->core = link_free(server->core);
+        free(server->environment.sink_buffer);
         server->event = sd_event_unref(server->event);
         free(server);
         return NULL;
