@@ -297,12 +297,12 @@ void exchange_go_on(struct exchange *exchange) {
 static void keep_pace(struct exchange *exchange, size_t size) {
         uint64_t rate = exchange->pace.max_rate, wait;
 
+        socket_use_keep_clamp(&exchange->use);
         if (rate == UINT64_MAX)
                 return;
         wait = bucket_take(&exchange->bucket, rate, size, now_usec(exchange));
         if (wait < PAUSE_MIN_USEC && (double) wait * (double) rate < (double) BUFFER_SIZE_SMALL * (double) USEC_PER_SEC)
                 return;
-        socket_use_keep_limit(&exchange->use);
         pause_for(exchange, wait);
 }
 

@@ -33,6 +33,7 @@ void scavenger_init(struct scavenger *scavenger) {
 
 void scavenger_restart(struct scavenger *scavenger) {
         scavenger->phase = SCAVENGER_SLOW_START;
+        scavenger->grew = false;
         scavenger->window = 0;
         scavenger->rtt_usec = 0;
         scavenger->rate = 0;
@@ -74,14 +75,22 @@ uint64_t scavenger_base(const struct scavenger *scavenger) {
         return base;
 }
 
-/* Of what the line once gave: how much of it is ours. A single tick may see a burst. */
-static double share_of_line(struct scavenger *scavenger, double rate) {
-        double best = MIN(rate, scavenger->rate), recent = MAX(rate, scavenger->rate);
+/* What the line once gave. */
+static double best_rate(const struct scavenger *scavenger) {
+        double best = 0;
 
-        scavenger->best_rate[0] = MAX(scavenger->best_rate[0], best);
         for (size_t i = 0; i < SCAVENGER_MINUTES; i++)
                 best = MAX(best, scavenger->best_rate[i]);
+        return best;
+}
+
+/* Of that: how much of it is ours. A single tick may see a burst. */
+static double share_of_line(struct scavenger *scavenger, double rate) {
+        double recent = MAX(rate, scavenger->rate), best;
+
+        scavenger->best_rate[0] = MAX(scavenger->best_rate[0], MIN(rate, scavenger->rate));
         scavenger->rate = rate;
+        best = best_rate(scavenger);
         return best > 0 ? MIN(recent / best, 1.0) : 1.0;
 }
 
@@ -149,6 +158,14 @@ static void end_slowdown(struct scavenger *scavenger, uint64_t now_usec) {
         enter_steady(scavenger, now_usec);
 }
 
+/* Of a line that has been nearly empty for some time: what comes in one burst is to stay half a target, also where the window is a small
+ * part of what the line held once and a long round trip lets it grow but slowly. */
+static double idle_growth(const struct scavenger *scavenger, double base) {
+        double half = full_target(scavenger) / 2;
+
+        return MIN(0.25 * scavenger->window, MAX(scavenger->window * half / base, best_rate(scavenger) * half / USEC_PER_SEC));
+}
+
 static void grow_steadily(struct scavenger *scavenger, const struct scavenger_input *input, double queue, double base,
                           double target) {
         double gain = 1.0 / MIN(GAIN_ROUND_TRIPS_MAX, 1.0 + GAIN_REFERENCE_USEC / base);
@@ -162,8 +179,7 @@ static void grow_steadily(struct scavenger *scavenger, const struct scavenger_in
         if (scavenger->idle_since_usec == USEC_INFINITY)
                 scavenger->idle_since_usec = input->now_usec;
         if (input->now_usec - scavenger->idle_since_usec >= patience)
-                scavenger->window += scavenger->window * MIN(0.25, full_target(scavenger) / (2 * base)) *
-                                     (1 - queue / (IDLE_PART * target));
+                scavenger->window += idle_growth(scavenger, base) * (1 - queue / (IDLE_PART * target));
 }
 
 /* A window that was offered is not taken back: for a round trip what comes is what an older one let come, and so is the queue. */
@@ -198,6 +214,19 @@ static bool take_loss(struct scavenger *scavenger, const struct scavenger_input 
         return true;
 }
 
+static void grow_fast(struct scavenger *scavenger, double factor) {
+        scavenger->window *= factor;
+        scavenger->grew = true;
+}
+
+/* What a window that grew fast let come at once makes a queue that is gone a round trip later. Asked again, it is somebody else's. */
+static bool is_own_burst(struct scavenger *scavenger) {
+        bool grew = scavenger->grew;
+
+        scavenger->grew = false;
+        return grew;
+}
+
 static void move(struct scavenger *scavenger, const struct scavenger_input *input, double queue, double base) {
         double target = target_of(scavenger);
 
@@ -205,10 +234,10 @@ static void move(struct scavenger *scavenger, const struct scavenger_input *inpu
         case SCAVENGER_SLOW_START:
                 if (!is_in_force(scavenger, input))
                         break; /* what each connection may send before it hears of a window */
-                if (queue > 0.75 * target)
+                if (queue > 0.75 * target && !is_own_burst(scavenger))
                         enter_steady(scavenger, input->now_usec);
-                else if (input->limited)
-                        scavenger->window *= FAST_GROWTH;
+                else if (queue <= 0.75 * target && input->limited)
+                        grow_fast(scavenger, FAST_GROWTH);
                 break;
         case SCAVENGER_STEADY:
                 if (queue > target)
@@ -219,18 +248,22 @@ static void move(struct scavenger *scavenger, const struct scavenger_input *inpu
                         begin_slowdown(scavenger, input);
                 break;
         case SCAVENGER_DRAINING:
-                if (input->now_usec >= scavenger->phase_until_usec)
+                if (input->now_usec >= scavenger->phase_until_usec) {
                         scavenger->phase = SCAVENGER_RETURNING;
+                        scavenger->grew = false;
+                }
                 break;
         case SCAVENGER_RETURNING:
                 if (queue > target) {
+                        if (is_own_burst(scavenger))
+                                break;
                         give_way(scavenger, input, queue, target); /* somebody came meanwhile */
                         end_slowdown(scavenger, input->now_usec);
                 } else if (scavenger->window * RETURN_GROWTH >= scavenger->window_before) {
                         scavenger->window = scavenger->window_before;
                         end_slowdown(scavenger, input->now_usec);
                 } else
-                        scavenger->window *= RETURN_GROWTH;
+                        grow_fast(scavenger, RETURN_GROWTH);
                 break;
         }
 }

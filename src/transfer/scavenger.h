@@ -32,6 +32,7 @@ struct scavenger {
         bool coarse;            /* so small a window that a segment more or less counts */
         double window;          /* bytes */
         double window_before;   /* of a slowdown */
+        bool grew;              /* fast, since it was last asked whose queue it is */
         uint64_t minute;        /* what the first of each of these is for */
         uint64_t base_usec[SCAVENGER_MINUTES]; /* the shortest round trip; 0: none */
         double best_rate[SCAVENGER_MINUTES];   /* bytes per second */

@@ -24,6 +24,7 @@
 #define LIMIT_WINDOW_MIN (UINT64_C(32) * 1024)
 #define LIMIT_RATE_MAX (UINT64_C(8) << 20)   /* above it no read is a burst */
 #define LIMIT_INTERVAL_USEC (USEC_PER_SEC / 10)
+#define KEEP_INTERVAL_USEC (10 * USEC_PER_MSEC) /* of a background connection's clamp */
 
 /* An address that background connections go to. */
 struct place {
@@ -59,7 +60,7 @@ struct tracked_socket {
         int buffer;          /* window.h */
         bool clamped;
         uint64_t clamp;
-        uint64_t limited_usec; /* when it was clamped for the limit of its uses last */
+        uint64_t clamped_usec;
         uint64_t wanted; /* scavenger_measure() */
 
         uint64_t measured_usec; /* the last time; and what it was then */
@@ -93,6 +94,7 @@ static void set_clamp(struct tracked_socket *socket, uint64_t bytes) {
 
         socket->clamp = (uint64_t) value;
         socket->clamped = value != CLAMP_NONE;
+        socket->clamped_usec = now_usec();
         (void) setsockopt(socket->fd, IPPROTO_TCP, TCP_WINDOW_CLAMP, &value, sizeof(value));
 }
 
@@ -362,10 +364,9 @@ static void socket_limit(struct tracked_socket *socket) {
         uint64_t rate = limit_of_uses(socket);
         struct tcp_info info;
 
-        if (rate <= LIMIT_RATE_MAX && get_info(socket, &info)) {
-                socket->limited_usec = now_usec();
+        if (rate <= LIMIT_RATE_MAX && get_info(socket, &info))
                 set_clamp(socket, window_for(rate, &info));
-        } else if (socket->clamped)
+        else if (socket->clamped)
                 set_clamp(socket, CLAMP_NONE);
 }
 
@@ -565,11 +566,16 @@ bool socket_use_is_resting(const struct socket_use *use) {
         return use->socket && use->socket->resting;
 }
 
-/* Autotuning moves the clamp here, too; and only now it is known how large the peer's segments are. */
-void socket_use_keep_limit(const struct socket_use *use) {
+/* Autotuning moves the clamp with what comes, up to twice in a round trip; and only now it is known how large the peer's segments are. */
+void socket_use_keep_clamp(const struct socket_use *use) {
         struct tracked_socket *socket = use->socket;
+        uint64_t passed = socket ? now_usec() - socket->clamped_usec : 0;
 
-        if (socket && socket->n_foreground > 0 && now_usec() - socket->limited_usec >= LIMIT_INTERVAL_USEC)
+        if (passed < KEEP_INTERVAL_USEC || socket->resting)
+                return;
+        if (socket->place)
+                set_clamp(socket, socket->clamp);
+        else if (socket->n_foreground > 0 && passed >= LIMIT_INTERVAL_USEC)
                 socket_limit(socket);
 }
 

@@ -59,8 +59,8 @@ bool socket_group_close_idle(struct socket_group *group);
 void socket_use_begin(struct socket_use *use, struct sockets *sockets, const struct socket_name *name, bool foreground,
                       uint64_t max_rate);
 void socket_use_set_pace(struct socket_use *use, bool foreground, uint64_t max_rate);
-/* Once in a while, while @max_rate is what holds it down. */
-void socket_use_keep_limit(const struct socket_use *use);
+/* With what comes. */
+void socket_use_keep_clamp(const struct socket_use *use);
 /* @rest says from when to when nothing is to be read; never from within a call of these functions but socket_use_set_pace(). Not
  * for a connection that several exchanges share: not to read the one would be to buffer it for the others. */
 void socket_use_can_rest(struct socket_use *use, void (*rest)(void *userdata, bool resting), void *userdata);
