@@ -19,6 +19,7 @@
 #include "transfer/children.h"
 #include "transfer/equipment.h"
 #include "transfer/lifeline.h"
+#include "transfer/poller.h"
 #include "transfer/server.h"
 
 #if BUILT_WITH_ASAN
@@ -95,19 +96,23 @@ static int lock_in(int lifeline_fd) {
 static int serve(sd_event *event, struct ipc_channel *core, struct equipment *equipment) {
         struct transfer_server *server = NULL;
         struct authorities *authorities = NULL;
+        struct poller *poller = NULL;
         int r;
 
         load_authorities(equipment, &authorities);
         equipment->authorities_fd = fd_close(equipment->authorities_fd);
         equipment->revocations_fd = fd_close(equipment->revocations_fd);
-        r = lock_in(equipment->lifeline_fd);
+        r = poller_new(event, &poller);
+        if (r == 0)
+                r = lock_in(equipment->lifeline_fd);
         if (r == 0)
                 r = transfer_server_new(event, &(struct transfer_server_config) {
-                        .core = core, .resolve_fd = equipment->resolver_fd, .authorities = authorities,
+                        .core = core, .resolve_fd = equipment->resolver_fd, .poller = poller, .authorities = authorities,
                 }, &server);
         if (r == 0)
                 r = sd_event_loop(event);
         transfer_server_free(server);
+        poller_free(poller);
         authorities_free(authorities);
         return r;
 }

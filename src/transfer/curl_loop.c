@@ -5,9 +5,11 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "transfer/poller.h"
 
 struct curl_loop {
         sd_event *event;
+        struct poller *poller;
         sd_event_source *timer;
         sd_event_source *turn; /* defer: what libcurl wants done at once */
         bool due;              /* it wants that */
@@ -64,7 +66,7 @@ static void settle(struct curl_loop *loop) {
                 (void) set_timer(loop, 0); /* no defer source: it counts as pending since it was made, and comes before all others each time */
 }
 
-static int on_socket_ready(sd_event_source *source, int fd, uint32_t events, void *userdata) {
+static void on_socket_ready(void *userdata, int fd, uint32_t events) {
         struct curl_loop *loop = ASSERT_PTR(userdata);
         int action = 0, running;
 
@@ -75,9 +77,8 @@ static int on_socket_ready(sd_event_source *source, int fd, uint32_t events, voi
         if (events & EPOLLERR)
                 action |= CURL_CSELECT_ERR;
         loop->settling = true;
-        (void) curl_multi_socket_action(loop->multi, fd, action, &running); /* the source may be gone after this */
+        (void) curl_multi_socket_action(loop->multi, fd, action, &running);
         settle(loop);
-        return 0;
 }
 
 static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
@@ -101,24 +102,13 @@ static int on_turn(sd_event_source *source, void *userdata) {
 
 static int on_curl_socket(CURL *easy, curl_socket_t fd, int what, void *userdata, void *socket_data) {
         struct curl_loop *loop = ASSERT_PTR(userdata);
-        sd_event_source *source = socket_data;
         uint32_t events = 0;
 
-        if (what == CURL_POLL_REMOVE) {
-                (void) curl_multi_assign(loop->multi, fd, NULL);
-                (void) sd_event_source_disable_unref(source);
-                return 0;
-        }
-        if (what & CURL_POLL_IN)
+        if (what != CURL_POLL_REMOVE && (what & CURL_POLL_IN))
                 events |= EPOLLIN;
-        if (what & CURL_POLL_OUT)
+        if (what != CURL_POLL_REMOVE && (what & CURL_POLL_OUT))
                 events |= EPOLLOUT;
-        if (source)
-                return sd_event_source_set_io_events(source, events) < 0 ? -1 : 0;
-        if (sd_event_add_io(loop->event, &source, fd, events, on_socket_ready, loop) < 0)
-                return -1;
-        (void) curl_multi_assign(loop->multi, fd, source);
-        return 0;
+        return poller_wait(loop->poller, fd, events, on_socket_ready, loop) < 0 ? -1 : 0;
 }
 
 static int on_curl_timer(CURLM *multi, long timeout_msec, void *userdata) {
@@ -133,7 +123,8 @@ static int on_curl_timer(CURLM *multi, long timeout_msec, void *userdata) {
         return set_timer(loop, (uint64_t) timeout_msec * USEC_PER_MSEC) < 0 ? -1 : 0;
 }
 
-int curl_loop_new(struct sd_event *event, const struct curl_loop_callbacks *callbacks, void *userdata, struct curl_loop **ret) {
+int curl_loop_new(struct sd_event *event, struct poller *poller, const struct curl_loop_callbacks *callbacks, void *userdata,
+                  struct curl_loop **ret) {
         struct curl_loop *loop;
         int r;
 
@@ -141,6 +132,7 @@ int curl_loop_new(struct sd_event *event, const struct curl_loop_callbacks *call
         if (!loop)
                 return -ENOMEM;
         loop->event = sd_event_ref(event);
+        loop->poller = poller;
         loop->callbacks = callbacks;
         loop->userdata = userdata;
         loop->multi = curl_multi_init();

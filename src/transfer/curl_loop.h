@@ -12,6 +12,7 @@
 #include "base/macros.h"
 
 struct sd_event;
+struct poller;
 struct curl_loop;
 
 /* Both may add and remove handles. */
@@ -20,7 +21,8 @@ struct curl_loop_callbacks {
         void (*settled)(void *userdata);
 };
 
-int curl_loop_new(struct sd_event *event, const struct curl_loop_callbacks *callbacks, void *userdata, struct curl_loop **ret);
+int curl_loop_new(struct sd_event *event, struct poller *poller, const struct curl_loop_callbacks *callbacks, void *userdata,
+                  struct curl_loop **ret);
 /* Handles must have been removed. */
 struct curl_loop *curl_loop_free(struct curl_loop *loop);
 int curl_loop_set_limits(struct curl_loop *loop, unsigned max_connections, unsigned max_per_host);

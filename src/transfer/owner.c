@@ -29,7 +29,8 @@ static void on_done(void *userdata, CURL *easy, CURLcode code) {
 
 static const struct curl_loop_callbacks loop_callbacks = { .done = on_done, .settled = on_settled };
 
-int owner_new(struct sd_event *event, const struct owner_callbacks *callbacks, struct places *places, struct owner **ret) {
+int owner_new(struct sd_event *event, struct poller *poller, const struct owner_callbacks *callbacks, struct places *places,
+              struct owner **ret) {
         struct owner *owner;
         int r;
 
@@ -38,7 +39,7 @@ int owner_new(struct sd_event *event, const struct owner_callbacks *callbacks, s
                 return -ENOMEM;
         owner->callbacks = callbacks;
         owner->places = places;
-        r = curl_loop_new(event, &loop_callbacks, owner, &owner->loop);
+        r = curl_loop_new(event, poller, &loop_callbacks, owner, &owner->loop);
         if (r < 0) {
                 owner_free(owner);
                 return r;

@@ -7,6 +7,7 @@
 #include "base/macros.h"
 
 struct sd_event;
+struct poller;
 struct owner;
 struct places;
 
@@ -15,7 +16,8 @@ struct owner_callbacks {
         void (*exchange_done)(void *private, CURLcode code);
 };
 
-int owner_new(struct sd_event *event, const struct owner_callbacks *callbacks, struct places *places, struct owner **ret);
+int owner_new(struct sd_event *event, struct poller *poller, const struct owner_callbacks *callbacks, struct places *places,
+              struct owner **ret);
 /* No easy handle may be outstanding. */
 struct owner *owner_free(struct owner *owner);
 int owner_set_limits(struct owner *owner, unsigned max_connections, unsigned max_per_host);

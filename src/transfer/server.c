@@ -43,6 +43,7 @@ struct owner_entry {
 
 struct transfer_server {
         sd_event *event;
+        struct poller *poller;
         struct link *core;
         struct request_environment environment;
         struct request_entry *requests;
@@ -223,7 +224,7 @@ static struct owner_entry *get_owner(struct transfer_server *server, const struc
                 return NULL;
         entry->key = key;
         entry->idle_since_usec = now(server);
-        if (owner_new(server->event, &owner_callbacks, server->environment.places, &entry->owner) < 0) {
+        if (owner_new(server->event, server->poller, &owner_callbacks, server->environment.places, &entry->owner) < 0) {
                 free(entry);
                 return NULL;
         }
@@ -361,6 +362,7 @@ int transfer_server_new(struct sd_event *event, const struct transfer_server_con
         if (!server)
                 return -ENOMEM;
         server->event = sd_event_ref(event);
+        server->poller = config->poller;
         server->limits = (struct ipc_limits) { 1, 1 }; /* until LIMITS comes, which is before the first START */
         server->environment = (struct request_environment) {
                 .event = event, .authorities = config->authorities, .send = on_send, .dirty = on_dirty, .finished = on_finished,
@@ -373,7 +375,7 @@ int transfer_server_new(struct sd_event *event, const struct transfer_server_con
         if (r >= 0)
                 r = add_timer(server, on_owner_timer, &server->owner_timer);
         if (r >= 0)
-                r = sockets_new(event, &server->environment.sockets);
+                r = sockets_new(event, config->poller, &server->environment.sockets);
         if (r >= 0)
                 r = places_new(event, &places_callbacks, server, &server->environment.places);
         if (r >= 0)

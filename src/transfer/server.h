@@ -6,12 +6,14 @@
 
 struct sd_event;
 struct ipc_channel;
+struct poller;
 struct transfer_server;
 
 struct transfer_server_config {
         struct ipc_channel *core;        /* both are consumed on success */
         int resolve_fd;
-        struct authorities *authorities; /* or NULL; must outlive the server */
+        struct poller *poller;           /* these must outlive the server */
+        struct authorities *authorities; /* or NULL */
 };
 
 /* The loop ends when either connection closes. */

@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/strings.h"
+#include "transfer/poller.h"
 #include "transfer/scavenger.h"
 #include "transfer/window.h"
 
@@ -73,6 +74,7 @@ struct sockets {
         struct tracked_socket *by_fd, *by_name; /* hashes */
         struct place *places;
         struct sd_event *event;
+        struct poller *poller;
         sd_event_source *timer;
 };
 
@@ -489,6 +491,7 @@ static int on_open(void *userdata, curl_socket_t fd, curlsocktype purpose) {
         struct sockets *sockets = group->sockets;
         struct tracked_socket *socket;
 
+        poller_opened(sockets->poller, fd);
         HASH_FIND_INT(sockets->by_fd, &fd, socket);
         if (socket)
                 forget(socket);
@@ -513,6 +516,7 @@ static int on_close(void *userdata, curl_socket_t fd) {
         HASH_FIND_INT(sockets->by_fd, &fd, socket);
         if (socket)
                 forget(socket);
+        poller_closing(sockets->poller, fd);
         return close(fd);
 }
 
@@ -611,7 +615,7 @@ uint64_t socket_use_allowed_rate(const struct socket_use *use, uint64_t since_us
         return rtt > 0 ? (uint64_t) ((double) use->socket->clamp * (double) USEC_PER_SEC / (double) rtt) : 0;
 }
 
-int sockets_new(struct sd_event *event, struct sockets **ret) {
+int sockets_new(struct sd_event *event, struct poller *poller, struct sockets **ret) {
         struct sockets *sockets;
         int r;
 
@@ -619,6 +623,7 @@ int sockets_new(struct sd_event *event, struct sockets **ret) {
         if (!sockets)
                 return -ENOMEM;
         sockets->event = sd_event_ref(event);
+        sockets->poller = poller;
         r = sd_event_add_time(event, &sockets->timer, CLOCK_MONOTONIC, 0, USEC_PER_MSEC, on_timer, sockets);
         if (r >= 0)
                 r = sd_event_source_set_enabled(sockets->timer, SD_EVENT_OFF);

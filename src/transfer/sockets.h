@@ -22,6 +22,7 @@
 #include "base/macros.h"
 
 struct sd_event;
+struct poller;
 struct sockets;
 struct tracked_socket;
 
@@ -48,7 +49,8 @@ struct socket_name {
         int remote_port, local_port;
 };
 
-int sockets_new(struct sd_event *event, struct sockets **ret);
+/* @poller is told of each socket that is opened and closed. */
+int sockets_new(struct sd_event *event, struct poller *poller, struct sockets **ret);
 struct sockets *sockets_free(struct sockets *sockets);
 /* @group must outlive its connections, and the use of @easy. */
 CURLcode sockets_apply(struct sockets *sockets, CURL *easy, struct socket_group *group);

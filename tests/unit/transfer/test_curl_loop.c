@@ -20,11 +20,13 @@
 #include <cmocka.h>
 
 #include "transfer/curl_loop.h"
+#include "transfer/poller.h"
 
 #define BODY_BYTES (8 * 1024 * 1024) /* several times what libcurl takes at once */
 
 struct world {
         sd_event *event;
+        struct poller *poller;
         struct curl_loop *loop;
         pid_t server;
         CURL *easy;
@@ -122,7 +124,8 @@ static void others_have_their_turn_while_a_server_has_always_more(void **state) 
         assert_true(world.news >= 0);
         assert_true(sd_event_new(&world.event) >= 0);
         assert_true(sd_event_add_io(world.event, NULL, world.news, POLLIN, on_news, &world) >= 0);
-        assert_int_equal(curl_loop_new(world.event, &callbacks, &world, &world.loop), 0);
+        assert_int_equal(poller_new(world.event, &world.poller), 0);
+        assert_int_equal(curl_loop_new(world.event, world.poller, &callbacks, &world, &world.loop), 0);
         world.easy = curl_easy_init();
         assert_non_null(world.easy);
         assert_int_equal(curl_easy_setopt(world.easy, CURLOPT_URL, url), CURLE_OK);
@@ -142,6 +145,7 @@ static void others_have_their_turn_while_a_server_has_always_more(void **state) 
         assert_true(world.heard_at <= BODY_BYTES / 2);
         curl_easy_cleanup(world.easy);
         world.loop = curl_loop_free(world.loop);
+        world.poller = poller_free(world.poller);
         world.event = sd_event_unref(world.event);
         assert_int_equal(close(world.news), 0);
         assert_int_equal(waitpid(world.server, &status, 0), world.server);
