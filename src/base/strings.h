@@ -18,6 +18,14 @@ static inline const char *startswith(const char *s, const char *prefix) {
         return strncmp(s, prefix, n) == 0 ? s + n : NULL;
 }
 
+/* As much of @s (NULL: nothing) as fits into @size bytes with its NUL. */
+static inline void string_copy(char *to, size_t size, const char *s) {
+        size_t n = s ? strnlen(s, size - 1) : 0;
+
+        memcpy(to, s ? s : "", n);
+        to[n] = 0;
+}
+
 /* Replaces *p by a copy of @s (which may be NULL). -ENOMEM leaves *p as it was. */
 int strdup_to(char **p, const char *s);
 

@@ -1,6 +1,5 @@
 #include "transfer/exchange.h"
 
-#include <stdio.h>
 #include <string.h>
 #include <systemd/sd-event.h>
 
@@ -345,8 +344,8 @@ static size_t on_body(char *bytes, size_t size, size_t n, void *userdata) {
 static void hold_socket(struct exchange *exchange, const char *address, int port, const char *local_address, int local_port) {
         struct socket_name name = { .remote_port = port, .local_port = local_port };
 
-        snprintf(name.remote, sizeof(name.remote), "%s", address ? address : "");
-        snprintf(name.local, sizeof(name.local), "%s", local_address ? local_address : "");
+        string_copy(name.remote, sizeof(name.remote), address);
+        string_copy(name.local, sizeof(name.local), local_address);
         socket_use_begin(&exchange->use, exchange->sockets, &name, exchange->pace.foreground, exchange->pace.max_rate);
 }
 
@@ -393,7 +392,7 @@ static int on_connected(void *userdata, char *address, char *local_address, int 
         struct sockaddr_storage sockaddr;
         socklen_t len;
 
-        snprintf(exchange->address, sizeof(exchange->address), "%s", address ? address : "");
+        string_copy(exchange->address, sizeof(exchange->address), address);
         exchange->address_refused = address_parse_host(exchange->address, 0, &sockaddr, &len) != 1
                                             ? exchange->only_public
                                             : refuses_address(exchange, (const struct sockaddr *) &sockaddr);

@@ -419,7 +419,7 @@ void response_facts_init(struct response_facts *facts) {
 /* Other eyes see this: what is not text becomes "?". */
 static void keep_line(struct response_facts *facts, const char *line, size_t len) {
         char *to = facts->text + facts->n_text;
-        bool is_utf8 = utf8_is_valid(line, len);
+        bool ascii = true;
 
         if (facts->text_is_full || len + 2 > LIMIT_KEPT_HEADERS - facts->n_text) {
                 facts->text_is_full = true;
@@ -428,9 +428,13 @@ static void keep_line(struct response_facts *facts, const char *line, size_t len
         for (size_t i = 0; i < len; i++) {
                 uint8_t c = (uint8_t) line[i];
 
-                *to++ = (c < 0x20 && c != '\t') || c == 0x7f || (c >= 0x80 && !is_utf8) ? '?' : line[i];
+                ascii = ascii && c < 0x80;
+                to[i] = (c < 0x20 && c != '\t') || c == 0x7f ? '?' : line[i];
         }
-        memcpy(to, "\r\n", 3);
+        if (!ascii && !utf8_is_valid(line, len))
+                for (size_t i = 0; i < len; i++)
+                        to[i] = (uint8_t) to[i] >= 0x80 ? '?' : to[i];
+        memcpy(to + len, "\r\n", 3);
         facts->n_text += len + 2;
 }
 

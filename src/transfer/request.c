@@ -134,7 +134,9 @@ static int set_hop(struct request *request, const char *url) {
 }
 
 static void make_host_key(const struct url_parts *parts, char ret[static HOST_KEY_MAX]) {
-        snprintf(ret, HOST_KEY_MAX, "%s://%s:%u", parts->https ? "https" : "http", parts->host, parts->port);
+        char *to = stpcpy(stpcpy(ret, parts->https ? "https://" : "http://"), parts->host);
+
+        snprintf(to, sizeof(":65535"), ":%u", parts->port);
 }
 
 static void on_granted(struct ticket *ticket) {

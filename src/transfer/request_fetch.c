@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/strings.h"
 #include "transfer/resolved.h"
 
 #define CONNECT_GRACE (5 * USEC_PER_SEC)     /* libcurl has its own clock for the connection; ours is the net below it */
@@ -320,7 +321,7 @@ static void add_name(struct activity *activity, const char *host, uint16_t port,
         struct name *name = &activity->names[activity->n_names++];
 
         *name = (struct name) { .port = port, .only_public = only_public, .optional = optional };
-        snprintf(name->host, sizeof(name->host), "%s", host);
+        string_copy(name->host, sizeof(name->host), host);
 }
 
 /* Return: false if the target is an address that we do not go to. */

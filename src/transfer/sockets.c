@@ -141,7 +141,7 @@ static struct place *get_place(struct sockets *sockets, const char *address) {
         if (!place)
                 return NULL;
         scavenger_init(&place->scavenger);
-        (void) snprintf(place->address, sizeof(place->address), "%s", address);
+        string_copy(place->address, sizeof(place->address), address);
         HASH_ADD_STR(sockets->places, address, place);
         return place;
 }
@@ -408,8 +408,8 @@ static bool format_end(int fd, int (*get)(int, struct sockaddr *, socklen_t *), 
 /* The padding counts in the hash. */
 static void copy_name(const struct socket_name *from, struct socket_name *ret) {
         memset(ret, 0, sizeof(*ret));
-        (void) snprintf(ret->remote, sizeof(ret->remote), "%s", from->remote);
-        (void) snprintf(ret->local, sizeof(ret->local), "%s", from->local);
+        string_copy(ret->remote, sizeof(ret->remote), from->remote);
+        string_copy(ret->local, sizeof(ret->local), from->local);
         ret->remote_port = from->remote_port;
         ret->local_port = from->local_port;
 }
