@@ -9,8 +9,9 @@
 #define COLUMN(column, kind, member, max) "," #column
 #define PLACE(column, kind, member, max) ",?"
 #define UPDATE(column, kind, member, max) "," #column "=excluded." #column
+#define SET(column, kind, member, max) "," #column "=?"
 
-/* Each list of columns comes from its table and starts with a comma. In the two SET lists one column is named before it; SQLite
+/* Each list of columns comes from its table and starts with a comma. In the SET lists one column is named before it; SQLite
  * takes the last of two assignments to a column. An upsert and not REPLACE: that would delete the row first, and with it
  * everything that refers to it. */
 static const char *const statement_sql[_ROWS_STATEMENT_MAX] = {
@@ -23,6 +24,7 @@ static const char *const statement_sql[_ROWS_STATEMENT_MAX] = {
         [ROWS_REMOVE_JOB] = "DELETE FROM job WHERE id=?",
         [ROWS_SAVE_FILE] = "INSERT INTO file (job,idx" FILE_FIELDS(COLUMN) ") VALUES (?,?" FILE_FIELDS(PLACE) ")"
                            " ON CONFLICT (job,idx) DO UPDATE SET state=excluded.state" FILE_FIELDS(UPDATE),
+        [ROWS_UPDATE_FILE] = "UPDATE file SET state=state" FILE_FIELDS(SET) " WHERE job=? AND idx=?",
         [ROWS_REMOVE_REQUESTED] = "DELETE FROM requested_range WHERE job=? AND file=?",
         [ROWS_ADD_REQUESTED] = "INSERT INTO requested_range (job,file,place,start,length) VALUES (?,?,?,?,?)",
         [ROWS_REMOVE_DURABLE] = "DELETE FROM durable_range WHERE job=? AND file=?",
@@ -354,14 +356,39 @@ static int rows_save_chunks(struct rows *rows, int64_t key, const struct job_fil
         return r;
 }
 
-static int rows_save_file(struct rows *rows, int64_t key, const struct guid *id, const struct job_file *record) {
-        int r;
+/* 1: there was such a row. */
+static int rows_update_file(struct rows *rows, int64_t key, const struct guid *id, const struct job_file *record) {
+        sqlite3_stmt *statement = rows->statements[ROWS_UPDATE_FILE];
+        int r, rc, at = (int) file_fields.n_fields + 1;
 
-        r = ROWS_BIND_NUMBERS(rows, ROWS_SAVE_FILE, key, record->index);
+        r = rows_bind(rows, ROWS_UPDATE_FILE, 1, &file_fields, id, record->index, record);
+        if (r < 0)
+                return r;
+        rc = sqlite3_bind_int64(statement, at, key);
+        if (rc == SQLITE_OK)
+                rc = sqlite3_bind_int64(statement, at + 1, record->index);
+        if (rc != SQLITE_OK)
+                return rows_error(rows, rc);
+        r = rows_run(rows, ROWS_UPDATE_FILE, NULL);
+        return r < 0 ? r : sqlite3_changes(rows->db) > 0;
+}
+
+static int rows_insert_file(struct rows *rows, int64_t key, const struct guid *id, const struct job_file *record) {
+        int r = ROWS_BIND_NUMBERS(rows, ROWS_SAVE_FILE, key, record->index);
+
         if (r == 0)
                 r = rows_bind(rows, ROWS_SAVE_FILE, 3, &file_fields, id, record->index, record);
+        return r < 0 ? r : rows_run(rows, ROWS_SAVE_FILE, NULL);
+}
+
+/* An upsert takes most of the way of an insertion before it finds a row. What has a temp file was saved before that was made. */
+static int rows_save_file(struct rows *rows, int64_t key, const struct guid *id, const struct job_file *record) {
+        int r = record->temp.ino != 0 ? rows_update_file(rows, key, id, record) : 0;
+
         if (r == 0)
-                r = rows_run(rows, ROWS_SAVE_FILE, NULL);
+                r = rows_insert_file(rows, key, id, record);
+        if (r > 0)
+                r = 0;
         if (r == 0)
                 r = rows_save_requested(rows, key, record);
         if (r == 0)

@@ -15,6 +15,7 @@ enum rows_statement {
         ROWS_SAVE_JOB,
         ROWS_REMOVE_JOB,
         ROWS_SAVE_FILE,
+        ROWS_UPDATE_FILE,
         ROWS_REMOVE_REQUESTED,
         ROWS_ADD_REQUESTED,
         ROWS_REMOVE_DURABLE,
