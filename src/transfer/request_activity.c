@@ -194,7 +194,7 @@ static bool has_stalled(struct request *request) {
         struct activity *activity = request->activity;
         struct flow_rule rule = flow_rule(request);
 
-        if (exchange_is_resting(&activity->exchange)) {
+        if (exchange_is_resting(&activity->exchange) || sink_take_slow(&request->sink)) {
                 request_flow_renew(request);
                 return false;
         }

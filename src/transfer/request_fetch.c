@@ -8,7 +8,6 @@
 
 #define CONNECT_GRACE (5 * USEC_PER_SEC)     /* libcurl has its own clock for the connection; ours is the net below it */
 #define DRAIN_TIMEOUT (5 * USEC_PER_SEC)     /* for a body that nobody wants */
-#define SLOW_WRITE (100 * USEC_PER_MSEC)     /* meanwhile nothing is read */
 #define ALONE_SECONDS 2
 #define LARGE_BYTES (UINT64_C(4) * 1024 * 1024)
 
@@ -120,16 +119,15 @@ static int on_body(void *userdata, const char *bytes, size_t size) {
         struct sink *sink = &request->sink;
         const struct engine_piece *piece = &request->pieces[request->piece];
         uint64_t offset = piece->local_offset + request->piece_done;
-        uint64_t began = clock_now(&clock_system, CLOCK_ID_MONOTONIC);
         int r;
 
-        flow_note(&request->activity->flow, size, began);
+        flow_note(&request->activity->flow, size, clock_now(&clock_system, CLOCK_ID_MONOTONIC));
         if (piece->length != ENGINE_TO_EOF)
                 size = (size_t) MIN(size, piece->length - request->piece_done);
         if (sink_must_report_before(sink, offset))
                 request_report(request);
         r = sink_write(sink, bytes, size, offset);
-        if (clock_now(&clock_system, CLOCK_ID_MONOTONIC) - began >= SLOW_WRITE)
+        if (sink_take_slow(sink))
                 request_flow_renew(request); /* the disk's doing */
         size = (size_t) (MAX(sink_position(sink), offset) - offset); /* what was taken */
         request->piece_done += size;

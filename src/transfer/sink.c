@@ -3,9 +3,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/fds.h"
 
 #define DIRECT_BYTES ((size_t) 64 * 1024) /* from here on a copy saves nothing */
+#define SLOW_USEC (100 * USEC_PER_MSEC)
 
 void sink_init(struct sink *sink, int fd, struct sink_buffer *buffer) {
         *sink = (struct sink) { .fd = fd, .buffer = buffer };
@@ -17,7 +19,7 @@ void sink_done(struct sink *sink) {
         sink->fd = fd_close(sink->fd);
 }
 
-static int write_out(struct sink *sink, const char *bytes, size_t size) {
+static int write_all(struct sink *sink, const char *bytes, size_t size) {
         while (size > 0) {
                 ssize_t n = pwrite(sink->fd, bytes, size, (off_t) sink->end);
 
@@ -32,6 +34,22 @@ static int write_out(struct sink *sink, const char *bytes, size_t size) {
                 size -= (size_t) n;
         }
         return 0;
+}
+
+static int write_out(struct sink *sink, const char *bytes, size_t size) {
+        uint64_t began = clock_now(&clock_system, CLOCK_ID_MONOTONIC);
+        int r = write_all(sink, bytes, size);
+
+        if (clock_now(&clock_system, CLOCK_ID_MONOTONIC) - began >= SLOW_USEC)
+                sink->slow = true;
+        return r;
+}
+
+bool sink_take_slow(struct sink *sink) {
+        bool slow = sink->slow;
+
+        sink->slow = false;
+        return slow;
 }
 
 int sink_flush(struct sink *sink) {

@@ -23,6 +23,7 @@ struct sink {
         int fd;
         struct sink_buffer *buffer;
         int error;           /* of a write that nobody waited for; final */
+        bool slow;           /* a write took long: meanwhile nothing was read */
         uint64_t start, end; /* written and not yet reported; what is in the buffer follows */
 };
 
@@ -45,3 +46,5 @@ static inline bool sink_must_report_before(const struct sink *sink, uint64_t off
 int sink_write(struct sink *sink, const char *bytes, size_t size, uint64_t offset);
 /* 0 or -errno, now and for ever after. */
 int sink_flush(struct sink *sink);
+/* Some write took long since it was asked last. */
+bool sink_take_slow(struct sink *sink);

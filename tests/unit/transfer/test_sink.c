@@ -19,6 +19,15 @@
 #define RECORD 16366u /* of TLS, less two headers of HTTP/2 frames */
 
 static struct sink_buffer buffer;
+static useconds_t disk_takes_usec;
+
+ssize_t __real_pwrite64(int fd, const void *bytes, size_t size, off64_t offset);
+ssize_t __wrap_pwrite64(int fd, const void *bytes, size_t size, off64_t offset);
+ssize_t __wrap_pwrite64(int fd, const void *bytes, size_t size, off64_t offset) {
+        (void) usleep(disk_takes_usec);
+        return __real_pwrite64(fd, bytes, size, offset);
+}
+
 static char pattern[3 * SINK_BUFFER_BYTES];
 
 static int set_up(void **state) {
@@ -142,6 +151,23 @@ static void a_failure_that_nobody_waited_for_is_remembered(void **state) {
         sink_done(&other);
 }
 
+static void a_write_that_took_long_is_told_to_whose_it_was(void **state) {
+        struct sink sink, other;
+
+        sink_init(&sink, new_file(), &buffer);
+        sink_init(&other, new_file(), &buffer);
+        assert_int_equal(sink_write(&sink, pattern, RECORD, 0), 0);
+        disk_takes_usec = 120000;
+        assert_int_equal(sink_write(&other, pattern, RECORD, 0), 0);
+        disk_takes_usec = 0;
+        assert_int_equal(sink_flush(&other), 0);
+        assert_false(sink_take_slow(&other));
+        assert_true(sink_take_slow(&sink));
+        assert_false(sink_take_slow(&sink));
+        sink_done(&sink);
+        sink_done(&other);
+}
+
 static void who_leaves_leaves_nothing_to_be_written(void **state) {
         struct sink sink;
 
@@ -159,6 +185,7 @@ int main(void) {
                 cmocka_unit_test_setup(another_one_that_needs_the_buffer_has_it_written, set_up),
                 cmocka_unit_test_setup(bytes_that_do_not_follow_are_to_be_reported_before, set_up),
                 cmocka_unit_test_setup(a_failure_that_nobody_waited_for_is_remembered, set_up),
+                cmocka_unit_test_setup(a_write_that_took_long_is_told_to_whose_it_was, set_up),
                 cmocka_unit_test_setup(who_leaves_leaves_nothing_to_be_written, set_up),
         };
 
