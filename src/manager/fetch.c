@@ -322,7 +322,7 @@ static void engine_finished(void *userdata, uint64_t id, const struct engine_res
         }
         if (!has_result(run)) {
                 run->result = *result;
-                file_run_set_text(run, result->text ?: "");
+                file_run_set_text(run, result->text);
         }
         if (run->awaits_judge && result->code == ERROR_CERTIFICATE_NOT_JUDGED) {
                 run->stop = true; /* the pump starts it anew after the answer */

@@ -425,7 +425,7 @@ void file_run_end(struct file_run *run);                     /* @run may be gone
 bool file_run_returned(struct file_run *run);
 /* What runs at the engine is to end; the run goes on, or ends, when the last request has. */
 void file_run_recall(struct file_run *run);
-void file_run_set_text(struct file_run *run, const char *text); /* of its result; copied */
+void file_run_set_text(struct file_run *run, const char *text); /* of its result; copied; NULL: none */
 void file_run_result(struct file_run *run, enum engine_outcome outcome, enum error_code code, enum error_context context,
                      uint32_t detail, bool transient, const char *text);
 /* A local file call failed: which of these may end by themselves is decided with the code (job_error_is_blocked_cause()). */

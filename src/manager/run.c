@@ -67,10 +67,7 @@ void manager_orphan_runs(struct manager *m) {
 /* ---- how a run ends ---- */
 
 void file_run_set_text(struct file_run *run, const char *text) {
-        size_t n = strnlen(text, sizeof(run->result_text) - 1);
-
-        memcpy(run->result_text, text, n);
-        run->result_text[n] = 0;
+        string_copy(run->result_text, sizeof(run->result_text), text);
         run->result.text = run->result_text;
 }
 

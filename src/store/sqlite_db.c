@@ -1,6 +1,7 @@
 #include "store/sqlite_db.h"
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -197,9 +198,18 @@ static int database_harden(sqlite3 *db) {
                                 "PRAGMA secure_delete=ON");
 }
 
+/* Nobody asks how much memory SQLite has, and to count it takes a lock for each allocation. Only before its first use; else it goes on
+ * counting. */
+static void do_not_count_memory(void) {
+        (void) sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+}
+
 int database_open(const char *path, sqlite3 **ret) {
+        static pthread_once_t once = PTHREAD_ONCE_INIT;
         sqlite3 *db = NULL;
         int rc, r;
+
+        (void) pthread_once(&once, do_not_count_memory);
 
         /* One thread at a time uses it: the store's lock sees to that, SQLite's own would cost and add nothing. */
         rc = sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOFOLLOW | SQLITE_OPEN_NOMUTEX, NULL);
