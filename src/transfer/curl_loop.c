@@ -186,11 +186,6 @@ int curl_loop_add(struct curl_loop *loop, CURL *easy) {
         return code == CURLM_OUT_OF_MEMORY ? -ENOMEM : -EINVAL;
 }
 
-void curl_loop_turn_soon(struct curl_loop *loop) {
-        if (!loop->settling)
-                (void) sd_event_source_set_enabled(loop->turn, SD_EVENT_ONESHOT);
-}
-
 void curl_loop_remove(struct curl_loop *loop, CURL *easy) {
         (void) curl_multi_remove_handle(loop->multi, easy);
 }

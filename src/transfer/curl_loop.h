@@ -1,8 +1,7 @@
 /* One libcurl multi handle on an sd-event loop: the pool of connections, TLS sessions and names of one owner.
  *
  * 1. curl_loop_add() an easy handle; done() comes from the loop, never from within a call of ours, after the handle was taken out.
- * 2. settled() comes whenever the results of a turn are told: the time to add what was waiting for them. curl_loop_turn_soon()
- *    makes such a turn come.
+ * 2. settled() comes whenever the results of a turn are told: the time to add what was waiting for them.
  *
  * Knows nothing of requests. */
 #pragma once
@@ -28,4 +27,3 @@ struct curl_loop *curl_loop_free(struct curl_loop *loop);
 int curl_loop_set_limits(struct curl_loop *loop, unsigned max_connections, unsigned max_per_host);
 int curl_loop_add(struct curl_loop *loop, CURL *easy);
 void curl_loop_remove(struct curl_loop *loop, CURL *easy);
-void curl_loop_turn_soon(struct curl_loop *loop);
