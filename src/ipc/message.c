@@ -109,6 +109,7 @@ static void visit_start(struct codec *c, struct ipc_start *m) {
         codec_u64(c, &m->stall_timeout_usec);
         codec_u64(c, &m->floor_rate);
         codec_bool(c, &m->firm_floor);
+        codec_bool(c, &m->own_connection);
         codec_bool(c, &m->replace_stalled);
         codec_bool(c, &m->from_public);
         codec_string(c, &m->url, LIMIT_URL, STRING_REQUIRED | STRING_NOT_EMPTY | STRING_NO_CONTROL);

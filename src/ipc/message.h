@@ -146,6 +146,7 @@ struct ipc_start {
         uint64_t stall_timeout_usec;
         uint64_t floor_rate;
         bool firm_floor;
+        bool own_connection;
         bool replace_stalled;
         bool from_public;
         const char *url;

@@ -451,6 +451,7 @@ int file_run_ask_part(struct file_run *run, struct interval part) {
                         .n_pieces = n,
                         .whole_file = file_is_whole(file),
                         .digest_decides = file_run_is_guarded(run),
+                        .own_connection = run->requests,
                         .remote_size = begun || offered ? file->remote_size : ENGINE_SIZE_UNKNOWN,
                         .stated_size = file_is_whole(file) ? file->stated_size : ENGINE_SIZE_UNKNOWN,
                         .max_bytes = file_is_whole(file) ? MIN(LIMIT_FILE_SIZE, file->job->max_download_size) : LIMIT_FILE_SIZE,

@@ -95,6 +95,8 @@ struct engine_request {
         const char *const *proxy_environment; /* "http_proxy=…", NULL-terminated, or NULL: none (design decision 21) */
         uint64_t connect_timeout_usec;
         uint64_t stall_timeout_usec;
+        /* Over https, not as a stream of a connection that others have, too: what is to be faster beside others must not share theirs. */
+        bool own_connection;
         /* What brings less than this many bytes per second for as long as that, of what the pace allows, has stalled, too; 0: none. So
          * has what fell far below its own rate. */
         uint64_t floor_rate;

@@ -38,6 +38,7 @@ static int message_from_request(const struct engine_request *request, struct ipc
                         .stall_timeout_usec = request->stall_timeout_usec,
                         .floor_rate = request->floor_rate,
                         .firm_floor = request->firm_floor,
+                        .own_connection = request->own_connection,
                         .replace_stalled = request->replace_stalled,
                         .from_public = request->from_public,
                         .url = request->url,

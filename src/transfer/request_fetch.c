@@ -203,7 +203,7 @@ bool request_wants_to_be_alone(const struct request *request, bool https) {
 
         if (bytes == ENGINE_TO_EOF) /* the answer will tell: on_goes_on() */
                 bytes = spec->remote_size == ENGINE_SIZE_UNKNOWN ? 0 : spec->remote_size;
-        return https && !spec->method && takes_long(request, bytes);
+        return https && !spec->method && (spec->own_connection || takes_long(request, bytes));
 }
 
 static void prepare_for_challenges(struct request *request) {

@@ -61,6 +61,7 @@ static int fake_start(struct engine *engine, const struct engine_request *reques
         r->stall_timeout_usec = request->stall_timeout_usec;
         r->floor_rate = request->floor_rate;
         r->firm_floor = request->firm_floor;
+        r->own_connection = request->own_connection;
         r->replace_stalled = request->replace_stalled;
         r->from_public = request->from_public;
         r->whole_file = request->whole_file;

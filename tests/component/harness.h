@@ -28,6 +28,7 @@ struct fake_request {
         uint64_t stall_timeout_usec;
         uint64_t floor_rate;
         bool firm_floor;
+        bool own_connection;
         bool replace_stalled;
         bool from_public;
         bool lies;        /* harness_write() writes other bytes */

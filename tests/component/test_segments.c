@@ -68,6 +68,8 @@ static void a_file_is_divided_after_its_first_answer(void **state) {
                           "engine: start http://origin/big from 2500 if \"v1\"\n");
         third = harness_request(h, 0), second = harness_request(h, 1), first = harness_request(h, 2);
         assert_int_equal(first->pace.end_at, 0); /* nobody else has answered */
+        assert_false(first->own_connection);
+        assert_true(second->own_connection && third->own_connection); /* streams of one would be as fast as it is */
         assert_int_equal(manager_file_connections(harness_job(h)->files[0]), 1);
         harness_metadata(h, second, SIZE, "\"v1\"");
         assert_int_equal(first->pace.end_at, 5000);

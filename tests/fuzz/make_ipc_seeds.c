@@ -15,7 +15,7 @@ static const struct ipc_message seeds[] = {
         { .type = IPC_LIMITS, .limits = { 64, 6 } },
         { .type = IPC_START, .start = { .id = 1, .owner = 1000, .pace = { true, UINT64_MAX, 0, 0 }, .remote_size = UINT64_MAX,
                                         .stated_size = 15, .max_bytes = UINT64_MAX, .connect_timeout_usec = 30000000,
-                                        .stall_timeout_usec = 60000000, .floor_rate = 4096, .firm_floor = true, .url = "https://example.org/a?b=c",
+                                        .stall_timeout_usec = 60000000, .floor_rate = 4096, .firm_floor = true, .own_connection = true, .url = "https://example.org/a?b=c",
                                         .etag = "\"e1\"", .last_modified = "Wed, 21 Oct 2015 07:28:00 GMT", .encoding = "gzip",
                                         .origin = "https://example.org:443/a", .headers = "X-A: b\r\nX-C: d", .method = "POST", .auth_headers = "X-E: f", .client_certificate = "c", .client_key = "k", .credentials = "me:secret",
                                         .credentials_schemes = 3, .proxy_credentials = "me:", .proxy_schemes = 1,

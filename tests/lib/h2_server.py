@@ -202,6 +202,7 @@ class H2Server:
         self.context.load_cert_chain(*tls)
         self.context.set_alpn_protocols(list(protocols))
         self.requests = []  # (number of the connection, Request)
+        self.old_requests = []  # over HTTP/1.1: (name, first byte, last byte)
         self.goodbyes = []  # what codes the client ended connections with
         self.wrong = []     # what scripts stumbled over
         self.n_connections = 0
@@ -242,7 +243,7 @@ class H2Server:
         return None
 
     def serve_old(self, tls):
-        """HTTP/1.1, honest, whole files only."""
+        """HTTP/1.1, honest, whole files and a single range of them."""
         while True:
             head = b""
             while not head.endswith(b"\r\n\r\n"):
@@ -251,7 +252,13 @@ class H2Server:
                     raise Gone
                 head += part
             name = head.split(b" ")[1].strip(b"/").decode()
-            tls.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % self.sizes[name] + content(name, 1, 0, self.sizes[name]))
+            size = self.sizes[name]
+            asked = re.search(rb"\r\nrange: bytes=(\d+)-(\d*)\r\n", head, re.IGNORECASE)
+            first, last = (int(asked[1]), min(int(asked[2] or size), size - 1)) if asked else (0, size - 1)
+            self.old_requests.append((name, first, last))
+            status = b"206 Partial\r\nContent-Range: bytes %d-%d/%d" % (first, last, size) if asked else b"200 OK"
+            tls.sendall(b"HTTP/1.1 %s\r\nETag: %s\r\nContent-Length: %d\r\n\r\n" % (status, etag(name, 1).encode(), last + 1 - first))
+            tls.sendall(content(name, 1, first, last + 1))
 
     def stop(self):
         with contextlib.suppress(OSError):

@@ -102,3 +102,25 @@ def test_answers_that_are_swapped_are_found_by_their_digests(impatient, certific
         fetch_both(impatient, server)
     finally:
         server.stop()
+
+
+def test_parts_that_are_to_make_a_file_faster_have_connections_of_their_own(tmp_path, certificates):
+    """A server that limits each connection gives streams of one no more than one of them."""
+    def script(c):
+        if c.number > 0:
+            c.serve()
+        request = c.take()
+        c.head(request, more=[("accept-ranges", "bytes")])
+        c.data(request.stream, c.whole(request)[:HALF // 4])  # and no more, until others have what is left
+    server = h2.H2Server(certificates.server, SIZES, script)
+    instance = Instance(str(tmp_path), QUICK + f"SegmentTrial=0\nMinimumSegmentSize=65536\nCAFile={certificates.root[0]}\n")
+    instance.start()
+    try:
+        instance.run("get", "-q", server.url("f"), check=True)
+        with open(os.path.join(instance.folder, "f"), "rb") as file:
+            assert file.read() == content("f", 1, 0, SIZES["f"])
+        assert all(number > 0 for number, _ in server.requests[1:]), "a part was a stream beside the first one"
+        assert len(server.old_requests) >= 2 and all(first > 0 for _, first, _ in server.old_requests)
+    finally:
+        instance.close()
+        server.stop()

@@ -21,7 +21,7 @@ static struct ipc_message start_message(void) {
         memset(headers, 'h', LIMIT_CUSTOM_HEADERS);
         m.start = (struct ipc_start) {
                 .id = 7, .owner = 1000, .pace = { true, 5000, 7, 9 }, .remote_size = UINT64_MAX, .stated_size = 12,
-                .max_bytes = UINT64_MAX, .connect_timeout_usec = 30, .stall_timeout_usec = 40, .floor_rate = 50, .firm_floor = true, .replace_stalled = true, .from_public = true,
+                .max_bytes = UINT64_MAX, .connect_timeout_usec = 30, .stall_timeout_usec = 40, .floor_rate = 50, .firm_floor = true, .own_connection = true, .replace_stalled = true, .from_public = true,
                 .url = "http://example.org/a", .etag = "\"x\"", .n_pieces = 1, .pieces = pieces,
         };
         return m;
