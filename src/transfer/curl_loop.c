@@ -8,7 +8,6 @@
 #include "transfer/poller.h"
 
 struct curl_loop {
-        sd_event *event;
         struct poller *poller;
         sd_event_source *timer;
         sd_event_source *turn; /* defer: what libcurl wants done at once */
@@ -131,7 +130,6 @@ int curl_loop_new(struct sd_event *event, struct poller *poller, const struct cu
         loop = calloc(1, sizeof(*loop));
         if (!loop)
                 return -ENOMEM;
-        loop->event = sd_event_ref(event);
         loop->poller = poller;
         loop->callbacks = callbacks;
         loop->userdata = userdata;
@@ -163,7 +161,6 @@ struct curl_loop *curl_loop_free(struct curl_loop *loop) {
                 (void) curl_multi_cleanup(loop->multi);
         loop->timer = sd_event_source_disable_unref(loop->timer);
         loop->turn = sd_event_source_disable_unref(loop->turn);
-        loop->event = sd_event_unref(loop->event);
         free(loop);
         return NULL;
 }
