@@ -164,6 +164,7 @@ struct job *job_free(struct job *job) {
         free(job->description);
         secret_done(&job->custom_headers);
         secret_done(&job->auth_headers);
+        free(job->lying_hosts);
         free(job->client_certificate);
         free(job->http_method);
         for (int i = 0; i < _JOB_AUTH_TARGET_MAX; i++)

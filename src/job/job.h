@@ -222,6 +222,7 @@ struct job {
         struct secret custom_headers;   /* lines with CR LF between */
         struct secret auth_headers;     /* the same, for who asks who is there; never told */
         struct secret credentials[_JOB_AUTH_TARGET_MAX][_JOB_AUTH_SCHEME_MAX]; /* never told */
+        char *lying_hosts;              /* that sent what is not the file (schedule/sources.h), one a line; or NULL */
         char *client_certificate;       /* its name (protocol/certificates.h), or NULL; it and its key stay where they are */
         char *http_method;              /* of its requests; NULL: GET. Any other one is sent once, for the whole file, by a foreground job */
         uint32_t security_flags;        /* enum job_security */
@@ -327,8 +328,14 @@ bool job_proxy_is(const struct job *job, const bool allowed[static _HOST_KIND_MA
 int job_file_spec_check(const struct job_file_spec *spec, enum job_family family, enum job_kind kind, size_t max_ranges);
 /* Checks by form, refuses a destination that the job has already, copies everything. Does not ask for the state. */
 int job_add_file(struct job *job, const struct job_file_spec *spec, size_t max_ranges, struct job_file **ret_file);
-/* It is another's now: what it knew of the old owner's secrets and programs is gone (BITS: TakeOwnership). */
+/* It is another's now: what it knew of the old owner's secrets and programs, and of servers, is gone (BITS: TakeOwnership). */
 void job_change_owner(struct job *job, uid_t owner, uint64_t now_usec);
+/* Has somebody at @host (the authority of a URL, without user info) sent what is not the file? */
+bool job_host_lied(const struct job *job, const char *host);
+/* From now on, somebody has. ERROR_INVALID_ARGUMENT: that is no host; ERROR_STRING_TOO_LONG: there is no room for it; -ENOMEM. */
+int job_remember_liar(struct job *job, const char *host);
+/* For the store: could @hosts be such lines? */
+bool job_lying_hosts_check(const char *hosts);
 /* All files of @draft, which has only ever been added to and is of the same family and kind, become the last of @job; or none: an error
  * code or -ENOMEM, and *ret_culprit is the index of the one that it has already, or that does not fit it. */
 int job_take_files(struct job *job, struct job *draft, uint32_t *ret_culprit);

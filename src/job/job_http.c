@@ -229,6 +229,7 @@ void job_change_owner(struct job *job, uid_t owner, uint64_t now_usec) {
                         secret_done(&job->credentials[target][scheme]);
         job->custom_headers_write_only = false;
         (void) strdup_to(&job->client_certificate, NULL);
+        (void) strdup_to(&job->lying_hosts, NULL);
         (void) strdup_to(&job->notify_command, NULL);
         (void) strdup_to(&job->notify_parameters, NULL);
         job->proxy_usage = JOB_PROXY_PRECONFIG;

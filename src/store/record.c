@@ -163,7 +163,13 @@ static int fields_check(const struct field_table *table, const void *record) {
 }
 
 int record_job_check(const struct job *record) {
-        return fields_check(&job_fields, record);
+        int r = fields_check(&job_fields, record);
+
+        if (r < 0)
+                return r;
+        if (record->lying_hosts && !job_lying_hosts_check(record->lying_hosts))
+                return error_trace(-EINVAL);
+        return 0;
 }
 
 /* A temp name is joined to a directory: it must stay one component of it. */

@@ -111,7 +111,8 @@ extern const struct field_table history_fields;
         X(bytes_from_cache, U64, bytes_from_cache, INT64_MAX)                    \
         X(bytes_from_mirrors, U64, bytes_from_mirrors, INT64_MAX)                \
         X(attempts, U32, pace.attempts, UINT32_MAX)                              \
-        X(moved_usec, U64, pace.moved_usec, INT64_MAX)
+        X(moved_usec, U64, pace.moved_usec, INT64_MAX)                           \
+        X(lying_hosts, BYTES_OR_NULL, lying_hosts, LIMIT_LYING_HOSTS)
 
 #define FILE_FIELDS(X)                                                           \
         X(state, U32, state, FILE_DISCARDED)                                     \

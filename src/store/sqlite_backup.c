@@ -209,7 +209,7 @@ static int prepare_restored(const char *directory, const char *path, const struc
         if (r == 0)
                 r = database_quick_check(db);
         if (r == 0)
-                r = schema_upgrade(db, directory, path, (unsigned) version, schema_versions, n_schema_versions);
+                r = schema_upgrade(db, directory, NULL, (unsigned) version, schema_versions, n_schema_versions);
         if (r == 0)
                 r = try_to_load(db, sealer);
         if (r == 0)

@@ -183,6 +183,8 @@ const struct schema_version schema_versions[] = {
           "  error_file INTEGER NOT NULL,"
           "  error_text TEXT NOT NULL"
           ") STRICT;" },
+        { /* 2: what a job knows of sources that lied outlives the service */
+          "ALTER TABLE job ADD COLUMN lying_hosts BLOB;" },
 };
 const unsigned n_schema_versions = ELEMENTSOF(schema_versions);
 
@@ -230,7 +232,7 @@ int schema_upgrade(sqlite3 *db, const char *directory, const char *path, unsigne
         for (unsigned i = version; i < n_versions; i++) {
                 int r;
 
-                if (i > 0) {
+                if (version > 0 && path) {
                         _cleanup_free_ char *backup_path = NULL;
 
                         if (asprintf(&backup_path, "%s.before-v%u", path, i + 1) < 0)

@@ -14,6 +14,6 @@ extern const unsigned n_schema_versions; /* the number of the newest one */
 /* Is it ours, and can we read it? The version that it has (0: empty), -EPROTONOSUPPORT when it is newer than @newest, -EUCLEAN
  * when it is another program's. Writes nothing. */
 int schema_identify(sqlite3 *db, unsigned newest);
-/* From @version to @n_versions, one transaction each, a backup "<path>.before-v<N>" before each but the first. */
+/* From @version to @n_versions, one transaction each. What is not new is copied to "<path>.before-v<N>" before each; NULL: it is a copy. */
 int schema_upgrade(sqlite3 *db, const char *directory, const char *path, unsigned version,
                    const struct schema_version *versions, unsigned n_versions);

@@ -50,16 +50,18 @@ static void cut_all(char *text, const char *what) {
 }
 
 static void make_tables(void) {
-        char *sql = strdup(schema_versions[0].sql);
-
-        CHECK(sql);
-        cut_all(sql, "STRICT, ");
-        cut_all(sql, " STRICT");
-        cut_all(sql, " NOT NULL");
         CHECK(sqlite3_open(":memory:", &db) == SQLITE_OK);
         CHECK(sqlite3_exec(db, "PRAGMA ignore_check_constraints=ON", NULL, NULL, NULL) == SQLITE_OK);
-        CHECK(sqlite3_exec(db, sql, NULL, NULL, NULL) == SQLITE_OK);
-        free(sql);
+        for (unsigned i = 0; i < n_schema_versions; i++) {
+                char *sql = strdup(schema_versions[i].sql);
+
+                CHECK(sql);
+                cut_all(sql, "STRICT, ");
+                cut_all(sql, " STRICT");
+                cut_all(sql, " NOT NULL");
+                CHECK(sqlite3_exec(db, sql, NULL, NULL, NULL) == SQLITE_OK);
+                free(sql);
+        }
 }
 
 static void add_job(struct store_batch *batch, uint8_t number) {

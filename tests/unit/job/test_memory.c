@@ -18,6 +18,7 @@ static bool fails(void) {
                 return fails() ? NULL : __real_##name arguments; \
         }
 WRAP(void *, malloc, (size_t size), (size))
+WRAP(void *, realloc, (void *p, size_t size), (p, size))
 WRAP(void *, reallocarray, (void *p, size_t n, size_t size), (p, n, size))
 WRAP(char *, strdup, (const char *s), (s))
 WRAP(void *, tsearch, (const void *key, void **root, int (*compare)(const void *, const void *)), (key, root, compare))
@@ -78,7 +79,13 @@ static void a_property_that_cannot_be_copied_stays_as_it_was(void **state _unuse
         assert_int_equal(job_set_description(job, "new", T0 + 1), -ENOMEM);
         countdown = 1;
         assert_int_equal(job_file_set_url(file, "http://new.example/", T0 + 1), -ENOMEM);
-        countdown = 0;
+        for (int i = 0; i < 2; i++) {
+                countdown = 1;
+                assert_int_equal(job_remember_liar(job, i == 0 ? "cache" : "m1"), -ENOMEM);
+                countdown = 0;
+                assert_int_equal(job_remember_liar(job, "cache"), 0);
+                assert_string_equal(job->lying_hosts, "cache");
+        }
         assert_string_equal(job->name, "test");
         assert_null(job->description);
         assert_string_equal(file->url, "http://example.org/f");

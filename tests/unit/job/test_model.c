@@ -401,6 +401,56 @@ static void secrets_of_a_url_are_not_for_others(void **state _unused_) {
         }
 }
 
+/* ---- hosts that lied ---- */
+
+static void a_host_that_lied_is_told_from_its_like(void **state _unused_) {
+        static const char *const liars[] = { "m1.example:8080", "cache", "[::1]", "caf\xe9" };
+        static const char *const others[] = { "m1.example", "m1.example:808", "m1.example:80800", "cach", "caches", "ache", "8080\ncache", "\n", "" };
+        _cleanup_(job_freep) struct job *job = make_job(JOB_FAMILY_DO);
+
+        assert_false(job_host_lied(job, "cache"));
+        for (size_t i = 0; i < ELEMENTSOF(liars); i++) {
+                assert_false(job_host_lied(job, liars[i]));
+                for (int twice = 0; twice < 2; twice++)
+                        assert_int_equal(job_remember_liar(job, liars[i]), 0);
+                assert_true(job_host_lied(job, liars[i]));
+        }
+        assert_string_equal(job->lying_hosts, "m1.example:8080\ncache\n[::1]\ncaf\xe9");
+        for (size_t i = 0; i < ELEMENTSOF(others); i++)
+                assert_false(job_host_lied(job, others[i]));
+        assert_int_equal(job->modified_usec, T0); /* nobody changed a property */
+        assert_int_equal(job_remember_liar(job, ""), ERROR_INVALID_ARGUMENT);
+        assert_int_equal(job_remember_liar(job, "a\nb"), ERROR_INVALID_ARGUMENT);
+        assert_true(job_lying_hosts_check(job->lying_hosts));
+        job_change_owner(job, 1001, T0 + 1);
+        assert_false(job_host_lied(job, "cache")); /* as all that it knew of servers */
+}
+
+static void as_many_liars_are_remembered_as_there_is_room_for(void **state _unused_) {
+        _cleanup_(job_freep) struct job *job = make_job(JOB_FAMILY_DO);
+        char host[260];
+
+        for (int i = 0; i < 1024; i++) {
+                snprintf(host, sizeof(host), "%0253d:65535", i);
+                assert_int_equal(job_remember_liar(job, host), 0);
+        }
+        assert_int_equal(strlen(job->lying_hosts), LIMIT_LYING_HOSTS - 1);
+        assert_int_equal(job_remember_liar(job, "x"), ERROR_STRING_TOO_LONG);
+        assert_false(job_host_lied(job, "x"));
+        assert_int_equal(job_remember_liar(job, host), 0); /* it is among them */
+        assert_true(job_lying_hosts_check(job->lying_hosts));
+}
+
+static void lines_that_are_no_hosts_are_none_that_were_remembered(void **state _unused_) {
+        static const char *const bad[] = { "", "\n", "a\n", "\na", "a\n\nb", "a\r\nb", "a\tb", "a\x7f" };
+        static const char *const good[] = { "a", "a\nb", "\xff:1\n[::1]:2\nc" };
+
+        for (size_t i = 0; i < ELEMENTSOF(bad); i++)
+                assert_false(job_lying_hosts_check(bad[i]));
+        for (size_t i = 0; i < ELEMENTSOF(good); i++)
+                assert_true(job_lying_hosts_check(good[i]));
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(a_new_job_has_its_familys_defaults),
@@ -424,6 +474,9 @@ int main(void) {
                 cmocka_unit_test(history_keeps_the_summary),
                 cmocka_unit_test(history_of_an_empty_job_has_empty_names),
                 cmocka_unit_test(secrets_of_a_url_are_not_for_others),
+                cmocka_unit_test(a_host_that_lied_is_told_from_its_like),
+                cmocka_unit_test(as_many_liars_are_remembered_as_there_is_room_for),
+                cmocka_unit_test(lines_that_are_no_hosts_are_none_that_were_remembered),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -132,6 +132,7 @@ static void fill_job(struct job *job, unsigned number, enum sample sample, unsig
         job->waiting_since_usec = greatest ? INT64_MAX : 69;
         job->bytes_fetched = greatest ? UINT64_MAX : 70;
         job->pace.attempts = greatest ? UINT32_MAX : 71;
+        job->lying_hosts = greatest ? string_of(LIMIT_LYING_HOSTS, 'h') : strdup("m1:8080\n[::1]\ncaf\xe9");
 }
 
 static void add_ranges(struct job_file *file, const struct byte_range *ranges, size_t n) {
@@ -332,6 +333,7 @@ void assert_jobs_equal(const struct job *a, const struct job *b) {
         ASSERT_SAME(a, b, waiting_since_usec);
         ASSERT_SAME(a, b, bytes_fetched);
         ASSERT_SAME(a, b, pace.attempts);
+        ASSERT_SAME_STRING(a, b, lying_hosts);
         ASSERT_SAME(a, b, n_files);
         for (size_t i = 0; i < a->n_files; i++)
                 assert_files_equal(a->files[i], b->files[i]);

@@ -680,6 +680,9 @@ static void nonsense_is_refused_before_it_is_written(void **state _unused_) {
         job->state = JOB_QUEUED;
         job->created_usec = UINT64_MAX - 1;
         assert_int_equal(store_batch_save_job(batch, job), -EINVAL);
+        job->created_usec = 0;
+        strcpy(job->lying_hosts, "m1\n");
+        assert_int_equal(store_batch_save_job(batch, job), -EINVAL);
         file->size = 10; /* less than what is durable */
         assert_int_equal(store_batch_save_file(batch, file), -EINVAL);
         file->size = SIZE_UNKNOWN;

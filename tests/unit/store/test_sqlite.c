@@ -128,7 +128,7 @@ static void every_setting_is_in_force(void **state _unused_) {
                 { "PRAGMA temp_store", { 2, 2 } },
                 { "PRAGMA journal_size_limit", { 16 * 1024 * 1024, 16 * 1024 * 1024 } },
                 { "PRAGMA application_id", { 0x646f7376, 0x646f7376 } },
-                { "PRAGMA user_version", { 1, 1 } },
+                { "PRAGMA user_version", { 2, 2 } },
                 { "SELECT * FROM pragma_journal_mode WHERE journal_mode IN ('wal')", { 0, -1 } },
                 { "SELECT * FROM pragma_journal_mode WHERE journal_mode IN ('delete')", { -1, 0 } },
                 { "SELECT count(*) FROM pragma_locking_mode WHERE locking_mode='exclusive'", { 1, 1 } },
@@ -291,7 +291,7 @@ static void a_newer_schema_is_refused_and_untouched(void **state _unused_) {
         /* As a newer service that was killed would leave it: the version stands in the log only. */
         assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
         assert_int_equal(sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL), SQLITE_OK);
-        assert_int_equal(sqlite3_exec(db, "PRAGMA locking_mode=EXCLUSIVE; PRAGMA user_version=2", NULL, NULL, NULL),
+        assert_int_equal(sqlite3_exec(db, "PRAGMA locking_mode=EXCLUSIVE; PRAGMA user_version=3", NULL, NULL, NULL),
                          SQLITE_OK);
         assert_int_equal(sqlite3_close(db), SQLITE_OK);
         assert_files("", "jobs.reserve jobs.sqlite jobs.sqlite-wal ");
@@ -322,16 +322,17 @@ static sqlite3 *open_for_upgrade(void) {
         return db;
 }
 
-static int upgrade(sqlite3 *db, const char *second, const char *third) {
-        const struct schema_version versions[] = { schema_versions[0], { second }, { third } };
+/* To versions that are yet to come. */
+static int upgrade(sqlite3 *db, const char *third, const char *fourth) {
+        const struct schema_version versions[] = { schema_versions[0], schema_versions[1], { third }, { fourth } };
         _cleanup_free_ char *path = folder_file(folder, "jobs.sqlite");
 
-        return schema_upgrade(db, folder, path, (unsigned) schema_identify(db, 3), versions, third ? 3 : 2);
+        return schema_upgrade(db, folder, path, (unsigned) schema_identify(db, 4), versions, fourth ? 4 : 3);
 }
 
 static void an_older_schema_is_upgraded_step_by_step_with_a_copy_before_each(void **state _unused_) {
-        _cleanup_free_ char *before_2 = folder_file(folder, "jobs.sqlite.before-v2");
         _cleanup_free_ char *before_3 = folder_file(folder, "jobs.sqlite.before-v3");
+        _cleanup_free_ char *before_4 = folder_file(folder, "jobs.sqlite.before-v4");
         _cleanup_free_ char *version = NULL, *jobs = NULL, *flavour = NULL, *copy_version = NULL, *copy_jobs = NULL,
                             *second_copy = NULL, *check = NULL;
         struct stat st;
@@ -341,24 +342,24 @@ static void an_older_schema_is_upgraded_step_by_step_with_a_copy_before_each(voi
         db = open_for_upgrade();
         assert_int_equal(upgrade(db, "ALTER TABLE job ADD flavour TEXT; UPDATE job SET flavour='plain'",
                                  "ALTER TABLE job RENAME COLUMN flavour TO taste"), 0);
-        assert_int_equal(schema_identify(db, 3), 3);
+        assert_int_equal(schema_identify(db, 4), 4);
         database_close(db, false);
 
         version = raw_query(folder, "PRAGMA user_version");
         jobs = raw_query(folder, "SELECT count(*) FROM job WHERE taste='plain'");
-        copy_version = raw_query_file(before_2, "PRAGMA user_version");
-        copy_jobs = raw_query_file(before_2, "SELECT count(*) FROM job");
-        flavour = raw_query_file(before_3, "SELECT count(*) FROM job WHERE flavour='plain'");
-        second_copy = raw_query_file(before_3, "PRAGMA user_version");
-        check = raw_query_file(before_2, "PRAGMA integrity_check");
-        assert_string_equal(version, "3");
+        copy_version = raw_query_file(before_3, "PRAGMA user_version");
+        copy_jobs = raw_query_file(before_3, "SELECT count(*) FROM job");
+        flavour = raw_query_file(before_4, "SELECT count(*) FROM job WHERE flavour='plain'");
+        second_copy = raw_query_file(before_4, "PRAGMA user_version");
+        check = raw_query_file(before_3, "PRAGMA integrity_check");
+        assert_string_equal(version, "4");
         assert_string_equal(jobs, "3");
-        assert_string_equal(copy_version, "1");
+        assert_string_equal(copy_version, "2");
         assert_string_equal(copy_jobs, "3");
         assert_string_equal(flavour, "3");
-        assert_string_equal(second_copy, "2");
+        assert_string_equal(second_copy, "3");
         assert_string_equal(check, "ok");
-        assert_int_equal(stat(before_2, &st), 0);
+        assert_int_equal(stat(before_3, &st), 0);
         assert_int_equal(st.st_mode & 07777, 0600);
         assert_files(".new", "");
         /* And for us it is a newer one now. */
@@ -374,7 +375,7 @@ static void an_upgrade_that_fails_changes_nothing(void **state _unused_) {
         db = open_for_upgrade();
         assert_true(upgrade(db, "DELETE FROM file; ALTER TABLE job ADD flavour TEXT; SELECT no_such_function()",
                             NULL) < 0);
-        assert_int_equal(schema_identify(db, 3), 1);
+        assert_int_equal(schema_identify(db, 3), 2);
         database_close(db, false);
         store = open_sqlite(folder);
         assert_int_equal(content_load(store, &content), 0);
@@ -641,6 +642,13 @@ static void a_row_that_makes_no_sense_is_an_error(void **state _unused_) {
                 "UPDATE job SET error_code=''",
                 "UPDATE job SET error_file=3",
                 "UPDATE job SET error_text=printf('%0256d',0)",
+                "UPDATE job SET lying_hosts=x''",
+                "UPDATE job SET lying_hosts=x'6100'",
+                "UPDATE job SET lying_hosts=x'0a61'",
+                "UPDATE job SET lying_hosts=x'610a'",
+                "UPDATE job SET lying_hosts=x'610a0a61'",
+                "UPDATE job SET lying_hosts=x'610d0a61'",
+                "UPDATE job SET lying_hosts=CAST(printf('%0266241d',0) AS BLOB)",
                 "PRAGMA ignore_check_constraints=ON; UPDATE job SET id=x'01'",
                 "UPDATE file SET state=4",
                 "UPDATE file SET url=CAST(x'680a' AS TEXT)",
@@ -699,6 +707,7 @@ static void a_column_of_the_wrong_type_is_an_error(void **state _unused_) {
                 "UPDATE job SET name=x'61'",
                 "UPDATE job SET error_code=5",
                 "UPDATE job SET life_time_usec='x'",
+                "UPDATE job SET lying_hosts='text'",
                 "UPDATE file SET path='/text'",
                 "UPDATE file SET url=x'61'",
                 "UPDATE file SET temp_ino=x'00'",
