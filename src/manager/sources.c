@@ -5,14 +5,17 @@
  *
  * Bytes of two sources go together only where a digest decides in the end (reliability.md 5.4). Without one, a source is left only when
  * nothing would be lost by it, or when it failed again and again; the engine then asks for a fresh start.
- * What belongs to the file's own server (headers of the job, credentials) goes to no other source. */
+ * What belongs to the file's own server (headers of the job, credentials) goes to no other source.
+ *
+ * Hosts that lied are a part of the job and stored with it (job_host_lied()); what else is known of hosts ends with the service. Only the
+ * file's own URL is asked in spite of that, when there is nobody else: or a job whose own server lied once could never be resumed. */
 #include "base/log.h"
 #include "base/strings.h"
 #include "manager/private.h"
 #include "schedule/sources.h"
 
 #define PATIENCE 3            /* troubles in a row before bytes that no digest guards are given up for another source */
-#define HOSTS_REMEMBERED 1024 /* of one job */
+#define HOSTS_REMEMBERED 1024 /* of one job, beside those that lied */
 
 struct candidate {
         char *url;
@@ -33,7 +36,7 @@ struct file_sources {
         char own_text[256];
 };
 
-/* What a job knows of a host, for all its files. */
+/* What a job knows of a host, for all its files, beside that it lied. */
 struct source_host {
         struct source state;
         UT_hash_handle hh;
@@ -87,6 +90,15 @@ static struct source_host *find_host(struct job_run *job, const char *name) {
         return host;
 }
 
+static struct source known_of(struct job_run *job, const char *name) {
+        const struct source_host *host = find_host(job, name);
+        struct source state = host ? host->state : (struct source) {};
+
+        if (job_host_lied(job->job, name))
+                sources_failed(&state, SOURCE_FAULT_LIED, 0);
+        return state;
+}
+
 static void remember_host(struct job_run *job, const char *name, const struct source *state) {
         struct source_host *host = find_host(job, name);
 
@@ -100,6 +112,21 @@ static void remember_host(struct job_run *job, const char *name, const struct so
                 HASH_ADD_STR(job->source_hosts, name, host);
         }
         host->state = *state;
+}
+
+/* One that there is no room for is asked again by the next service. */
+static void remember_liar(struct file_run *run, const char *name, const struct source *state) {
+        struct job *job = run->file->job;
+        char id[GUID_STRING_MAX];
+        int r = job_remember_liar(job, name);
+
+        if (r == 0) {
+                manager_save_job(run->manager, job);
+                return;
+        }
+        remember_host(job_run(job), name, state);
+        guid_to_string(&job->id, id);
+        log_notice("job %s cannot keep in mind that %s lied: %s", id, name, r < 0 ? strerror(-r) : error_code_text(r));
 }
 
 void job_run_forget_sources(struct job_run *job) {
@@ -130,7 +157,6 @@ DEFINE_CLEANUP_FUNC(struct file_sources, file_sources_free)
 /* @url is CONSUMED. */
 static int add_candidate(struct file_sources *sources, struct job_run *job, enum source_kind kind, char *url) {
         _cleanup_free_ char *owned = url, *host = url ? host_of(url) : NULL;
-        const struct source_host *known;
         struct candidate *candidates;
         struct source *states;
 
@@ -144,8 +170,7 @@ static int add_candidate(struct file_sources *sources, struct job_run *job, enum
                 sources->states = states;
         if (!candidates || !states)
                 return -ENOMEM;
-        known = find_host(job, host);
-        states[sources->n] = known ? known->state : (struct source) {};
+        states[sources->n] = known_of(job, host);
         states[sources->n].kind = kind;
         candidates[sources->n++] = (struct candidate) { .url = TAKE_PTR(owned), .host = TAKE_PTR(host) };
         return 0;
@@ -448,7 +473,9 @@ static void fail_current(struct file_run *run, enum source_fault fault) {
         struct source *state = &sources->states[sources->current];
 
         sources_failed(state, fault, manager_boottime(run->manager));
-        if (fault != SOURCE_FAULT_REFUSED) /* another file of the same host may well be there */
+        if (fault == SOURCE_FAULT_LIED)
+                remember_liar(run, candidate->host, state);
+        else if (fault != SOURCE_FAULT_REFUSED) /* another file of the same host may well be there */
                 remember_host(job_run(run->file->job), candidate->host, state);
         note_trouble(run, candidate->host, run->result.text, source_fault_name(fault));
         if (state->kind != SOURCE_OWN)
@@ -467,11 +494,25 @@ static bool is_worth_leaving(const struct file_run *run) {
                state->n_troubles >= PATIENCE;
 }
 
+/* Which one now? What another file of the job has learned of a host meanwhile counts, too. */
+static size_t choose_next(struct file_run *run) {
+        struct file_sources *sources = run->sources;
+        struct sources_policy policy = policy_of(run);
+        uint64_t now = manager_boottime(run->manager), until;
+        size_t next;
+
+        for (size_t i = 0; i < sources->n; i++)
+                if (job_host_lied(run->file->job, sources->candidates[i].host))
+                        sources_failed(&sources->states[i], SOURCE_FAULT_LIED, now);
+        next = sources_choose(sources->states, sources->n, &policy, sources->began, now, &until);
+        if (next == SOURCE_NONE && !run->result.transient && !sources->own_failed)
+                next = own_index(sources); /* as at the beginning: the job is not to end with what others said */
+        return next;
+}
+
 bool file_run_next_source(struct file_run *run) {
         struct file_sources *sources = run->sources;
-        struct sources_policy policy;
         enum source_fault fault;
-        uint64_t until;
         size_t next;
 
         if (!sources || run->stop)
@@ -480,8 +521,7 @@ bool file_run_next_source(struct file_run *run) {
         if (fault == SOURCE_FAULT_NONE)
                 return false;
         fail_current(run, fault);
-        policy = policy_of(run);
-        next = sources_choose(sources->states, sources->n, &policy, sources->began, manager_boottime(run->manager), &until);
+        next = choose_next(run);
         if (next != SOURCE_NONE && is_worth_leaving(run)) {
                 if (!file_run_is_guarded(run) && run->file->received.n_items > 0) {
                         /* Nothing proves that these bytes are the other one's too. */
@@ -509,7 +549,7 @@ bool file_run_blame_sources(struct file_run *run) {
                 if (!sources->candidates[i].has_given || sources->states[i].kind == SOURCE_OWN)
                         continue;
                 sources_failed(&sources->states[i], SOURCE_FAULT_LIED, now);
-                remember_host(job_run(run->file->job), sources->candidates[i].host, &sources->states[i]);
+                remember_liar(run, sources->candidates[i].host, &sources->states[i]);
                 show_all(run);
                 note_trouble(run, sources->candidates[i].host, run->result.text, source_fault_name(SOURCE_FAULT_LIED));
                 blamed = true;

@@ -136,6 +136,153 @@ static void a_mirror_that_lies_is_not_asked_again(void **state) {
         harness_assert_content(h, "file", SIZE);
 }
 
+/* It stands among the sources as a liar before anybody is asked. */
+static void a_mirror_that_lied_is_not_asked_by_the_next_service_either(void **state) {
+        struct harness *h = *state;
+        struct fake_request *r;
+
+        create(h, "http://origin/file", MIRRORS, true);
+        fails(h, "http://origin/file", ERROR_CONNECT_FAILURE, true);
+        r = harness_request(h, 0);
+        assert_string_equal(r->url, "http://m1/file");
+        r->lies = true;
+        harness_serve(h, r, SIZE);
+        assert_string_equal(harness_request(h, 0)->url, "http://m2/file");
+        for (int crash = 0; crash < 2; crash++) {
+                if (crash)
+                        harness_crash(h);
+                else
+                        harness_restart(h);
+                harness_pump(h);
+                assert_string_equal(harness_job(h)->files[0]->sources,
+                                    "origin asked http://origin/file\nmirror lied http://m1/file\nmirror ready http://m2/file");
+                fails(h, "http://origin/file", ERROR_CONNECT_FAILURE, true);
+                assert_string_equal(harness_request(h, 0)->url, "http://m2/file");
+        }
+        serves(h, "http://m2/file");
+        harness_assert_content(h, "file", SIZE);
+}
+
+static void a_cache_server_that_lied_is_not_asked_by_the_next_service_either(void **state) {
+        struct harness *h = *state;
+
+        use_caches(h, "cache:8080", 0);
+        create(h, "http://origin/file", NULL, true);
+        harness_request(h, 0)->lies = true;
+        serves(h, "http://cache:8080/file?cacheHostOrigin=origin");
+        assert_string_equal(harness_request(h, 0)->url, "http://origin/file");
+        harness_crash(h);
+        harness_pump(h);
+        assert_string_equal(harness_request(h, 0)->url, "http://origin/file");
+        assert_int_equal(harness_call(h, manager_cancel_job), 0);
+        create(h, "http://origin/file", NULL, true); /* another job knows nothing of that */
+        assert_string_equal(harness_request(h, 0)->url, "http://cache:8080/file?cacheHostOrigin=origin");
+}
+
+static void a_liar_that_there_is_no_room_for_is_out_until_the_service_ends(void **state) {
+        struct harness *h = *state;
+        struct job *job;
+
+        create(h, "http://origin/file", MIRRORS, true);
+        job = harness_job(h);
+        job->lying_hosts = malloc(LIMIT_LYING_HOSTS + 1);
+        assert_non_null(job->lying_hosts);
+        memset(job->lying_hosts, 'x', LIMIT_LYING_HOSTS);
+        job->lying_hosts[LIMIT_LYING_HOSTS] = 0;
+        fails(h, "http://origin/file", ERROR_CONNECT_FAILURE, true);
+        harness_request(h, 0)->lies = true;
+        serves(h, "http://m1/file");
+        assert_string_equal(harness_request(h, 0)->url, "http://m2/file");
+        harness_restart(h);
+        harness_pump(h);
+        assert_int_equal(strlen(harness_job(h)->lying_hosts), LIMIT_LYING_HOSTS);
+        fails(h, "http://origin/file", ERROR_CONNECT_FAILURE, true);
+        serves(h, "http://m1/file");
+        harness_assert_content(h, "file", SIZE);
+}
+
+static void what_the_service_knows_of_trouble_ends_with_it(void **state) {
+        struct harness *h = *state;
+
+        create(h, "http://origin/file", MIRRORS, true);
+        fails(h, "http://origin/file", ERROR_CONNECT_FAILURE, true);
+        fails(h, "http://m1/file", ERROR_HTTP_STATUS, false);
+        harness_restart(h);
+        harness_pump(h);
+        fails(h, "http://origin/file", ERROR_CONNECT_FAILURE, true);
+        serves(h, "http://m1/file");
+        harness_assert_content(h, "file", SIZE);
+}
+
+/* Its own server is out, too; but nobody else is left, and Resume would mean nothing. */
+static void a_job_whose_own_server_lied_can_be_resumed_with_and_without_a_new_service(void **state) {
+        for (int restart = 0; restart < 2; restart++) {
+                struct harness *h;
+
+                teardown(state);
+                setup(state);
+                h = *state;
+                create(h, "http://origin/file", "http://m1/file", true);
+                fails(h, "http://origin/file", ERROR_SIZE_MISMATCH, false);
+                fails(h, "http://m1/file", ERROR_HTTP_STATUS, false);
+                assert_int_equal(harness_job(h)->state, JOB_ERROR);
+                assert_int_equal(harness_job(h)->error.code, ERROR_SIZE_MISMATCH);
+                if (restart)
+                        harness_restart(h);
+                for (int i = 0; i < 2; i++) {
+                        assert_int_equal(harness_call(h, manager_resume_job), 0);
+                        harness_pump(h);
+                        fails(h, "http://m1/file", ERROR_HTTP_STATUS, false);
+                        if (i == 0)
+                                fails(h, "http://origin/file", ERROR_SIZE_MISMATCH, false);
+                        else
+                                serves(h, "http://origin/file");
+                        assert_int_equal(harness_job(h)->state, i == 0 ? JOB_ERROR : JOB_ACKNOWLEDGED);
+                }
+                harness_assert_content(h, "file", SIZE);
+        }
+}
+
+static struct fake_request *request_for(struct harness *h, const char *url) {
+        for (size_t i = 0; i < harness_running(h); i++)
+                if (strcmp(harness_request(h, i)->url, url) == 0)
+                        return harness_request(h, i);
+        fail_msg("nobody asks for %s", url);
+        return NULL;
+}
+
+static void what_one_file_learns_of_a_liar_holds_for_those_that_are_under_way(void **state) {
+        struct harness *h = *state;
+        struct manager_file_spec files[2] = {};
+        char paths[2][256];
+        uint8_t digest[32];
+        struct fake_request *r;
+
+        harness_digest(SIZE, digest);
+        for (int i = 0; i < 2; i++) {
+                strcpy(paths[i], harness_path(h, i == 0 ? "a" : "b"));
+                files[i].file = (struct job_file_spec) {
+                        .url = i == 0 ? "http://origin/a" : "http://origin/b", .path = paths[i], .stated_size = SIZE_UNKNOWN, .mode = 0644,
+                        .mirrors = i == 0 ? "http://m1/a\nhttp://m2/a" : "http://m1/b\nhttp://m2/b", .sha256 = digest };
+        }
+        assert_int_equal(harness_create_with(h, &(struct manager_create_request) {
+                        .name = "two", .priority = JOB_PRIORITY_FOREGROUND, .replace = -1, .remote_time = -1, .resume = true,
+                        .no_progress_timeout_s = -1, .complete_when_transferred = true, .minimum_retry_delay_s = -1,
+                        .notify_flags = -1, .files = files, .n_files = 2 }), 0);
+        assert_int_equal(harness_running(h), 2);
+        harness_finish(h, request_for(h, "http://origin/a"), ENGINE_FAILED, ERROR_CONNECT_FAILURE, true);
+        harness_pump(h);
+        r = request_for(h, "http://m1/a");
+        r->lies = true;
+        harness_serve(h, r, SIZE);
+        harness_finish(h, request_for(h, "http://origin/b"), ENGINE_FAILED, ERROR_CONNECT_FAILURE, true);
+        harness_pump(h);
+        harness_serve(h, request_for(h, "http://m2/b"), SIZE);
+        harness_serve(h, request_for(h, "http://m2/a"), SIZE);
+        harness_assert_content(h, "a", SIZE);
+        harness_assert_content(h, "b", SIZE);
+}
+
 static void headers_of_the_job_go_to_its_own_server_only(void **state) {
         struct harness *h = *state;
         struct manager_properties properties = MANAGER_PROPERTIES_NONE;
@@ -473,6 +620,12 @@ int main(void) {
                 TEST(with_a_digest_a_mirror_goes_on_where_the_own_server_stalled),
                 TEST(without_a_digest_bytes_of_two_servers_never_meet),
                 TEST(a_mirror_that_lies_is_not_asked_again),
+                TEST(a_mirror_that_lied_is_not_asked_by_the_next_service_either),
+                TEST(a_cache_server_that_lied_is_not_asked_by_the_next_service_either),
+                TEST(a_liar_that_there_is_no_room_for_is_out_until_the_service_ends),
+                TEST(what_the_service_knows_of_trouble_ends_with_it),
+                TEST(a_job_whose_own_server_lied_can_be_resumed_with_and_without_a_new_service),
+                TEST(what_one_file_learns_of_a_liar_holds_for_those_that_are_under_way),
                 TEST(a_source_that_brings_next_to_nothing_is_left_once_and_never_for_one_that_did_the_same),
                 TEST(a_cache_server_owes_background_files_the_least_rate_that_is_set),
                 TEST(without_a_digest_a_slow_connection_is_replaced_and_its_source_kept),

@@ -56,6 +56,62 @@ def test_a_mirror_that_lies_is_left_out_and_the_next_one_asked(instance, servers
     assert len(second.records) == 1 and len(third.records) == 1
 
 
+def serve_all(server, names, **lies):
+    for name in names:
+        server.add_case(name, {"name": name, "size": SIZE, "answers": [lies]})
+
+
+def state_of(instance, job, file, url):
+    """What is thought of that source."""
+    lines = (instance.json("show", job)[0]["files"][file]["sources"] or "").splitlines()
+    return next((state for _, state, shown in map(str.split, lines) if shown == url), None)
+
+
+@pytest.mark.parametrize("kind", ["mirror", "cache"])
+def test_a_source_that_lied_is_asked_for_nothing_more_after_the_service_was_killed(tmp_path, servers, kind):
+    """One file shows that it lies, the two others are under way: from the origin, or from the liar itself."""
+    origin, liar, honest = servers
+    names = ["f", "g", "h"]
+    serve_all(liar, ["f"], version=2)
+    serve_all(liar, ["g", "h"], rate=50_000)
+    if kind == "mirror":
+        serve_all(origin, ["f"], status=404)
+        serve_all(origin, ["g", "h"], rate=50_000)
+    else:
+        serve_all(origin, names, rate=50_000)
+    serve_all(honest, names)
+    lines = "MaxConnectionsPerFile=1\n" + (f"DOCacheHost=127.0.0.1:{liar.port}\n" if kind == "cache" else "")
+    instance = Instance(str(tmp_path), QUICK + lines)
+    instance.start()
+    try:
+        with open(os.path.join(instance.folder, "list"), "w", encoding="utf-8") as file:
+            for name in names:
+                path = f"/c/{name}/{name}"
+                mirrors = f"mirror={liar.url(path)} " * (kind == "mirror") + f"mirror={honest.url(path)}"
+                file.write(f"{origin.url(path)} sha256={digest(name, 1, SIZE)} {mirrors}\n")
+        job = instance.run("create", "--priority", "foreground", "three", check=True).stdout.strip()
+        instance.run("add", job, "-i", "list", check=True)
+        instance.run("resume", job, check=True)
+        end = time.monotonic() + 60
+        while state_of(instance, job, 0, liar.url("/c/f/f")) != "lied":
+            assert time.monotonic() < end, instance.json("show", job)
+        instance.run("create", "later", check=True)  # what was committed before that is durable now
+        instance.kill()
+        asked = dict(liar.counts)
+        assert asked["f"] == 1
+        origin.stop()
+        instance.start()
+        instance.wait_state(job, {"transferred"})
+        assert state_of(instance, job, 2, liar.url("/c/h/h")) == "lied"
+        instance.run("complete", job, check=True)
+        for name in names:
+            with open(os.path.join(instance.folder, name), "rb") as file:
+                assert file.read() == content(name, 1, 0, SIZE)
+        assert liar.counts == asked
+    finally:
+        instance.close()
+
+
 def test_a_list_has_mirrors_too_and_a_wrong_one_is_said(instance, servers):
     first, second, _ = servers
     with open(os.path.join(instance.folder, "list"), "w", encoding="utf-8") as file:
