@@ -9,6 +9,7 @@
 #define INTERVAL_MAX_USEC (500 * USEC_PER_MSEC)
 #define SLOWDOWN_PERIOD_USEC (30 * USEC_PER_SEC)
 #define SLOWDOWN_SHARE 20 /* a slowdown takes at most this part of the time */
+#define JOIN_USEC (USEC_PER_SEC / 2)
 #define DRAIN_ROUND_TRIPS 2
 #define START_SEGMENTS 10
 #define GAIN_ROUND_TRIPS_MAX 16.0 /* LEDBAT++: long round trips grow faster, short ones slower */
@@ -25,10 +26,24 @@
 #define FINE_SEGMENTS 32 /* one more or less does not matter */
 #define SMALL_SEGMENTS \
         UINT64_C(3) /* a window is used in whole segments, and in whole pairs if acknowledgements are not to wait */
+#define ROOM_FLOORS 2 /* so many of them: less comes and goes while others are there */
 #define WINDOW_MAX (64.0 * 1024 * 1024)
 
-void scavenger_init(struct scavenger *scavenger) {
-        *scavenger = (struct scavenger){ .share = 1, .idle_since_usec = USEC_INFINITY };
+void scavenger_init(struct scavenger *scavenger, struct scavenger_line *line) {
+        *scavenger = (struct scavenger){ .line = line, .share = 1, .idle_since_usec = USEC_INFINITY };
+}
+
+/* Its part of the line's rates. */
+static void have(struct scavenger *scavenger, double low, double high) {
+        scavenger->line->low += low - scavenger->low;
+        scavenger->line->high += high - scavenger->high;
+        scavenger->line->n += (high > 0) - (scavenger->high > 0);
+        scavenger->low = low;
+        scavenger->high = high;
+}
+
+void scavenger_pause(struct scavenger *scavenger) {
+        have(scavenger, 0, 0);
 }
 
 void scavenger_restart(struct scavenger *scavenger) {
@@ -47,21 +62,19 @@ static void shift(void *of_minutes, size_t item, size_t n) {
         memset(of_minutes, 0, n * item);
 }
 
-static void begin_minute(struct scavenger *scavenger, uint64_t now_usec) {
-        uint64_t minute = now_usec / USEC_PER_MINUTE;
-        size_t n = (size_t) MIN(minute - scavenger->minute, (uint64_t) SCAVENGER_MINUTES);
+/* Return: how many minutes have passed since @minute, which is the present one now. */
+static size_t begin_minute(uint64_t *minute, uint64_t now_usec) {
+        uint64_t now = now_usec / USEC_PER_MINUTE;
+        size_t n = (size_t) MIN(now - *minute, (uint64_t) SCAVENGER_MINUTES);
 
-        if (n == 0)
-                return;
-        shift(scavenger->base_usec, sizeof(scavenger->base_usec[0]), n);
-        shift(scavenger->best_rate, sizeof(scavenger->best_rate[0]), n);
-        scavenger->minute = minute;
+        *minute = now;
+        return n;
 }
 
 void scavenger_note_base(struct scavenger *scavenger, uint64_t now_usec, uint64_t rtt_usec) {
         uint64_t *base = scavenger->base_usec;
 
-        begin_minute(scavenger, now_usec);
+        shift(base, sizeof(*base), begin_minute(&scavenger->minute, now_usec));
         if (rtt_usec > 0 && (base[0] == 0 || rtt_usec < base[0]))
                 base[0] = rtt_usec;
 }
@@ -76,22 +89,25 @@ uint64_t scavenger_base(const struct scavenger *scavenger) {
 }
 
 /* What the line once gave. */
-static double best_rate(const struct scavenger *scavenger) {
+static double best_rate(const struct scavenger_line *line) {
         double best = 0;
 
         for (size_t i = 0; i < SCAVENGER_MINUTES; i++)
-                best = MAX(best, scavenger->best_rate[i]);
+                best = MAX(best, line->best_rate[i]);
         return best;
 }
 
-/* Of that: how much of it is ours. A single tick may see a burst. */
-static double share_of_line(struct scavenger *scavenger, double rate) {
-        double recent = MAX(rate, scavenger->rate), best;
+/* Of that: how much of it is ours. */
+static double share_of_line(struct scavenger *scavenger, uint64_t now_usec, double rate) {
+        struct scavenger_line *line = scavenger->line;
+        double best;
 
-        scavenger->best_rate[0] = MAX(scavenger->best_rate[0], MIN(rate, scavenger->rate));
+        have(scavenger, MIN(rate, scavenger->rate), MAX(rate, scavenger->rate));
         scavenger->rate = rate;
-        best = best_rate(scavenger);
-        return best > 0 ? MIN(recent / best, 1.0) : 1.0;
+        shift(line->best_rate, sizeof(line->best_rate[0]), begin_minute(&line->minute, now_usec));
+        line->best_rate[0] = MAX(line->best_rate[0], line->low);
+        best = best_rate(line);
+        return best > 0 ? MIN(line->high / best, 1.0) : 1.0;
 }
 
 uint64_t scavenger_interval(const struct scavenger *scavenger) {
@@ -135,6 +151,10 @@ bool scavenger_is_crowded_out(const struct scavenger *scavenger, const struct sc
                (double) scavenger->rtt_usec > (double) scavenger_base(scavenger) + target_of(scavenger);
 }
 
+bool scavenger_has_room(const struct scavenger *scavenger, uint32_t segment_bytes) {
+        return scavenger->phase == SCAVENGER_STEADY && scavenger->window >= ROOM_FLOORS * floor_of(scavenger, segment_bytes);
+}
+
 static void enter_steady(struct scavenger *scavenger, uint64_t now_usec) {
         /* The first slow start may have begun on a queue of its own making: look once, soon. */
         if (scavenger->next_slowdown_usec == 0)
@@ -143,9 +163,33 @@ static void enter_steady(struct scavenger *scavenger, uint64_t now_usec) {
         scavenger->idle_since_usec = USEC_INFINITY;
 }
 
+/* Its own, or that of another place, just now. */
+static bool slowdown_is_due(struct scavenger *scavenger, uint64_t now_usec) {
+        struct scavenger_line *line = scavenger->line;
+
+        if (now_usec >= scavenger->next_slowdown_usec) {
+                line->slowdown_usec = now_usec;
+                return true;
+        }
+        return line->slowdown_usec > scavenger->slowdown_began_usec && now_usec - line->slowdown_usec < JOIN_USEC &&
+               now_usec >= scavenger->may_join_usec;
+}
+
+/* What to return to after a slowdown. Who began first or last would keep most of the line for ever: each goes half of the way to an equal
+ * part of it. Not who was crowded out: that line may be another one. */
+static double window_to_return_to(const struct scavenger *scavenger, const struct scavenger_input *input) {
+        const struct scavenger_line *line = scavenger->line;
+        double equal;
+
+        if (line->n < 2 || !scavenger_has_room(scavenger, input->segment_bytes))
+                return scavenger->window;
+        equal = line->low / line->n * (double) scavenger->rtt_usec / USEC_PER_SEC;
+        return (scavenger->window + equal) / 2;
+}
+
 static void begin_slowdown(struct scavenger *scavenger, const struct scavenger_input *input) {
+        scavenger->window_before = window_to_return_to(scavenger, input);
         scavenger->phase = SCAVENGER_DRAINING;
-        scavenger->window_before = scavenger->window;
         scavenger->window = floor_of(scavenger, input->segment_bytes);
         scavenger->slowdown_began_usec = input->now_usec;
         scavenger->phase_until_usec = input->now_usec + (DRAIN_ROUND_TRIPS + 1) * scavenger->rtt_usec;
@@ -154,7 +198,8 @@ static void begin_slowdown(struct scavenger *scavenger, const struct scavenger_i
 static void end_slowdown(struct scavenger *scavenger, uint64_t now_usec) {
         uint64_t took = now_usec - scavenger->slowdown_began_usec;
 
-        scavenger->next_slowdown_usec = now_usec + MAX((uint64_t) SLOWDOWN_PERIOD_USEC, SLOWDOWN_SHARE * took);
+        scavenger->may_join_usec = now_usec + SLOWDOWN_SHARE * took;
+        scavenger->next_slowdown_usec = MAX(now_usec + SLOWDOWN_PERIOD_USEC, scavenger->may_join_usec);
         enter_steady(scavenger, now_usec);
 }
 
@@ -163,7 +208,7 @@ static void end_slowdown(struct scavenger *scavenger, uint64_t now_usec) {
 static double idle_growth(const struct scavenger *scavenger, double base) {
         double half = full_target(scavenger) / 2;
 
-        return MIN(0.25 * scavenger->window, MAX(scavenger->window * half / base, best_rate(scavenger) * half / USEC_PER_SEC));
+        return MIN(0.25 * scavenger->window, MAX(scavenger->window * half / base, best_rate(scavenger->line) * half / USEC_PER_SEC));
 }
 
 static void grow_steadily(struct scavenger *scavenger, const struct scavenger_input *input, double queue, double base,
@@ -244,7 +289,7 @@ static void move(struct scavenger *scavenger, const struct scavenger_input *inpu
                         give_way(scavenger, input, queue, target);
                 else if (input->limited)
                         grow_steadily(scavenger, input, queue, base, target);
-                if (input->now_usec >= scavenger->next_slowdown_usec)
+                if (slowdown_is_due(scavenger, input->now_usec))
                         begin_slowdown(scavenger, input);
                 break;
         case SCAVENGER_DRAINING:
@@ -298,7 +343,7 @@ uint64_t scavenger_tick(struct scavenger *scavenger, const struct scavenger_inpu
         if (input->rtt_usec == 0 || base == 0)
                 return (uint64_t) scavenger->window;
         scavenger->rtt_usec = input->guess ? MAX(input->rtt_usec, base) : input->rtt_usec;
-        scavenger->share = share_of_line(scavenger, input->rate);
+        scavenger->share = share_of_line(scavenger, input->now_usec, input->rate);
         queue = scavenger->rtt_usec - MIN(base, scavenger->rtt_usec);
         scavenger->queue_peak_usec = MAX(queue, scavenger->queue_peak_usec * 3 / 4);
         if (take_loss(scavenger, input)) {

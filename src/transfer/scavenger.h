@@ -2,14 +2,16 @@
  * control law over values: knows no sockets, no clock, no requests (sockets.c brings it what the kernel measured).
  *
  * The signal is the delay in queues: round trip now minus the shortest one of the last minutes. It grows the window while that delay
- * is below a target, and gives way fast when it is above, to the floor if need be: then somebody else fills the line. The less it has of
- * the best rate of the last minutes, the less of a queue it takes for its own.
+ * is below a target, and gives way fast when it is above, to the floor if need be: then somebody else fills the line. The less all
+ * places together have of their best rate of the last minutes, the less of a queue they take for their own: each for itself would take
+ * its siblings for somebody else, and the last to come would have all.
  *
  * 1. scavenger_init() once for each place; keep it when the last connection closes, so that the next one knows the empty line's
  *    round trip (a latecomer who measured a full queue would take it for the line's own delay).
  * 2. scavenger_note_base() with the handshake's round trip of each new connection.
  * 3. Every scavenger_interval() while bytes may come: scavenger_measure() for each connection, then scavenger_tick(). Its answer is the
- *    window of all connections together, for as many of them as scavenger_n_awake() says; scavenger_shares_…() divide it. */
+ *    window of all connections together, for as many of them as scavenger_n_awake() says; scavenger_shares_…() divide it.
+ * 4. scavenger_pause() after the last connection, scavenger_restart() when it was long ago. */
 #pragma once
 
 #include "base/clock.h"
@@ -26,24 +28,35 @@ enum scavenger_phase {
         SCAVENGER_RETURNING,  /* back to the window from before */
 };
 
+/* What all of one process had: the line to all places begins as one. All zero at first. */
+struct scavenger_line {
+        uint64_t minute;
+        double best_rate[SCAVENGER_MINUTES]; /* bytes per second */
+        double low, high; /* of each the lower and the higher rate of its last two ticks: a single one may see a burst */
+        unsigned n;       /* who have a rate */
+        uint64_t slowdown_usec; /* when one of them began one; the others join it, or their queue would hide its base */
+};
+
 struct scavenger {
+        struct scavenger_line *line;
         enum scavenger_phase phase;
         bool guess;             /* the last tick's round trip was one */
         bool coarse;            /* so small a window that a segment more or less counts */
         double window;          /* bytes */
         double window_before;   /* of a slowdown */
         bool grew;              /* fast, since it was last asked whose queue it is */
-        uint64_t minute;        /* what the first of each of these is for */
+        uint64_t minute;        /* what the first of these is for */
         uint64_t base_usec[SCAVENGER_MINUTES]; /* the shortest round trip; 0: none */
-        double best_rate[SCAVENGER_MINUTES];   /* bytes per second */
         double rate;            /* of the last tick */
-        double share;           /* of the best rate */
+        double low, high;       /* its part of the line's */
+        double share;           /* of the line's best rate */
         uint64_t rtt_usec;      /* the last one that was known */
         uint64_t loss_delay_usec;  /* queue delay at losses: the buffer is not deeper; 0: unknown */
         uint64_t queue_peak_usec;  /* of the last ticks */
         uint64_t idle_since_usec;  /* the queue is nearly empty since; USEC_INFINITY: it is not */
         uint64_t phase_until_usec;
         uint64_t slowdown_began_usec, next_slowdown_usec;
+        uint64_t may_join_usec; /* a slowdown of another one's */
         uint64_t last_loss_usec;
         uint64_t gave_way_usec;
 };
@@ -79,10 +92,13 @@ struct scavenger_shares {
         unsigned n_hungry;
 };
 
-void scavenger_init(struct scavenger *scavenger);
+/* @line must outlive it. */
+void scavenger_init(struct scavenger *scavenger, struct scavenger_line *line);
 void scavenger_note_base(struct scavenger *scavenger, uint64_t now_usec, uint64_t rtt_usec);
 /* After a time without background connections: the window starts small again; the round trips stay. */
 void scavenger_restart(struct scavenger *scavenger);
+/* Without connections: it has nothing of the line. */
+void scavenger_pause(struct scavenger *scavenger);
 /* Return: a larger window than this the connection would not use; UINT64_MAX: it would use any. */
 uint64_t scavenger_measure(const struct scavenger_connection *connection, struct scavenger_input *input);
 uint64_t scavenger_tick(struct scavenger *scavenger, const struct scavenger_input *input);
@@ -101,3 +117,5 @@ uint64_t scavenger_interval(const struct scavenger *scavenger);
 uint64_t scavenger_base(const struct scavenger *scavenger);
 /* Somebody else fills the line: the window is at its floor. */
 bool scavenger_is_crowded_out(const struct scavenger *scavenger, const struct scavenger_input *input);
+/* They left some: the window is well above it again. */
+bool scavenger_has_room(const struct scavenger *scavenger, uint32_t segment_bytes);

@@ -13,14 +13,13 @@
 #include "base/strings.h"
 #include "transfer/poller.h"
 #include "transfer/scavenger.h"
+#include "transfer/turns.h"
 #include "transfer/window.h"
 
 #define PLACES_MAX 256                  /* addresses whose round trips are kept */
 #define RESTART_AFTER_USEC USEC_PER_SEC /* without a background exchange */
 #define SEGMENT_MIN 536u
 #define CLAMP_NONE INT32_MAX
-#define TURN_USEC (2 * USEC_PER_SEC)         /* of who is awake while others rest */
-#define REST_USEC (20 * USEC_PER_SEC)        /* and no longer than this: servers give up those who don't read, many after a minute */
 #define LIMIT_WINDOW_USEC (USEC_PER_SEC / 4) /* what a limit lets come in that time and two round trips, is on its way or here */
 #define LIMIT_WINDOW_MIN (UINT64_C(32) * 1024)
 #define LIMIT_RATE_MAX (UINT64_C(8) << 20)   /* above it no read is a burst */
@@ -33,6 +32,8 @@ struct place {
         struct tracked_socket *held;
         unsigned n_held, n_resting;
         uint64_t turn_usec; /* when the next of those who rest is to be awake */
+        struct turn turn;   /* while others of our places are crowded out, too */
+        bool is_silent;     /* it waits for it: none is awake */
         struct scavenger scavenger;
         uint64_t next_tick_usec;
         uint64_t last_used_usec;
@@ -73,6 +74,8 @@ struct tracked_socket {
 struct sockets {
         struct tracked_socket *by_fd, *by_name; /* hashes */
         struct place *places;
+        struct scavenger_line line;
+        struct turns turns;
         struct sd_event *event;
         struct poller *poller;
         sd_event_source *timer;
@@ -140,7 +143,7 @@ static struct place *get_place(struct sockets *sockets, const char *address) {
         place = calloc(1, sizeof(*place));
         if (!place)
                 return NULL;
-        scavenger_init(&place->scavenger);
+        scavenger_init(&place->scavenger, &sockets->line);
         string_copy(place->address, sizeof(place->address), address);
         HASH_ADD_STR(sockets->places, address, place);
         return place;
@@ -154,6 +157,8 @@ static void place_share_window(struct place *place, uint64_t window) {
         struct scavenger_shares shares;
         struct tracked_socket *socket;
 
+        if (n_awake(place) == 0)
+                return;
         scavenger_shares_begin(&shares, window, n_awake(place));
         DL_FOREACH(place->held, socket)
                 if (!socket->resting)
@@ -250,13 +255,19 @@ static struct tracked_socket *find_awake(const struct place *place) {
         return NULL;
 }
 
+static unsigned n_wanted_awake(const struct place *place) {
+        if (place->is_silent)
+                return 0;
+        return scavenger_n_awake(&place->scavenger, MAX(n_awake(place), 1u), place->n_held, place->segment_bytes);
+}
+
 static void place_take_turns(struct place *place, uint64_t now) {
-        unsigned wanted = scavenger_n_awake(&place->scavenger, n_awake(place), place->n_held, place->segment_bytes);
+        unsigned wanted = n_wanted_awake(place);
         struct tracked_socket *socket;
 
-        if (place->n_resting > 0 && now >= place->turn_usec) {
+        if (place->n_resting > 0 && wanted > 0 && now >= place->turn_usec) {
                 socket_wake(find_resting(place), now);
-                place->turn_usec = now + MIN((uint64_t) TURN_USEC, REST_USEC / place->n_held);
+                place->turn_usec = now + turn_length(place->n_held);
         }
         while (n_awake(place) < wanted)
                 socket_wake(find_resting(place), now);
@@ -268,9 +279,30 @@ static void place_take_turns(struct place *place, uint64_t now) {
         }
 }
 
-static void place_tick(struct place *place, uint64_t now) {
+/* Who is not the one that is heard now is to be silent at once, and the one that is has waited long enough. */
+static void places_take_turns(struct sockets *sockets, uint64_t now) {
+        struct place *place, *tmp;
+
+        HASH_ITER(hh, sockets->places, place, tmp) {
+                if (place->is_silent == place->turn.waits)
+                        continue;
+                place->is_silent = place->turn.waits;
+                place_take_turns(place, now);
+                place_share_window(place, scavenger_window(&place->scavenger, place->segment_bytes));
+                place->next_tick_usec = now + scavenger_interval(&place->scavenger);
+        }
+}
+
+static enum turn_news news_of(const struct place *place, bool is_crowded_out) {
+        if (is_crowded_out)
+                return TURN_CROWDED_OUT;
+        return scavenger_has_room(&place->scavenger, place->segment_bytes) ? TURN_HAS_ROOM : TURN_NOTHING_NEW;
+}
+
+static void place_tick(struct sockets *sockets, struct place *place, uint64_t now) {
         struct scavenger_input input = { .now_usec = now, .segment_bytes = place->segment_bytes };
         struct tracked_socket *socket;
+        bool is_crowded_out;
         uint64_t window;
 
         DL_FOREACH(place->held, socket)
@@ -280,9 +312,12 @@ static void place_tick(struct place *place, uint64_t now) {
                         socket_measure(socket, now, &input);
         place->last_used_usec = now;
         window = scavenger_tick(&place->scavenger, &input);
+        is_crowded_out = scavenger_is_crowded_out(&place->scavenger, &input);
         place_take_turns(place, now);
         place_share_window(place, window);
-        if (scavenger_is_crowded_out(&place->scavenger, &input) || place->n_resting > 0)
+        turns_note(&sockets->turns, &place->turn, news_of(place, is_crowded_out), now);
+        places_take_turns(sockets, now);
+        if (is_crowded_out || place->n_resting > 0)
                 place->crowded_usec = now;
         if (input.rtt_usec > 0)
                 place->rtt_usec = input.rtt_usec;
@@ -296,7 +331,7 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
 
         HASH_ITER(hh, sockets->places, place, tmp)
                 if (place->held && place->next_tick_usec <= now)
-                        place_tick(place, now);
+                        place_tick(sockets, place, now);
         arm(sockets);
         return 0;
 }
@@ -317,8 +352,10 @@ static void socket_hold(struct tracked_socket *socket) {
         if (!place->held && now - place->last_used_usec > RESTART_AFTER_USEC)
                 scavenger_restart(&place->scavenger);
         note_base(place, &info, now);
-        if (!place->held)
+        if (!place->held) {
                 place->next_tick_usec = now + scavenger_interval(&place->scavenger);
+                turns_join(&sockets->turns, &place->turn);
+        }
         place->segment_bytes = MAX(info.tcpi_advmss, SEGMENT_MIN);
         socket->place = place;
         socket->wanted = UINT64_MAX;
@@ -340,8 +377,12 @@ static void socket_let_go(struct tracked_socket *socket) {
         place->n_held--;
         place->last_used_usec = now_usec();
         socket->place = NULL;
-        if (!place->held)
-                arm(socket->sockets);
+        if (place->held)
+                return;
+        turns_leave(&socket->sockets->turns, &place->turn, place->last_used_usec); /* the next tick of the others acts on it */
+        place->is_silent = false;
+        scavenger_pause(&place->scavenger);
+        arm(socket->sockets);
 }
 
 /* ---- limits ---- */

@@ -1,6 +1,6 @@
 /* The TCP connections of this process, and who uses them. One that only background exchanges use is held to the window that a
  * scavenger (scavenger.h) gives: TCP_WINDOW_CLAMP, the one knob that works both ways on a live connection. One scavenger for each
- * address: its connections share the window. The receive buffer is left to the kernel's autotuning, which moves the clamp each time
+ * address: its connections share the window, and those that others crowd out take turns (turns.h). The receive buffer is left to the kernel's autotuning, which moves the clamp each time
  * that it grows the buffer: so the clamp is set again at each tick. No clamp is below about 2 KiB: where the window is too small for all
  * connections, some of them rest, and they take turns. Nothing here wakes up while no background exchange runs.
  *

@@ -52,15 +52,15 @@ MAP_TITLE = "### Other lines"
 
 
 class Job:
-    """A background job of n files, each over a connection of its own."""
+    """n background jobs of a file each, which has a connection of its own. The files lie on so many servers."""
 
-    def __init__(self, on, build, n=1, scheme="http"):
+    def __init__(self, on, build, n=1, scheme="http", servers=1):
         self.folder = tempfile.mkdtemp(dir="/var/tmp", prefix="dosvc-polite-")  # a disk: space is set aside there without being written
         self.service = Service(build, os.path.join(self.folder, "state"), f"MaxConnectionsPerHost=16\nBackgroundSlots=8\nCAFile={on.ca}\n",
                                wrapper=on.client_wrapper)
         self.service.start()
         for i in range(n):
-            self.service.create(str(i), [(on.url(scheme, f"big?{i}"), os.path.join(self.folder, str(i)), {})], Resume=True, Priority="normal")
+            self.service.create(str(i), [(on.url(scheme, f"big?{i}", i % servers), os.path.join(self.folder, str(i)), {})], Resume=True, Priority="normal")
 
     def pids(self):
         """Of the process that has the control loop."""
@@ -212,7 +212,8 @@ def said(good, text):
 def acceptance(args, folder):
     shape = ACCEPTANCE
     rows, shown = [], {}
-    starts = [(f"dosvc, background, {n} connection{'s' if n > 1 else ''}", lambda on, n=n: Job(on, args.build, n)) for n in (1, 4, 8)]
+    starts = [(f"dosvc, background, {n} connection{'s' if n > 1 else ''}" + (f" to {servers} servers" if servers > 1 else ""),
+               lambda on, n=n, servers=servers: Job(on, args.build, n, servers=servers)) for n, servers in ((1, 1), (4, 1), (8, 1), (4, 4), (8, 8))]
     starts += [("curl", lambda on: Tool(on, ["curl", "-so", "/dev/null"])),
                ("wget2", lambda on: Tool(on, ["wget2", "-qO", "/dev/null"]))]
     found = {name: [] for name, _ in starts}
@@ -227,8 +228,8 @@ def acceptance(args, folder):
         rows.append(f"| {name} | {median_of(runs, 'kept') * 100:.1f} % | {median_of(runs, 'alone') * 100:.0f} % | {median_of(runs, 'queue alone'):.0f} ms | "
                     f"{median_of(runs, 'queue'):.0f} ms | " + (f"{median_of(runs, 'cpu') * 100:.1f} %" if ours else "") + f" | {max(r['late'] for r in runs):.1f} ms |")
         shown[name] = sorted(runs, key=lambda r: r["kept"])[len(runs) // 2]
-    ours = [runs for name, runs in found.items() if name.startswith("dosvc")]
-    verdicts = [said(all(median_of(r, "kept") >= KEPT for r in ours), f"The foreground keeps at least {KEPT * 100:.0f} % beside 1, 4 and 8 connections"),
+    ours = [runs for name, runs in found.items() if name.startswith("dosvc") and "servers" not in name]
+    verdicts = [said(all(median_of(r, "kept") >= KEPT for r in ours), f"The foreground keeps at least {KEPT * 100:.0f} % beside 1, 4 and 8 connections to one server"),
                 said(all(median_of(r, "alone") >= ALONE for r in ours), f"The background job reaches at least {ALONE * 100:.0f} % of the line alone")]
     return ["", f"### {shape['rate_mbit']} Mbit/s, {shape['rtt_ms']} ms round trip, {shape['buffer_ms']} ms drop-tail buffer, cubic; medians of {args.rounds} runs", "",
             "| in the background | the foreground keeps | alone on the line | queue then | queue with the foreground | CPU of the transfer process | late |",
