@@ -23,8 +23,11 @@ import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
-sys.path.insert(0, os.path.join(os.path.dirname(HERE), "lib"))
+sys.path[:0] = [os.path.join(os.path.dirname(HERE), "lib"), HERE]
+
+import perf_profile  # noqa: E402
 CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
+SHOWN_SHARE = 0.015  # of a profile
 
 
 # What the design asks for, as ratios to the best of the others: (wall, CPU), None where it asks for nothing.
@@ -321,6 +324,39 @@ def table(title, results, gib, on_disk, targets):
     return lines + [""] + closing(results, targets, (durable[ours] / best, cpu[ours] / best_cpu))
 
 
+def profile_rows(tool, folder, on_disk, job):
+    """Of one more run."""
+    def run():
+        clean(folder)
+        job(tool, on_disk)
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as place:
+        data = perf_profile.recorded([tool.process.pid] + children_of(tool.process.pid), place, run)
+        found = perf_profile.shares(data) if data else {}
+    if not found:
+        return ["No profile: perf does not work here.", ""]
+    lines = ["Where it goes, of all samples of one more run (perf):", ""]
+    for process, parts in found.items():
+        shown = [f"{what} {share * 100:.0f} %" for what, share in parts if share >= SHOWN_SHARE]
+        if shown:
+            lines.append(f"- {process}, {sum(share for _, share in parts) * 100:.0f} %: " + ", ".join(shown))
+    return lines + [""]
+
+
+class Place:
+    """A folder where everybody's downloads go, and how often each is made."""
+
+    def __init__(self, name, folder, rounds):
+        self.name, self.folder, self.rounds, self.on_disk = name, folder, rounds, name == "disk"
+
+    def compare(self, kind, scheme, title, gib, tools, job, check):
+        """A table, and a profile where a target is missed."""
+        results = measure(tools, self.rounds, self.folder, self.on_disk, job, check)
+        lines = table(f"{title}, {self.name}", results, gib, self.on_disk, TARGETS[kind, scheme, self.name])
+        if any("missed" in line for line in lines):
+            lines += profile_rows(next(t for t in tools if t.name.startswith("dosvc")), self.folder, self.on_disk, job)
+        return lines
+
+
 def raw_disk_floor(folder, size):
     path = os.path.join(folder, "raw")
     began = time.monotonic()
@@ -365,6 +401,7 @@ def main():
             work = os.path.join(base, "work")
             os.mkdir(work)
             folder = os.path.join(base, "out")
+            place = Place(where, folder, args.rounds)
             tools = [Curl(server, work), Wget2(server, work), Aria2(server, work), Dosvc(server, work, args.build)]
             verifiers = [CurlThenSum(server, work), DosvcVerified(server, work, args.build, digest.hexdigest())]
             plain, tools = tools, tools + verifiers
@@ -390,17 +427,17 @@ def main():
                 def one(tool, durable, u=url):
                     return tool.one(u, path, (lambda: subprocess.run(["sync", "-d", path], check=True)) if durable else None)
 
-                results = measure(plain, args.rounds, folder, on_disk, one, check_big)
-                lines += table(f"{args.size_mib} MiB over {scheme}, {where}", results, size / (1 << 30), on_disk, TARGETS["big", scheme, where])
+                title, gib = f"{args.size_mib} MiB over {scheme}", size / (1 << 30)
+                lines += place.compare("big", scheme, title, gib, plain, one, check_big)
                 if scheme == "http":
-                    results = measure(verifiers, args.rounds, folder, on_disk, one, check_big)
-                    lines += table(f"{args.size_mib} MiB over {scheme} with SHA-256, {where}", results, size / (1 << 30), on_disk, TARGETS["verified", scheme, where])
+                    lines += place.compare("verified", scheme, f"{title} with SHA-256", gib, verifiers, one, check_big)
             for scheme in args.schemes.split(","):
                 print(f"{args.files} files of 4 KiB over {scheme} on {where}", flush=True)
                 urls = [server.url(scheme, f"small/f{i:05d}") for i in range(args.files)]
-                results = measure(plain, args.rounds, folder, on_disk, lambda t, d, u=urls: t.many(
-                    u, folder, (lambda: subprocess.run(["sync", "-f", folder], check=True)) if d else None), check_small)
-                lines += table(f"{args.files} files of 4 KiB over {scheme}, {where}", results, None, on_disk, TARGETS["small", scheme, where])
+                def many(tool, durable, u=urls):
+                    return tool.many(u, folder, (lambda: subprocess.run(["sync", "-f", folder], check=True)) if durable else None)
+
+                lines += place.compare("small", scheme, f"{args.files} files of 4 KiB over {scheme}", None, plain, many, check_small)
             for t in tools:
                 t.end()
             tools = []

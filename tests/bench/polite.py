@@ -29,6 +29,7 @@ sys.path[:0] = [os.path.join(os.path.dirname(HERE), "lib"), HERE]
 sys.dont_write_bytecode = True
 
 import line  # noqa: E402
+import perf_profile  # noqa: E402
 from bench import children_of, cpu_of, name_of  # noqa: E402
 from service import Service  # noqa: E402
 
@@ -240,12 +241,10 @@ def acceptance(args, folder):
 def share_of_loop(pid, seconds):
     """The control loop's part of what the process does; None where perf cannot tell."""
     with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
-        data = os.path.join(folder, "perf.data")
-        if subprocess.run(["perf", "record", "-q", "-e", "cpu-clock", "-F", "2500", "--call-graph", "dwarf,16384", "-o", data, "-p", str(pid), "--",
-                           "sleep", str(seconds)], stderr=subprocess.DEVNULL, check=False).returncode != 0:
+        data = perf_profile.recorded([pid], folder, lambda: time.sleep(seconds), "dwarf,16384", 2500)
+        if not data:
             return None
-        text = subprocess.run(["perf", "report", "-i", data, "--children", "--stdio", "-g", "none"], capture_output=True, text=True,
-                              check=True).stdout
+        text = perf_profile.report(data, "--children")
     rows = [row.split() for row in text.splitlines() if "%" in row and row.split()[-1] == LOOP]
     return float(rows[0][0].rstrip("%")) / 100 if rows else 0.0
 
@@ -261,7 +260,7 @@ def at_100(args, folder):
             spent, began = background.cpu(), time.monotonic()
             time.sleep(args.seconds / 2)
             cpu = (background.cpu() - spent) / (time.monotonic() - began)
-            share = share_of_loop(background.pids()[0], args.seconds / 2) if shutil.which("perf") else None
+            share = share_of_loop(background.pids()[0], args.seconds / 2)
             return cpu, None if share is None else cpu * share
         finally:
             background.close()
