@@ -1,4 +1,4 @@
-/* The control law on a simulated line: a drop-tail queue that its flows share, in steps of a millisecond. */
+/* The control law, by itself and on a simulated line. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -7,34 +7,8 @@
 
 #include <cmocka.h>
 
+#include "simulated_line.h"
 #include "transfer/scavenger.h"
-
-#define STEP_USEC USEC_PER_MSEC
-#define RING 1024
-#define SEGMENT 1448
-
-struct flow {
-        double window, inflight, queued, received; /* bytes */
-        double returning[RING];                    /* acknowledged at this step */
-        bool lost;
-};
-
-struct line {
-        double rate;         /* bytes per step */
-        unsigned base_steps; /* round trip without a queue */
-        double buffer;       /* bytes */
-        uint64_t step;
-        struct flow ours, theirs;
-        bool theirs_runs;
-        uint64_t theirs_cut_step;
-        struct scavenger *scavenger;
-        uint64_t next_tick_usec, ticked_usec;
-        double ticked_received, window_before;
-        unsigned n_connections;
-        bool guess; /* no timestamps */
-        double queue_sum;
-        unsigned n_slowdowns;
-};
 
 /* Its line, which nobody else of ours uses. */
 static struct scavenger_line *nobody_else(void) {
@@ -42,134 +16,6 @@ static struct scavenger_line *nobody_else(void) {
 
         line = (struct scavenger_line) {};
         return &line;
-}
-
-static uint64_t now_usec(const struct line *line) {
-        return USEC_PER_HOUR + line->step * STEP_USEC;
-}
-
-static double queue_usec(const struct line *line) {
-        return (line->ours.queued + line->theirs.queued) / line->rate * STEP_USEC;
-}
-
-static void flow_send(struct line *line, struct flow *flow) {
-        double wanted = flow->window > flow->inflight ? flow->window - flow->inflight : 0;
-        double room = line->buffer - line->ours.queued - line->theirs.queued;
-
-        if (wanted > room) {
-                flow->lost = true;
-                wanted = room > 0 ? room : 0;
-        }
-        flow->queued += wanted;
-        flow->inflight += wanted;
-}
-
-static void flow_serve(struct line *line, struct flow *flow, double part) {
-        double bytes = flow->queued * part;
-
-        flow->queued -= bytes;
-        flow->received += bytes;
-        flow->returning[(line->step + line->base_steps) % RING] += bytes;
-}
-
-static void flow_acknowledge(struct line *line, struct flow *flow) {
-        flow->inflight -= flow->returning[line->step % RING];
-        flow->returning[line->step % RING] = 0;
-}
-
-/* A sender that fills every buffer: a segment more each round trip, and less only when something is lost. */
-static void theirs_adapt(struct line *line) {
-        double rtt_steps = line->base_steps + queue_usec(line) / STEP_USEC;
-
-        if (line->theirs.lost && (double) (line->step - line->theirs_cut_step) > rtt_steps) {
-                line->theirs.window *= 0.7;
-                line->theirs_cut_step = line->step;
-        } else
-                line->theirs.window += 4 * SEGMENT / rtt_steps;
-        line->theirs.lost = false;
-}
-
-/* All connections the same. */
-static struct scavenger_input measure(const struct line *line) {
-        struct scavenger_input input = { .now_usec = now_usec(line), .segment_bytes = SEGMENT };
-        struct scavenger_connection connection = {
-                .elapsed_usec = input.now_usec - line->ticked_usec,
-                .bytes = (uint64_t) (line->ours.received - line->ticked_received) / line->n_connections,
-                .rtt_usec = line->base_steps * STEP_USEC + (uint64_t) queue_usec(line),
-                .guess = line->guess,
-                .lost = line->ours.lost,
-                .window = (uint64_t) line->ours.window / line->n_connections,
-                .window_before = (uint64_t) line->window_before / line->n_connections,
-        };
-
-        for (unsigned i = 0; i < line->n_connections; i++)
-                (void) scavenger_measure(&connection, &input);
-        return input;
-}
-
-static void ours_adapt(struct line *line) {
-        struct scavenger_input input;
-        bool draining;
-
-        if (now_usec(line) < line->next_tick_usec)
-                return;
-        input = measure(line);
-        draining = line->scavenger->phase == SCAVENGER_DRAINING;
-        line->window_before = line->ours.window;
-        line->ours.window = (double) scavenger_tick(line->scavenger, &input);
-        line->n_slowdowns += line->scavenger->phase == SCAVENGER_DRAINING && !draining;
-        line->ticked_received = line->ours.received;
-        line->ticked_usec = input.now_usec;
-        line->ours.lost = false;
-        line->next_tick_usec = input.now_usec + scavenger_interval(line->scavenger);
-}
-
-static void run(struct line *line, double seconds) {
-        uint64_t end = line->step + (uint64_t) (seconds * 1000);
-
-        line->ticked_received -= line->ours.received;
-        line->ours.received = line->theirs.received = line->queue_sum = 0;
-        for (uint64_t began = line->step; line->step < end; line->step++) {
-                double queued, part;
-
-                flow_acknowledge(line, &line->ours);
-                flow_acknowledge(line, &line->theirs);
-                flow_send(line, &line->ours);
-                if (line->theirs_runs)
-                        flow_send(line, &line->theirs);
-                queued = line->ours.queued + line->theirs.queued;
-                part = queued > line->rate ? line->rate / queued : 1;
-                flow_serve(line, &line->ours, part);
-                flow_serve(line, &line->theirs, part);
-                ours_adapt(line);
-                if (line->theirs_runs)
-                        theirs_adapt(line);
-                line->queue_sum += queue_usec(line) / (double) (end - began);
-        }
-}
-
-/* With a scavenger that knows the handshake's round trip. */
-static struct line line_of(struct scavenger *scavenger, double mbit, unsigned rtt_ms, double buffer_ms) {
-        double rate = mbit * 1e6 / 8 / 1000;
-
-        scavenger_init(scavenger, nobody_else());
-        scavenger_note_base(scavenger, USEC_PER_HOUR, rtt_ms * USEC_PER_MSEC);
-        return (struct line){
-                .rate = rate,
-                .base_steps = rtt_ms,
-                .buffer = rate * buffer_ms,
-                .ours.window = 10 * SEGMENT,
-                .theirs.window = 10 * SEGMENT,
-                .scavenger = scavenger,
-                .next_tick_usec = USEC_PER_HOUR + rtt_ms * STEP_USEC,
-                .ticked_usec = USEC_PER_HOUR,
-                .window_before = 10 * SEGMENT,
-                .n_connections = 1,
-        };
-}
-
-static double share_of(const struct line *line, const struct flow *flow, double seconds) {
-        return flow->received / (line->rate * seconds * 1000);
 }
 
 static const struct shape {
@@ -183,74 +29,74 @@ static const struct shape {
 
 static void alone_it_takes_the_line_and_keeps_the_queue_short(void **state) {
         for (size_t i = 0; i < ELEMENTSOF(shapes); i++) {
-                struct scavenger scavenger;
-                struct line line = line_of(&scavenger, shapes[i].mbit, shapes[i].rtt_ms, shapes[i].buffer_ms);
+                struct line line;
 
-                run(&line, 5);
-                run(&line, 60);
-                if (share_of(&line, &line.ours, 60) < 0.9 || line.queue_sum > 25 * USEC_PER_MSEC)
+                line_init(&line, shapes[i].mbit, shapes[i].rtt_ms, shapes[i].buffer_ms);
+                line_run(&line, 5);
+                line_run(&line, 60);
+                if (line_share_of_ours(&line, 60) < 0.9 || line.queue_sum > 25 * USEC_PER_MSEC)
                         fail_msg("%.0f Mbit/s, %u ms, buffer %.0f ms: %.1f %%, queue %.1f ms", shapes[i].mbit,
-                                 shapes[i].rtt_ms, shapes[i].buffer_ms, 100 * share_of(&line, &line.ours, 60),
+                                 shapes[i].rtt_ms, shapes[i].buffer_ms, 100 * line_share_of_ours(&line, 60),
                                  line.queue_sum / USEC_PER_MSEC);
         }
 }
 
 /* Over the first slowdown and what it lost by it. */
 static void a_long_round_trip_takes_the_line_too(void **state) {
-        struct scavenger scavenger;
-        struct line line = line_of(&scavenger, 20, 200, 500);
+        struct line line;
 
-        scavenger_init(&scavenger, nobody_else());
-        run(&line, 12);
-        run(&line, 12);
-        assert_true(line.ours.received > 0.9 * line.rate * 12000);
+        line_init(&line, 20, 200, 500);
+        scavenger_init(&line.ours[0].scavenger, &line.own.rates);
+        line_run(&line, 12);
+        line_run(&line, 12);
+        assert_true(line.ours[0].flow.received > 0.9 * line.rate * 12000);
         assert_true(line.queue_sum < 20 * USEC_PER_MSEC);
 }
 
 static void beside_a_flow_that_fills_the_buffer_it_takes_little_and_comes_back_afterwards(void **state) {
         for (size_t i = 0; i < ELEMENTSOF(shapes); i++) {
-                struct scavenger scavenger;
-                struct line line = line_of(&scavenger, shapes[i].mbit, shapes[i].rtt_ms, shapes[i].buffer_ms);
+                struct line line;
                 double alone;
 
+                line_init(&line, shapes[i].mbit, shapes[i].rtt_ms, shapes[i].buffer_ms);
                 /* The floor is not small there; or the other flow itself empties the queue each time that it has lost something. */
                 if (shapes[i].mbit < 20 || shapes[i].buffer_ms < 2 * shapes[i].rtt_ms)
                         continue;
                 line.theirs_runs = true;
-                run(&line, 20);
-                run(&line, 30);
-                alone = share_of(&line, &line.theirs, 30);
-                line = line_of(&scavenger, shapes[i].mbit, shapes[i].rtt_ms, shapes[i].buffer_ms);
-                run(&line, 5);
+                line_run(&line, 20);
+                line_run(&line, 30);
+                alone = line_share(&line, &line.theirs, 30);
+                line_init(&line, shapes[i].mbit, shapes[i].rtt_ms, shapes[i].buffer_ms);
+                line_run(&line, 5);
                 line.theirs_runs = true;
-                run(&line, 20);
-                run(&line, 30);
-                if (share_of(&line, &line.ours, 30) > 0.1 || share_of(&line, &line.theirs, 30) < 0.9 * alone)
+                line_run(&line, 20);
+                line_run(&line, 30);
+                if (line_share_of_ours(&line, 30) > 0.1 || line_share(&line, &line.theirs, 30) < 0.9 * alone)
                         fail_msg("%.0f Mbit/s, %u ms: ours %.1f %%, theirs %.1f %%", shapes[i].mbit, shapes[i].rtt_ms,
-                                 100 * share_of(&line, &line.ours, 30), 100 * share_of(&line, &line.theirs, 30));
+                                 100 * line_share_of_ours(&line, 30), 100 * line_share(&line, &line.theirs, 30));
                 line.theirs_runs = false;
-                run(&line, 5);
-                run(&line, 20);
-                if (share_of(&line, &line.ours, 20) < 0.85)
+                line_run(&line, 5);
+                line_run(&line, 20);
+                if (line_share_of_ours(&line, 20) < 0.85)
                         fail_msg("%.0f Mbit/s, %u ms: %.1f %% afterwards", shapes[i].mbit, shapes[i].rtt_ms,
-                                 100 * share_of(&line, &line.ours, 20));
+                                 100 * line_share_of_ours(&line, 20));
         }
 }
 
 static void a_latecomer_that_knows_the_empty_line_gives_way_as_well(void **state) {
-        struct scavenger scavenger;
-        struct line line = line_of(&scavenger, 50, 20, 100);
+        struct line line;
 
-        scavenger_init(&scavenger, nobody_else());
-        scavenger_note_base(&scavenger, now_usec(&line) - 5 * USEC_PER_MINUTE, 20 * USEC_PER_MSEC);
+        line_init(&line, 50, 20, 100);
+        scavenger_init(&line.ours[0].scavenger, &line.own.rates);
+        scavenger_note_base(&line.ours[0].scavenger, line_now(&line) - 5 * USEC_PER_MINUTE, 20 * USEC_PER_MSEC);
         line.theirs_runs = true;
         line.theirs.window = line.buffer;
-        line.ours.window = 0;
-        line.next_tick_usec = UINT64_MAX;
-        run(&line, 5);
-        line.next_tick_usec = line.ticked_usec = now_usec(&line) - STEP_USEC;
-        run(&line, 20);
-        assert_true(share_of(&line, &line.ours, 20) < 0.05);
+        line.ours[0].flow.window = 0;
+        line.ours[0].next_tick_usec = UINT64_MAX;
+        line_run(&line, 5);
+        line.ours[0].next_tick_usec = line.ours[0].ticked_usec = line_now(&line) - STEP_USEC;
+        line_run(&line, 20);
+        assert_true(line_share_of_ours(&line, 20) < 0.05);
 }
 
 /* As after a round trip in which each of @n connections used its part of the window. */
@@ -470,13 +316,13 @@ static void a_queue_of_a_line_that_others_have_most_of_is_theirs(void **state) {
 }
 
 static void it_looks_for_the_empty_line_every_half_minute(void **state) {
-        struct scavenger scavenger;
-        struct line line = line_of(&scavenger, 50, 20, 100);
+        struct line line;
 
-        scavenger_init(&scavenger, nobody_else());
-        run(&line, 70);
-        assert_int_equal(line.n_slowdowns, 3); /* after the start, and after 30 and 60 seconds */
-        assert_int_equal(scavenger_base(&scavenger) / USEC_PER_MSEC, 20);
+        line_init(&line, 50, 20, 100);
+        scavenger_init(&line.ours[0].scavenger, &line.own.rates);
+        line_run(&line, 70);
+        assert_int_equal(line.ours[0].n_slowdowns, 3); /* after the start, and after 30 and 60 seconds */
+        assert_int_equal(scavenger_base(&line.ours[0].scavenger) / USEC_PER_MSEC, 20);
 }
 
 static void without_a_measurement_nothing_changes(void **state) {
@@ -546,32 +392,32 @@ static void without_timestamps_the_window_tells_if_it_was_the_same_for_long_enou
 }
 
 static void without_timestamps_it_takes_the_line_as_well(void **state) {
-        struct scavenger scavenger;
-        struct line line = line_of(&scavenger, 50, 20, 100);
+        struct line line;
 
-        line.guess = true;
-        line.n_connections = 4;
-        run(&line, 5);
-        run(&line, 30);
-        assert_true(share_of(&line, &line.ours, 30) > 0.9);
+        line_init(&line, 50, 20, 100);
+        line.ours[0].guess = true;
+        line.ours[0].n_connections = 4;
+        line_run(&line, 5);
+        line_run(&line, 30);
+        assert_true(line_share_of_ours(&line, 30) > 0.9);
         assert_true(line.queue_sum < 25 * USEC_PER_MSEC);
 }
 
 static void without_timestamps_it_gives_way_and_comes_back(void **state) {
-        struct scavenger scavenger;
-        struct line line = line_of(&scavenger, 50, 20, 100);
+        struct line line;
 
-        line.guess = true;
-        run(&line, 10);
+        line_init(&line, 50, 20, 100);
+        line.ours[0].guess = true;
+        line_run(&line, 10);
         line.theirs.window = 10 * SEGMENT;
         line.theirs_runs = true;
-        run(&line, 5);
-        run(&line, 20);
-        assert_true(share_of(&line, &line.theirs, 20) > 0.96);
+        line_run(&line, 5);
+        line_run(&line, 20);
+        assert_true(line_share(&line, &line.theirs, 20) > 0.96);
         line.theirs_runs = false;
-        run(&line, 5);
-        run(&line, 10);
-        assert_true(share_of(&line, &line.ours, 10) > 0.9);
+        line_run(&line, 5);
+        line_run(&line, 10);
+        assert_true(line_share_of_ours(&line, 10) > 0.9);
 }
 
 static void a_guess_needs_a_window_that_shows_something(void **state) {
@@ -632,14 +478,204 @@ static void nothing_for_a_while_does_not_close_a_window(void **state) {
 }
 
 static void many_connections_take_the_line_and_no_more_than_one_does(void **state) {
-        struct scavenger scavenger;
-        struct line line = line_of(&scavenger, 50, 20, 100);
+        struct line line;
 
-        line.n_connections = 8;
-        run(&line, 5);
-        run(&line, 30);
-        assert_true(share_of(&line, &line.ours, 30) > 0.9);
+        line_init(&line, 50, 20, 100);
+        line.ours[0].n_connections = 8;
+        line_run(&line, 5);
+        line_run(&line, 30);
+        assert_true(line_share_of_ours(&line, 30) > 0.9);
         assert_true(line.queue_sum < 25 * USEC_PER_MSEC);
+}
+
+/* ---- several places, one line ---- */
+
+static void begin_three_some_seconds_apart(struct line *line, double mbit, unsigned rtt_ms, double buffer_ms) {
+        line_init(line, mbit, rtt_ms, buffer_ms);
+        line_run(line, 5);
+        line_join(line);
+        line_run(line, 5);
+        line_join(line);
+}
+
+static uint64_t last_slowdown(const struct line *line) {
+        uint64_t last = 0;
+
+        for (unsigned i = 0; i < line->n_ours; i++)
+                last = MAX(last, line->ours[i].slowdown_usec);
+        return last;
+}
+
+/* Within two round trips, and what a queue and a timer add to them. */
+static bool have_slowed_down_as_one(const struct line *line) {
+        uint64_t last = last_slowdown(line), few = 2 * (line->base_steps + 25) * STEP_USEC;
+
+        for (unsigned i = 0; i < line->n_ours; i++)
+                if (line->ours[i].n_slowdowns == 0 || last - line->ours[i].slowdown_usec > few)
+                        return false;
+        return true;
+}
+
+static void run_until_they_have(struct line *line) {
+        for (unsigned i = 0; i < 60 && !have_slowed_down_as_one(line); i++)
+                line_run(line, 1);
+        assert_true(have_slowed_down_as_one(line));
+}
+
+static void who_begin_one_after_the_other_have_a_part_each_after_a_slowdown_and_the_line_together(void **state) {
+        static const struct shape of[] = { { 50, 20, 100 }, { 100, 80, 200 } };
+
+        for (size_t i = 0; i < ELEMENTSOF(of); i++) {
+                struct line line;
+
+                begin_three_some_seconds_apart(&line, of[i].mbit, of[i].rtt_ms, of[i].buffer_ms);
+                run_until_they_have(&line);
+                line_run(&line, 2);
+                line_run(&line, 18);
+                for (unsigned k = 0; k < line.n_ours; k++)
+                        if (line_share(&line, &line.ours[k].flow, 18) < 0.2)
+                                fail_msg("%.0f Mbit/s: number %u has %.1f %%", of[i].mbit, k,
+                                         100 * line_share(&line, &line.ours[k].flow, 18));
+                assert_true(line_share_of_ours(&line, 18) > 0.9);
+                assert_true(line.queue_sum < 25 * USEC_PER_MSEC);
+        }
+}
+
+static void a_slowdown_of_one_is_one_of_all_and_no_more_of_them(void **state) {
+        unsigned before[PLACES];
+        struct line line;
+
+        begin_three_some_seconds_apart(&line, 50, 20, 100);
+        run_until_they_have(&line);
+        for (unsigned i = 0; i < PLACES; i++)
+                before[i] = line.ours[i].n_slowdowns;
+        for (unsigned s = 0; s < 100; s++) {
+                line_run(&line, 1);
+                assert_true(have_slowed_down_as_one(&line) ||
+                            line_now(&line) - last_slowdown(&line) < USEC_PER_SEC / 10);
+        }
+        for (unsigned i = 0; i < PLACES; i++)
+                assert_int_equal(line.ours[i].n_slowdowns - before[i], 3); /* one alone: each half minute, too */
+}
+
+static void several_give_way_as_one_does_and_come_back(void **state) {
+        struct line one, three;
+
+        line_init(&one, 50, 20, 100);
+        line_run(&one, 10);
+        begin_three_some_seconds_apart(&three, 50, 20, 100);
+        run_until_they_have(&three);
+        one.theirs_runs = three.theirs_runs = true;
+        line_run(&one, 20);
+        line_run(&one, 30);
+        line_run(&three, 20);
+        line_run(&three, 30);
+        assert_true(line_share_of_ours(&three, 30) < 1.25 * line_share_of_ours(&one, 30));
+        assert_true(line_share(&three, &three.theirs, 30) > 0.98 * line_share(&one, &one.theirs, 30));
+        for (unsigned i = 0; i < PLACES; i++)
+                assert_true(three.ours[i].flow.received > 0);
+        three.theirs_runs = false;
+        line_run(&three, 5);
+        line_run(&three, 20);
+        assert_true(line_share_of_ours(&three, 20) > 0.9);
+}
+
+static void one_that_is_crowded_out_on_another_line_takes_nothing_from_the_others(void **state) {
+        struct line line, other;
+        double before;
+
+        line_init(&line, 50, 20, 100);
+        line_join(&line);
+        line_run(&line, 40);
+        line_run(&line, 60);
+        before = line_share_of_ours(&line, 60);
+        line_init_beside(&other, &line, 10, 60, 150);
+        other.theirs_runs = true;
+        line_run(&line, 25);
+        line_run(&line, 60);
+        assert_true(line_share_of_ours(&line, 60) > 0.98 * before);
+        for (unsigned i = 0; i < line.n_ours; i++)
+                assert_true(line_share(&line, &line.ours[i].flow, 60) > 0.3);
+        /* and is one that was not to have more there */
+        assert_true(line_share_of_ours(&other, 60) < 0.02);
+        assert_true(line_share(&other, &other.theirs, 60) > 0.97);
+}
+
+#define FULL_RATE 12.5e6
+
+/* The queue stays at 8 ms, of 15, and the younger one has little of the line. */
+struct siblings {
+        struct scavenger_line line;
+        struct scavenger elder, younger;
+        uint64_t now;
+};
+
+static void siblings_init(struct siblings *siblings) {
+        *siblings = (struct siblings){ .now = USEC_PER_HOUR };
+        scavenger_init(&siblings->elder, &siblings->line);
+        scavenger_init(&siblings->younger, &siblings->line);
+        scavenger_note_base(&siblings->elder, siblings->now, 20 * USEC_PER_MSEC);
+        scavenger_note_base(&siblings->younger, siblings->now, 20 * USEC_PER_MSEC);
+        siblings->younger.phase = SCAVENGER_STEADY;
+        siblings->younger.next_slowdown_usec = UINT64_MAX;
+        siblings->younger.window = 32 * SEGMENT;
+}
+
+static void tick_at(struct scavenger *scavenger, uint64_t now, double rate) {
+        struct scavenger_input input = used_input(scavenger, now, 28, 1);
+
+        input.rate = rate;
+        (void) scavenger_tick(scavenger, &input);
+}
+
+static void siblings_run(struct siblings *siblings, bool elder_too) {
+        for (unsigned i = 0; i < 40; i++) {
+                siblings->now += 28 * USEC_PER_MSEC;
+                if (elder_too)
+                        tick_at(&siblings->elder, siblings->now, 0.95 * FULL_RATE);
+                tick_at(&siblings->younger, siblings->now, 0.05 * FULL_RATE);
+        }
+}
+
+static void a_sibling_that_has_most_of_the_line_is_nobody_else(void **state) {
+        struct siblings siblings;
+
+        siblings_init(&siblings);
+        siblings_run(&siblings, true);
+        assert_true(siblings.younger.share > 0.99);
+        assert_true(siblings.younger.window > 32 * SEGMENT);
+}
+
+/* That may be another line, where an equal part of this one's rate is more than anybody has. */
+static void who_was_crowded_out_returns_from_a_slowdown_to_what_it_had(void **state) {
+        struct siblings siblings;
+
+        siblings_init(&siblings);
+        siblings_run(&siblings, true);
+        siblings.younger.window = SCAVENGER_FLOOR_SEGMENTS * SEGMENT;
+        siblings.younger.next_slowdown_usec = siblings.now;
+        siblings_run(&siblings, true);
+        assert_true(siblings.younger.slowdown_began_usec > 0);
+        assert_true(siblings.younger.window_before < 2 * SCAVENGER_FLOOR_SEGMENTS * SEGMENT);
+}
+
+static void check_that_the_younger_is_alone(struct siblings *siblings) {
+        double window = siblings->younger.window;
+
+        assert_int_equal(siblings->line.n, 1);
+        assert_true(siblings->line.high < 0.06 * FULL_RATE);
+        siblings_run(siblings, false);
+        assert_true(siblings->younger.share < 0.06);
+        assert_true(siblings->younger.window < window / 2);
+}
+
+static void one_without_connections_has_nothing_of_the_line(void **state) {
+        struct siblings siblings;
+
+        siblings_init(&siblings);
+        siblings_run(&siblings, true);
+        scavenger_pause(&siblings.elder);
+        check_that_the_younger_is_alone(&siblings);
 }
 
 int main(void) {
@@ -668,6 +704,13 @@ int main(void) {
                 cmocka_unit_test(a_connection_that_uses_little_leaves_its_part_to_the_others),
                 cmocka_unit_test(nothing_for_a_while_does_not_close_a_window),
                 cmocka_unit_test(many_connections_take_the_line_and_no_more_than_one_does),
+                cmocka_unit_test(who_begin_one_after_the_other_have_a_part_each_after_a_slowdown_and_the_line_together),
+                cmocka_unit_test(a_slowdown_of_one_is_one_of_all_and_no_more_of_them),
+                cmocka_unit_test(several_give_way_as_one_does_and_come_back),
+                cmocka_unit_test(one_that_is_crowded_out_on_another_line_takes_nothing_from_the_others),
+                cmocka_unit_test(a_sibling_that_has_most_of_the_line_is_nobody_else),
+                cmocka_unit_test(who_was_crowded_out_returns_from_a_slowdown_to_what_it_had),
+                cmocka_unit_test(one_without_connections_has_nothing_of_the_line),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
