@@ -340,10 +340,10 @@ uint64_t scavenger_tick(struct scavenger *scavenger, const struct scavenger_inpu
         scavenger->window = (double) scavenger_window(scavenger, input->segment_bytes);
         scavenger_note_base(scavenger, input->now_usec, input->guess ? 0 : input->rtt_usec);
         base = scavenger_base(scavenger);
+        scavenger->share = share_of_line(scavenger, input->now_usec, input->rate);
         if (input->rtt_usec == 0 || base == 0)
                 return (uint64_t) scavenger->window;
         scavenger->rtt_usec = input->guess ? MAX(input->rtt_usec, base) : input->rtt_usec;
-        scavenger->share = share_of_line(scavenger, input->now_usec, input->rate);
         queue = scavenger->rtt_usec - MIN(base, scavenger->rtt_usec);
         scavenger->queue_peak_usec = MAX(queue, scavenger->queue_peak_usec * 3 / 4);
         if (take_loss(scavenger, input)) {

@@ -678,6 +678,20 @@ static void one_without_connections_has_nothing_of_the_line(void **state) {
         check_that_the_younger_is_alone(&siblings);
 }
 
+static void one_whose_server_sends_nothing_has_nothing_of_the_line(void **state) {
+        struct siblings siblings;
+        struct scavenger_input nothing;
+
+        siblings_init(&siblings);
+        siblings_run(&siblings, true);
+        for (unsigned i = 0; i < 2; i++) {
+                siblings.now += 28 * USEC_PER_MSEC;
+                nothing = (struct scavenger_input){ .now_usec = siblings.now, .segment_bytes = SEGMENT };
+                (void) scavenger_tick(&siblings.elder, &nothing);
+        }
+        check_that_the_younger_is_alone(&siblings);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(alone_it_takes_the_line_and_keeps_the_queue_short),
@@ -711,6 +725,7 @@ int main(void) {
                 cmocka_unit_test(a_sibling_that_has_most_of_the_line_is_nobody_else),
                 cmocka_unit_test(who_was_crowded_out_returns_from_a_slowdown_to_what_it_had),
                 cmocka_unit_test(one_without_connections_has_nothing_of_the_line),
+                cmocka_unit_test(one_whose_server_sends_nothing_has_nothing_of_the_line),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
