@@ -226,6 +226,7 @@ def receive(address, port, congestion):
     """Until SIGINT; then prints what had come when (five times a second, on the monotonic clock), the bytes and the seconds since the first."""
     import socket
 
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell's background job ignores
     total, began, steps = 0, None, []
     with contextlib.suppress(KeyboardInterrupt):
         with socket.create_connection((address, port)) as connection:
