@@ -24,7 +24,7 @@ struct worker {
 struct workers {
         pthread_mutex_t lock;
         pthread_cond_t wake;     /* something can be run, or stop */
-        pthread_cond_t finished; /* something was put on the done list */
+        pthread_cond_t finished; /* something was put on the done list, or a thread has come back after stop */
         struct work *heads;      /* first come, first served */
         struct work *unlaned;
         size_t n_unlaned;
@@ -167,6 +167,8 @@ static void *worker_main(void *arg) {
                         pthread_mutex_lock(&pool->lock);
                 }
                 self->busy = false;
+                if (pool->stop)
+                        pthread_cond_signal(&pool->finished);
         }
         pthread_mutex_unlock(&pool->lock);
         return NULL;
@@ -192,15 +194,36 @@ int workers_new(unsigned max_threads, struct workers **ret) {
         return 0;
 }
 
-struct workers *workers_free(struct workers *pool, bool abandon) {
+static bool somebody_runs(const struct workers *pool) {
+        for (size_t i = 0; i < pool->n_threads; i++)
+                if (pool->threads[i].busy)
+                        return true;
+        return false;
+}
+
+/* Lock held. Return: all threads have come back. */
+static bool wait_for_all(struct workers *pool, uint64_t patience_usec) {
+        uint64_t until = u64_add_saturated(clock_now(&clock_system, CLOCK_ID_MONOTONIC), patience_usec);
+        const struct timespec end = { .tv_sec = (time_t) (until / USEC_PER_SEC), .tv_nsec = (long) (until % USEC_PER_SEC) * 1000 };
+        int r = 0;
+
+        while (somebody_runs(pool) && r != ETIMEDOUT)
+                r = pthread_cond_clockwait(&pool->finished, &pool->lock, CLOCK_MONOTONIC, &end);
+        return !somebody_runs(pool);
+}
+
+struct workers *workers_free(struct workers *pool, uint64_t patience_usec) {
+        bool left_alone;
+
         if (!pool)
                 return NULL;
         pthread_mutex_lock(&pool->lock);
         pool->stop = true;
         pthread_cond_broadcast(&pool->wake);
+        left_alone = patience_usec != USEC_INFINITY && !wait_for_all(pool, patience_usec);
         pthread_mutex_unlock(&pool->lock);
-        if (abandon)
-                return NULL; /* the threads still point at it */
+        if (left_alone)
+                return pool;
         for (size_t i = 0; i < pool->n_threads; i++)
                 pthread_join(pool->threads[i].thread, NULL);
         pthread_cond_destroy(&pool->finished);

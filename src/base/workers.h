@@ -6,9 +6,10 @@
  * 3. Watch workers_fd() for reading in the loop; when it is ready call workers_dispatch().
  * 4. Works of one @lane run one after the other in the order of submission and at most one thread is ever stuck in one
  *    lane: a hanging file system holds up only its own. NULL lane: no order.
- * 5. workers_free() waits for running work (unless it hangs: see @abandon) and calls done() for nothing. */
+ * 5. workers_free() waits for running work (unless it hangs: see @patience_usec) and calls done() for nothing. */
 #pragma once
 
+#include "base/clock.h"
 #include "base/macros.h"
 
 struct workers;
@@ -24,8 +25,9 @@ struct work {
 };
 
 int workers_new(unsigned max_threads, struct workers **ret);
-/* @abandon: do not wait for running threads (a mount may hang for ever); only right before exit. */
-struct workers *workers_free(struct workers *workers, bool abandon);
+/* @patience_usec: how long running threads are waited for; less than USEC_INFINITY (a mount may hang for ever) only right before exit.
+ * Return: NULL, or @workers when some of them have not come back: it and what they run must stay. */
+struct workers *workers_free(struct workers *workers, uint64_t patience_usec);
 
 void workers_submit(struct workers *workers, struct work *work);
 int workers_fd(const struct workers *workers);

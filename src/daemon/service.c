@@ -35,6 +35,8 @@
 #include "transfer/engine_process.h"
 
 #define STOP_TIMEOUT_USEC (10 * USEC_PER_SEC)
+/* For closings and the like that were under way when all was done; a hung mount must not hold us back. */
+#define FILES_PATIENCE_USEC (1 * USEC_PER_SEC)
 #define FILE_THREADS 16
 #define OWNER_IDLE_USEC (60 * USEC_PER_SEC)
 #define CHILDREN_IDLE_EXIT_USEC (30 * USEC_PER_SEC)
@@ -721,8 +723,6 @@ int service_run(struct service *service) {
 }
 
 struct service *service_free(struct service *service) {
-        bool abandon;
-
         if (!service)
                 return NULL;
         conditions_watch_free(service->conditions);
@@ -735,9 +735,7 @@ struct service *service_free(struct service *service) {
         polkit_free(service->polkit);
         engine_free(service->engine);
         runner_free(service->runner);
-        /* A hung mount must not hold us back. */
-        abandon = service->files && files_outstanding(service->files) > 0;
-        files_free(service->files, abandon);
+        files_free(service->files, FILES_PATIENCE_USEC);
         broker_link_free(service->broker);
         store_free(service->store);
         key_sealer_free(service->sealer);

@@ -12,8 +12,8 @@
 
 /* ---- whoever does it ---- */
 
-struct files *files_free(struct files *files, bool abandon) {
-        return files ? files->ops->free(files, abandon) : NULL;
+struct files *files_free(struct files *files, uint64_t patience_usec) {
+        return files ? files->ops->free(files, patience_usec) : NULL;
 }
 
 int files_fd(const struct files *files) {

@@ -54,8 +54,8 @@ struct files_config {
         const char *machine_certificates; /* the same for those of the machine */
 };
 int files_new(const struct files_config *config, struct files **ret);
-/* Running requests are abandoned when @abandon (exit with a hung mount). Completions are not called. */
-struct files *files_free(struct files *files, bool abandon);
+/* Requests that still run after @patience_usec are abandoned, with all that they use (exit with a hung mount). Completions are not called. */
+struct files *files_free(struct files *files, uint64_t patience_usec);
 int files_fd(const struct files *files);
 size_t files_dispatch(struct files *files);
 size_t files_wait(struct files *files); /* blocks until something finished; tests and start-up */

@@ -50,13 +50,13 @@ void request_looked(struct mount *mount) {
 
 /* ---- the interface ---- */
 
-static struct files *ops_free(struct files *files, bool abandon) {
+static struct files *ops_free(struct files *files, uint64_t patience_usec) {
         struct local_files *self = to_local(files);
         struct request *request, *tmp;
 
         atomic_store(&self->stop, true);
-        self->workers = workers_free(self->workers, abandon);
-        if (abandon)
+        self->workers = workers_free(self->workers, patience_usec);
+        if (self->workers)
                 return NULL; /* the threads that hang still hold on to all of it */
         DL_FOREACH_SAFE(self->requests, request, tmp) {
                 DL_DELETE(self->requests, request);
@@ -220,7 +220,7 @@ int files_new(const struct files_config *config, struct files **ret) {
         if (r == 0)
                 r = workers_new(MAX(config->max_threads, 1u), &self->workers);
         if (r < 0) {
-                ops_free(&self->base, false);
+                ops_free(&self->base, USEC_INFINITY);
                 return r;
         }
         *ret = &self->base;

@@ -28,7 +28,7 @@ struct files_handle {
 
 /* As the functions of files.h. */
 struct files_ops {
-        struct files *(*free)(struct files *files, bool abandon);
+        struct files *(*free)(struct files *files, uint64_t patience_usec);
         int (*fd)(const struct files *files);
         size_t (*dispatch)(struct files *files);
         size_t (*wait)(struct files *files);

@@ -30,7 +30,7 @@ static struct owners *to_owners(const struct files *files) {
 static struct owner *owner_free(struct owner *owner) {
         if (!owner)
                 return NULL;
-        owner->files = files_free(owner->files, false);
+        owner->files = files_free(owner->files, USEC_INFINITY);
         free(owner);
         return NULL;
 }
@@ -102,7 +102,7 @@ void files_owners_refuse(struct files *files, uid_t uid, int error) {
 
 /* ---- the interface ---- */
 
-static struct files *owners_free(struct files *files, bool abandon _unused_) {
+static struct files *owners_free(struct files *files, uint64_t patience_usec _unused_) {
         struct owners *self = to_owners(files);
         struct owner *owner, *next;
 

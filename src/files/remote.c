@@ -276,7 +276,7 @@ static int remote_fd(const struct files *files) {
         return to_remote(files)->epoll_fd;
 }
 
-static struct files *remote_free(struct files *files, bool abandon _unused_) {
+static struct files *remote_free(struct files *files, uint64_t patience_usec _unused_) {
         struct remote_files *self = to_remote(files);
         struct remote_call *call, *next;
 

@@ -394,7 +394,7 @@ int files_serve(int fd, const struct files_config *config) {
                 close_opened(&server, opened);
         /* What is under way is left as a crash would leave it: who comes after us must not find us at work. */
         if (server.files)
-                (void) files_free(server.files, true);
+                (void) files_free(server.files, 0);
         server.channel = ipc_channel_free(server.channel);
         return r == -ECONNRESET || r == -EPIPE ? 0 : r;
 }

@@ -195,7 +195,7 @@ struct resolve_server *resolve_server_free(struct resolve_server *server) {
                 return NULL;
         server->source = sd_event_source_disable_unref(server->source);
         if (server->workers)
-                server->workers = workers_free(server->workers, true);
+                server->workers = workers_free(server->workers, 0);
         server->link = link_free(server->link);
         server->event = sd_event_unref(server->event);
         free(server);

@@ -447,7 +447,7 @@ void harness_free(struct harness *h) {
         while (store_wait(h->store) > 0)
                 ;
         die(h);
-        files_free(h->files, false);
+        files_free(h->files, USEC_INFINITY);
         store_free(h->store);
         snprintf(command, sizeof(command), "rm -rf %s", h->directory);
         assert_int_equal(system(command), 0);

@@ -80,7 +80,7 @@ static void work_runs_on_a_thread_and_is_done_on_the_loop(void **state _unused_)
         assert_int_equal(workers_outstanding(workers), 0);
         assert_int_equal(poll(&pollfd, 1, 0), 0); /* the event was taken */
         assert_int_equal(workers_wait(workers), 0);
-        assert_null(workers_free(workers, false));
+        assert_null(workers_free(workers, USEC_INFINITY));
 }
 
 static void one_lane_keeps_its_order_and_runs_one_at_a_time(void **state _unused_) {
@@ -99,7 +99,7 @@ static void one_lane_keeps_its_order_and_runs_one_at_a_time(void **state _unused
                 assert_int_equal(finished[i], i);
         }
         assert_int_equal(atomic_load(&most_running), 1);
-        workers_free(workers, false);
+        workers_free(workers, USEC_INFINITY);
 }
 
 static void a_stuck_lane_does_not_hold_up_others(void **state _unused_) {
@@ -131,7 +131,7 @@ static void a_stuck_lane_does_not_hold_up_others(void **state _unused_) {
         wait_for(workers, &behind[49].done);
         assert_true(stuck.done);
         assert_int_equal(workers_outstanding(workers), 0);
-        workers_free(workers, false);
+        workers_free(workers, USEC_INFINITY);
         sem_destroy(&started);
         sem_destroy(&gate);
 }
@@ -158,7 +158,7 @@ static void as_many_run_at_once_as_there_are_threads(void **state _unused_) {
         for (int i = 0; i < 6; i++)
                 wait_for(workers, &items[i].done);
         assert_int_equal(atomic_load(&most_running), 3);
-        workers_free(workers, false);
+        workers_free(workers, USEC_INFINITY);
         sem_destroy(&started);
         sem_destroy(&gate);
 }
@@ -182,7 +182,7 @@ static void done_may_submit_the_same_work_again(void **state _unused_) {
         while (workers_wait(again_workers) > 0)
                 ;
         assert_int_equal(n_finished, 4);
-        workers_free(again_workers, false);
+        workers_free(again_workers, USEC_INFINITY);
 }
 
 static void freeing_calls_done_for_nothing(void **state _unused_) {
@@ -199,12 +199,36 @@ static void freeing_calls_done_for_nothing(void **state _unused_) {
         workers_submit(workers, &waiting_one.work);
         sem_wait(&started);
         sem_post(&gate);
-        workers_free(workers, false);
+        workers_free(workers, USEC_INFINITY);
         assert_int_equal(n_finished, 0);
         assert_true(n_ran >= 1);
         sem_destroy(&started);
         sem_destroy(&gate);
-        assert_null(workers_free(NULL, false));
+        assert_null(workers_free(NULL, USEC_INFINITY));
+}
+
+static void freeing_leaves_what_does_not_come_back(void **state _unused_) {
+        sem_t started, gate;
+        struct item stuck = make(-1, "stuck"), behind = make(1, "stuck");
+        struct workers *workers;
+
+        sem_init(&started, 0, 0);
+        sem_init(&gate, 0, 0);
+        stuck.started = &started;
+        stuck.gate = &gate;
+        assert_int_equal(workers_new(2, &workers), 0);
+        workers_submit(workers, &stuck.work);
+        workers_submit(workers, &behind.work);
+        sem_wait(&started);
+        assert_ptr_equal(workers_free(workers, 0), workers);
+        assert_ptr_equal(workers_free(workers, USEC_PER_MSEC), workers);
+        sem_post(&gate);
+        assert_null(workers_free(workers, USEC_PER_MINUTE));
+        assert_int_equal(n_ran, 1); /* what had not begun does not begin any more */
+        assert_false(stuck.done);
+        assert_false(behind.done);
+        sem_destroy(&started);
+        sem_destroy(&gate);
 }
 
 static sigset_t thread_mask;
@@ -227,7 +251,7 @@ static void threads_take_no_signals(void **state _unused_) {
         assert_true(sigismember(&thread_mask, SIGCHLD));
         pthread_sigmask(SIG_SETMASK, NULL, &own);
         assert_false(sigismember(&own, SIGTERM));
-        workers_free(workers, false);
+        workers_free(workers, USEC_INFINITY);
 }
 
 int main(void) {
@@ -238,6 +262,7 @@ int main(void) {
                 cmocka_unit_test_setup(as_many_run_at_once_as_there_are_threads, reset),
                 cmocka_unit_test_setup(done_may_submit_the_same_work_again, reset),
                 cmocka_unit_test_setup(freeing_calls_done_for_nothing, reset),
+                cmocka_unit_test_setup(freeing_leaves_what_does_not_come_back, reset),
                 cmocka_unit_test_setup(threads_take_no_signals, reset),
         };
 

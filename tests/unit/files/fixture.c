@@ -78,7 +78,7 @@ int fixture_teardown(void **state) {
         DIR *dir = opendir(f->root);
         struct dirent *entry;
 
-        f->files = files_free(f->files, false);
+        f->files = files_free(f->files, USEC_INFINITY);
         while (dir && (entry = readdir(dir)))
                 if (*entry->d_name != '.')
                         (void) umount2(fixture_path(f, entry->d_name), MNT_DETACH);

@@ -52,7 +52,7 @@ static int teardown(void **state) {
 
         if (w->handle)
                 files_close(w->files, w->handle);
-        files_free(w->files, false);
+        files_free(w->files, USEC_INFINITY);
         ipc_channel_free(w->process);
         free(w);
         return 0;
@@ -370,7 +370,7 @@ static void an_idle_process_leaves_and_another_comes_when_it_is_needed(void **st
         struct world *w = *state;
         const struct files_remote_config config = { .spawn = spawn, .userdata = w, .idle_usec = 50 * USEC_PER_MSEC };
 
-        files_free(w->files, false);
+        files_free(w->files, USEC_INFINITY);
         assert_int_equal(files_new_remote(&config, &clock_system, &w->files), 0);
         ask_check(w);
         process_comes(w);
