@@ -133,11 +133,23 @@ void file_run_keep_lesson(const struct file_run *run) {
                 lessons_learn(&m->lessons, owner, url, &lesson, manager_boottime(m));
 }
 
+/* Until its answer came, whoever fetched those bytes before went on so far that the rest is better divided anew. */
+static bool was_overtaken(const struct file_run *run, const struct file_request *request) {
+        uint64_t end = u64_add_saturated(request->part.start, MAX(run->manager->limits.segments.min_bytes, UINT64_C(1)));
+
+        return request->joined && intervals_contain(&run->file->received, request->part.start, MIN(end, request->part.end));
+}
+
 bool file_run_part_answered(struct file_run *run, struct file_request *request, uint64_t remote_size) {
         struct file_request *other;
 
         if (!goes_on(run) || (request->joined && remote_size != ENGINE_SIZE_UNKNOWN && remote_size != run->file->remote_size))
                 return false;
+        if (was_overtaken(run, request)) {
+                request->dismissed = true;
+                think_soon(run);
+                return false;
+        }
         request->answered = true;
         if (!request->joined) {
                 run->segments_at = USEC_INFINITY;

@@ -98,6 +98,37 @@ static void who_has_finished_takes_half_of_the_largest_rest(void **state) {
         assert_transferred(h);
 }
 
+static void one_whose_part_came_before_its_answer_is_stopped_and_the_rest_divided_anew(void **state) {
+        struct harness *h = *state;
+        struct fake_request *first;
+
+        begin(h, SIZE);
+        first = harness_request(h, 2);
+        harness_write_next(h, first, SIZE, 3000); /* the third is asked for what lies behind 2500: it would bring 500 again */
+        harness_forget(h);
+        harness_metadata(h, harness_request(h, 0), SIZE, "\"v1\"");
+        harness_pump(h);
+        assert_int_equal(first->pace.end_at, 0);
+        harness_expect(h, "engine: stop\nengine: start http://origin/big from 7500 if \"v1\"\n");
+        serve_all(h);
+        assert_transferred(h);
+        assert_int_equal(harness_job(h)->bytes_fetched, SIZE);
+}
+
+static void one_that_was_hardly_overtaken_stays(void **state) {
+        struct harness *h = *state;
+        struct fake_request *first;
+
+        begin(h, SIZE);
+        first = harness_request(h, 2);
+        harness_write_next(h, first, SIZE, 2999);
+        harness_metadata(h, harness_request(h, 0), SIZE, "\"v1\"");
+        assert_int_equal(first->pace.end_at, 2500);
+        assert_false(harness_request(h, 0)->stop_asked);
+        serve_all(h);
+        assert_transferred(h);
+}
+
 static void a_refused_one_is_not_missed(void **state) {
         struct harness *h = *state;
         struct fake_request *first;
@@ -436,6 +467,8 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 TEST(a_file_is_divided_after_its_first_answer),
                 TEST(who_has_finished_takes_half_of_the_largest_rest),
+                TEST(one_whose_part_came_before_its_answer_is_stopped_and_the_rest_divided_anew),
+                TEST(one_that_was_hardly_overtaken_stays),
                 TEST(a_refused_one_is_not_missed),
                 TEST(a_server_without_ranges_goes_on_with_one),
                 TEST(what_a_broken_one_leaves_is_fetched_by_another),
