@@ -2,6 +2,7 @@
 
     origin = Origin(); url = origin.url("name", size)        # content depends on name and version only
     origin.rate = 50 << 20                                     # bytes per second and connection, None: as fast as it goes
+    origin.ahead = 1 << 20                                     # it sends no more while so much is unread at a client of this machine; None: sockets decide
     origin.down() / origin.up()                                # stops listening and cuts every connection / listens again, same port
     origin.sent                                                # body bytes that were handed to the kernel, in all
     origin.requests                                            # list of (path, Range header or None, status, body bytes sent)
@@ -12,6 +13,8 @@ import struct
 import threading
 import time
 import urllib.parse
+
+from unread import Unread
 
 BLOCK = 1 << 16
 
@@ -36,6 +39,7 @@ class Origin:
         self.family = family
         self.host = host or ("::1" if family == socket.AF_INET6 else "127.0.0.1")
         self.rate = None
+        self.ahead = None
         self.version = 1
         self.sent = 0
         self.requests = []
@@ -138,9 +142,12 @@ class Origin:
         c.sendall(f"HTTP/1.1 {status}\r\nContent-Length: {end - start}\r\nETag: {etag}\r\n{extra}\r\n".encode())
         sent = 0
         began = time.monotonic()
+        unread = Unread(c) if self.ahead else None
         try:
             while sent < end - start:
                 step = BLOCK if self.rate else 1 << 20
+                while unread and unread.bytes() > self.ahead:
+                    time.sleep(0.001)  # a window that is full
                 n = c.send(body[start + sent:min(end, start + sent + step)])
                 sent += n
                 if self.rate:
@@ -148,6 +155,8 @@ class Origin:
                     if ahead > 0:
                         time.sleep(ahead)  # the pace of the line, not a wait for somebody
         finally:
+            if unread:
+                unread.close()
             with self.lock:
                 self.sent += sent
                 self.requests.append((line[1], headers.get("range"), int(status[:3]), sent))
