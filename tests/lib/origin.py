@@ -77,6 +77,10 @@ class Origin:
 
     close = down
 
+    def prepare(self, name, size):
+        """Makes the bytes now: for a large file on a busy machine that takes longer than a client waits."""
+        self._body(name, size)
+
     def let_through(self):
         self.rate = None
 

@@ -40,6 +40,7 @@ def fetch(instance, origin, target):
     """Starts `dosvc get` of the big file; returns (process, path, url)."""
     origin.rate = RATE
     origin.ahead = AHEAD
+    origin.prepare("big", SIZE)
     path = target / "big"
     url = origin.url("big", SIZE)
     return instance.spawn("get", "-o", str(path), url), path, url
