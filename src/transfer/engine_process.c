@@ -1,569 +1,50 @@
 #include "transfer/engine_process.h"
 
 #include <fcntl.h>
-#include <stdio.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <systemd/sd-event.h>
-#include <uthash.h>
-#include <utlist.h>
 
-#include "base/fds.h"
-#include "base/intervals.h"
-#include "base/log.h"
 #include "base/strings.h"
-#include "ipc/message.h"
 #include "transfer/authorities.h"
-#include "transfer/children.h"
-#include "transfer/engine_message.h"
-#include "transfer/equipment.h"
-#include "transfer/link.h"
+#include "transfer/lane.h"
 #include "transfer/quota.h"
-#include "transfer/restarts.h"
 
-#define LANES_MAX 8                               /* processes of one owner at a time; further mounts share them */
-#define QUEUED_BYTES_WANTED (1024u * 1024)        /* more is not given to a link: stop() of what still waits here costs nothing */
-
-static_assert(IPC_OUTCOMES == ENGINE_LOST, "LOST is said by us, never by the process");
-
-struct lane;
-
-struct process_request {
-        UT_hash_handle hh;
-        struct process_request *prev, *next; /* of the lane: waiting or running */
-        struct lane *lane;
-        uint64_t id;
-        uint8_t *frame; /* START; NULL once it is sent */
-        size_t frame_size;
-        int fd;
-        bool sent;
-        bool stopping;
-        struct engine_pace pace;
-        bool pace_changed; /* since its START was written */
-        struct intervals wanted;   /* local ranges of the pieces: nothing else may be reported */
-        struct intervals reported;
-        uint64_t open_start;       /* a piece TO_EOF: everything from here may be reported, too */
-};
-
-/* One pair of processes for each owner, so that connections, cookies and credentials of two owners never meet, and each mounted file
- * system: dosvc-transfer has one thread, so a write that hangs in the kernel holds up its whole process. It must hold up nobody who writes
- * elsewhere. */
-struct lane {
-        struct lane *prev, *next;
-        struct engine_process *engine;
-        uint64_t owner;
-        dev_t dev;
-        struct children *children;
-        struct link *link;
-        struct process_request *waiting, *running;
-        size_t n_requests;
-        bool retired;           /* on its way out, takes nothing any more */
-        bool other_version;     /* it is, of those processes */
-        sd_event_source *pump;  /* defer: what was asked for since the last turn */
-        sd_event_source *timer; /* next start, or idle exit */
-        struct restarts restarts;
-        struct quota_holder *holder; /* of places for its connections; NULL: it has not asked for any */
-        int transfer_pid;       /* of the process that was started last; 0: it is not known yet */
-        struct stat ca_stat, crl_stat; /* of the files that the process read */
-};
+#define LANES_MAX 8 /* processes of one owner at a time; further mounts share them */
 
 struct engine_process {
         struct engine engine; /* first member */
-        sd_event *event;
-        const struct clock *clock;
-        struct children_config config;
-        char *sockets, *transfer_program, *resolve_program, *ca_file, *crl_file;
-        uint64_t idle_exit_usec;
-        struct engine_limits limits;
-        struct quota *quota;
-        void (*died)(void *userdata, int pid);
-        bool (*met_other_version)(void *userdata, const char *program);
-        void *owner_userdata; /* theirs */
-        const struct engine_events *events;
-        void *userdata;
-        struct process_request *requests; /* hash by id */
-        struct lane *lanes;
+        struct lane_engine common;
+        char *sockets, *transfer_program, *resolve_program;
+        struct lane **lanes;
+        size_t n_lanes;
 };
-
-static void lane_arm_pump(struct lane *lane) {
-        (void) sd_event_source_set_enabled(lane->pump, SD_EVENT_ONESHOT);
-}
-
-static void lane_arm_timer(struct lane *lane, uint64_t delay_usec) {
-        if (delay_usec == USEC_INFINITY) {
-                (void) sd_event_source_set_enabled(lane->timer, SD_EVENT_OFF);
-                return;
-        }
-        if (sd_event_source_set_time_relative(lane->timer, delay_usec) >= 0)
-                (void) sd_event_source_set_enabled(lane->timer, SD_EVENT_ONESHOT);
-}
-
-/* Credentials and keys are in it. */
-static void request_drop_frame(struct process_request *request) {
-        if (request->frame)
-                explicit_bzero(request->frame, request->frame_size);
-        free(TAKE_PTR(request->frame));
-}
-
-static struct process_request *request_free(struct process_request *request) {
-        if (!request)
-                return NULL;
-        (void) fd_close(request->fd);
-        request_drop_frame(request);
-        intervals_done(&request->wanted);
-        intervals_done(&request->reported);
-        free(request);
-        return NULL;
-}
-DEFINE_CLEANUP_FUNC(struct process_request, request_free)
-
-/* Takes it out of every list, tells, and frees it. */
-static void request_finish(struct process_request *request, const struct engine_result *result) {
-        struct engine_process *engine = request->lane->engine;
-        struct lane *lane = request->lane;
-
-        if (request->sent)
-                DL_DELETE(lane->running, request);
-        else
-                DL_DELETE(lane->waiting, request);
-        HASH_DEL(engine->requests, request);
-        lane->n_requests--;
-        if (lane->n_requests == 0 && lane->link)
-                lane_arm_timer(lane, engine->idle_exit_usec);
-        /* "Never touches the descriptor again" holds for ours too: whoever is told may look whether anybody can still write. */
-        request->fd = fd_close(request->fd);
-        if (engine->events && engine->events->finished)
-                engine->events->finished(engine->userdata, request->id, result);
-        request_free(request);
-}
-
-static void request_finish_failed(struct process_request *request, const char *text) {
-        request_finish(request, &(struct engine_result) {
-                .outcome = ENGINE_FAILED,
-                .code = ERROR_ENGINE_FAILED,
-                .context = ERROR_CONTEXT_GENERAL_TRANSPORT,
-                .transient = true,
-                .text = text,
-        });
-}
-
-/* Everything in @list ends. New requests that are made meanwhile come to the end of the waiting list and stay. */
-static void lane_finish_all(struct lane *lane, bool running, enum engine_outcome outcome, const char *text) {
-        size_t n = 0;
-        struct process_request *request;
-
-        DL_COUNT(running ? lane->running : lane->waiting, request, n);
-        while (n-- > 0 && (request = running ? lane->running : lane->waiting)) {
-                if (request->stopping)
-                        request_finish(request, &(struct engine_result) { .outcome = ENGINE_STOPPED, .text = "" });
-                else if (outcome == ENGINE_LOST)
-                        request_finish(request, &(struct engine_result) { .outcome = ENGINE_LOST, .text = text });
-                else
-                        request_finish_failed(request, text);
-        }
-}
-
-/* A process that says what cannot be true is not to be believed any further. */
-static void lane_distrust(struct lane *lane, const char *what) {
-        log_debug("dosvc-transfer broke the rules: %s", what);
-        children_kill(lane->children);
-}
-
-static void on_metadata(struct process_request *request, const struct ipc_metadata *m) {
-        const struct engine_metadata metadata = {
-                .http_status = m->http_status,
-                .remote_size = m->remote_size,
-                .etag = m->etag,
-                .last_modified = m->last_modified,
-                .encoding = m->encoding,
-                .origin = m->origin,
-                .redirected_url = m->redirected_url,
-                .remote_time_usec = m->remote_time_usec,
-                .address = m->address,
-                .headers = m->headers,
-                .refused = m->refused,
-        };
-        const struct engine_process *engine = request->lane->engine;
-
-        if (engine->events && engine->events->metadata)
-                engine->events->metadata(engine->userdata, request->id, &metadata);
-}
-
-static void on_certificate(struct process_request *request, const struct ipc_certificate *m) {
-        const struct engine_process *engine = request->lane->engine;
-        struct engine_certificate certificate = { .bytes = m->bytes, .n_bytes = m->n_bytes, .all = m->all, .n_all = m->n_all };
-
-        memcpy(certificate.sha256, m->sha256, sizeof(certificate.sha256));
-        if (engine->events && engine->events->certificate)
-                engine->events->certificate(engine->userdata, request->id, &certificate);
-}
-
-static void on_progress(struct process_request *request, const struct ipc_progress *m) {
-        const struct engine_process *engine = request->lane->engine;
-
-        if (!intervals_contain(&request->wanted, m->local_start, m->local_end) &&
-            (m->local_start < request->open_start || m->local_end > LIMIT_FILE_SIZE))
-                return lane_distrust(request->lane, "progress outside of the pieces");
-        if (intervals_add(&request->reported, m->local_start, m->local_end) < 0)
-                return lane_distrust(request->lane, "no memory for its progress");
-        if (engine->events && engine->events->progress)
-                engine->events->progress(engine->userdata, request->id, m->local_start, m->local_end, m->bytes_fetched);
-}
-
-static void on_offers(struct process_request *request, const struct ipc_offers *m) {
-        const struct engine_process *engine = request->lane->engine;
-        struct engine_offers offers = {
-                .mirrors = m->mirrors,
-                .n_preferred = m->n_preferred,
-                .from_public = m->from_public,
-                .has_sha256 = m->has_sha256,
-                .secure = m->secure,
-        };
-
-        memcpy(offers.sha256, m->sha256, sizeof(offers.sha256));
-        if (engine->events && engine->events->offers)
-                engine->events->offers(engine->userdata, request->id, &offers);
-}
-
-static void on_replaced(struct process_request *request, const struct ipc_replaced *m) {
-        const struct engine_process *engine = request->lane->engine;
-
-        if (engine->events && engine->events->replaced)
-                engine->events->replaced(engine->userdata, request->id, m->text);
-}
-
-/* DONE is believed only when each byte of each piece was reported before, as far as it is still wanted. */
-static bool request_is_covered(const struct process_request *request) {
-        uint64_t end_at = request->pace.end_at > 0 ? request->pace.end_at : UINT64_MAX;
-
-        for (size_t i = 0; i < request->wanted.n_items && request->wanted.items[i].start < end_at; i++) {
-                const struct interval *item = &request->wanted.items[i];
-
-                if (!intervals_contain(&request->reported, item->start, MIN(item->end, end_at)))
-                        return false;
-        }
-        /* A piece without an end has one now. */
-        return end_at == UINT64_MAX || request->open_start >= end_at || intervals_contain(&request->reported, request->open_start, end_at);
-}
-
-static void on_finished(struct process_request *request, const struct ipc_finished *m) {
-        const struct engine_result result = {
-                .outcome = (enum engine_outcome) m->outcome,
-                .code = m->code,
-                .context = m->context,
-                .transient = m->transient,
-                .slow = m->slow,
-                .detail = m->detail,
-                .retry_after_usec = m->retry_after_usec,
-                .length_unverified = m->length_unverified,
-                .local_end = m->local_end,
-                .bytes_fetched = m->bytes_fetched,
-                .text = m->text,
-        };
-
-        if (result.outcome == ENGINE_DONE && !request_is_covered(request))
-                return lane_distrust(request->lane, "done without all bytes");
-        if (result.outcome == ENGINE_DONE)
-                restarts_note_success(&request->lane->restarts);
-        request_finish(request, &result);
-}
-
-static void on_hello(struct lane *lane) {
-        int r = children_met(lane->children, link_peer_pid(lane->link), link_fd(lane->link));
-
-        if (r < 0)
-                return lane_distrust(lane, "its end would not be seen");
-        lane->transfer_pid = children_transfer_pid(lane->children);
-        lane_arm_pump(lane);
-}
-
-static void on_want_places(struct lane *lane, const struct ipc_want_places *m) {
-        int r = lane->holder ? 0 : quota_join(lane->engine->quota, lane->owner, lane, &lane->holder);
-
-        if (r >= 0)
-                r = quota_want(lane->holder, m->host, m->returned, m->wanted);
-        if (r < 0)
-                lane_distrust(lane, "it wants what it cannot have");
-}
-
-/* To a process that is dying nothing is said, and it returns nothing: what it held is free when it is gone. */
-static void lane_tell_places(void *userdata, const char *host, unsigned given, unsigned recalled) {
-        struct lane *lane = ASSERT_PTR(userdata);
-
-        if (link_send(lane->link, &(struct ipc_message) { .type = IPC_PLACES, .places = { host, given, recalled } }, -EBADF) < 0)
-                lane_distrust(lane, "does not read");
-}
-
-static void on_message(void *userdata, const struct ipc_message *message, int fd) {
-        struct lane *lane = ASSERT_PTR(userdata);
-        struct process_request *request;
-        uint64_t id;
-
-        (void) fd_close(fd); /* no frame of theirs has one */
-        if (message->type == IPC_HELLO)
-                return on_hello(lane);
-        if (message->type == IPC_WANT_PLACES)
-                return on_want_places(lane, &message->want_places);
-        if (message->type == IPC_RESOLVER_UNFIT) {
-                lane->other_version = true;
-                return children_kill(lane->children);
-        }
-        id = message->type == IPC_METADATA ? message->metadata.id :
-             message->type == IPC_CERTIFICATE ? message->certificate.id :
-             message->type == IPC_PROGRESS ? message->progress.id :
-             message->type == IPC_OFFERS ? message->offers.id :
-             message->type == IPC_REPLACED ? message->replaced.id : message->finished.id;
-        HASH_FIND(hh, lane->engine->requests, &id, sizeof(id), request);
-        if (!request || request->lane != lane || !request->sent)
-                return lane_distrust(lane, "a frame for a request that it does not have");
-        if (message->type == IPC_METADATA)
-                on_metadata(request, &message->metadata);
-        else if (message->type == IPC_CERTIFICATE)
-                on_certificate(request, &message->certificate);
-        else if (message->type == IPC_PROGRESS)
-                on_progress(request, &message->progress);
-        else if (message->type == IPC_OFFERS)
-                on_offers(request, &message->offers);
-        else if (message->type == IPC_REPLACED)
-                on_replaced(request, &message->replaced);
-        else
-                on_finished(request, &message->finished);
-}
-
-static void on_closed(void *userdata, int error) {
-        struct lane *lane = ASSERT_PTR(userdata);
-
-        lane->other_version |= error == -EPROTONOSUPPORT;
-        if (error != -ECONNRESET)
-                log_debug("connection to dosvc-transfer: %s", strerror(-error));
-        children_kill(lane->children); /* and go on when it is provably gone */
-}
-
-static void on_drained(void *userdata) {
-        lane_arm_pump(ASSERT_PTR(userdata));
-}
-
-/* Another start would meet the same version: nothing is tried again before somebody asks again, unless we are about to leave. What was
- * given to the process before it knew was not begun. */
-static void lane_finish_other_version(struct lane *lane) {
-        static const char programs[] = "dosvc-transfer or dosvc-resolve"; /* who leaves first need not be the odd one */
-        static const char text[] = "dosvc-transfer or dosvc-resolve is of another version than dosvcd";
-        struct engine_process *engine = lane->engine;
-
-        lane->other_version = false;
-        if (engine->met_other_version && engine->met_other_version(engine->owner_userdata, programs))
-                return lane_finish_all(lane, true, ENGINE_LOST, text);
-        lane_finish_all(lane, true, ENGINE_FAILED, text);
-        lane_finish_all(lane, false, ENGINE_FAILED, text);
-}
-
-/* Both processes are gone: everything that they said is heard, then what was running is lost. */
-static void on_dead(void *userdata) {
-        struct lane *lane = ASSERT_PTR(userdata);
-        bool was_met;
-
-        if (lane->link)
-                link_drain(lane->link);
-        was_met = lane->transfer_pid > 0 && lane->link && link_peer(lane->link);
-        lane->link = link_free(lane->link);
-        lane->children = children_free(lane->children);
-        lane->holder = quota_leave(lane->holder);
-        restarts_note_end(&lane->restarts, clock_now(lane->engine->clock, CLOCK_ID_MONOTONIC), was_met, !lane->retired);
-        if (!lane->retired && !lane->other_version && lane->engine->died)
-                lane->engine->died(lane->engine->owner_userdata, lane->transfer_pid);
-        lane->retired = false;
-        if (lane->other_version)
-                lane_finish_other_version(lane);
-        else {
-                lane_finish_all(lane, true, ENGINE_LOST, "the transfer process died");
-                if (!was_met && lane->restarts.n_failures >= RESTART_FAILURES_BEFORE_GIVING_UP)
-                        lane_finish_all(lane, false, ENGINE_FAILED, "the transfer process does not start");
-        }
-        lane_arm_timer(lane, lane->waiting ? restarts_delay(&lane->restarts) : USEC_INFINITY);
-}
-
-static const struct link_callbacks link_callbacks = {
-        .message = on_message,
-        .closed = on_closed,
-        .drained = on_drained,
-};
-
-static int lane_send_limits(struct lane *lane) {
-        const struct engine_limits *limits = &lane->engine->limits;
-
-        return link_send(lane->link, &(struct ipc_message) {
-                .type = IPC_LIMITS,
-                .limits = { limits->max_connections_per_owner, limits->max_connections_per_host },
-        }, -EBADF);
-}
-
-/* All zero: there is none. */
-static struct stat stamp_of(const char *file) {
-        struct stat st = {};
-
-        if (file)
-                (void) stat(file, &st);
-        return st;
-}
-
-static int lane_start_processes(struct lane *lane) {
-        struct engine_process *engine = lane->engine;
-        _cleanup_(equipment_done) struct equipment equipment = EQUIPMENT_NONE;
-        _cleanup_close_ int fd = -EBADF;
-        int r;
-
-        lane->ca_stat = stamp_of(engine->ca_file);
-        lane->crl_stat = stamp_of(engine->crl_file);
-        restarts_note_start(&lane->restarts, clock_now(engine->clock, CLOCK_ID_MONOTONIC));
-        r = children_new(engine->event, &engine->config, on_dead, lane, &fd, &equipment, &lane->children);
-        if (r < 0)
-                return r;
-        lane->transfer_pid = children_transfer_pid(lane->children);
-        r = link_new(engine->event, fd, IPC_ROLE_CORE, IPC_ROLE_TRANSFER, &link_callbacks, lane, &lane->link);
-        if (r < 0)
-                return r;
-        (void) TAKE_FD(fd);
-        equipment_open_files(&equipment, engine->ca_file, engine->crl_file);
-        r = equipment_send(lane->link, &equipment);
-        return r < 0 ? r : lane_send_limits(lane);
-}
-
-static int request_send_pace(struct process_request *request) {
-        request->pace_changed = false;
-        return link_send(request->lane->link, &(struct ipc_message) {
-                .type = IPC_PACE,
-                .set_pace = { request->id, engine_message_pace(&request->pace) },
-        }, -EBADF);
-}
-
-/* Return: false if the link takes no more now. */
-static bool lane_send_one(struct lane *lane, struct process_request *request) {
-        int r;
-
-        if (link_queued(lane->link) > QUEUED_BYTES_WANTED)
-                return false;
-        r = link_send_frame(lane->link, request->frame, request->frame_size, request->fd);
-        if (r == -ECONNRESET)
-                return false; /* it is dying, on_dead() comes: the next one gets it */
-        if (r < 0) {
-                request_finish_failed(request, strerror(-r));
-                return true;
-        }
-        (void) TAKE_FD(request->fd);
-        request_drop_frame(request);
-        DL_DELETE(lane->waiting, request);
-        request->sent = true;
-        DL_APPEND(lane->running, request);
-        if (request->pace_changed && request_send_pace(request) < 0)
-                lane_distrust(lane, "does not read");
-        return true;
-}
-
-/* What was stopped before it was ever sent ends here, process or no process. */
-static void lane_finish_stopped(struct lane *lane) {
-        struct process_request *request, *next;
-
-        DL_FOREACH_SAFE(lane->waiting, request, next)
-                if (request->stopping)
-                        request_finish(request, &(struct engine_result) { .outcome = ENGINE_STOPPED, .text = "" });
-}
-
-static void lane_start_or_fail(struct lane *lane) {
-        char text[LIMIT_ERROR_TEXT];
-        int r;
-
-        r = lane_start_processes(lane);
-        if (r >= 0)
-                return;
-        restarts_note_end(&lane->restarts, clock_now(lane->engine->clock, CLOCK_ID_MONOTONIC), false, true);
-        lane->link = link_free(lane->link);
-        lane->children = children_free(lane->children);
-        snprintf(text, sizeof(text), "the transfer process cannot be started: %s", strerror(-r));
-        lane_finish_all(lane, false, ENGINE_FAILED, text);
-}
-
-static int on_pump(sd_event_source *source, void *userdata) {
-        struct lane *lane = ASSERT_PTR(userdata);
-        int enabled = SD_EVENT_OFF;
-
-        lane_finish_stopped(lane);
-        if (!lane->children) {
-                (void) sd_event_source_get_enabled(lane->timer, &enabled);
-                if (lane->waiting && enabled == SD_EVENT_OFF)
-                        lane_arm_timer(lane, restarts_delay(&lane->restarts));
-                return 0;
-        }
-        /* Nothing is given to a process that has not said hello: one that cannot start must not lose requests. Nor to one whose end
-         * would not be seen. */
-        while (!lane->retired && link_peer(lane->link) && children_transfer_pid(lane->children) > 0 && lane->waiting && lane_send_one(lane, lane->waiting))
-                ;
-        return 0;
-}
-
-static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
-        struct lane *lane = ASSERT_PTR(userdata);
-
-        if (lane->children) {
-                if (lane->n_requests == 0) { /* idle */
-                        lane->retired = true;
-                        children_kill(lane->children);
-                }
-                return 0;
-        }
-        if (lane->waiting)
-                lane_start_or_fail(lane);
-        lane_arm_pump(lane);
-        return 0;
-}
-
-static struct lane *lane_free(struct lane *lane) {
-        if (!lane)
-                return NULL;
-        lane->holder = quota_leave(lane->holder);
-        lane->children = children_free(lane->children);
-        lane->link = link_free(lane->link);
-        lane->pump = sd_event_source_disable_unref(lane->pump);
-        lane->timer = sd_event_source_disable_unref(lane->timer);
-        free(lane);
-        return NULL;
-}
-DEFINE_CLEANUP_FUNC(struct lane, lane_free)
-
-static int lane_new(struct engine_process *engine, uint64_t owner, dev_t dev, struct lane **ret) {
-        _cleanup_(lane_freep) struct lane *lane = NULL;
-        int r;
-
-        lane = calloc(1, sizeof(*lane));
-        if (!lane)
-                return -ENOMEM;
-        lane->engine = engine;
-        lane->owner = owner;
-        lane->dev = dev;
-        r = sd_event_add_defer(engine->event, &lane->pump, on_pump, lane);
-        if (r >= 0)
-                r = sd_event_source_set_enabled(lane->pump, SD_EVENT_OFF);
-        if (r >= 0)
-                r = sd_event_add_time(engine->event, &lane->timer, CLOCK_MONOTONIC, 0, 1, on_timer, lane);
-        if (r >= 0)
-                r = sd_event_source_set_enabled(lane->timer, SD_EVENT_OFF);
-        if (r < 0)
-                return r;
-        DL_APPEND(engine->lanes, lane);
-        *ret = TAKE_PTR(lane);
-        return 0;
-}
 
 /* The @number-th lane of this owner. */
 static struct lane *lane_of_owner(struct engine_process *engine, uint64_t owner, uint64_t number) {
-        struct lane *lane;
-
-        DL_FOREACH(engine->lanes, lane)
-                if (lane->owner == owner && number-- == 0)
-                        return lane;
+        for (size_t i = 0; i < engine->n_lanes; i++)
+                if (lane_owner(engine->lanes[i]) == owner && number-- == 0)
+                        return engine->lanes[i];
         return NULL;
 }
 
-/* The lane of this owner and the file system that @fd is on. Asked for without a word to the file system itself, which may hang. */
+static int engine_new_lane(struct engine_process *engine, uint64_t owner, dev_t dev, struct lane **ret) {
+        struct lane **lanes = reallocarray(engine->lanes, engine->n_lanes + 1, sizeof(*lanes));
+        int r;
+
+        if (!lanes)
+                return -ENOMEM;
+        engine->lanes = lanes;
+        r = lane_new(&engine->common, owner, dev, &lanes[engine->n_lanes]);
+        if (r < 0)
+                return r;
+        *ret = lanes[engine->n_lanes++];
+        return 0;
+}
+
+/* One lane for each owner, so that connections, cookies and credentials of two owners never meet, and each mounted file system:
+ * dosvc-transfer has one thread, so a write that hangs in the kernel holds up its whole process. It must hold up nobody who writes
+ * elsewhere. Which file system @fd is on is asked for without a word to that itself, which may hang. */
 static int engine_find_lane(struct engine_process *engine, uint64_t owner, int fd, struct lane **ret) {
         struct lane *lane, *idle = NULL, *free_lane = NULL;
         unsigned n_lanes = 0;
@@ -573,170 +54,84 @@ static int engine_find_lane(struct engine_process *engine, uint64_t owner, int f
         if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, 0, &stx) < 0)
                 return -errno;
         dev = makedev(stx.stx_dev_major, stx.stx_dev_minor);
-        DL_FOREACH(engine->lanes, lane) {
-                if (lane->n_requests == 0 && !lane->children)
+        for (size_t i = 0; i < engine->n_lanes; i++) {
+                lane = engine->lanes[i];
+                if (lane_is_idle(lane) && !lane_has_processes(lane))
                         free_lane = lane; /* no process that could remember another owner */
-                if (lane->owner != owner)
+                if (lane_owner(lane) != owner)
                         continue;
-                if (lane->dev == dev) {
+                if (lane_dev(lane) == dev) {
                         *ret = lane;
                         return 0;
                 }
                 n_lanes++;
-                if (lane->n_requests == 0)
+                if (lane_is_idle(lane))
                         idle = lane;
         }
         if (n_lanes < LANES_MAX && !free_lane)
-                return lane_new(engine, owner, dev, ret);
+                return engine_new_lane(engine, owner, dev, ret);
         if (n_lanes < LANES_MAX)
                 lane = free_lane;
         else
                 lane = idle ?: lane_of_owner(engine, owner, dev % n_lanes);
-        if (lane->n_requests == 0) {
-                lane->owner = owner;
-                lane->dev = dev;
-        }
+        if (lane_is_idle(lane))
+                lane_assign(lane, owner, dev);
         *ret = lane;
         return 0;
 }
 
-static int request_set_wanted(struct process_request *request, const struct engine_request *from) {
-        int r;
-
-        request->open_start = UINT64_MAX;
-        for (size_t i = 0; i < from->n_pieces; i++) {
-                const struct engine_piece *piece = &from->pieces[i];
-
-                if (piece->length == ENGINE_TO_EOF) {
-                        request->open_start = piece->local_offset;
-                        continue;
-                }
-                r = intervals_add(&request->wanted, piece->local_offset, piece->local_offset + piece->length);
-                if (r < 0)
-                        return r;
-        }
-        return 0;
-}
-
-/* Copies everything that is needed: the frame is made now, the descriptor is duplicated. */
-static int request_new(const struct engine_request *from, struct process_request **ret) {
-        _cleanup_(request_freep) struct process_request *request = calloc(1, sizeof(*request));
-        int r;
-
-        if (!request)
-                return -ENOMEM;
-        request->id = from->id;
-        request->pace = from->pace;
-        request->fd = -EBADF;
-        r = engine_message_new(from, &request->frame, &request->frame_size);
-        if (r < 0)
-                return r;
-        r = request_set_wanted(request, from);
-        if (r < 0)
-                return r;
-        request->fd = fd_dup(from->fd);
-        if (request->fd < 0)
-                return request->fd;
-        *ret = TAKE_PTR(request);
-        return 0;
-}
-
-static bool is_another_file(const struct stat *a, const struct stat *b) {
-        return a->st_ino != b->st_ino || a->st_mtim.tv_sec != b->st_mtim.tv_sec || a->st_mtim.tv_nsec != b->st_mtim.tv_nsec ||
-               a->st_size != b->st_size;
-}
-
-/* Authorities and revocation lists are read once by each process: with a changed file an idle one is replaced before it is used again. */
-static void lane_refresh_authorities(struct lane *lane) {
-        struct stat ca_stat, crl_stat;
-
-        if (!lane->children || lane->n_requests > 0)
-                return;
-        ca_stat = stamp_of(lane->engine->ca_file);
-        crl_stat = stamp_of(lane->engine->crl_file);
-        if (is_another_file(&ca_stat, &lane->ca_stat) || is_another_file(&crl_stat, &lane->crl_stat)) {
-                lane->retired = true;
-                children_kill(lane->children);
-        }
-}
-
 static int process_start(struct engine *base, const struct engine_request *from) {
         struct engine_process *engine = (struct engine_process *) base;
-        _cleanup_(request_freep) struct process_request *request = NULL;
-        struct process_request *old;
+        _cleanup_(process_request_freep) struct process_request *request = NULL;
         struct lane *lane;
         int r;
 
-        HASH_FIND(hh, engine->requests, &from->id, sizeof(from->id), old);
-        if (old)
+        if (process_request_find(&engine->common, from->id))
                 return -EEXIST;
-        r = request_new(from, &request);
+        r = process_request_new(from, &request);
         if (r < 0)
                 return r;
         r = engine_find_lane(engine, from->owner, from->fd, &lane);
         if (r < 0)
                 return r;
-        lane_refresh_authorities(lane);
-        if (lane->children)
-                lane_arm_timer(lane, USEC_INFINITY);
-        request->lane = lane;
-        HASH_ADD(hh, engine->requests, id, sizeof(request->id), request);
-        DL_APPEND(lane->waiting, request);
-        lane->n_requests++;
-        lane_arm_pump(lane);
-        (void) TAKE_PTR(request);
+        lane_add(lane, TAKE_PTR(request));
         return 0;
 }
 
 static void process_stop(struct engine *base, uint64_t id) {
         struct engine_process *engine = (struct engine_process *) base;
-        struct process_request *request;
+        struct process_request *request = process_request_find(&engine->common, id);
 
-        HASH_FIND(hh, engine->requests, &id, sizeof(id), request);
-        if (!request || request->stopping)
-                return;
-        request->stopping = true;
-        if (!request->sent)
-                lane_arm_pump(request->lane);
-        else if (link_send(request->lane->link, &(struct ipc_message) {
-                        .type = IPC_STOP, .stop.id = id }, -EBADF) < 0)
-                lane_distrust(request->lane, "does not read");
+        if (request)
+                process_request_stop(request);
 }
 
 static void process_set_pace(struct engine *base, uint64_t id, const struct engine_pace *pace) {
         struct engine_process *engine = (struct engine_process *) base;
-        struct process_request *request;
+        struct process_request *request = process_request_find(&engine->common, id);
 
-        HASH_FIND(hh, engine->requests, &id, sizeof(id), request);
-        if (!request || request->stopping ||
-            (request->pace.foreground == pace->foreground && request->pace.max_rate == pace->max_rate &&
-             request->pace.hold_at == pace->hold_at && request->pace.end_at == pace->end_at))
-                return;
-        request->pace = *pace;
-        request->pace_changed = true;
-        if (request->sent && request_send_pace(request) < 0)
-                lane_distrust(request->lane, "does not read");
+        if (request)
+                process_request_set_pace(request, pace);
 }
 
 static void process_set_events(struct engine *base, const struct engine_events *events, void *userdata) {
         struct engine_process *engine = (struct engine_process *) base;
 
-        engine->events = events;
-        engine->userdata = userdata;
+        engine->common.events = events;
+        engine->common.userdata = userdata;
 }
 
 static int process_set_limits(struct engine *base, const struct engine_limits *limits) {
         struct engine_process *engine = (struct engine_process *) base;
-        struct lane *lane;
         int r;
 
         if (limits->max_connections_per_owner == 0 || limits->max_connections_per_host == 0)
                 return -EINVAL;
-        engine->limits = *limits;
-        quota_set_limits(engine->quota, limits);
-        DL_FOREACH(engine->lanes, lane)
-                if (lane->link) {
-                        r = lane_send_limits(lane);
+        engine->common.limits = *limits;
+        quota_set_limits(engine->common.quota, limits);
+        for (size_t i = 0; i < engine->n_lanes; i++)
+                if (lane_has_processes(engine->lanes[i])) {
+                        r = lane_send_limits(engine->lanes[i]);
                         if (r < 0)
                                 return r;
                 }
@@ -745,22 +140,17 @@ static int process_set_limits(struct engine *base, const struct engine_limits *l
 
 static struct engine *process_free(struct engine *base) {
         struct engine_process *engine = (struct engine_process *) base;
-        struct process_request *request, *tmp;
-        struct lane *lane, *next;
 
-        DL_FOREACH_SAFE(engine->lanes, lane, next)
-                lane_free(lane);
-        HASH_ITER(hh, engine->requests, request, tmp) {
-                HASH_DEL(engine->requests, request);
-                request_free(request);
-        }
-        engine->quota = quota_free(engine->quota);
-        engine->event = sd_event_unref(engine->event);
+        for (size_t i = 0; i < engine->n_lanes; i++)
+                lane_free(engine->lanes[i]);
+        free(engine->lanes);
+        engine->common.quota = quota_free(engine->common.quota);
+        engine->common.event = sd_event_unref(engine->common.event);
         free(engine->sockets);
         free(engine->transfer_program);
         free(engine->resolve_program);
-        free(engine->ca_file);
-        free(engine->crl_file);
+        free(engine->common.ca_file);
+        free(engine->common.crl_file);
         free(engine);
         return NULL;
 }
@@ -784,24 +174,26 @@ int engine_process_new(struct sd_event *event, const struct engine_process_confi
                 return -ENOMEM;
         *engine = (struct engine_process) {
                 .engine.ops = &process_ops,
-                .event = sd_event_ref(event),
-                .clock = clock,
-                .idle_exit_usec = config->idle_exit_usec,
-                .died = config->died,
-                .met_other_version = config->other_version,
-                .owner_userdata = config->userdata,
-                .limits = { .max_connections_per_owner = 64, .max_connections_per_host = 6 }, /* design decision 9 */
+                .common = {
+                        .event = sd_event_ref(event),
+                        .clock = clock,
+                        .idle_exit_usec = config->idle_exit_usec,
+                        .died = config->died,
+                        .met_other_version = config->other_version,
+                        .owner_userdata = config->userdata,
+                        .limits = { .max_connections_per_owner = 64, .max_connections_per_host = 6 }, /* design decision 9 */
+                },
         };
         if ((config->sockets && strdup_to(&engine->sockets, config->sockets) < 0) ||
             strdup_to(&engine->transfer_program, config->transfer_program) < 0 ||
             strdup_to(&engine->resolve_program, config->resolve_program) < 0 ||
-            strdup_to(&engine->ca_file, config->ca_file ? config->ca_file : authorities_system_file()) < 0 ||
-            (config->crl_file && strdup_to(&engine->crl_file, config->crl_file) < 0) ||
-            quota_new(&engine->limits, lane_tell_places, &engine->quota) < 0) {
+            strdup_to(&engine->common.ca_file, config->ca_file ? config->ca_file : authorities_system_file()) < 0 ||
+            (config->crl_file && strdup_to(&engine->common.crl_file, config->crl_file) < 0) ||
+            quota_new(&engine->common.limits, lane_tell_places, &engine->common.quota) < 0) {
                 process_free(&engine->engine);
                 return -ENOMEM;
         }
-        engine->config = (struct children_config) {
+        engine->common.config = (struct children_config) {
                 .transfer_program = engine->transfer_program,
                 .resolve_program = engine->resolve_program,
                 .sockets = engine->sockets,
@@ -813,10 +205,9 @@ int engine_process_new(struct sd_event *event, const struct engine_process_confi
 
 int engine_process_pid(const struct engine *base) {
         const struct engine_process *engine = (const struct engine_process *) base;
-        struct lane *lane;
 
-        DL_FOREACH(engine->lanes, lane)
-                if (lane->children && lane->link)
-                        return children_transfer_pid(lane->children);
+        for (size_t i = 0; i < engine->n_lanes; i++)
+                if (lane_has_processes(engine->lanes[i]))
+                        return lane_transfer_pid(engine->lanes[i]);
         return 0;
 }

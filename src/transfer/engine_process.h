@@ -1,4 +1,4 @@
-/* The engine that lives in a process of its own: has dosvc-transfer and dosvc-resolve started on demand (transfer/children.h), speaks the frames of src/ipc to it, starts it again with growing delay when it dies (every
+/* The engine that lives in a process of its own: has dosvc-transfer and dosvc-resolve started on demand (transfer/lane.h), speaks the frames of src/ipc to it, starts it again with growing delay when it dies (every
  * running request then ends with ENGINE_LOST). */
 #pragma once
 
