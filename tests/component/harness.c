@@ -507,6 +507,13 @@ const char *harness_path(struct harness *h, const char *name) {
         return path;
 }
 
+struct manager_create_request harness_plain_request(const char *name, const struct manager_file_spec *files, size_t n_files) {
+        return (struct manager_create_request) {
+                .name = name, .priority = -1, .replace = -1, .remote_time = -1, .resume = true, .no_progress_timeout_s = -1,
+                .minimum_retry_delay_s = -1, .notify_flags = -1, .files = files, .n_files = n_files,
+        };
+}
+
 int harness_create(struct harness *h, const char *name, bool resume, bool complete) {
         char path[256], url[64];
         struct manager_file_spec file = {

@@ -100,6 +100,8 @@ void harness_advance(struct harness *h, uint64_t usec); /* turns the clock, then
 /* One file of that name; its URL is http://origin/NAME. */
 int harness_create(struct harness *h, const char *name, bool resume, bool complete);
 int harness_create_with(struct harness *h, struct manager_create_request *request);
+/* Says nothing beyond its files; nothing is copied. */
+struct manager_create_request harness_plain_request(const char *name, const struct manager_file_spec *files, size_t n_files);
 int harness_call(struct harness *h, void call(struct manager *, struct job *, manager_reply_fn, void *));
 struct job *harness_job(struct harness *h);
 const char *harness_path(struct harness *h, const char *name); /* static buffer */
