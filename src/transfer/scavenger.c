@@ -5,6 +5,7 @@
 #define TARGET_USEC (15.0 * USEC_PER_MSEC)    /* of queue delay: a page that somebody loads hardly notices it */
 #define SHARE_MIN (1.0 / 3)                   /* or the jitter of a radio link would look like somebody who fills it */
 #define TARGET_MIN_USEC (4.0 * USEC_PER_MSEC) /* round trips are measured in milliseconds */
+#define EVEN_PART 0.1 /* of the target, for who has nothing of what siblings have */
 #define INTERVAL_MIN_USEC (10 * USEC_PER_MSEC)
 #define INTERVAL_MAX_USEC (500 * USEC_PER_MSEC)
 #define SLOWDOWN_PERIOD_USEC (30 * USEC_PER_SEC)
@@ -136,13 +137,22 @@ static double full_target(const struct scavenger *scavenger) {
         return MAX(target, TARGET_MIN_USEC);
 }
 
+/* Siblings see the same queue, and small errors in what each takes for the empty line would in time give one of them all. So who has more
+ * than an equal part is content with a little less of a queue, and who has less goes on a little longer. */
+static double evening_of(const struct scavenger *scavenger) {
+        const struct scavenger_line *line = scavenger->line;
+        double of_equal = line->n > 1 && line->low > 0 ? scavenger->low * line->n / line->low : 1;
+
+        return MAX(1 + EVEN_PART * (1 - of_equal), 1 - 2 * EVEN_PART);
+}
+
 /* Less where there is a queue though most of the line is not ours: the queue is not, either, and who made it would have more. */
 static double target_of(const struct scavenger *scavenger) {
         double target = full_target(scavenger);
 
         if (scavenger->phase == SCAVENGER_STEADY && /* else it is our own doing that we have little */
             !scavenger->guess)                      /* which is not as exact */
-                target *= MAX(scavenger->share, SHARE_MIN);
+                target *= MAX(scavenger->share, SHARE_MIN) * evening_of(scavenger);
         return MAX(target, TARGET_MIN_USEC);
 }
 
