@@ -26,6 +26,7 @@ ROOT = os.path.dirname(os.path.dirname(HERE))
 sys.path[:0] = [os.path.join(os.path.dirname(HERE), "lib"), HERE]
 
 import perf_profile  # noqa: E402
+
 CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
 SHOWN_SHARE = 0.015  # of a profile
 NOTES = {"verified": "dosvc reads the bytes twice, and each time into a seal (Poly1305), too: for the digest beside the transfer, and again when nobody "

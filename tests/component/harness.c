@@ -454,6 +454,16 @@ void harness_free(struct harness *h) {
         free(h);
 }
 
+int harness_setup(void **state) {
+        *state = harness_new();
+        return 0;
+}
+
+int harness_teardown(void **state) {
+        harness_free(*state);
+        return 0;
+}
+
 void harness_pump(struct harness *h) {
         for (unsigned idle = 0; idle < 2;) {
                 bool moved = false;

@@ -87,6 +87,9 @@ struct harness {
 
 struct harness *harness_new(void);
 void harness_free(struct harness *h);
+/* For cmocka: a new one is each test's state. */
+int harness_setup(void **state);
+int harness_teardown(void **state);
 /* The service's memory goes, what was durable stays, a new one starts. */
 void harness_restart(struct harness *h);
 /* As a power cut: what was not durable in the store goes too. */

@@ -25,11 +25,6 @@ static int setup(void **state) {
         return 0;
 }
 
-static int teardown(void **state) {
-        harness_free(*state);
-        return 0;
-}
-
 /* As after SIGHUP. */
 static void reload(struct harness *h) {
         manager_set_limits(h->manager, &h->limits, &h->schedule);
@@ -329,7 +324,7 @@ static void a_service_without_downloads_sleeps_whatever_the_hours(void **state) 
         assert_int_equal(manager_next_deadline(h->manager), USEC_INFINITY);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, harness_teardown)
 
 int main(void) {
         const struct CMUnitTest tests[] = {

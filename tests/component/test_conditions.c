@@ -3,16 +3,6 @@
 
 #define MIB (UINT64_C(1) << 20)
 
-static int setup(void **state) {
-        *state = harness_new();
-        return 0;
-}
-
-static int teardown(void **state) {
-        harness_free(*state);
-        return 0;
-}
-
 static void create(struct harness *h, const char *name, const char *url, enum job_priority priority) {
         char path[256];
         struct manager_file_spec file = {
@@ -334,7 +324,7 @@ static void a_request_that_is_not_sent_twice_is_left_to_its_end(void **state) {
 }
 
 int main(void) {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, harness_setup, harness_teardown)
         const struct CMUnitTest tests[] = {
                 TEST(a_network_that_goes_stops_a_job_and_one_that_comes_lets_it_go_on_at_once),
                 TEST(loopback_and_neighbours_do_not_wait_for_the_internet),

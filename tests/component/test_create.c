@@ -5,16 +5,6 @@
 
 #define N_SLOW 400
 
-static int setup(void **state) {
-        *state = harness_new();
-        return 0;
-}
-
-static int teardown(void **state) {
-        harness_free(*state);
-        return 0;
-}
-
 static struct manager_file_spec spec_for(const char *path) {
         return (struct manager_file_spec) {
                 .file = { .url = "http://origin/x", .path = path, .stated_size = SIZE_UNKNOWN, .mode = 0644 },
@@ -93,8 +83,8 @@ static void a_call_that_is_refused_holds_up_no_later_one(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test_setup_teardown(files_are_added_in_the_order_of_the_calls, setup, teardown),
-                cmocka_unit_test_setup_teardown(a_call_that_is_refused_holds_up_no_later_one, setup, teardown),
+                cmocka_unit_test_setup_teardown(files_are_added_in_the_order_of_the_calls, harness_setup, harness_teardown),
+                cmocka_unit_test_setup_teardown(a_call_that_is_refused_holds_up_no_later_one, harness_setup, harness_teardown),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

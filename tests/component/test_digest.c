@@ -6,16 +6,6 @@
 #define MIB (UINT64_C(1) << 20)
 #define SIZE (20 * MIB)
 
-static int setup(void **state) {
-        *state = harness_new();
-        return 0;
-}
-
-static int teardown(void **state) {
-        harness_free(*state);
-        return 0;
-}
-
 static uint8_t digest[32];
 
 static void create(struct harness *h, bool with_digest) {
@@ -121,7 +111,7 @@ static void a_job_that_is_cancelled_meanwhile_leaves_nothing(void **state) {
         assert_int_equal(files_outstanding(h->files), 0);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, harness_setup, harness_teardown)
 
 int main(void) {
         const struct CMUnitTest tests[] = {

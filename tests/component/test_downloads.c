@@ -5,16 +5,6 @@
 
 #define MIB (UINT64_C(1) << 20)
 
-static int setup(void **state) {
-        *state = harness_new();
-        return 0;
-}
-
-static int teardown(void **state) {
-        harness_free(*state);
-        return 0;
-}
-
 /* What a call has beside the job. */
 static struct {
         char path[256];
@@ -255,7 +245,7 @@ static void a_job_that_is_volatile_no_longer_stays(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, harness_setup, harness_teardown)
                 TEST(a_download_gets_url_and_destination_after_it_was_made),
                 TEST(a_destination_that_exists_is_refused_when_it_is_set),
                 TEST(a_second_portion_stands_behind_the_first),

@@ -16,16 +16,6 @@
 #define RIGHT INFO("w")
 #define WRONG INFO("A")
 
-static int setup(void **state) {
-        *state = harness_new();
-        return 0;
-}
-
-static int teardown(void **state) {
-        harness_free(*state);
-        return 0;
-}
-
 static size_t encrypt_content(uint64_t size, uint8_t ret[static ENCRYPTED_MAX]) {
         static const uint8_t salt[ENCRYPTION_SALT_BYTES] = { 9 };
         struct encryption *encryption;
@@ -300,7 +290,7 @@ static void a_store_that_fails_at_any_commit_changes_nothing_in_the_end(void **s
         }
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, harness_setup, harness_teardown)
 
 int main(void) {
         const struct CMUnitTest tests[] = {

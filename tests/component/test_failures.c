@@ -3,16 +3,6 @@
 
 #define MIB (UINT64_C(1) << 20)
 
-static int setup(void **state) {
-        *state = harness_new();
-        return 0;
-}
-
-static int teardown(void **state) {
-        harness_free(*state);
-        return 0;
-}
-
 /* SENTENCES: state.transient */
 static void a_transient_error_is_retried_after_its_delay(void **state) {
         struct harness *h = *state;
@@ -115,12 +105,12 @@ static void a_wrong_digest_is_never_published(void **state) {
         struct manager_file_spec file = {
                 .file = { .url = "http://origin/file", .path = path, .stated_size = SIZE_UNKNOWN, .mode = 0644, .sha256 = wrong },
         };
+        struct manager_create_request request = harness_plain_request("file", &file, 1);
 
         strcpy(path, harness_path(h, "file"));
-        assert_int_equal(harness_create_with(h, &(struct manager_create_request) {
-                        .name = "file", .priority = 0, .replace = -1, .remote_time = -1, .resume = true, .no_progress_timeout_s = -1,
-                        .complete_when_transferred = true,
-                        .minimum_retry_delay_s = -1, .notify_flags = -1, .files = &file, .n_files = 1 }), 0);
+        request.priority = JOB_PRIORITY_FOREGROUND;
+        request.complete_when_transferred = true;
+        assert_int_equal(harness_create_with(h, &request), 0);
         harness_serve(h, harness_request(h, 0), 5000);
         /* Once anew, then it gives up. */
         assert_int_equal(harness_job(h)->state, JOB_TRANSFERRING);
@@ -183,7 +173,7 @@ static void no_space_is_waited_for_and_not_counted(void **state) {
 }
 
 int main(void) {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, harness_setup, harness_teardown)
         const struct CMUnitTest tests[] = {
                 TEST(a_transient_error_is_retried_after_its_delay),
                 TEST(a_fatal_error_stops_the_job_and_resume_tries_again),

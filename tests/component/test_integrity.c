@@ -13,16 +13,6 @@
 #define SIZE (4 * PIECE + 100)
 #define N_PIECES 5
 
-static int setup(void **state) {
-        *state = harness_new();
-        return 0;
-}
-
-static int teardown(void **state) {
-        harness_free(*state);
-        return 0;
-}
-
 /* The piece hash file for the harness's content, and the text that says where it is. */
 struct metainfo {
         char *text;
@@ -397,7 +387,7 @@ static void bad_texts_are_refused_before_anything_is_made(void **state) {
         assert_int_equal(harness_create_with(*state, &request), ERROR_INVALID_ARGUMENT);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, harness_setup, harness_teardown)
 
 int main(void) {
         const struct CMUnitTest tests[] = {

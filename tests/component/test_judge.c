@@ -28,11 +28,6 @@ static int setup(void **state) {
         return 0;
 }
 
-static int teardown(void **state) {
-        harness_free(*state);
-        return 0;
-}
-
 static bool wanted;
 
 static void want(struct manager *m, struct job *job, manager_reply_fn fn, void *userdata) {
@@ -296,7 +291,7 @@ static void a_method_that_is_never_sent_twice_waits_like_any(void **state) {
         assert_error(h, JOB_TRANSIENT_ERROR, ERROR_CERTIFICATE_DECLINED, 5);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, harness_teardown)
 
 int main(void) {
         static const struct CMUnitTest tests[] = {

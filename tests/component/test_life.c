@@ -1,16 +1,6 @@
 /* What time alone does to a job: the end of its life, and how far apart its changes are told. */
 #include "harness.h"
 
-static int setup(void **state) {
-        *state = harness_new();
-        return 0;
-}
-
-static int teardown(void **state) {
-        harness_free(*state);
-        return 0;
-}
-
 static void create(struct harness *h, enum job_family family) {
         struct manager_file_spec file = {
                 .file = { .url = "http://origin/file", .path = harness_path(h, "file"), .stated_size = SIZE_UNKNOWN, .mode = 0644 },
@@ -114,8 +104,8 @@ static void changes_are_told_an_interval_apart(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test_setup_teardown(a_job_at_the_end_of_its_life_goes_with_its_files, setup, teardown),
-                cmocka_unit_test_setup_teardown(changes_are_told_an_interval_apart, setup, teardown),
+                cmocka_unit_test_setup_teardown(a_job_at_the_end_of_its_life_goes_with_its_files, harness_setup, harness_teardown),
+                cmocka_unit_test_setup_teardown(changes_are_told_an_interval_apart, harness_setup, harness_teardown),
         };
 
         return cmocka_run_group_tests_name("what time does to a job", tests, NULL, NULL);

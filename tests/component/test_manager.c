@@ -7,16 +7,6 @@
 
 #define MIB (UINT64_C(1) << 20)
 
-static int setup(void **state) {
-        *state = harness_new();
-        return 0;
-}
-
-static int teardown(void **state) {
-        harness_free(*state);
-        return 0;
-}
-
 static void a_job_goes_from_create_to_complete(void **state) {
         struct harness *h = *state;
 
@@ -168,14 +158,13 @@ static void complete_of_a_partial_job_keeps_finished_files_and_drops_the_rest(vo
                 { .file = { .url = "http://origin/a", .path = a, .stated_size = SIZE_UNKNOWN, .mode = 0644 } },
                 { .file = { .url = "http://origin/b", .path = b, .stated_size = SIZE_UNKNOWN, .mode = 0600 } },
         };
+        struct manager_create_request request = harness_plain_request("two", files, 2);
         struct fake_request *r;
         struct stat st;
 
         strcpy(a, harness_path(h, "a"));
         strcpy(b, harness_path(h, "b"));
-        assert_int_equal(harness_create_with(h, &(struct manager_create_request) {
-                        .name = "two", .priority = -1, .replace = -1, .remote_time = -1, .resume = true, .no_progress_timeout_s = -1,
-                        .minimum_retry_delay_s = -1, .notify_flags = -1, .files = files, .n_files = 2 }), 0);
+        assert_int_equal(harness_create_with(h, &request), 0);
         assert_int_equal(harness_running(h), 2);
         r = harness_request(h, 0);
         assert_string_equal(r->url, "http://origin/b");
@@ -646,7 +635,7 @@ static void pages_go_on_at_any_cursor(void **state) {
 }
 
 int main(void) {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, harness_setup, harness_teardown)
         const struct CMUnitTest tests[] = {
                 TEST(a_job_goes_from_create_to_complete),
                 TEST(complete_when_transferred_needs_nobody),

@@ -3,16 +3,6 @@
 
 #include <unistd.h>
 
-static int setup(void **state) {
-        *state = harness_new();
-        return 0;
-}
-
-static int teardown(void **state) {
-        harness_free(*state);
-        return 0;
-}
-
 static struct manager_properties properties;
 
 static void set_properties(struct manager *m, struct job *job, manager_reply_fn fn, void *userdata) {
@@ -305,7 +295,7 @@ static void where_they_are_forbidden_none_is_set_and_none_runs(void **state) {
 }
 
 int main(void) {
-#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, harness_setup, harness_teardown)
         static const struct CMUnitTest tests[] = {
                 TEST(it_runs_when_the_job_is_transferred_and_exit_0_takes_the_event),
                 TEST(it_runs_for_errors_too_and_without_parameters_has_its_own_name),

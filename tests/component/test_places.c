@@ -1,16 +1,6 @@
 /* More jobs and files than there is room for at a time: who has a place at the engine, and when it goes to the next. */
 #include "harness.h"
 
-static int setup(void **state) {
-        *state = harness_new();
-        return 0;
-}
-
-static int teardown(void **state) {
-        harness_free(*state);
-        return 0;
-}
-
 static void many_jobs_share_the_places_for_files(void **state) {
         struct harness *h = *state;
         char (*paths)[256] = calloc(100, sizeof(*paths));
@@ -193,7 +183,7 @@ static void a_large_background_job_does_not_block_small_ones(void **state) {
 }
 
 int main(void) {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, harness_setup, harness_teardown)
         const struct CMUnitTest tests[] = {
                 TEST(many_jobs_share_the_places_for_files),
                 TEST(places_of_ended_files_are_filled_by_the_batch_and_all_files_come),

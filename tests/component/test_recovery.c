@@ -9,16 +9,6 @@
 
 #define MIB (UINT64_C(1) << 20)
 
-static int setup(void **state) {
-        *state = harness_new();
-        return 0;
-}
-
-static int teardown(void **state) {
-        harness_free(*state);
-        return 0;
-}
-
 static const char *temp_path(struct harness *h) {
         return harness_path(h, harness_job(h)->files[0]->temp_name);
 }
@@ -374,7 +364,7 @@ static void a_process_that_always_dies_does_not_hold_up_the_end_of_a_job(void **
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, harness_setup, harness_teardown)
                 TEST(a_temp_file_with_another_inode_is_gone_on_with),
                 TEST(only_the_chunk_with_a_changed_byte_is_fetched_again),
                 TEST(of_an_older_copy_counts_what_it_has),

@@ -15,11 +15,6 @@ static int setup(void **state) {
         return 0;
 }
 
-static int teardown(void **state) {
-        harness_free(*state);
-        return 0;
-}
-
 /* Its first answer has come; the others are asked. The newest request is the third. */
 static void begin(struct harness *h, uint64_t size) {
         assert_int_equal(harness_create(h, "big", true, false), 0);
@@ -461,7 +456,7 @@ static void what_was_learned_gives_no_file_more_than_its_limit(void **state) {
         assert_true(harness_running(h) <= 6);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, harness_teardown)
 
 int main(void) {
         const struct CMUnitTest tests[] = {

@@ -6,21 +6,19 @@
 #define SIZE 9000
 #define MIRRORS "http://m1/file\nhttp://m2/file"
 
-static int setup(void **state) {
-        *state = harness_new();
-        return 0;
-}
-
-static int teardown(void **state) {
-        harness_free(*state);
-        return 0;
-}
-
 /* The service starts anew with these cache servers. */
 static void use_caches(struct harness *h, const char *hosts, uint64_t fallback_usec) {
         h->limits.cache_hosts = hosts;
         h->limits.cache_fallback_foreground_usec = fallback_usec;
         harness_restart(h);
+}
+
+static void create_with(struct harness *h, enum job_priority priority, const struct manager_file_spec *files, size_t n_files) {
+        struct manager_create_request request = harness_plain_request("file", files, n_files);
+
+        request.priority = (int) priority;
+        request.complete_when_transferred = true;
+        assert_int_equal(harness_create_with(h, &request), 0);
 }
 
 static void create_as(struct harness *h, enum job_priority priority, const char *url, const char *mirrors, bool with_digest) {
@@ -33,10 +31,7 @@ static void create_as(struct harness *h, enum job_priority priority, const char 
 
         harness_digest(SIZE, digest);
         strcpy(path, harness_path(h, "file"));
-        assert_int_equal(harness_create_with(h, &(struct manager_create_request) {
-                        .name = "file", .priority = priority, .replace = -1, .remote_time = -1, .resume = true,
-                        .no_progress_timeout_s = -1, .complete_when_transferred = true, .minimum_retry_delay_s = -1,
-                        .notify_flags = -1, .files = &file, .n_files = 1 }), 0);
+        create_with(h, priority, &file, 1);
 }
 
 static void create(struct harness *h, const char *url, const char *mirrors, bool with_digest) {
@@ -219,8 +214,8 @@ static void a_job_whose_own_server_lied_can_be_resumed_with_and_without_a_new_se
         for (int restart = 0; restart < 2; restart++) {
                 struct harness *h;
 
-                teardown(state);
-                setup(state);
+                harness_teardown(state);
+                harness_setup(state);
                 h = *state;
                 create(h, "http://origin/file", "http://m1/file", true);
                 fails(h, "http://origin/file", ERROR_SIZE_MISMATCH, false);
@@ -265,10 +260,7 @@ static void what_one_file_learns_of_a_liar_holds_for_those_that_are_under_way(vo
                         .url = i == 0 ? "http://origin/a" : "http://origin/b", .path = paths[i], .stated_size = SIZE_UNKNOWN, .mode = 0644,
                         .mirrors = i == 0 ? "http://m1/a\nhttp://m2/a" : "http://m1/b\nhttp://m2/b", .sha256 = digest };
         }
-        assert_int_equal(harness_create_with(h, &(struct manager_create_request) {
-                        .name = "two", .priority = JOB_PRIORITY_FOREGROUND, .replace = -1, .remote_time = -1, .resume = true,
-                        .no_progress_timeout_s = -1, .complete_when_transferred = true, .minimum_retry_delay_s = -1,
-                        .notify_flags = -1, .files = files, .n_files = 2 }), 0);
+        create_with(h, JOB_PRIORITY_FOREGROUND, files, 2);
         assert_int_equal(harness_running(h), 2);
         harness_finish(h, request_for(h, "http://origin/a"), ENGINE_FAILED, ERROR_CONNECT_FAILURE, true);
         harness_pump(h);
@@ -594,7 +586,7 @@ static void the_networks_cache_servers_are_asked_as_the_policy_says(void **state
                 struct harness *h;
                 void *own = NULL;
 
-                setup(&own);
+                harness_setup(&own);
                 h = own;
                 h->limits.cache_hosts_of_network = rows[i].source > 0;
                 h->limits.cache_hosts_of_network_first = rows[i].source == 2;
@@ -607,12 +599,12 @@ static void the_networks_cache_servers_are_asked_as_the_policy_says(void **state
                 create(h, "http://origin/file", NULL, false);
                 if (strcmp(harness_request(h, 0)->url, rows[i].first) != 0)
                         fail_msg("row %zu: %s", i, harness_request(h, 0)->url);
-                teardown(&own);
+                harness_teardown(&own);
         }
 }
 
 int main(void) {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, harness_setup, harness_teardown)
         const struct CMUnitTest tests[] = {
                 TEST(a_mirror_is_asked_when_the_own_server_has_no_such_file),
                 TEST(the_networks_cache_servers_are_asked_as_the_policy_says),

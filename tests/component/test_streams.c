@@ -14,16 +14,6 @@
 #define PIECE 1024
 #define SIZE (4 * PIECE + 100)
 
-static int setup(void **state) {
-        *state = harness_new();
-        return 0;
-}
-
-static int teardown(void **state) {
-        harness_free(*state);
-        return 0;
-}
-
 static const char one_client, other_client;
 
 /* ---- what a client says ---- */
@@ -706,7 +696,7 @@ static void an_owner_has_only_so_many_windows(void **state) {
         }
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, harness_setup, harness_teardown)
 
 int main(void) {
         const struct CMUnitTest tests[] = {

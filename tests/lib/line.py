@@ -20,7 +20,7 @@ import tempfile
 import time
 
 SERVER, CLIENT = "10.77.0.1", "10.77.0.2"
-OTHER_SERVERS = [f"10.77.1.{i}" for i in range(1, 8)]  # the same machine under other addresses
+SERVERS = [SERVER] + [f"10.77.1.{i}" for i in range(1, 8)]  # the same machine under other addresses
 HTTP_PORT, HTTPS_PORT, BULK_PORT = 8080, 8443, 5001
 HERE = os.path.dirname(os.path.abspath(__file__))
 
@@ -90,7 +90,7 @@ class Line:
             raise RuntimeError(f"line_box: exit {self.box.wait()}")
         self.namespaces = {"server": f"/proc/{words[1]}/fd/{words[2]}", "client": f"/proc/{words[1]}/fd/{words[3]}"}
         self.run("server", ["ip", "route", "change", CLIENT, "dev", "line", "src", SERVER, "congctl", congestion])
-        for address in OTHER_SERVERS:
+        for address in SERVERS[1:]:
             self.run("server", ["ip", "address", "add", address, "dev", "line"])
             self.run("client", ["ip", "route", "add", address, "dev", "line"])
 
@@ -122,11 +122,12 @@ class Line:
         """nginx with the files of the folder www. limit_rate: bytes per second of each connection. Returns when it answers."""
         key, cert = os.path.join(self.folder, "key.pem"), os.path.join(self.folder, "cert.pem")
         subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", cert, "-days", "30",
-                        "-subj", "/CN=line", "-addext", "subjectAltName=" + ",".join(f"IP:{address}" for address in [SERVER] + OTHER_SERVERS)], check=True, stderr=subprocess.DEVNULL)
+                        "-subj", "/CN=line", "-addext", "subjectAltName=" + ",".join(f"IP:{address}" for address in SERVERS)],
+                       check=True, stderr=subprocess.DEVNULL)
         self.ca = cert
         conf = os.path.join(self.folder, "nginx.conf")
         listens = "".join(f"listen {address}:{HTTP_PORT}; listen {address}:{HTTPS_PORT} ssl{' http2' if http2 else ''}; "
-                          for address in [SERVER] + OTHER_SERVERS)
+                          for address in SERVERS)
         paths = "".join(f"{name}_temp_path {self.folder}/{name}; " for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
         with open(conf, "w", encoding="utf-8") as f:
             f.write(f"""user root; worker_processes 1; daemon off; pid {self.folder}/nginx.pid; error_log {self.folder}/error.log;
@@ -148,7 +149,7 @@ http {{ access_log off; sendfile on; sendfile_max_chunk 256k; keepalive_requests
 
     def url(self, scheme, name, server=0):
         """server: which of its addresses."""
-        return f"{scheme}://{([SERVER] + OTHER_SERVERS)[server]}:{HTTP_PORT if scheme == 'http' else HTTPS_PORT}/{name}"
+        return f"{scheme}://{SERVERS[server]}:{HTTP_PORT if scheme == 'http' else HTTPS_PORT}/{name}"
 
     def bulk_server(self):
         self.server([sys.executable, __file__, "send", SERVER, str(BULK_PORT)])
