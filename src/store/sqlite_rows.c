@@ -113,12 +113,50 @@ static int bind_u64(sqlite3_stmt *statement, int place, uint64_t value) {
                                    : sqlite3_bind_int64(statement, place, (int64_t) value);
 }
 
-static int bind_blob(sqlite3_stmt *statement, int place, const void *blob, size_t size) {
+/* A statement keeps what it is bound to, and most fields of a file are as they were in the file before it. */
+struct slot {
+        sqlite3_stmt *statement;
+        int place;
+        struct rows_bound *bound;
+};
+
+static int slot_number(const struct slot *slot, int64_t number) {
+        int rc;
+
+        if (slot->bound->kind == ROWS_BOUND_NUMBER && slot->bound->number == number)
+                return SQLITE_OK;
+        rc = sqlite3_bind_int64(slot->statement, slot->place, number);
+        *slot->bound = (struct rows_bound) { rc == SQLITE_OK ? ROWS_BOUND_NUMBER : ROWS_BOUND_OTHER, number };
+        return rc;
+}
+
+static int slot_null(const struct slot *slot) {
+        int rc;
+
+        if (slot->bound->kind == ROWS_BOUND_NULL)
+                return SQLITE_OK;
+        rc = sqlite3_bind_null(slot->statement, slot->place);
+        slot->bound->kind = rc == SQLITE_OK ? ROWS_BOUND_NULL : ROWS_BOUND_OTHER;
+        return rc;
+}
+
+/* Not copied: the record outlives the step. */
+static int slot_text(const struct slot *slot, const char *text) {
+        slot->bound->kind = ROWS_BOUND_OTHER;
+        return sqlite3_bind_text(slot->statement, slot->place, text, -1, SQLITE_STATIC);
+}
+
+/* @free_blob: SQLITE_STATIC, as above, or free(). */
+static int slot_blob(const struct slot *slot, const void *blob, size_t size, void (*free_blob)(void *)) {
+        slot->bound->kind = ROWS_BOUND_OTHER;
+        return sqlite3_bind_blob(slot->statement, slot->place, blob, (int) size, free_blob);
+}
+
+static bool is_zero(const void *blob, size_t size) {
         static const uint8_t zero[64];
 
         assert(size <= sizeof(zero));
-        return memcmp(blob, zero, size) == 0 ? sqlite3_bind_null(statement, place)
-                                             : sqlite3_bind_blob(statement, place, blob, (int) size, SQLITE_STATIC);
+        return memcmp(blob, zero, size) == 0;
 }
 
 struct place place_of(const struct guid *job, uint32_t file, const struct field *field) {
@@ -131,7 +169,7 @@ struct place place_of(const struct guid *job, uint32_t file, const struct field 
         return place;
 }
 
-static int bind_sealed(struct rows *rows, sqlite3_stmt *statement, int at, const struct place *place, const char *text) {
+static int bind_sealed(struct rows *rows, const struct slot *slot, const struct place *place, const char *text) {
         uint8_t *blob = NULL;
         size_t size = 0;
         int r;
@@ -141,70 +179,71 @@ static int bind_sealed(struct rows *rows, sqlite3_stmt *statement, int at, const
                 log_debug("store: cannot seal: %s", strerror(-r));
                 return r == -ENOMEM ? SQLITE_NOMEM : SQLITE_ERROR;
         }
-        return sqlite3_bind_blob(statement, at, blob, (int) size, free);
+        return slot_blob(slot, blob, size, free);
 }
 
 /* One that is lost is put back as it came: its key may come back, too. */
-static int bind_secret(struct rows *rows, sqlite3_stmt *statement, int at, const struct place *place, const struct secret *secret) {
+static int bind_secret(struct rows *rows, const struct slot *slot, const struct place *place, const struct secret *secret) {
         const char *text = secret_text(secret);
         const void *sealed;
         size_t size;
 
         sealed = secret_sealed(secret, &size);
         if (sealed)
-                return sqlite3_bind_blob(statement, at, sealed, (int) size, SQLITE_STATIC);
-        return text ? bind_sealed(rows, statement, at, place, text) : sqlite3_bind_null(statement, at);
+                return slot_blob(slot, sealed, size, SQLITE_STATIC);
+        return text ? bind_sealed(rows, slot, place, text) : slot_null(slot);
 }
 
-/* Strings are not copied: the record outlives the step. */
-static int bind_field(sqlite3_stmt *statement, int place, const struct field *field, const void *member) {
+static int bind_field(const struct slot *slot, const struct field *field, const void *member) {
         const char *s;
+        uint64_t n;
 
         switch (field->kind) {
         case FIELD_U64:
-                return bind_u64(statement, place, *(const uint64_t *) member);
+                n = *(const uint64_t *) member;
+                return n == UINT64_MAX ? slot_null(slot) : slot_number(slot, (int64_t) n);
         case FIELD_BITS:
-                return sqlite3_bind_int64(statement, place, (int64_t) *(const uint64_t *) member);
+                return slot_number(slot, (int64_t) *(const uint64_t *) member);
         case FIELD_U32:
-                return sqlite3_bind_int64(statement, place, *(const uint32_t *) member);
+                return slot_number(slot, *(const uint32_t *) member);
         case FIELD_BOOL:
-                return sqlite3_bind_int(statement, place, *(const bool *) member);
+                return slot_number(slot, *(const bool *) member);
         case FIELD_CHARS:
-                return sqlite3_bind_text(statement, place, member, -1, SQLITE_STATIC);
+                return slot_text(slot, member);
         case FIELD_BLOB:
-                return bind_blob(statement, place, member, field->max);
+                return is_zero(member, field->max) ? slot_null(slot) : slot_blob(slot, member, field->max, SQLITE_STATIC);
         case FIELD_ERROR_CODE:
-                return sqlite3_bind_text(statement, place, error_code_name(*(const enum error_code *) member), -1,
-                                         SQLITE_STATIC);
+                return slot_text(slot, error_code_name(*(const enum error_code *) member));
         case FIELD_TEXT_OR_NULL:
                 s = *(char *const *) member;
-                return sqlite3_bind_text(statement, place, s ? s : "", -1, SQLITE_STATIC);
+                return slot_text(slot, s ? s : "");
         case FIELD_TEXT:
         case FIELD_URL:
-                return sqlite3_bind_text(statement, place, *(char *const *) member, -1, SQLITE_STATIC);
+                return slot_text(slot, *(char *const *) member);
         default:
                 s = *(char *const *) member;
-                return s ? sqlite3_bind_blob(statement, place, s, (int) strlen(s), SQLITE_STATIC)
-                         : sqlite3_bind_null(statement, place);
+                return s ? slot_blob(slot, s, strlen(s), SQLITE_STATIC) : slot_null(slot);
         }
 }
 
 /* @job, @file: whose row it is; no history has secrets. */
 static int rows_bind(struct rows *rows, enum rows_statement which, int at, const struct field_table *table, const struct guid *job,
                      uint32_t file, const void *record) {
-        sqlite3_stmt *statement = rows->statements[which];
+        struct slot slot = { .statement = rows->statements[which], .place = at };
 
-        for (size_t i = 0; i < table->n_fields; i++, at++) {
+        assert(table->n_fields <= ROWS_FIELDS_MAX);
+        for (size_t i = 0; i < table->n_fields; i++, slot.place++) {
                 const struct field *field = &table->fields[i];
                 const void *member = (const char *) record + field->offset;
                 int rc;
 
+                slot.bound = &rows->bound[which][i];
                 if (field->kind == FIELD_SECRET) {
                         struct place place = place_of(job, file, field);
 
-                        rc = bind_secret(rows, statement, at, &place, member);
+                        rc = bind_secret(rows, &slot, &place, member);
                 } else
-                        rc = bind_field(statement, at, field, member);
+                        rc = bind_field(&slot, field, member);
                 if (rc != SQLITE_OK)
                         return rows_error(rows, rc);
         }

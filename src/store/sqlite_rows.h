@@ -35,10 +35,19 @@ enum rows_statement {
         _ROWS_STATEMENT_MAX,
 };
 
+#define ROWS_FIELDS_MAX 64 /* of a table */
+
+/* What a field of a statement is bound to. */
+struct rows_bound {
+        enum { ROWS_BOUND_OTHER, ROWS_BOUND_NULL, ROWS_BOUND_NUMBER } kind;
+        int64_t number;
+};
+
 struct rows {
         sqlite3 *db; /* NOT owned */
         const struct sealer *sealer; /* NOT owned */
         sqlite3_stmt *statements[_ROWS_STATEMENT_MAX];
+        struct rows_bound bound[_ROWS_STATEMENT_MAX][ROWS_FIELDS_MAX];
         bool has_durable; /* there may be rows in durable_range: while there are none, none need be looked for */
         bool has_chunks;  /* the same for chunk */
         int rc; /* of the last failing SQLite call: whether it is final */

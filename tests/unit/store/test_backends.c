@@ -93,6 +93,37 @@ static void every_field_comes_back(void **state _unused_) {
         content_done(&content);
 }
 
+/* What one row was written with must not stay in the next one, whichever of them says nothing. */
+static void rows_of_one_batch_do_not_mix(void **state _unused_) {
+        static const enum sample order[] = { SAMPLE_DISTINCT, SAMPLE_NEW, SAMPLE_GREATEST, SAMPLE_DISTINCT, SAMPLE_GREATEST,
+                                             SAMPLE_NEW, SAMPLE_NEW, SAMPLE_DISTINCT };
+        struct job *jobs[ELEMENTSOF(order)];
+        struct content content;
+
+        for (unsigned i = 0; i < ELEMENTSOF(order); i++)
+                jobs[i] = sample_job(i, order[i], 2);
+        for (unsigned round = 0; round < 2; round++) { /* insertions, then updates from the last to the first */
+                struct store_batch *batch;
+
+                assert_int_equal(store_batch_new(&batch), 0);
+                for (unsigned i = 0; i < ELEMENTSOF(order); i++) {
+                        const struct job *job = jobs[round == 0 ? i : ELEMENTSOF(order) - 1 - i];
+
+                        assert_int_equal(store_batch_save_job(batch, job), 0);
+                        for (size_t file = 0; file < job->n_files; file++)
+                                assert_int_equal(store_batch_save_file(batch, job->files[file]), 0);
+                }
+                assert_int_equal(commit_now(store, batch), 0);
+                load_again(&content);
+                assert_int_equal(content.n_jobs, ELEMENTSOF(order));
+                for (unsigned i = 0; i < ELEMENTSOF(order); i++)
+                        assert_jobs_equal(content_find(&content, &jobs[i]->id), jobs[i]);
+                content_done(&content);
+        }
+        for (unsigned i = 0; i < ELEMENTSOF(order); i++)
+                job_free(jobs[i]);
+}
+
 static void sums_are_made_again_at_loading(void **state _unused_) {
         struct job *job = sample_job(1, SAMPLE_DISTINCT, 2);
         struct content content;
@@ -719,6 +750,7 @@ int main(void) {
         static const struct CMUnitTest tests[] = {
                 TEST(a_new_store_is_empty),
                 TEST(every_field_comes_back),
+                TEST(rows_of_one_batch_do_not_mix),
                 TEST(sums_are_made_again_at_loading),
                 TEST(every_state_comes_back_but_transferring_is_queued),
                 TEST(every_error_code_and_waiting_reason_comes_back),
