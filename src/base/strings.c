@@ -57,9 +57,21 @@ static size_t utf8_sequence(const uint8_t *s, size_t left) {
         return is_noncharacter(s, n) ? 0 : n;
 }
 
+#define EACH_BYTE(c) (UINT64_C(0x0101010101010101) * (c))
+
+static uint64_t eight_bytes(const char *s) {
+        uint64_t eight;
+
+        memcpy(&eight, s, sizeof(eight));
+        return eight;
+}
+
 bool utf8_is_valid(const char *s, size_t size) {
         if (size == SIZE_MAX)
                 size = strlen(s);
+        /* Most of what is asked about is ASCII. */
+        for (; size >= 8 && !(eight_bytes(s) & EACH_BYTE(0x80)); size -= 8)
+                s += 8;
         while (size > 0) {
                 size_t n = utf8_sequence((const uint8_t *) s, size);
 
@@ -86,7 +98,15 @@ bool string_is_host_list(const char *s) {
         return s[strspn(s, allowed)] == 0;
 }
 
+/* Is any byte less than @limit, which is at most 0x80? */
+static bool any_byte_below(uint64_t eight, uint8_t limit) {
+        return (eight - EACH_BYTE(limit)) & ~eight & EACH_BYTE(0x80);
+}
+
 bool string_has_control(const char *s) {
+        for (size_t left = strlen(s); left >= 8; left -= 8, s += 8)
+                if (any_byte_below(eight_bytes(s), 0x20) || any_byte_below(eight_bytes(s) ^ EACH_BYTE(0x7f), 1))
+                        return true;
         for (; *s; s++)
                 if ((uint8_t) *s < 0x20 || *s == 0x7f)
                         return true;

@@ -55,6 +55,27 @@ static void utf8_is_judged_as_the_wire_judges_it(void **state _unused_) {
         assert_false(utf8_is_valid("\xc3\xa4", 1)); /* must not look behind the size */
 }
 
+/* Both are read eight bytes at a time where they can be. */
+static void a_bad_byte_is_found_wherever_it_stands(void **state _unused_) {
+        for (size_t length = 1; length <= 40; length++)
+                for (size_t at = 0; at < length; at++) {
+                        char text[41] = {};
+
+                        memset(text, 'x', length);
+                        for (unsigned c = 1; c <= UINT8_MAX; c++) {
+                                text[at] = (char) c;
+                                assert_int_equal(string_has_control(text), c < 0x20 || c == 0x7f);
+                                assert_int_equal(utf8_is_valid(text, length), c < 0x80);
+                        }
+                        assert_true(utf8_is_valid(text, at)); /* what stands behind is not looked at */
+                        text[at] = 0;
+                        assert_true(utf8_is_valid(text, length));
+                        if (at + 1 < length)
+                                text[at + 1] = '\n';
+                        assert_false(string_has_control(text)); /* nor is it behind the end */
+                }
+}
+
 static void length_counts_code_points(void **state _unused_) {
         assert_int_equal(utf8_length(""), 0);
         assert_int_equal(utf8_length("abc"), 3);
@@ -191,6 +212,7 @@ static void comparing_knows_null(void **state _unused_) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(utf8_is_judged_as_the_wire_judges_it),
+                cmocka_unit_test(a_bad_byte_is_found_wherever_it_stands),
                 cmocka_unit_test(length_counts_code_points),
                 cmocka_unit_test(control_characters_are_found),
                 cmocka_unit_test(escaping_leaves_only_printable_ascii),
