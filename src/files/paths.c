@@ -15,7 +15,6 @@
 #define TEMP_PREFIX ".dosvc-"
 #define TEMP_SUFFIX ".part"
 #define TEMP_RANDOM_CHARACTERS 22
-#define BASE64URL "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 #define LINKS_MAX 40  /* in one path, as the kernel has it */
 #define OPEN_TRIES 32 /* openat2(2) says EAGAIN while somebody renames above us */
 
@@ -34,11 +33,16 @@ char *path_directory(const char *path) {
         return strndup(path, length);
 }
 
+static bool is_base64url(char c) {
+        return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
+}
+
 bool temp_name_is_valid(const char *name) {
         const char *p = startswith(name, TEMP_PREFIX);
 
-        if (!p || strspn(p, BASE64URL) < TEMP_RANDOM_CHARACTERS)
-                return false;
+        for (size_t i = 0; i < TEMP_RANDOM_CHARACTERS; i++)
+                if (!p || !is_base64url(p[i]))
+                        return false;
         return streq(p + TEMP_RANDOM_CHARACTERS, TEMP_SUFFIX);
 }
 

@@ -67,6 +67,11 @@ static void temp_names_are_well_formed_and_never_alike(void **state) {
         }
         assert_false(temp_name_is_valid(".dosvc-../../../etc/passwd/xx.part"));
         assert_false(temp_name_is_valid(""));
+        assert_true(temp_name_is_valid(".dosvc-azAZ09-_Aaaaaaaaaaaaaa.part"));
+        assert_false(temp_name_is_valid(".dosvc-azAZ09-_Aaaaaaaaaaaaa.part"));   /* one too short */
+        assert_false(temp_name_is_valid(".dosvc-azAZ09-_Aaaaaaaaaaaaaaa.part")); /* one too long */
+        assert_false(temp_name_is_valid(".dosvc-azAZ09-_Aaaaaaaaaaaaa/.part"));
+        assert_false(temp_name_is_valid(".dosvc-"));
 }
 
 static void a_path_is_split_at_its_last_slash(void **state) {
