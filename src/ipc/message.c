@@ -57,6 +57,14 @@ static void visit_want_places(struct codec *c, struct ipc_want_places *m) {
         codec_check(c, m->returned <= IPC_PLACES_MAX && m->wanted <= IPC_PLACES_MAX);
 }
 
+static void visit_line_use(struct codec *c, struct ipc_line_use *m) {
+        codec_u64(c, &m->low);
+        codec_u64(c, &m->high);
+        codec_u32(c, &m->n);
+        codec_bool(c, &m->slowdown);
+        codec_check(c, m->low <= m->high && m->high <= IPC_LINE_RATE_MAX && m->n <= IPC_LINE_PLACES_MAX);
+}
+
 static bool piece_is_valid(const struct ipc_piece *piece, bool last) {
         if (piece->remote_offset > LIMIT_FILE_SIZE || piece->local_offset > LIMIT_FILE_SIZE)
                 return false;
@@ -302,6 +310,9 @@ static void visit_message(struct codec *c, struct ipc_message *m) {
                 return visit_places(c, &m->places);
         case IPC_WANT_PLACES:
                 return visit_want_places(c, &m->want_places);
+        case IPC_LINE_USE:
+        case IPC_LINE_USE_ELSEWHERE:
+                return visit_line_use(c, &m->line_use);
         case IPC_START:
                 return visit_start(c, &m->start);
         case IPC_STOP:
@@ -360,6 +371,8 @@ static const struct ipc_type_row {
         [IPC_LIMITS] = { "LIMITS", IPC_ROLE_CORE, IPC_ROLE_TRANSFER, 0 },
         [IPC_PLACES] = { "PLACES", IPC_ROLE_CORE, IPC_ROLE_TRANSFER, 0 },
         [IPC_WANT_PLACES] = { "WANT_PLACES", IPC_ROLE_TRANSFER, IPC_ROLE_CORE, 0 },
+        [IPC_LINE_USE] = { "LINE_USE", IPC_ROLE_TRANSFER, IPC_ROLE_CORE, 0 },
+        [IPC_LINE_USE_ELSEWHERE] = { "LINE_USE_ELSEWHERE", IPC_ROLE_CORE, IPC_ROLE_TRANSFER, 0 },
         [IPC_START] = { "START", IPC_ROLE_CORE, IPC_ROLE_TRANSFER, 1 },
         [IPC_STOP] = { "STOP", IPC_ROLE_CORE, IPC_ROLE_TRANSFER, 0 },
         [IPC_PACE] = { "PACE", IPC_ROLE_CORE, IPC_ROLE_TRANSFER, 0 },

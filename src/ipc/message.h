@@ -25,6 +25,8 @@
 #define IPC_HOST_MAX 255            /* RFC 1035 */
 #define IPC_HOST_KEY_MAX (IPC_HOST_MAX + 32) /* scheme://host:port */
 #define IPC_PLACES_MAX 4096         /* connections that one frame speaks of: MaxConnectionsPerOwner is no more */
+#define IPC_LINE_RATE_MAX (UINT64_C(1) << 40) /* bytes per second */
+#define IPC_LINE_PLACES_MAX 65536
 #define IPC_ADDRESSES_MAX 16        /* of one name: more than anybody tries */
 #define IPC_ADDRESS_TEXT_MAX 64     /* printable address */
 #define IPC_ORIGIN_MAX (LIMIT_URL + 64)
@@ -50,6 +52,8 @@ enum ipc_type {
         IPC_LIMITS,   /* core → transfer */
         IPC_PLACES,   /* core → transfer: connections that it may have (transfer/quota.h) */
         IPC_WANT_PLACES, /* transfer → core */
+        IPC_LINE_USE,    /* transfer → core: what its background connections have of the line (transfer/line_use.h) */
+        IPC_LINE_USE_ELSEWHERE, /* core → transfer: the same of all others */
         IPC_START,    /* core → transfer, with the descriptor to write to */
         IPC_STOP,     /* core → transfer */
         IPC_PACE,     /* core → transfer, about a request that was started */
@@ -110,6 +114,12 @@ struct ipc_want_places {
         const char *host;
         uint32_t returned;
         uint32_t wanted; /* in all */
+};
+
+struct ipc_line_use {
+        uint64_t low, high; /* bytes per second, at most IPC_LINE_RATE_MAX */
+        uint32_t n;         /* places, at most IPC_LINE_PLACES_MAX */
+        bool slowdown;
 };
 
 struct ipc_piece {
@@ -324,6 +334,7 @@ struct ipc_message {
                 struct ipc_limits limits;
                 struct ipc_places places;
                 struct ipc_want_places want_places;
+                struct ipc_line_use line_use; /* and elsewhere */
                 struct ipc_start start;
                 struct ipc_stop stop;
                 struct ipc_set_pace set_pace;

@@ -8,6 +8,7 @@
 #include "base/strings.h"
 #include "transfer/authorities.h"
 #include "transfer/lane.h"
+#include "transfer/line_use.h"
 #include "transfer/quota.h"
 
 #define LANES_MAX 8 /* processes of one owner at a time; further mounts share them */
@@ -145,6 +146,7 @@ static struct engine *process_free(struct engine *base) {
                 lane_free(engine->lanes[i]);
         free(engine->lanes);
         engine->common.quota = quota_free(engine->common.quota);
+        engine->common.line_uses = line_uses_free(engine->common.line_uses);
         engine->common.event = sd_event_unref(engine->common.event);
         free(engine->sockets);
         free(engine->transfer_program);
@@ -189,7 +191,8 @@ int engine_process_new(struct sd_event *event, const struct engine_process_confi
             strdup_to(&engine->resolve_program, config->resolve_program) < 0 ||
             strdup_to(&engine->common.ca_file, config->ca_file ? config->ca_file : authorities_system_file()) < 0 ||
             (config->crl_file && strdup_to(&engine->common.crl_file, config->crl_file) < 0) ||
-            quota_new(&engine->common.limits, lane_tell_places, &engine->common.quota) < 0) {
+            quota_new(&engine->common.limits, lane_tell_places, &engine->common.quota) < 0 ||
+            line_uses_new(lane_tell_line_use, &engine->common.line_uses) < 0) {
                 process_free(&engine->engine);
                 return -ENOMEM;
         }

@@ -12,6 +12,7 @@
 #include "ipc/message.h"
 #include "transfer/engine_message.h"
 #include "transfer/equipment.h"
+#include "transfer/line_use.h"
 #include "transfer/link.h"
 #include "transfer/quota.h"
 #include "transfer/restarts.h"
@@ -51,6 +52,7 @@ struct lane {
         sd_event_source *timer; /* next start, or idle exit */
         struct restarts restarts;
         struct quota_holder *holder; /* of places for its connections; NULL: it has not asked for any */
+        struct line_user *line_user; /* NULL: it has not said what it has of the line */
         int transfer_pid;       /* of the process that was started last; 0: it is not known yet */
         struct stat ca_stat, crl_stat; /* of the files that the process read */
 };
@@ -263,6 +265,23 @@ void lane_tell_places(void *userdata, const char *host, unsigned given, unsigned
                 lane_distrust(lane, "does not read");
 }
 
+static void on_line_use(struct lane *lane, const struct ipc_line_use *m) {
+        if (!lane->line_user && line_uses_join(lane->engine->line_uses, lane, &lane->line_user) < 0)
+                return; /* the others hear of it when there is memory again */
+        line_uses_note(lane->line_user, &(struct line_use) { m->low, m->high, m->n, m->slowdown },
+                       clock_now(lane->engine->clock, CLOCK_ID_MONOTONIC));
+}
+
+void lane_tell_line_use(void *userdata, const struct line_use *elsewhere) {
+        struct lane *lane = ASSERT_PTR(userdata);
+
+        if (link_send(lane->link, &(struct ipc_message) {
+                    .type = IPC_LINE_USE_ELSEWHERE,
+                    .line_use = { elsewhere->low, elsewhere->high, elsewhere->n, elsewhere->slowdown },
+            }, -EBADF) < 0)
+                lane_distrust(lane, "does not read");
+}
+
 static void on_message(void *userdata, const struct ipc_message *message, int fd) {
         struct lane *lane = ASSERT_PTR(userdata);
         struct process_request *request;
@@ -273,6 +292,8 @@ static void on_message(void *userdata, const struct ipc_message *message, int fd
                 return on_hello(lane);
         if (message->type == IPC_WANT_PLACES)
                 return on_want_places(lane, &message->want_places);
+        if (message->type == IPC_LINE_USE)
+                return on_line_use(lane, &message->line_use);
         if (message->type == IPC_RESOLVER_UNFIT) {
                 lane->other_version = true;
                 return children_kill(lane->children);
@@ -337,6 +358,7 @@ static void on_dead(void *userdata) {
         lane->link = link_free(lane->link);
         lane->children = children_free(lane->children);
         lane->holder = quota_leave(lane->holder);
+        lane->line_user = line_uses_leave(lane->line_user);
         restarts_note_end(&lane->restarts, clock_now(lane->engine->clock, CLOCK_ID_MONOTONIC), was_met, !lane->retired);
         if (!lane->retired && !lane->other_version && lane->engine->died)
                 lane->engine->died(lane->engine->owner_userdata, lane->transfer_pid);
@@ -498,6 +520,7 @@ struct lane *lane_free(struct lane *lane) {
         if (!lane)
                 return NULL;
         lane->holder = quota_leave(lane->holder);
+        lane->line_user = line_uses_leave(lane->line_user);
         lane->children = children_free(lane->children);
         lane->link = link_free(lane->link);
         lane->pump = sd_event_source_disable_unref(lane->pump);

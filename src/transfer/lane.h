@@ -6,7 +6,7 @@
  * 1. lane_new(): nothing is started.
  * 2. process_request_new() copies a request, lane_add() gives it to the lane, which owns it from then on. Nothing is told from within.
  * 3. process_request_stop() and process_request_set_pace() until finished() was told (transfer/engine.h): the request is gone then.
- * 4. lane_free(): the processes are killed, requests that are left go without a word. The quota outlives the lane. */
+ * 4. lane_free(): the processes are killed, requests that are left go without a word. Quota and line uses outlive the lane. */
 #pragma once
 
 #include <sys/types.h>
@@ -16,6 +16,8 @@
 #include "transfer/engine.h"
 
 struct lane;
+struct line_use;
+struct line_uses;
 struct process_request;
 struct quota;
 
@@ -28,6 +30,7 @@ struct lane_engine {
         uint64_t idle_exit_usec;
         struct engine_limits limits;
         struct quota *quota; /* tells by lane_tell_places() */
+        struct line_uses *line_uses; /* tells by lane_tell_line_use() */
         void (*died)(void *userdata, int pid);
         bool (*met_other_version)(void *userdata, const char *program);
         void *owner_userdata; /* theirs */
@@ -53,8 +56,9 @@ DEFINE_CLEANUP_FUNC(struct lane, lane_free)
 void lane_add(struct lane *lane, struct process_request *request);
 /* The limits of its engine, which have changed. Only while it has processes. */
 int lane_send_limits(struct lane *lane);
-/* quota_tell; @userdata: the lane. */
+/* quota_tell and line_uses_tell; @userdata: the lane. */
 void lane_tell_places(void *userdata, const char *host, unsigned given, unsigned recalled);
+void lane_tell_line_use(void *userdata, const struct line_use *elsewhere);
 
 uint64_t lane_owner(const struct lane *lane);
 dev_t lane_dev(const struct lane *lane); /* for who assigns it: the lane itself does not look at it */

@@ -98,7 +98,59 @@ static double best_rate(const struct scavenger_line *line) {
         return best;
 }
 
-/* Of that: how much of it is ours. */
+/* What all of ours have of it now, those of other processes included. */
+static double low_of(const struct scavenger_line *line) {
+        return line->low + (double) line->elsewhere.low;
+}
+
+static double high_of(const struct scavenger_line *line) {
+        return line->high + (double) line->elsewhere.high;
+}
+
+static unsigned n_of(const struct scavenger_line *line) {
+        return line->n + line->elsewhere.n;
+}
+
+/* Processes hear of each other late, and what one has lost by then another has already: so each counts as little as it was in that time, or
+ * the line would seem to hold more than it does; and as much. */
+static void remember_extremes(struct scavenger_line *line) {
+        line->lowest[0] = MIN(line->lowest[0], line->low);
+        line->highest[0] = MAX(line->highest[0], line->high);
+}
+
+static double lowest_of_ours(const struct scavenger_line *line) {
+        return MAX(MIN(line->lowest[0], line->lowest[1]), 0.0);
+}
+
+/* What all had at the same time, whatever was when. */
+static double sure_of(const struct scavenger_line *line) {
+        return line->elsewhere.n > 0 ? lowest_of_ours(line) + (double) line->elsewhere.low : line->low;
+}
+
+void scavenger_line_say(struct scavenger_line *line, struct line_use *ret) {
+        double low = lowest_of_ours(line), high = MAX(line->highest[0], line->highest[1]);
+
+        *ret = (struct line_use) { .slowdown = line->slowdown_is_news };
+        if (line->n > 0) {
+                ret->low = (uint64_t) MIN(low, (double) LINE_USE_RATE_MAX);
+                ret->high = MAX((uint64_t) MIN(high, (double) LINE_USE_RATE_MAX), ret->low);
+                ret->n = MIN(line->n, LINE_USE_N_MAX);
+        } else
+                line->elsewhere = (struct line_use) {};
+        line->slowdown_is_news = false;
+        line->lowest[1] = line->lowest[0];
+        line->highest[1] = line->highest[0];
+        line->lowest[0] = line->low;
+        line->highest[0] = line->high;
+}
+
+void scavenger_line_hear(struct scavenger_line *line, const struct line_use *elsewhere, uint64_t now_usec) {
+        line->elsewhere = *elsewhere;
+        if (elsewhere->slowdown)
+                line->slowdown_usec = now_usec;
+}
+
+/* Of what the line once gave: how much of it is ours. */
 static double share_of_line(struct scavenger *scavenger, uint64_t now_usec, double rate) {
         struct scavenger_line *line = scavenger->line;
         double best;
@@ -106,9 +158,10 @@ static double share_of_line(struct scavenger *scavenger, uint64_t now_usec, doub
         have(scavenger, MIN(rate, scavenger->rate), MAX(rate, scavenger->rate));
         scavenger->rate = rate;
         shift(line->best_rate, sizeof(line->best_rate[0]), begin_minute(&line->minute, now_usec));
-        line->best_rate[0] = MAX(line->best_rate[0], line->low);
+        remember_extremes(line);
+        line->best_rate[0] = MAX(line->best_rate[0], sure_of(line));
         best = best_rate(line);
-        return best > 0 ? MIN(line->high / best, 1.0) : 1.0;
+        return best > 0 ? MIN(high_of(line) / best, 1.0) : 1.0;
 }
 
 uint64_t scavenger_interval(const struct scavenger *scavenger) {
@@ -141,7 +194,7 @@ static double full_target(const struct scavenger *scavenger) {
  * than an equal part is content with a little less of a queue, and who has less goes on a little longer. */
 static double evening_of(const struct scavenger *scavenger) {
         const struct scavenger_line *line = scavenger->line;
-        double of_equal = line->n > 1 && line->low > 0 ? scavenger->low * line->n / line->low : 1;
+        double of_equal = n_of(line) > 1 && low_of(line) > 0 ? scavenger->low * n_of(line) / low_of(line) : 1;
 
         return MAX(1 + EVEN_PART * (1 - of_equal), 1 - 2 * EVEN_PART);
 }
@@ -179,6 +232,7 @@ static bool slowdown_is_due(struct scavenger *scavenger, uint64_t now_usec) {
 
         if (now_usec >= scavenger->next_slowdown_usec) {
                 line->slowdown_usec = now_usec;
+                line->slowdown_is_news = true;
                 return true;
         }
         return line->slowdown_usec > scavenger->slowdown_began_usec && now_usec - line->slowdown_usec < JOIN_USEC &&
@@ -191,9 +245,9 @@ static double window_to_return_to(const struct scavenger *scavenger, const struc
         const struct scavenger_line *line = scavenger->line;
         double equal;
 
-        if (line->n < 2 || !scavenger_has_room(scavenger, input->segment_bytes))
+        if (n_of(line) < 2 || !scavenger_has_room(scavenger, input->segment_bytes))
                 return scavenger->window;
-        equal = line->low / line->n * (double) scavenger->rtt_usec / USEC_PER_SEC;
+        equal = low_of(line) / n_of(line) * (double) scavenger->rtt_usec / USEC_PER_SEC;
         return (scavenger->window + equal) / 2;
 }
 

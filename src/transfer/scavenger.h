@@ -3,7 +3,7 @@
  *
  * The signal is the delay in queues: round trip now minus the shortest one of the last minutes. It grows the window while that delay
  * is below a target, and gives way fast when it is above, to the floor if need be: then somebody else fills the line. The less all
- * places together have of their best rate of the last minutes, the less of a queue they take for their own: each for itself would take
+ * places together, those of other transfer processes included, have of their best rate of the last minutes, the less of a queue they take for their own: each for itself would take
  * its siblings for somebody else, and the last to come would have all.
  *
  * 1. scavenger_init() once for each place; keep it when the last connection closes, so that the next one knows the empty line's
@@ -11,10 +11,11 @@
  * 2. scavenger_note_base() with the handshake's round trip of each new connection.
  * 3. Every scavenger_interval() while bytes may come: scavenger_measure() for each connection, then scavenger_tick(). Its answer is the
  *    window of all connections together, for as many of them as scavenger_n_awake() says; scavenger_shares_…() divide it.
- * 4. scavenger_pause() after the last connection, scavenger_restart() when it was long ago. */
+ * 4. scavenger_pause() after the last connection, scavenger_restart() when it was long ago.
+ * 5. scavenger_line_say() tells what the places of this process have, scavenger_line_hear() takes what those of the others have. */
 #pragma once
 
-#include "base/clock.h"
+#include "transfer/line_use.h"
 
 #define SCAVENGER_MINUTES 10
 /* Of all connections together: fewer of them have it when it is that small. */
@@ -28,13 +29,16 @@ enum scavenger_phase {
         SCAVENGER_RETURNING,  /* back to the window from before */
 };
 
-/* What all of one process had: the line to all places begins as one. All zero at first. */
+/* What all of one process have, and those of the others: the line to all places begins as one. All zero at first. */
 struct scavenger_line {
         uint64_t minute;
         double best_rate[SCAVENGER_MINUTES]; /* bytes per second */
         double low, high; /* of each the lower and the higher rate of its last two ticks: a single one may see a burst */
         unsigned n;       /* who have a rate */
-        uint64_t slowdown_usec; /* when one of them began one; the others join it, or their queue would hide its base */
+        double lowest[2], highest[2]; /* of low and high: since it was last said, and in the time before that */
+        struct line_use elsewhere;
+        uint64_t slowdown_usec; /* when one of all began one; the others join it, or their queue would hide its base */
+        bool slowdown_is_news;  /* it is one of ours, and was not said yet */
 };
 
 struct scavenger {
@@ -104,6 +108,9 @@ uint64_t scavenger_measure(const struct scavenger_connection *connection, struct
 uint64_t scavenger_tick(struct scavenger *scavenger, const struct scavenger_input *input);
 /* The answer of the last tick. */
 uint64_t scavenger_window(const struct scavenger *scavenger, uint32_t segment_bytes);
+/* In a process whose places have nothing, those of the others do not matter either. */
+void scavenger_line_say(struct scavenger_line *line, struct line_use *ret);
+void scavenger_line_hear(struct scavenger_line *line, const struct line_use *elsewhere, uint64_t now_usec);
 /* How many of @n connections can use the window, where @n_awake did so far: a window below a segment or two cannot be offered, and many
  * such windows are more than one that is at the floor. From 1 to @n, both at least 1. */
 unsigned scavenger_n_awake(const struct scavenger *scavenger, unsigned n_awake, unsigned n, uint32_t segment_bytes);

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/fds.h"
 #include "transfer/engine.h"
+#include "transfer/line_use.h"
 #include "transfer/link.h"
 #include "transfer/owner.h"
 #include "transfer/places.h"
@@ -85,6 +86,14 @@ static void on_send(void *userdata, const struct ipc_message *message) {
 
 static void on_want(void *userdata, const char *host_key, unsigned returned, unsigned wanted) {
         on_send(userdata, &(struct ipc_message) { .type = IPC_WANT_PLACES, .want_places = { host_key, returned, wanted } });
+}
+
+static void on_say(void *userdata, const struct line_use *use) {
+        on_send(userdata, &(struct ipc_message) { .type = IPC_LINE_USE, .line_use = { use->low, use->high, use->n, use->slowdown } });
+}
+
+static void hear(struct transfer_server *server, const struct ipc_line_use *m) {
+        sockets_hear(server->environment.sockets, &(struct line_use) { m->low, m->high, m->n, m->slowdown });
 }
 
 static const struct places_callbacks places_callbacks = { .want = on_want };
@@ -304,6 +313,9 @@ static void on_message(void *userdata, const struct ipc_message *message, int fd
         case IPC_PLACES:
                 places_add(server->environment.places, message->places.host, message->places.given, message->places.recalled);
                 break;
+        case IPC_LINE_USE_ELSEWHERE:
+                hear(server, &message->line_use);
+                break;
         case IPC_START:
                 r = start(server, message, &own_fd);
                 if (r < 0)
@@ -375,7 +387,7 @@ int transfer_server_new(struct sd_event *event, const struct transfer_server_con
         if (r >= 0)
                 r = add_timer(server, on_owner_timer, &server->owner_timer);
         if (r >= 0)
-                r = sockets_new(event, config->poller, &server->environment.sockets);
+                r = sockets_new(event, config->poller, on_say, server, &server->environment.sockets);
         if (r >= 0)
                 r = places_new(event, &places_callbacks, server, &server->environment.places);
         if (r >= 0)

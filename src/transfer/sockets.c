@@ -76,6 +76,10 @@ struct sockets {
         struct place *places;
         struct scavenger_line line;
         struct turns turns;
+        sockets_say say;
+        void *userdata;
+        uint64_t said_usec;
+        bool said_some;
         struct sd_event *event;
         struct poller *poller;
         sd_event_source *timer;
@@ -112,6 +116,8 @@ static void arm(struct sockets *sockets) {
         HASH_ITER(hh, sockets->places, place, tmp)
                 if (place->held)
                         next = MIN(next, place->next_tick_usec);
+        if (sockets->said_some)
+                next = MIN(next, sockets->said_usec + LINE_USE_INTERVAL_USEC);
         if (next == USEC_INFINITY) {
                 (void) sd_event_source_set_enabled(sockets->timer, SD_EVENT_OFF);
                 return;
@@ -324,6 +330,22 @@ static void place_tick(struct sockets *sockets, struct place *place, uint64_t no
         place->next_tick_usec = now + scavenger_interval(&place->scavenger);
 }
 
+static void say_line_use(struct sockets *sockets, uint64_t now) {
+        struct line_use use;
+
+        if (!sockets->say || (!sockets->said_some && sockets->line.n == 0) ||
+            (now - sockets->said_usec < LINE_USE_INTERVAL_USEC && !sockets->line.slowdown_is_news))
+                return;
+        scavenger_line_say(&sockets->line, &use);
+        sockets->said_usec = now;
+        sockets->said_some = use.n > 0;
+        sockets->say(sockets->userdata, &use);
+}
+
+void sockets_hear(struct sockets *sockets, const struct line_use *elsewhere) {
+        scavenger_line_hear(&sockets->line, elsewhere, now_usec());
+}
+
 static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
         struct sockets *sockets = ASSERT_PTR(userdata);
         uint64_t now = now_usec();
@@ -332,6 +354,7 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
         HASH_ITER(hh, sockets->places, place, tmp)
                 if (place->held && place->next_tick_usec <= now)
                         place_tick(sockets, place, now);
+        say_line_use(sockets, now);
         arm(sockets);
         return 0;
 }
@@ -656,7 +679,7 @@ uint64_t socket_use_allowed_rate(const struct socket_use *use, uint64_t since_us
         return rtt > 0 ? (uint64_t) ((double) use->socket->clamp * (double) USEC_PER_SEC / (double) rtt) : 0;
 }
 
-int sockets_new(struct sd_event *event, struct poller *poller, struct sockets **ret) {
+int sockets_new(struct sd_event *event, struct poller *poller, sockets_say say, void *userdata, struct sockets **ret) {
         struct sockets *sockets;
         int r;
 
@@ -665,6 +688,8 @@ int sockets_new(struct sd_event *event, struct poller *poller, struct sockets **
                 return -ENOMEM;
         sockets->event = sd_event_ref(event);
         sockets->poller = poller;
+        sockets->say = say;
+        sockets->userdata = userdata;
         r = sd_event_add_time(event, &sockets->timer, CLOCK_MONOTONIC, 0, USEC_PER_MSEC, on_timer, sockets);
         if (r >= 0)
                 r = sd_event_source_set_enabled(sockets->timer, SD_EVENT_OFF);

@@ -21,6 +21,7 @@
 #include "base/address.h"
 #include "base/macros.h"
 
+struct line_use;
 struct sd_event;
 struct poller;
 struct sockets;
@@ -49,8 +50,13 @@ struct socket_name {
         int remote_port, local_port;
 };
 
-/* @poller is told of each socket that is opened and closed. */
-int sockets_new(struct sd_event *event, struct poller *poller, struct sockets **ret);
+/* What the background connections have of the line: once in LINE_USE_INTERVAL_USEC while there are some, and when it becomes nothing. */
+typedef void (*sockets_say)(void *userdata, const struct line_use *use);
+
+/* @poller is told of each socket that is opened and closed. @say: to who knows of other such processes; NULL: there are none. */
+int sockets_new(struct sd_event *event, struct poller *poller, sockets_say say, void *userdata, struct sockets **ret);
+/* What those of the others have. */
+void sockets_hear(struct sockets *sockets, const struct line_use *elsewhere);
 struct sockets *sockets_free(struct sockets *sockets);
 /* @group must outlive its connections, and the use of @easy. */
 CURLcode sockets_apply(struct sockets *sockets, CURL *easy, struct socket_group *group);

@@ -53,6 +53,8 @@ static const struct ipc_message seeds[] = {
         { .type = IPC_ENDED, .ended = { 0, 3 } },
         { .type = IPC_PLACES, .places = { "https://example.org:443", 2, 1 } },
         { .type = IPC_WANT_PLACES, .want_places = { "https://example.org:443", 1, 6 } },
+        { .type = IPC_LINE_USE, .line_use = { 1000000, 1200000, 3, true } },
+        { .type = IPC_LINE_USE_ELSEWHERE, .line_use = { 2000000, 2100000, 2, false } },
 };
 
 static int write_seed(const char *folder, const char *name, unsigned number, const uint8_t *bytes, size_t size) {

@@ -1,6 +1,7 @@
 """The slow line that other tests stand on is as slow, as long and as deep as it was asked to be."""
 import os
 import statistics
+import subprocess
 import time
 
 import pytest
@@ -117,3 +118,44 @@ def test_beside_others_the_connections_take_turns_and_their_files_are_whole(tmp_
 def test_beside_others_connections_to_several_servers_take_turns_too(tmp_path):
     with line.Line(BUILD, rate_mbit=50, rtt_ms=20, buffer_ms=100) as on:
         check_turns(on, tmp_path, "http", range(MANY), MANY)
+
+
+@pytest.fixture
+def other_file_system(tmp_path):
+    """Whose files another transfer process writes."""
+    folder = tmp_path / "other"
+    folder.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=600m", "none", str(folder)], check=True)
+    yield folder
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+def test_background_jobs_of_two_processes_share_the_line(tmp_path, other_file_system):
+    (tmp_path / "www").mkdir(mode=0o755)
+    with open(tmp_path / "www" / "big", "wb") as f:
+        f.truncate(512 << 20)
+    with line.Line(BUILD, rate_mbit=50, rtt_ms=20, buffer_ms=100) as on:
+        on.web_server(str(tmp_path / "www"), http2=False)
+        service = Service(BUILD, str(tmp_path / "state"), wrapper=on.client_wrapper)
+        service.start()
+        jobs = []
+
+        def shares(seconds):
+            """Of the line: what came for each job."""
+            before, began = transferred(service, jobs), time.monotonic()
+            time.sleep(seconds)
+            took = time.monotonic() - began
+            return [(a - b) * 8 / took / 50e6 for a, b in zip(transferred(service, jobs), before)]
+
+        def begin(folder):
+            jobs.append(service.create(folder.name, [(on.url("http", "big"), str(folder / "big"), {})], Resume=True, Priority="normal"))
+
+        try:
+            begin(tmp_path)
+            wait_until(lambda: shares(0.5)[0] > 0.85)
+            begin(other_file_system)
+            wait_until(lambda: min(shares(1)) > 0.3)  # whoever came last had all but a hundredth of it once, and for good
+            kept = shares(6)
+            assert min(kept) > 0.25 and sum(kept) > 0.85
+        finally:
+            service.stop()

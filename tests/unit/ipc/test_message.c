@@ -74,6 +74,8 @@ static void every_other_message_comes_back_as_it_was(void **state) {
                 { .type = IPC_LIMITS, .limits = { .max_connections_per_owner = 64, .max_connections_per_host = 6 } },
                 { .type = IPC_PLACES, .places = { .host = "http://h:80", .given = IPC_PLACES_MAX, .recalled = 1 } },
                 { .type = IPC_WANT_PLACES, .want_places = { .host = "https://h:443", .returned = 1, .wanted = IPC_PLACES_MAX } },
+                { .type = IPC_LINE_USE, .line_use = { .low = 1, .high = IPC_LINE_RATE_MAX, .n = IPC_LINE_PLACES_MAX, .slowdown = true } },
+                { .type = IPC_LINE_USE_ELSEWHERE, .line_use = { .low = 2, .high = 2, .n = 1 } },
                 { .type = IPC_STOP, .stop = { .id = 3 } },
                 { .type = IPC_METADATA, .metadata = { .id = 3, .http_status = 206, .remote_size = 5, .remote_time_usec = 9,
                                                       .etag = "\"e\"", .origin = "http://h:80/p", .address = "::1", .refused = true,
@@ -215,6 +217,21 @@ static void a_programs_strings_have_limits_and_ends(void **state) {
         assert_int_equal(ipc_encode(&ended, frame), -EINVAL);
 }
 
+static void what_there_is_of_a_line_has_limits(void **state) {
+        static const struct ipc_line_use most = { IPC_LINE_RATE_MAX, IPC_LINE_RATE_MAX, IPC_LINE_PLACES_MAX, true };
+        struct ipc_message r, m = { .type = IPC_LINE_USE, .line_use = most };
+
+        assert_round_trip(&m, &r);
+        m.line_use.high++;
+        assert_int_equal(ipc_encode(&m, frame), -EINVAL);
+        m.line_use = most;
+        m.line_use.n++;
+        assert_int_equal(ipc_encode(&m, frame), -EINVAL);
+        m.line_use = most;
+        m.line_use.high--; /* below the lowest */
+        assert_int_equal(ipc_encode(&m, frame), -EINVAL);
+}
+
 static void a_cut_frame_is_refused_at_every_length(void **state) {
         struct ipc_message m = start_message(), r;
         ssize_t n = ipc_encode(&m, frame);
@@ -277,6 +294,7 @@ int main(void) {
                 cmocka_unit_test(what_is_over_a_limit_is_not_encoded),
                 cmocka_unit_test(certificates_have_limits),
                 cmocka_unit_test(a_programs_strings_have_limits_and_ends),
+                cmocka_unit_test(what_there_is_of_a_line_has_limits),
                 cmocka_unit_test(a_cut_frame_is_refused_at_every_length),
                 cmocka_unit_test(a_wrong_header_is_refused),
                 cmocka_unit_test(a_string_with_a_nul_inside_is_refused),

@@ -1,5 +1,9 @@
 #include "simulated_line.h"
 
+#include <stdlib.h>
+
+#include "transfer/line_use.h"
+
 #define LATE_STEPS 4
 
 uint64_t line_now(const struct line *line) {
@@ -98,7 +102,7 @@ static void note_news(struct line *line, struct place *place, const struct scave
 
         if (scavenger_is_crowded_out(&place->scavenger, input))
                 news = TURN_CROWDED_OUT;
-        turns_note(&line->common->turns, &place->turn, news, input->now_usec);
+        turns_note(&place->common->turns, &place->turn, news, input->now_usec);
 }
 
 static void place_adapt(struct line *line, struct place *place) {
@@ -123,6 +127,24 @@ static void place_adapt(struct line *line, struct place *place) {
         place->next_tick_usec = input.now_usec + scavenger_interval(&place->scavenger) + late_steps(line) * STEP_USEC;
 }
 
+/* As sockets.c does; what is said is heard at once. */
+static void say(struct common *common, uint64_t now_usec) {
+        struct line_use use;
+
+        common->now_usec = now_usec;
+        if (!common->user || (now_usec - common->said_usec < LINE_USE_INTERVAL_USEC && !common->rates.slowdown_is_news))
+                return;
+        scavenger_line_say(&common->rates, &use);
+        common->said_usec = now_usec;
+        line_uses_note(common->user, &use, now_usec);
+}
+
+static void hear(void *userdata, const struct line_use *elsewhere) {
+        struct common *common = userdata;
+
+        scavenger_line_hear(&common->rates, elsewhere, common->now_usec);
+}
+
 static void serve(struct line *line) {
         double waiting = queued(line), part = waiting > line->rate ? line->rate / waiting : 1;
 
@@ -142,6 +164,8 @@ static void line_step(struct line *line) {
         serve(line);
         for (unsigned i = 0; i < line->n_ours; i++)
                 place_adapt(line, &line->ours[i]);
+        for (unsigned i = 0; i < line->n_ours; i++)
+                say(line->ours[i].common, line_now(line));
         take_turns(line);
         if (line->theirs_runs)
                 theirs_adapt(line);
@@ -168,19 +192,30 @@ void line_run(struct line *line, double seconds) {
                 }
 }
 
+static struct common *begin_process(struct line *line) {
+        struct common *common = &line->apart[line->n_ours];
+
+        *common = (struct common) {};
+        if (line_uses_join(line->uses, common, &common->user) < 0)
+                abort();
+        return common;
+}
+
 void line_join(struct line *line) {
+        struct common *common = line->uses ? begin_process(line) : line->common;
         struct place *place = &line->ours[line->n_ours++];
 
         *place = (struct place){
+                .common = common,
                 .flow.window = 10 * SEGMENT,
                 .window_before = 10 * SEGMENT,
                 .next_tick_usec = line_now(line) + line->base_steps * STEP_USEC,
                 .ticked_usec = line_now(line),
                 .n_connections = 1,
         };
-        scavenger_init(&place->scavenger, &line->common->rates);
+        scavenger_init(&place->scavenger, &common->rates);
         scavenger_note_base(&place->scavenger, line_now(line), line->base_steps * STEP_USEC);
-        turns_join(&line->common->turns, &place->turn);
+        turns_join(&common->turns, &place->turn);
 }
 
 static void begin(struct line *line, struct common *common, double mbit, unsigned rtt_ms, double buffer_ms) {
@@ -198,6 +233,19 @@ static void begin(struct line *line, struct common *common, double mbit, unsigne
 void line_init(struct line *line, double mbit, unsigned rtt_ms, double buffer_ms) {
         begin(line, &line->own, mbit, rtt_ms, buffer_ms);
         line_join(line);
+}
+
+void line_init_apart(struct line *line, double mbit, unsigned rtt_ms, double buffer_ms) {
+        begin(line, &line->own, mbit, rtt_ms, buffer_ms);
+        if (line_uses_new(hear, &line->uses) < 0)
+                abort();
+        line_join(line);
+}
+
+void line_done(struct line *line) {
+        for (unsigned i = 0; i < line->n_ours; i++)
+                line->ours[i].common->user = line_uses_leave(line->ours[i].common->user);
+        line->uses = line_uses_free(line->uses);
 }
 
 void line_init_beside(struct line *other, struct line *line, double mbit, unsigned rtt_ms, double buffer_ms) {

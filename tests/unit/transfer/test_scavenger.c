@@ -490,8 +490,10 @@ static void many_connections_take_the_line_and_no_more_than_one_does(void **stat
 
 /* ---- several places, one line ---- */
 
-static void begin_three_some_seconds_apart(struct line *line, double mbit, unsigned rtt_ms, double buffer_ms) {
-        line_init(line, mbit, rtt_ms, buffer_ms);
+typedef void (*line_init_fn)(struct line *line, double mbit, unsigned rtt_ms, double buffer_ms);
+
+static void begin_three_some_seconds_apart(struct line *line, line_init_fn init, double mbit, unsigned rtt_ms, double buffer_ms) {
+        init(line, mbit, rtt_ms, buffer_ms);
         line_run(line, 5);
         line_join(line);
         line_run(line, 5);
@@ -522,13 +524,13 @@ static void run_until_they_have(struct line *line) {
         assert_true(have_slowed_down_as_one(line));
 }
 
-static void who_begin_one_after_the_other_have_a_part_each_after_a_slowdown_and_the_line_together(void **state) {
+static void check_that_each_has_a_part_after_a_slowdown(line_init_fn init) {
         static const struct shape of[] = { { 50, 20, 100 }, { 100, 80, 200 }, { 20, 40, 300 } };
 
         for (size_t i = 0; i < ELEMENTSOF(of); i++) {
                 struct line line;
 
-                begin_three_some_seconds_apart(&line, of[i].mbit, of[i].rtt_ms, of[i].buffer_ms);
+                begin_three_some_seconds_apart(&line, init, of[i].mbit, of[i].rtt_ms, of[i].buffer_ms);
                 run_until_they_have(&line);
                 line_run(&line, 2);
                 line_run(&line, 18);
@@ -538,14 +540,23 @@ static void who_begin_one_after_the_other_have_a_part_each_after_a_slowdown_and_
                                          100 * line_share(&line, &line.ours[k].flow, 18));
                 assert_true(line_share_of_ours(&line, 18) > 0.9);
                 assert_true(line.queue_sum < 25 * USEC_PER_MSEC);
+                line_done(&line);
         }
 }
 
-static void a_slowdown_of_one_is_one_of_all_and_no_more_of_them(void **state) {
+static void who_begin_one_after_the_other_have_a_part_each_after_a_slowdown_and_the_line_together(void **state) {
+        check_that_each_has_a_part_after_a_slowdown(line_init);
+}
+
+static void so_have_those_of_several_processes(void **state) {
+        check_that_each_has_a_part_after_a_slowdown(line_init_apart);
+}
+
+static void check_that_all_slow_down_as_one(line_init_fn init) {
         unsigned before[PLACES];
         struct line line;
 
-        begin_three_some_seconds_apart(&line, 50, 20, 100);
+        begin_three_some_seconds_apart(&line, init, 50, 20, 100);
         run_until_they_have(&line);
         for (unsigned i = 0; i < PLACES; i++)
                 before[i] = line.ours[i].n_slowdowns;
@@ -556,21 +567,31 @@ static void a_slowdown_of_one_is_one_of_all_and_no_more_of_them(void **state) {
         }
         for (unsigned i = 0; i < PLACES; i++)
                 assert_int_equal(line.ours[i].n_slowdowns - before[i], 3); /* one alone: each half minute, too */
+        line_done(&line);
 }
 
-static void several_give_way_as_one_does_and_come_back(void **state) {
+static void a_slowdown_of_one_is_one_of_all_and_no_more_of_them(void **state) {
+        check_that_all_slow_down_as_one(line_init);
+}
+
+static void so_it_is_in_several_processes(void **state) {
+        check_that_all_slow_down_as_one(line_init_apart);
+}
+
+/* @as_much: of what one takes. */
+static void check_that_several_give_way_and_come_back(line_init_fn init, double as_much) {
         struct line one, three;
 
         line_init(&one, 50, 20, 100);
         line_run(&one, 10);
-        begin_three_some_seconds_apart(&three, 50, 20, 100);
+        begin_three_some_seconds_apart(&three, init, 50, 20, 100);
         run_until_they_have(&three);
         one.theirs_runs = three.theirs_runs = true;
         line_run(&one, 20);
         line_run(&one, 30);
         line_run(&three, 20);
         line_run(&three, 30);
-        assert_true(line_share_of_ours(&three, 30) < 1.25 * line_share_of_ours(&one, 30));
+        assert_true(line_share_of_ours(&three, 30) < as_much * line_share_of_ours(&one, 30));
         assert_true(line_share(&three, &three.theirs, 30) > 0.98 * line_share(&one, &one.theirs, 30));
         for (unsigned i = 0; i < PLACES; i++)
                 assert_true(three.ours[i].flow.received > 0);
@@ -578,6 +599,45 @@ static void several_give_way_as_one_does_and_come_back(void **state) {
         line_run(&three, 5);
         line_run(&three, 20);
         assert_true(line_share_of_ours(&three, 20) > 0.9);
+        line_done(&three);
+}
+
+static void several_give_way_as_one_does_and_come_back(void **state) {
+        check_that_several_give_way_and_come_back(line_init, 1.25);
+}
+
+/* Each process has a floor of its own. */
+static void several_processes_give_way_to_a_floor_each_and_come_back(void **state) {
+        check_that_several_give_way_and_come_back(line_init_apart, 3.25);
+}
+
+static void what_is_heard_late_makes_no_line_hold_more_than_it_does(void **state) {
+        struct line line;
+
+        begin_three_some_seconds_apart(&line, line_init_apart, 50, 20, 100);
+        run_until_they_have(&line);
+        line_run(&line, 60);
+        for (unsigned i = 0; i < line.n_ours; i++)
+                for (unsigned k = 0; k < SCAVENGER_MINUTES; k++)
+                        assert_true(line.ours[i].common->rates.best_rate[k] < 1.05 * line.rate * 1000);
+        line_done(&line);
+}
+
+static void a_process_that_has_nothing_any_more_does_not_hold_the_others_down(void **state) {
+        struct line line;
+
+        begin_three_some_seconds_apart(&line, line_init_apart, 50, 20, 100);
+        run_until_they_have(&line);
+        for (unsigned i = 1; i < line.n_ours; i++) {
+                scavenger_pause(&line.ours[i].scavenger);
+                line.ours[i].next_tick_usec = UINT64_MAX;
+                line.ours[i].flow.window = 0;
+        }
+        line_run(&line, 5);
+        line_run(&line, 10);
+        assert_int_equal(line.ours[0].common->rates.elsewhere.n, 0);
+        assert_true(line_share(&line, &line.ours[0].flow, 10) > 0.9);
+        line_done(&line);
 }
 
 static void one_that_is_crowded_out_on_another_line_takes_nothing_from_the_others(void **state) {
@@ -719,8 +779,13 @@ int main(void) {
                 cmocka_unit_test(nothing_for_a_while_does_not_close_a_window),
                 cmocka_unit_test(many_connections_take_the_line_and_no_more_than_one_does),
                 cmocka_unit_test(who_begin_one_after_the_other_have_a_part_each_after_a_slowdown_and_the_line_together),
+                cmocka_unit_test(so_have_those_of_several_processes),
                 cmocka_unit_test(a_slowdown_of_one_is_one_of_all_and_no_more_of_them),
+                cmocka_unit_test(so_it_is_in_several_processes),
                 cmocka_unit_test(several_give_way_as_one_does_and_come_back),
+                cmocka_unit_test(several_processes_give_way_to_a_floor_each_and_come_back),
+                cmocka_unit_test(what_is_heard_late_makes_no_line_hold_more_than_it_does),
+                cmocka_unit_test(a_process_that_has_nothing_any_more_does_not_hold_the_others_down),
                 cmocka_unit_test(one_that_is_crowded_out_on_another_line_takes_nothing_from_the_others),
                 cmocka_unit_test(a_sibling_that_has_most_of_the_line_is_nobody_else),
                 cmocka_unit_test(who_was_crowded_out_returns_from_a_slowdown_to_what_it_had),
