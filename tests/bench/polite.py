@@ -13,6 +13,7 @@ wants it. The page is 300 KB, fetched by curl over a new connection each time. "
 a few milliseconds, the machine was too busy for the figures to mean much.
 """
 import argparse
+import contextlib
 import os
 import platform
 import shutil
@@ -39,6 +40,7 @@ PAGE_LINE = {"rate_mbit": 20, "rtt_ms": 40, "buffer_ms": 300}
 PAGE_BYTES, PAGES = 300_000, 11
 KEPT, ALONE, PAGE, LOOP_SHARE = 0.97, 0.90, 1.15, 0.01  # promised
 LOOP = "place_tick"
+LATER_JOBS, LATER = 3, 8  # seconds
 SETTLED = 6  # seconds that a background job has to find the line's rate
 MAP_SECONDS = 9  # of the foreground flow
 # rate, round trip, buffer, congestion control of background and foreground senders, scheme, connections
@@ -60,8 +62,16 @@ class Job:
         self.service = Service(build, os.path.join(self.folder, "state"), f"MaxConnectionsPerHost=16\nBackgroundSlots=8\nCAFile={on.ca}\n",
                                wrapper=on.client_wrapper)
         self.service.start()
+        self.ids = []
         for i in range(n):
-            self.service.create(str(i), [(on.url(scheme, f"big?{i}", i % servers), os.path.join(self.folder, str(i)), {})], Resume=True, Priority="normal")
+            self.begin(on.url(scheme, f"big?{i}", i % servers), self.folder)
+
+    def begin(self, url, folder):
+        name = str(len(self.ids))
+        self.ids.append(self.service.create(name, [(url, os.path.join(folder, name), {})], Resume=True, Priority="normal"))
+
+    def transferred(self):
+        return [self.service.list_files(job)[0]["BytesTransferred"] for job in self.ids]
 
     def pids(self):
         """Of the process that has the control loop."""
@@ -154,6 +164,27 @@ def pages(build, folder):
         finally:
             job.close()
         return alone, beside, on.late_ms()
+
+
+def later_jobs(build, folder, servers, apart):
+    """The shares of the line of jobs that began one after the other. Apart: each writes to a file system, and so has a process, of its own."""
+    with line.Line(build, **ACCEPTANCE) as on, contextlib.ExitStack() as ends:
+        web(on, folder)
+        job = Job(on, build, 0)
+        ends.callback(job.close)
+        for i in range(LATER_JOBS):
+            target = os.path.join(job.folder, f"target{i}")
+            os.mkdir(target)
+            if apart:
+                subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1g", "none", target], check=True)
+                ends.callback(subprocess.run, ["umount", "--lazy", target], check=True)
+            job.begin(on.url("http", f"part?{i}", i % servers), target)
+            time.sleep(LATER)
+        before, began = job.transferred(), on.now()
+        time.sleep(LATER)
+        seconds = on.now() - began
+        shares = [(a - b) * 8 / 1e6 / seconds / ACCEPTANCE["rate_mbit"] for a, b in zip(job.transferred(), before)]
+        return shares, mean(on.samples(since=began), "queue_ms"), on.late_ms()
 
 
 # ---- what is written ----
@@ -281,6 +312,17 @@ def page_rows(args, folder):
             + said(beside / alone <= PAGE, f"The aim, at most {PAGE:g} ×")]
 
 
+def later_rows(args, folder):
+    rows = ["", f"### {LATER_JOBS} background jobs that begin {LATER} s after each other, {LATER} s after the last one began", "",
+            "| jobs | the line's shares, in the order in which they began | queue | late |", "| --- | --- | --- | --- |"]
+    for name, servers, apart in (("of one process, one server", 1, False), ("of one process, a server each", LATER_JOBS, False),
+                                 ("of a process each, as those of several users are", 1, True)):
+        shares, queue, late = later_jobs(args.build, folder, servers, apart)
+        rows.append(f"| {name} | {', '.join(f'{s * 100:.0f} %' for s in shares)} | {queue:.0f} ms | {late:.1f} ms |")
+        print("  " + rows[-1], flush=True)
+    return rows
+
+
 def holds(run):
     missed = [name for name, least in (("kept", KEPT), ("alone", ALONE)) if round(run[name], 2) < least]
     return "yes" if not missed else "no: " + ", ".join(missed)
@@ -306,7 +348,7 @@ def acceptance_rows(args, folder):
         f.write(picture(shown))
     return ["# Background jobs beside others", "", "Written by `make bench` (tests/bench/polite.py); do not edit.", "",
             f"{platform.platform()}, {os.cpu_count()} cores, net.core.rmem_max {sysctl('net/core/rmem_max')}, net.ipv4.tcp_rmem "
-            f"{sysctl('net/ipv4/tcp_rmem')}. " + " ".join(__doc__.split("\n\n")[3].split())] + rows + page_rows(args, folder) + at_100_rows(args, folder)
+            f"{sysctl('net/ipv4/tcp_rmem')}. " + " ".join(__doc__.split("\n\n")[3].split())] + rows + later_rows(args, folder) + page_rows(args, folder) + at_100_rows(args, folder)
 
 
 def sysctl(name):
@@ -343,6 +385,8 @@ def main():
     try:
         with open(os.path.join(folder, "big"), "wb") as f:
             f.truncate(4 << 30)
+        with open(os.path.join(folder, "part"), "wb") as f:
+            f.truncate(512 << 20)
         with open(os.path.join(folder, "page"), "wb") as f:
             f.write(os.urandom(PAGE_BYTES))
         first, others = written(args.output)
