@@ -415,7 +415,6 @@ void response_facts_init(struct response_facts *facts) {
         facts->last_field = FIELD_NONE;
 }
 
-/* "HTTP/1.1 200 OK", "HTTP/2 200 " */
 /* Other eyes see this: what is not text becomes "?". */
 static void keep_line(struct response_facts *facts, const char *line, size_t len) {
         char *to = facts->text + facts->n_text;
@@ -438,6 +437,7 @@ static void keep_line(struct response_facts *facts, const char *line, size_t len
         facts->n_text += len + 2;
 }
 
+/* "HTTP/1.1 200 OK", "HTTP/2 200 " */
 static int start_answer(struct response_facts *facts, const char *line, size_t len) {
         size_t n_bytes = facts->n_bytes, n_headers = facts->n_headers;
         unsigned status, major, n_informational = facts->n_informational;
