@@ -157,6 +157,7 @@ def test_too_few_descriptors(tmp_path, origin, target):
         made.close()
 
 
+@pytest.mark.quiet
 def test_a_stuck_mount_stops_only_its_own_jobs(instance, origin, target, tmp_path):
     """A FUSE mount in which every look-up hangs: other jobs go on and calls stay quick."""
     program = os.path.join(ROOT, os.environ.get("DOSVC_BUILD", "build"), "tests/lib/hangfs")

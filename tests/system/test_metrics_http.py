@@ -130,6 +130,7 @@ def test_while_the_service_is_away_it_says_so_and_then_goes_on(measured, source,
         assert curl(url + "/metrics")[0] == 200
 
 
+@pytest.mark.quiet
 def test_a_service_that_hangs_is_waited_for_only_so_long(measured, source, tmp_path):
     with exporting(source, tmp_path) as (url, _):
         os.kill(measured.process.pid, signal.SIGSTOP)

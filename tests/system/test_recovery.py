@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import sqlite3
 import subprocess
 import time
@@ -103,22 +104,26 @@ def test_killing_the_transfer_process_again_and_again(instance, origin, target):
     kills = 1000 if SOAK else 12
     size = 128 * 1024
     origin.rate = MIB
-    files = [(origin.url(f"f{n}", size), str(target / f"f{n}"), {}) for n in range(8 * kills)]
-    for first in range(0, len(files), 1000):
-        instance.create("many", files[first:first + 1000], Priority="foreground", Resume=True, CompleteWhenTransferred=True)
+    files = []
+
+    def ask_for_more():
+        more = [(origin.url(f"f{n}", size), str(target / f"f{n}"), {}) for n in range(len(files), len(files) + 8)]
+        instance.create("more", more, Priority="foreground", Resume=True, CompleteWhenTransferred=True)
+        files.extend(more)
 
     def transferred():
         return sum(j["FilesTransferred"] for j in instance.list_jobs().values())
     pids = set()
-    while len(pids) < kills and instance.list_jobs():
+    ask_for_more()
+    while len(pids) < kills:
         before = transferred()
         wait_for(lambda: transferred() != before or not instance.list_jobs(), "a file came")
         pid = instance.call("/org/dosvc", "Manager1", "GetServiceInfo")[0]["TransferPid"]
         if pid and pid not in pids:
             os.kill(pid, signal.SIGKILL)
             pids.add(pid)
+            ask_for_more()
     wait_for(lambda: not instance.list_jobs(), "the jobs have ended", 300)
-    assert len(pids) == kills
     for url, path, _ in files:
         assert sha256(path) == digest(os.path.basename(path), size), url
     assert not [e for e in os.listdir(target) if e.startswith(".dosvc-")]
@@ -173,7 +178,10 @@ def to_another_inode(path):
 
 def test_a_temp_file_that_was_copied_is_gone_on_with_but_for_a_spoiled_chunk(instance, origin, target):
     size = 40 * MIB
-    origin.rate = 25 * MIB  # what comes faster than ChunkHashRate has no hashes
+    instance.stop()
+    instance.config_text += f"ChunkHashRate={1024 * MIB}\n"  # what comes faster has no hashes
+    instance.start()
+    origin.rate = 25 * MIB
     path = target / "copied"
     words = ("get", "-o", str(path), origin.url("copied", size))
     process = instance.spawn(*words)
@@ -196,7 +204,7 @@ def test_a_temp_file_that_was_copied_is_gone_on_with_but_for_a_spoiled_chunk(ins
     assert process.wait(timeout=300) == 0, process.stderr.read()
     assert sha256(path) == digest("copied", size)
     proved, recorded = map(int, re.search(r"(\d+) of (\d+) bytes are proved by their hashes", instance.log()).groups())
-    assert recorded >= kept and kept // 2 <= proved <= recorded - MIB  # all but the spoiled chunk and what came in a burst
+    assert recorded >= kept and kept - 3 * MIB <= proved <= recorded - MIB  # all but the spoiled chunk, and parts of chunks
     assert origin.sent - before <= size - proved
     assert not list(path.parent.glob(".dosvc-*"))
 
@@ -270,17 +278,19 @@ def test_a_five_gib_sparse_file(instance, target):
         f.seek(size - 5)
         f.write(b"the e")
     conf = www.parent / "nginx.conf"
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
     user = "user root; " if os.geteuid() == 0 else ""  # the test's folders are closed to others
     conf.write_text(f"""{user}daemon off; pid {www.parent}/nginx.pid; error_log {www.parent}/error.log; events {{}}
 http {{ access_log off; sendfile on; client_body_temp_path {www.parent}/t1; proxy_temp_path {www.parent}/t2;
 fastcgi_temp_path {www.parent}/t3; uwsgi_temp_path {www.parent}/t4; scgi_temp_path {www.parent}/t5;
-server {{ listen unix:{www.parent}/unused; listen 127.0.0.1:18581; root {www}; }} }}""")
+server {{ listen unix:{www.parent}/unused; listen 127.0.0.1:{port}; root {www}; }} }}""")
     os.chmod(target.parent, 0o755)
     server = subprocess.Popen(["nginx", "-c", str(conf)], stderr=subprocess.DEVNULL)
     try:
-        wait_for(lambda: (www.parent / "nginx.pid").exists(), "nginx runs", 10)
+        wait_for(lambda: (www.parent / "nginx.pid").exists(), "nginx runs", 30)
         path = target / "sparse"
-        result = instance.run("get", "-q", "-o", path, "http://127.0.0.1:18581/sparse", timeout=300)
+        result = instance.run("get", "-q", "-o", path, f"http://127.0.0.1:{port}/sparse", timeout=300)
         assert result.returncode == 0, result.stderr
         assert path.stat().st_size == size
         with open(path, "rb") as f:

@@ -63,6 +63,7 @@ class Flood:
             stream.close()
 
 
+@pytest.mark.quiet
 def test_a_flood_of_large_messages_takes_no_memory_and_holds_up_nobody(instance):
     before, slowest = peak(instance), 0
     with Flood(instance, 100 * MIB) as flood:

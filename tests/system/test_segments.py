@@ -74,8 +74,7 @@ def test_after_a_crash_a_file_goes_on_with_other_parts(forced, server):
     size = 12 * MB
     url = serve(server, size, rate=MB)
     job = forced.run("get", "--detach", url, check=True).stdout.strip()
-    wait_for(lambda: the_file(forced, job)["bytes_durable"] > 3 * MB)
-    assert the_file(forced, job)["connections"] > 1
+    wait_for(lambda: (shown := the_file(forced, job))["bytes_durable"] > 3 * MB and shown["connections"] > 1)
     forced.kill()
     forced.config_text += "MaxConnectionsPerHost=2\n"
     forced.start()

@@ -290,7 +290,7 @@ def test_it_leaves_when_idle_and_no_sooner(start, tmp_path):
         assert says_ok(stream)
         with pytest.raises(subprocess.TimeoutExpired):
             process.wait(2)  # a client is here
-    left = time.monotonic()
+        left = time.monotonic()
     assert process.wait(SECONDS) == 0
     assert time.monotonic() - left > 0.9 and left - began > 1.9
     assert not (tmp_path / "s" / "running").exists() and not (tmp_path / "s" / "bus").exists()

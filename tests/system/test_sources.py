@@ -263,7 +263,7 @@ def the_only_file(instance, job):
 @pytest.mark.parametrize("ending", [{"cut": 1_000_000, "end": "stall"}, {"slow_from": 2_000_000, "slow_rate": 2000, "rate": 1_000_000}])
 def test_a_stalled_or_dripping_connection_is_replaced_and_no_byte_comes_twice(impatient, servers, ending):
     first = servers[0]
-    first.add_case("x", {"name": "f", "size": SIZE, "answers": [{"headers": ["Accept-Ranges: bytes"], **ending}, {"rate": 800_000}]})
+    first.add_case("x", {"name": "f", "size": SIZE, "answers": [{"headers": ["Accept-Ranges: bytes"], **ending}, {"rate": 300_000}]})
     job = impatient.run("get", "--detach", first.url("/c/x/f"), check=True).stdout.strip()
     while not the_only_file(impatient, job)["source_trouble"]:
         time.sleep(0.05)
