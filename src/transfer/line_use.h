@@ -18,7 +18,7 @@
 #define LINE_USE_INTERVAL_USEC (USEC_PER_SEC / 10)
 #define LINE_USE_SLOWDOWN_USEC USEC_PER_SEC /* so often one is passed on */
 #define LINE_USE_RATE_MAX IPC_LINE_RATE_MAX
-#define LINE_USE_N_MAX (uint32_t) IPC_LINE_PLACES_MAX
+#define LINE_USE_N_MAX ((uint32_t) IPC_LINE_PLACES_MAX)
 
 struct line_use {
         uint64_t low, high; /* bytes per second: as little and as much as they had in the last moments; low <= high <= LINE_USE_RATE_MAX */

@@ -2,7 +2,8 @@
  * scavenger (scavenger.h) gives: TCP_WINDOW_CLAMP, the one knob that works both ways on a live connection. One scavenger for each
  * address: its connections share the window, and those that others crowd out take turns (turns.h). The receive buffer is left to the kernel's autotuning, which moves the clamp each time
  * that it grows the buffer: so the clamp is set again at each tick. No clamp is below about 2 KiB: where the window is too small for all
- * connections, some of them rest, and they take turns. Nothing here wakes up while no background exchange runs.
+ * connections, some of them rest, and they take turns. Nothing here wakes up while no background exchange runs,
+ * but once, to say that they have nothing of the line any more.
  *
  * A foreground connection all of whose uses have a limit is held to what that lets come in a moment: of a large window the line would see
  * what one read of libcurl's makes room for, half a mebibyte, in one burst and then nothing for seconds.
