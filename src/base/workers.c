@@ -1,6 +1,7 @@
 #include "base/workers.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -13,122 +14,137 @@
 
 struct worker {
         struct workers *pool;
+        struct crew *crew;
         const void *lane; /* of the work that it is running, or ran last */
         unsigned n_in_lane;
         bool busy;
         pthread_t thread;
 };
 
-/* What waits stands in two lists: works without a lane, and the first work of each lane, with the rest of its lane chained behind it. So
+/* The threads that run works of one kind, and what waits for them.
+ *
+ * What waits stands in two lists: works without a lane, and the first work of each lane, with the rest of its lane chained behind it. So
  * finding the next work looks at lanes (a few), never at works (thousands), and nobody is woken for a lane that is taken. */
-struct workers {
-        pthread_mutex_t lock;
-        pthread_cond_t wake;     /* something can be run, or stop */
-        pthread_cond_t finished; /* something was put on the done list, or a thread has come back after stop */
-        struct work *heads;      /* first come, first served */
+struct crew {
+        pthread_cond_t wake; /* something can be run, or stop */
+        struct work *heads;  /* first come, first served */
         struct work *unlaned;
         size_t n_unlaned;
-        struct work *done;
-        size_t n_outstanding;
-        size_t n_idle;
-        size_t n_waking; /* of the idle: were signalled, and have not come yet */
+        size_t n_resting;
+        size_t n_waking; /* of the resting: were signalled, and have not come yet */
         size_t n_threads;
         size_t n_max;
+        struct worker *threads; /* n_max */
+};
+
+enum crew_kind {
+        CREW_NORMAL,
+        CREW_IDLE, /* SCHED_IDLE */
+        _CREW_MAX,
+};
+
+struct workers {
+        pthread_mutex_t lock;
+        struct crew crews[_CREW_MAX];
+        pthread_cond_t finished; /* something was put on the done list, or a thread has come back after stop */
+        struct work *done;
+        size_t n_outstanding;
         bool somebody_waits; /* in workers_wait() */
         bool stop;
         int event_fd;
-        struct worker threads[];
+        struct worker threads[]; /* the crews', one after the other */
 };
 
-static bool lane_is_busy(const struct workers *pool, const void *lane) {
-        for (size_t i = 0; i < pool->n_threads; i++)
-                if (pool->threads[i].busy && pool->threads[i].lane == lane)
+static bool lane_is_busy(const struct crew *crew, const void *lane) {
+        for (size_t i = 0; i < crew->n_threads; i++)
+                if (crew->threads[i].busy && crew->threads[i].lane == lane)
                         return true;
         return false;
 }
 
 /* How many works could be run right now. Lock held. */
-static size_t count_runnable(const struct workers *pool) {
-        size_t n = pool->n_unlaned;
+static size_t count_runnable(const struct crew *crew) {
+        size_t n = crew->n_unlaned;
         struct work *head;
 
-        DL_FOREACH(pool->heads, head)
-                n += !lane_is_busy(pool, head->lane);
+        DL_FOREACH(crew->heads, head)
+                n += !lane_is_busy(crew, head->lane);
         return n;
 }
 
 /* Takes the first of a lane away; the next one of the lane goes to the tail, so that lanes take turns. */
-static struct work *take_head(struct workers *pool, struct work *head) {
+static struct work *take_head(struct crew *crew, struct work *head) {
         struct work *behind = head->behind;
 
-        DL_DELETE(pool->heads, head);
+        DL_DELETE(crew->heads, head);
         if (behind) {
                 behind->last = head->last;
-                DL_APPEND(pool->heads, behind);
+                DL_APPEND(crew->heads, behind);
         }
         return head;
 }
 
 /* Lock held. NULL: nothing can be run. Its own lane comes first: to change places with another thread after each work would cost
  * more than most works do. */
-static struct work *next_work(struct workers *pool, struct worker *self) {
+static struct work *next_work(struct crew *crew, const struct worker *self) {
         struct work *work;
 
         if (self->lane && self->n_in_lane < LANE_RUN_MAX)
-                DL_FOREACH(pool->heads, work)
-                        if (work->lane == self->lane && !lane_is_busy(pool, work->lane))
-                                return take_head(pool, work);
-        DL_FOREACH(pool->heads, work)
-                if (!lane_is_busy(pool, work->lane))
-                        return take_head(pool, work);
-        work = pool->unlaned;
+                DL_FOREACH(crew->heads, work)
+                        if (work->lane == self->lane && !lane_is_busy(crew, work->lane))
+                                return take_head(crew, work);
+        DL_FOREACH(crew->heads, work)
+                if (!lane_is_busy(crew, work->lane))
+                        return take_head(crew, work);
+        work = crew->unlaned;
         if (work) {
-                DL_DELETE(pool->unlaned, work);
-                pool->n_unlaned--;
+                DL_DELETE(crew->unlaned, work);
+                crew->n_unlaned--;
         }
         return work;
 }
 
-static void enqueue(struct workers *pool, struct work *work) {
+static void enqueue(struct crew *crew, struct work *work) {
         struct work *head;
 
         work->behind = NULL;
         work->last = work;
         if (!work->lane) {
-                DL_APPEND(pool->unlaned, work);
-                pool->n_unlaned++;
+                DL_APPEND(crew->unlaned, work);
+                crew->n_unlaned++;
                 return;
         }
-        DL_FOREACH(pool->heads, head)
+        DL_FOREACH(crew->heads, head)
                 if (head->lane == work->lane) {
                         head->last->behind = work;
                         head->last = work;
                         return;
                 }
-        DL_APPEND(pool->heads, work);
+        DL_APPEND(crew->heads, work);
 }
 
 /* Lock held. Wakes a thread if more can be run than threads are on their way. */
-static void wake_one(struct workers *pool, size_t n_runnable) {
-        if (n_runnable <= pool->n_waking || pool->n_idle <= pool->n_waking)
+static void wake_one(struct crew *crew, size_t n_runnable) {
+        if (n_runnable <= crew->n_waking || crew->n_resting <= crew->n_waking)
                 return;
-        pool->n_waking++;
-        pthread_cond_signal(&pool->wake);
+        crew->n_waking++;
+        pthread_cond_signal(&crew->wake);
 }
 
 /* Lock held. */
 static struct work *wait_for_work(struct workers *pool, struct worker *self) {
+        struct crew *crew = self->crew;
         struct work *work;
 
         while (!pool->stop) {
-                work = next_work(pool, self);
+                work = next_work(crew, self);
                 if (work)
                         return work;
-                pool->n_idle++;
-                pthread_cond_wait(&pool->wake, &pool->lock);
-                pool->n_idle--;
-                if (pool->n_waking > 0)
-                        pool->n_waking--;
+                crew->n_resting++;
+                pthread_cond_wait(&crew->wake, &pool->lock);
+                crew->n_resting--;
+                if (crew->n_waking > 0)
+                        crew->n_waking--;
         }
         return NULL;
 }
@@ -136,7 +152,11 @@ static struct work *wait_for_work(struct workers *pool, struct worker *self) {
 static void *worker_main(void *arg) {
         struct worker *self = arg;
         struct workers *pool = self->pool;
+        struct crew *crew = self->crew;
 
+        /* Where it is refused they are in others' way, and no more. */
+        if (crew == &pool->crews[CREW_IDLE])
+                (void) sched_setscheduler(0, SCHED_IDLE, &(struct sched_param) {});
         pthread_mutex_lock(&pool->lock);
         for (;;) {
                 struct work *work = wait_for_work(pool, self);
@@ -148,8 +168,8 @@ static void *worker_main(void *arg) {
                 self->n_in_lane = work->lane == self->lane ? self->n_in_lane + 1 : 1;
                 self->lane = work->lane;
                 /* Whoever takes a work sees to it that the next one is taken too. */
-                if (pool->n_idle > pool->n_waking)
-                        wake_one(pool, count_runnable(pool));
+                if (crew->n_resting > crew->n_waking)
+                        wake_one(crew, count_runnable(crew));
                 pthread_mutex_unlock(&pool->lock);
 
                 work->run(work);
@@ -175,10 +195,12 @@ static void *worker_main(void *arg) {
 }
 
 int workers_new(unsigned max_threads, struct workers **ret) {
+        const size_t n_max[_CREW_MAX] = { [CREW_NORMAL] = max_threads, [CREW_IDLE] = 1 };
+        struct worker *threads;
         struct workers *pool;
 
         assert(max_threads > 0);
-        pool = calloc(1, sizeof(*pool) + max_threads * sizeof(pool->threads[0]));
+        pool = calloc(1, sizeof(*pool) + (n_max[CREW_NORMAL] + n_max[CREW_IDLE]) * sizeof(pool->threads[0]));
         if (!pool)
                 return -ENOMEM;
         pool->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -186,18 +208,23 @@ int workers_new(unsigned max_threads, struct workers **ret) {
                 free(pool);
                 return -errno;
         }
-        pool->n_max = max_threads;
         pthread_mutex_init(&pool->lock, NULL);
-        pthread_cond_init(&pool->wake, NULL);
         pthread_cond_init(&pool->finished, NULL);
+        threads = pool->threads;
+        for (size_t i = 0; i < ELEMENTSOF(pool->crews); i++) {
+                pool->crews[i] = (struct crew) { .n_max = n_max[i], .threads = threads };
+                pthread_cond_init(&pool->crews[i].wake, NULL);
+                threads += n_max[i];
+        }
         *ret = pool;
         return 0;
 }
 
 static bool somebody_runs(const struct workers *pool) {
-        for (size_t i = 0; i < pool->n_threads; i++)
-                if (pool->threads[i].busy)
-                        return true;
+        for (size_t i = 0; i < ELEMENTSOF(pool->crews); i++)
+                for (size_t j = 0; j < pool->crews[i].n_threads; j++)
+                        if (pool->crews[i].threads[j].busy)
+                                return true;
         return false;
 }
 
@@ -219,50 +246,54 @@ struct workers *workers_free(struct workers *pool, uint64_t patience_usec) {
                 return NULL;
         pthread_mutex_lock(&pool->lock);
         pool->stop = true;
-        pthread_cond_broadcast(&pool->wake);
+        for (size_t i = 0; i < ELEMENTSOF(pool->crews); i++)
+                pthread_cond_broadcast(&pool->crews[i].wake);
         left_alone = patience_usec != USEC_INFINITY && !wait_for_all(pool, patience_usec);
         pthread_mutex_unlock(&pool->lock);
         if (left_alone)
                 return pool;
-        for (size_t i = 0; i < pool->n_threads; i++)
-                pthread_join(pool->threads[i].thread, NULL);
+        for (size_t i = 0; i < ELEMENTSOF(pool->crews); i++) {
+                for (size_t j = 0; j < pool->crews[i].n_threads; j++)
+                        pthread_join(pool->crews[i].threads[j].thread, NULL);
+                pthread_cond_destroy(&pool->crews[i].wake);
+        }
         pthread_cond_destroy(&pool->finished);
-        pthread_cond_destroy(&pool->wake);
         pthread_mutex_destroy(&pool->lock);
         fd_close(pool->event_fd);
         free(pool);
         return NULL;
 }
 
-/* Starts one more thread if what can be run could use it. Lock held. An idle thread that was signalled already still counts as idle
+/* Starts one more thread if what can be run could use it. Lock held. A resting thread that was signalled already still counts as resting
  * until it runs: so compare with all that can be run, or the second of two quick works would sit behind a first one that hangs. */
-static void grow(struct workers *pool, size_t n_runnable) {
-        struct worker *worker = &pool->threads[pool->n_threads];
+static void grow(struct workers *pool, struct crew *crew, size_t n_runnable) {
+        struct worker *worker = &crew->threads[crew->n_threads];
         sigset_t all, old;
 
-        if (pool->n_idle >= n_runnable || pool->n_threads == pool->n_max)
+        if (crew->n_resting >= n_runnable || crew->n_threads == crew->n_max)
                 return;
-        *worker = (struct worker) { .pool = pool };
+        *worker = (struct worker) { .pool = pool, .crew = crew };
         /* Signals belong to the loop's thread. */
         sigfillset(&all);
         pthread_sigmask(SIG_SETMASK, &all, &old);
         if (pthread_create(&worker->thread, NULL, worker_main, worker) == 0)
-                pool->n_threads++;
-        else if (pool->n_threads == 0)
+                crew->n_threads++;
+        else if (crew->n_threads == 0)
                 abort(); /* not one thread: nothing could ever be done */
         pthread_sigmask(SIG_SETMASK, &old, NULL);
 }
 
 void workers_submit(struct workers *pool, struct work *work) {
+        struct crew *crew = &pool->crews[work->idle ? CREW_IDLE : CREW_NORMAL];
         size_t n_runnable;
 
         pthread_mutex_lock(&pool->lock);
-        enqueue(pool, work);
+        enqueue(crew, work);
         pool->n_outstanding++;
-        n_runnable = count_runnable(pool);
+        n_runnable = count_runnable(crew);
         if (n_runnable > 0) {
-                grow(pool, n_runnable);
-                wake_one(pool, n_runnable);
+                grow(pool, crew, n_runnable);
+                wake_one(crew, n_runnable);
         }
         pthread_mutex_unlock(&pool->lock);
 }

@@ -6,7 +6,9 @@
  * 3. Watch workers_fd() for reading in the loop; when it is ready call workers_dispatch().
  * 4. Works of one @lane run one after the other in the order of submission and at most one thread is ever stuck in one
  *    lane: a hanging file system holds up only its own. NULL lane: no order.
- * 5. workers_free() waits for running work (unless it hangs: see @patience_usec) and calls done() for nothing. */
+ * 5. An idle work has a core when nobody else of the service wants one (SCHED_IDLE; other services have their own shares), so it may take
+ *    long: nobody may wait for its end. There is one thread for them all. A lane has works of one kind only.
+ * 6. workers_free() waits for running work (unless it hangs: see @patience_usec) and calls done() for nothing. */
 #pragma once
 
 #include "base/clock.h"
@@ -20,6 +22,7 @@ struct work {
         work_fn run;  /* on a thread */
         work_fn done; /* on the loop; the work may be freed or submitted again here */
         const void *lane; /* identity only, never followed */
+        bool idle;        /* see 5 */
         struct work *prev, *next;   /* private */
         struct work *behind, *last; /* private: those of the same lane that wait behind this one */
 };

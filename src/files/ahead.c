@@ -68,16 +68,15 @@ static int add_to_both(void *userdata, const uint8_t *bytes, size_t n) {
         struct ahead *ahead = userdata;
         int r = digest_add(ahead->digest, bytes, n);
 
-        return r < 0 ? r : add_to_seal(ahead->seal, bytes, n);
+        if (r == 0)
+                r = add_to_seal(ahead->seal, bytes, n);
+        if (r == 0)
+                ahead->end += n;
+        return r;
 }
 
 int ahead_extend(struct ahead *ahead, int fd, uint64_t end, const atomic_bool *stop, const atomic_bool *closed) {
-        uint64_t size = end - MIN(end, ahead->end);
-        int r = digest_read(fd, ahead->end, size, stop, closed, add_to_both, ahead);
-
-        if (r == 0)
-                ahead->end += size;
-        return r;
+        return digest_read(fd, ahead->end, end - MIN(end, ahead->end), stop, closed, add_to_both, ahead);
 }
 
 /* 0, -ESTALE. */
@@ -105,21 +104,38 @@ int ahead_finish(struct ahead *ahead, int fd, uint64_t size, const atomic_bool *
 
 /* ---- the request ---- */
 
-static int extend(struct local_handle *handle, uint64_t start, uint64_t end, const atomic_bool *stop) {
+static int extend_locked(struct local_handle *handle, uint64_t start, uint64_t end, const atomic_bool *stop) {
         int r = 0;
 
+        if (atomic_load(&handle->ahead_over))
+                return -ECANCELED; /* the descriptor is another one by now */
         if (handle->ahead && ahead_end(handle->ahead) != start)
                 handle->ahead = ahead_free(handle->ahead); /* what it read was lost */
         if (!handle->ahead)
                 r = start == 0 ? ahead_new(&handle->ahead) : -ESTALE;
         if (r == 0)
-                r = ahead_extend(handle->ahead, handle->fd, end, stop, &handle->closed);
-        if (r < 0)
+                r = ahead_extend(handle->ahead, handle->fd, end, stop, &handle->ahead_over);
+        if (r < 0 && r != -ECANCELED)
                 handle->ahead = ahead_free(handle->ahead);
         return r;
 }
 
+static int extend(struct local_handle *handle, uint64_t start, uint64_t end, const atomic_bool *stop) {
+        int r;
+
+        pthread_mutex_lock(&handle->ahead_lock);
+        r = extend_locked(handle, start, end, stop);
+        pthread_mutex_unlock(&handle->ahead_lock);
+        return r;
+}
+
+void ahead_stop(struct local_handle *handle) {
+        atomic_store(&handle->ahead_over, true);
+        pthread_mutex_lock(&handle->ahead_lock);
+        pthread_mutex_unlock(&handle->ahead_lock);
+}
+
 int local_digest_ahead(struct local_files *files, struct local_handle *handle, uint64_t start, uint64_t end, files_done_fn done,
                        void *userdata) {
-        return handle_read(files, handle, start, end, extend, done, userdata);
+        return handle_read(files, handle, LANE_AHEAD, start, end, extend, done, userdata);
 }

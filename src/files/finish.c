@@ -148,6 +148,7 @@ static int finish_prepare(struct sync_request *sync, struct sync_batch *batch) {
         struct file_facts facts;
         int r;
 
+        ahead_stop(sync->handle); /* what it reads by could be taken for a writer's descriptor */
         r = give_back_reserve(sync->handle, self->size);
         if (r == 0)
                 r = shut_out_writers(sync->handle);

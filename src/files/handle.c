@@ -25,6 +25,7 @@ struct local_handle *handle_destroy(struct local_handle *handle) {
         digest_free(handle->digest);
         ledger_done(&handle->base.ledger);
         pthread_mutex_destroy(&handle->sync_lock);
+        pthread_mutex_destroy(&handle->ahead_lock);
         free(handle);
         return NULL;
 }
@@ -38,7 +39,9 @@ struct local_handle *handle_new(void) {
         handle->fd = handle->base.window_fd = -EBADF;
         atomic_init(&handle->reserved, false);
         atomic_init(&handle->closed, false);
+        atomic_init(&handle->ahead_over, false);
         pthread_mutex_init(&handle->sync_lock, NULL);
+        pthread_mutex_init(&handle->ahead_lock, NULL);
         return handle;
 }
 
@@ -73,6 +76,7 @@ struct local_handle *local_close(struct local_files *files, struct local_handle 
         if (!handle)
                 return NULL;
         atomic_store(&handle->closed, true);
+        atomic_store(&handle->ahead_over, true);
         return handle_unref(files, handle);
 }
 
@@ -325,14 +329,14 @@ static void read_destroy(struct request *request) {
         free(self);
 }
 
-int handle_read(struct local_files *files, struct local_handle *handle, uint64_t start, uint64_t end, handle_read_fn read,
+int handle_read(struct local_files *files, struct local_handle *handle, enum lane lane, uint64_t start, uint64_t end, handle_read_fn read,
                 files_done_fn done, void *userdata) {
         struct read_request *self = calloc(1, sizeof(*self));
 
         if (!self)
                 return -ENOMEM;
         *self = (struct read_request) {
-                .request = { .run = read_run, .complete = read_complete, .destroy = read_destroy },
+                .request = { .run = read_run, .complete = read_complete, .destroy = read_destroy, .idle = lane == LANE_AHEAD },
                 .handle = handle_ref(handle),
                 .read = read,
                 .done = done,
@@ -340,6 +344,6 @@ int handle_read(struct local_files *files, struct local_handle *handle, uint64_t
                 .start = start,
                 .end = end,
         };
-        request_submit(files, &self->request, mount_lane(handle->mount, LANE_DIGEST));
+        request_submit(files, &self->request, mount_lane(handle->mount, lane));
         return 0;
 }

@@ -15,7 +15,6 @@ struct local_handle {
         bool is_counted; /* in mount->n_open */
         struct directory *directory; /* NULL: a window */
         int fd;
-        struct ahead *ahead;         /* LANE_DIGEST only; or NULL */
         struct digest *digest;       /* of a window: what was dropped so far, or NULL */
         char temp_name[FILES_TEMP_NAME_MAX];
         struct file_facts facts;  /* when it was opened */
@@ -25,6 +24,9 @@ struct local_handle {
 
         pthread_mutex_t sync_lock; /* one sync at a time: the kernel tells an error to one caller only */
         int sync_error;            /* guarded by it; the first failure, for ever */
+        pthread_mutex_t ahead_lock;
+        struct ahead *ahead;    /* guarded by it; or NULL */
+        atomic_bool ahead_over; /* nobody wants more of it */
 };
 
 struct local_handle *handle_new(void);
@@ -34,7 +36,7 @@ struct local_handle *handle_unref(struct local_files *files, struct local_handle
 struct local_handle *handle_destroy(struct local_handle *handle);
 DEFINE_CLEANUP_FUNC(struct local_handle, handle_destroy)
 
-/* @read is called in LANE_DIGEST for bytes [start, end); its 0 or -errno is for @done. @stop: nobody waits any more. */
+/* @read is called in @lane for bytes [start, end); its 0 or -errno is for @done. @stop: nobody waits any more. */
 typedef int (*handle_read_fn)(struct local_handle *handle, uint64_t start, uint64_t end, const atomic_bool *stop);
-int handle_read(struct local_files *files, struct local_handle *handle, uint64_t start, uint64_t end, handle_read_fn read,
+int handle_read(struct local_files *files, struct local_handle *handle, enum lane lane, uint64_t start, uint64_t end, handle_read_fn read,
                 files_done_fn done, void *userdata);

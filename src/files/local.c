@@ -32,7 +32,7 @@ static void request_done(struct work *work) {
 
 void request_submit(struct local_files *files, struct request *request, const void *lane) {
         request->files = files;
-        request->work = (struct work) { .run = request_run, .done = request_done, .lane = lane };
+        request->work = (struct work) { .run = request_run, .done = request_done, .lane = lane, .idle = request->idle };
         DL_APPEND(files->requests, request);
         workers_submit(files->workers, &request->work);
 }

@@ -17,6 +17,7 @@ enum lane {
         LANE_NAMES,  /* check, open, reserve, publish, remove, close */
         LANE_SYNC,   /* checkpoints and the end of small files, in batches */
         LANE_DIGEST, /* reads whole files */
+        LANE_AHEAD,  /* reads them before they are whole, when nobody else wants a core */
         LANE_DECRYPT, /* and writes others, in slices */
         _LANE_MAX,
 };

@@ -20,6 +20,7 @@ struct request {
         void (*run)(struct request *request);
         void (*complete)(struct request *request);
         void (*destroy)(struct request *request);
+        bool idle;     /* of the work */
         uint64_t turn; /* of the loop, when it was submitted: request_submit_looking() */
         struct request *prev, *next;
 };

@@ -35,7 +35,7 @@ static int drop(struct local_handle *handle, uint64_t start, uint64_t end, const
 
 int local_window_drop(struct local_files *files, struct local_handle *handle, uint64_t start, uint64_t end, files_done_fn done,
                       void *userdata) {
-        return handle_read(files, handle, start, end, drop, done, userdata);
+        return handle_read(files, handle, LANE_DIGEST, start, end, drop, done, userdata);
 }
 
 int local_window_digest(const struct local_handle *handle, uint8_t ret[static DIGEST_SIZE]) {

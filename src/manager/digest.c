@@ -21,6 +21,8 @@ static void file_run_digested(int error, void *userdata) {
         if (!file_run_returned(run))
                 return;
         if (error < 0) {
+                if (run->step != STEP_TRANSFER)
+                        return;
                 log_debug("the digest of file %u begins anew: %s", run->file->index, strerror(-error));
                 run->ahead = 0;
         } else

@@ -29,8 +29,8 @@ import perf_profile  # noqa: E402
 
 CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
 SHOWN_SHARE = 0.015  # of a profile
-NOTES = {"verified": "dosvc reads the bytes twice, and each time into a seal (Poly1305), too: for the digest beside the transfer, and again when nobody "
-                     "can write any more (src/files/ahead.h)."}
+NOTES = {"verified": "What dosvc reads for the digest beside the transfer, it reads again when nobody can write any more, both times into a seal (Poly1305) "
+                     "too. It does so only while a core has nothing else to do; the rest is read once, at the end (src/files/ahead.h)."}
 
 
 # What the design asks for, as ratios to the best of the others: (wall, CPU), None where it asks for nothing.

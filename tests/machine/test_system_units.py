@@ -1,4 +1,5 @@
 """Runs inside the machine of tests/lib/machine.py, as its user: the system instance's units, started by who connects."""
+import hashlib
 import json
 import os
 import socket
@@ -105,6 +106,29 @@ def test_nobody_takes_all_memory_and_all_processes(name, bytes_most, tasks_most)
     assert 64 << 20 <= int(limits["MemoryMax"]) <= bytes_most, told
     assert int(limits["TasksMax"]) == tasks_most, told
     assert limits["LimitCORE"] == "0", told
+
+
+def policies_of_threads(process):
+    found = []
+    for thread in os.listdir(f"/proc/{process['Pid']}/task"):
+        try:
+            found.append(os.sched_getscheduler(int(thread)))
+        except ProcessLookupError:
+            pass
+    return found
+
+
+def test_a_digest_is_computed_beside_the_transfer_on_cores_that_nobody_wants(origin):
+    origin.rate = 10_000_000
+    content = origin_module.content("digested", 15 * SIZE)
+    target = os.path.join(os.environ["HOME"], "digested")
+    dosvc("get", "--sha256", hashlib.sha256(content).hexdigest(), origin.url("digested", len(content)), "-o", target, "--detach")
+    wait_until(lambda: any(os.SCHED_IDLE in policies_of_threads(owner) for owner in processes("dosvc-owner") if uid_of(owner) == os.getuid()))
+    assert not os.path.exists(target)
+    origin.rate = None
+    wait_until(lambda: os.path.exists(target))
+    assert content_of(target) == content
+    os.unlink(target)
 
 
 def test_a_killed_owner_process_comes_again(origin):

@@ -2,6 +2,7 @@
 
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <semaphore.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -231,6 +232,80 @@ static void freeing_leaves_what_does_not_come_back(void **state _unused_) {
         sem_destroy(&gate);
 }
 
+/* ---- idle works ---- */
+
+static struct item make_idle(int number, const void *lane) {
+        struct item item = make(number, lane);
+
+        item.work.idle = true;
+        return item;
+}
+
+static int policy_of_idle, policy_of_others;
+
+static void note_policy(struct work *work) {
+        *(work->idle ? &policy_of_idle : &policy_of_others) = sched_getscheduler(0);
+        item_run(work);
+}
+
+static void idle_works_have_a_thread_that_others_do_not_use(void **state _unused_) {
+        struct item idle = make_idle(1, "lane"), other = make(2, "other lane");
+        struct workers *workers;
+
+        idle.work.run = other.work.run = note_policy;
+        assert_int_equal(workers_new(1, &workers), 0);
+        workers_submit(workers, &idle.work);
+        wait_for(workers, &idle.done); /* its thread has nothing to do now */
+        workers_submit(workers, &other.work);
+        wait_for(workers, &other.done);
+        assert_int_equal(policy_of_idle, SCHED_IDLE);
+        assert_int_equal(policy_of_others, sched_getscheduler(0));
+        assert_false(pthread_equal(idle.ran_on, other.ran_on));
+        assert_null(workers_free(workers, USEC_INFINITY));
+}
+
+static void idle_works_run_one_at_a_time(void **state _unused_) {
+        static const char *const lanes[] = { "a", "b", NULL };
+        struct workers *workers;
+        struct item items[30];
+
+        assert_int_equal(workers_new(4, &workers), 0);
+        for (int i = 0; i < 30; i++) {
+                items[i] = make_idle(i, lanes[i % 3]);
+                workers_submit(workers, &items[i].work);
+        }
+        for (int i = 0; i < 30; i++)
+                wait_for(workers, &items[i].done);
+        assert_int_equal(atomic_load(&most_running), 1);
+        assert_null(workers_free(workers, USEC_INFINITY));
+}
+
+static void an_idle_work_holds_nobody_up(void **state _unused_) {
+        sem_t started, gate;
+        struct item stuck = make_idle(-1, "stuck"), others[20];
+        struct workers *workers;
+
+        sem_init(&started, 0, 0);
+        sem_init(&gate, 0, 0);
+        stuck.started = &started;
+        stuck.gate = &gate;
+        assert_int_equal(workers_new(1, &workers), 0);
+        workers_submit(workers, &stuck.work);
+        sem_wait(&started);
+        for (int i = 0; i < 20; i++) {
+                others[i] = make(i, i % 2 ? "other" : NULL);
+                workers_submit(workers, &others[i].work);
+        }
+        for (int i = 0; i < 20; i++)
+                wait_for(workers, &others[i].done);
+        assert_false(stuck.done);
+        assert_ptr_equal(workers_free(workers, 0), workers); /* it is waited for like any other */
+        sem_post(&gate);
+        assert_null(workers_free(workers, USEC_INFINITY));
+        sem_destroy(&started);
+        sem_destroy(&gate);
+}
+
 static sigset_t thread_mask;
 
 static void note_mask(struct work *work) {
@@ -263,6 +338,9 @@ int main(void) {
                 cmocka_unit_test_setup(done_may_submit_the_same_work_again, reset),
                 cmocka_unit_test_setup(freeing_calls_done_for_nothing, reset),
                 cmocka_unit_test_setup(freeing_leaves_what_does_not_come_back, reset),
+                cmocka_unit_test_setup(idle_works_have_a_thread_that_others_do_not_use, reset),
+                cmocka_unit_test_setup(idle_works_run_one_at_a_time, reset),
+                cmocka_unit_test_setup(an_idle_work_holds_nobody_up, reset),
                 cmocka_unit_test_setup(threads_take_no_signals, reset),
         };
 

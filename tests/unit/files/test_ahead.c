@@ -159,6 +159,34 @@ static void closing_a_handle_ends_what_is_read_of_it(void **state) {
         assert_true(waiter.error == 0 || waiter.error == -ECANCELED);
 }
 
+/* Both begin at the same time: wherever the one is stopped, the other goes on from there. */
+static void the_end_does_not_wait_for_what_is_read_ahead(void **state) {
+        struct fixture *f = *state;
+
+        for (int i = 0; i < 50; i++) {
+                struct content *content = content_new(f);
+                struct waiter waiter = {};
+
+                write_bytes(content, 0, SIZE);
+                assert_int_equal(files_digest_ahead(f->files, content->handle, 0, SIZE, on_done, &waiter), 0);
+                assert_int_equal(finish(f, content), 0);
+                wait_for(f, &waiter.done);
+                assert_true(waiter.error == 0 || waiter.error == -ECANCELED);
+                content_free(f, content);
+        }
+}
+
+static void nothing_is_read_ahead_any_more_after_the_end(void **state) {
+        struct fixture *f = *state;
+        struct content *content = content_new(f);
+
+        write_bytes(content, 0, SIZE);
+        assert_int_equal(digest_now(f, content, 0, MIB), 0);
+        assert_int_equal(finish(f, content), 0);
+        assert_int_equal(digest_now(f, content, MIB, SIZE), -ECANCELED);
+        content_free(f, content);
+}
+
 /* ---- how ---- */
 
 static void only_the_rest_is_digested_at_the_end(void **state) {
@@ -173,6 +201,31 @@ static void only_the_rest_is_digested_at_the_end(void **state) {
         assert_int_equal(ahead_extend(ahead, content->fd, MIB, NULL, NULL), 0);
         assert_int_equal(ahead_extend(ahead, content->fd, 3 * MIB, NULL, NULL), 0);
         assert_int_equal(ahead_end(ahead), 3 * MIB);
+        assert_int_equal(ahead_finish(ahead, content->fd, SIZE, NULL, NULL, digest), 0);
+        assert_memory_equal(digest, content->sha256, DIGEST_SIZE);
+        ahead_free(ahead);
+        content_free(f, content);
+}
+
+static int read_bytes_then_stop(int fd, struct ahead *ahead, uint64_t end) {
+        const atomic_bool stop = true;
+
+        return ahead_extend(ahead, fd, end, &stop, NULL);
+}
+
+static void what_was_stopped_goes_on_where_it_was(void **state) {
+        struct fixture *f = *state;
+        struct content *content = content_new(f);
+        uint8_t digest[DIGEST_SIZE];
+        struct ahead *ahead;
+
+        write_bytes(content, 0, SIZE);
+        assert_int_equal(ahead_new(&ahead), 0);
+        assert_int_equal(read_bytes_then_stop(content->fd, ahead, 2 * MIB), -ECANCELED);
+        assert_in_range(ahead_end(ahead), 1, MIB);
+        assert_int_equal(read_bytes_then_stop(content->fd, ahead, 2 * MIB), -ECANCELED);
+        assert_int_equal(ahead_extend(ahead, content->fd, 2 * MIB, NULL, NULL), 0);
+        assert_int_equal(ahead_end(ahead), 2 * MIB);
         assert_int_equal(ahead_finish(ahead, content->fd, SIZE, NULL, NULL, digest), 0);
         assert_memory_equal(digest, content->sha256, DIGEST_SIZE);
         ahead_free(ahead);
@@ -224,7 +277,10 @@ int main(void) {
                 TEST(it_goes_on_only_where_it_ended),
                 TEST(what_is_not_there_cannot_be_read),
                 TEST(closing_a_handle_ends_what_is_read_of_it),
+                TEST(the_end_does_not_wait_for_what_is_read_ahead),
+                TEST(nothing_is_read_ahead_any_more_after_the_end),
                 TEST(only_the_rest_is_digested_at_the_end),
+                TEST(what_was_stopped_goes_on_where_it_was),
                 TEST(each_byte_is_under_the_seal),
                 TEST(a_file_that_became_shorter_is_another),
         };
