@@ -11,7 +11,7 @@
 #define BURST_USEC (USEC_PER_SEC / 16)        /* what a rate allows in this time may come at once */
 /* Shorter ones are taken together; longer ones would look like a queue to the scavenger of a background connection (measured: 62 ms) */
 #define PAUSE_MIN_USEC (10 * USEC_PER_MSEC)
-#define BUFFER_SIZE_PACED (16L * 1024)        /* at least: libcurl's own choice, good enough if the limit goes away */
+#define BUFFER_SIZE_PACED (2L * 1024)         /* at least; if the limit goes away, the rest of the file costs 15 % more CPU (measured) */
 #define BUFFER_SIZE_SMALL (64L * 1024)
 #define BUFFER_SIZE_LARGE (512L * 1024)       /* libcurl's maximum; fewer system calls for large files (measured) */
 #define CONNECTION_LIFETIME_SECONDS 3600L     /* then names are looked up anew */
@@ -488,8 +488,8 @@ static CURLcode set_certificate(CURL *easy, const struct exchange_spec *spec) {
         return c;
 }
 
-/* TLS hands out records of 16 KiB at most, so a large buffer only costs memory there. With a limit, what is read at once is what comes in
- * one burst. libcurl cannot change it any more once bytes came. */
+/* TLS hands out records of 16 KiB at most, so a large buffer only costs memory there; in smaller pieces, too. With a limit, what is read at
+ * once is what comes in one burst. libcurl cannot change it any more once bytes came. */
 static long buffer_size(const struct exchange_spec *spec) {
         long size = spec->is_large && !spec->https ? BUFFER_SIZE_LARGE : BUFFER_SIZE_SMALL;
 

@@ -1,6 +1,6 @@
 """An honest origin in the test's own process: HTTP/1.1 with ranges, validators, pacing and a record of what it sent.
 
-    origin = Origin(); url = origin.url("name", size)        # content depends on name and version only
+    origin = Origin(); url = origin.url("name", size)        # content depends on name and version only; Origin(tls=context): https
     origin.rate = 50 << 20                                     # bytes per second and connection, None: as fast as it goes
     origin.ahead = 1 << 20                                     # it sends no more while so much is unread at a client of this machine; None: sockets decide
     origin.down() / origin.up()                                # stops listening and cuts every connection / listens again, same port
@@ -35,8 +35,9 @@ def digest(name, size, version=1):
 
 
 class Origin:
-    def __init__(self, family=socket.AF_INET, host=None):
+    def __init__(self, family=socket.AF_INET, host=None, tls=None):
         self.family = family
+        self.tls = tls  # an ssl.SSLContext: it speaks https
         self.host = host or ("::1" if family == socket.AF_INET6 else "127.0.0.1")
         self.rate = None
         self.ahead = None
@@ -52,7 +53,7 @@ class Origin:
 
     def url(self, name, size):
         host = f"[{self.host}]" if self.family == socket.AF_INET6 else self.host
-        return f"http://{host}:{self.port}/{name}?size={size}"
+        return f"{'https' if self.tls else 'http'}://{host}:{self.port}/{name}?size={size}"
 
     def up(self):
         s = socket.socket(self.family)
@@ -90,6 +91,8 @@ class Origin:
                 c, _ = listener.accept()
             except OSError:
                 return
+            if self.tls:
+                c = self.tls.wrap_socket(c, server_side=True, do_handshake_on_connect=False)
             with self.lock:
                 self.connections.add(c)
             threading.Thread(target=self._serve, args=(c,), daemon=True).start()

@@ -4,6 +4,7 @@ import os
 import shutil
 import signal
 import socket
+import ssl
 import struct
 import subprocess
 import time
@@ -13,6 +14,7 @@ import pytest
 from conftest import QUICK, Instance
 from hostile_tls import GOOD_NAME, SERVER_USE, Certificates
 from metrics import fetch
+from origin import Origin
 
 pytestmark = pytest.mark.quiet
 MIB = 1024 * 1024
@@ -133,6 +135,33 @@ def test_jobs_with_limits_do_not_hold_each_other_up_over_http2(limited, http2, t
     instance.run("set", jobs[2], f"max_rate={limits[2]}", check=True)
     time.sleep(2)
     assert rates(instance, jobs) == [pytest.approx(limit, rel=0.05) for limit in limits]
+    for job in jobs:
+        instance.run("cancel", job, check=True)
+
+
+@pytest.fixture
+def tls_origin(tmp_path):
+    """Yields (its authority, the origin)."""
+    certificates = Certificates(str(tmp_path))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*certificates.make("server", certificates.root, SERVER_USE + GOOD_NAME))
+    made = Origin(tls=context)
+    yield certificates.root[0], made
+    made.close()
+
+
+def test_very_low_limits_are_as_exact_with_tls_as_without(limited, origin, tls_origin, tmp_path):
+    """A record of TLS is 16 KiB, more than some of these have in a second."""
+    authority, other = tls_origin
+    instance = limited(f"CAFile={authority}\n")
+    jobs, limits = [], [(origin, 5 * 1024), (origin, 20 * 1024), (other, 5 * 1024), (other, 20 * 1024)]
+    for number, (server, limit) in enumerate(limits):
+        server.listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 1448)  # as on a line; loopback's segments are 64 KiB
+        folder = tmp_path / f"low-{number}"
+        folder.mkdir()
+        jobs.append(get(instance, large(server, "low"), folder, "--limit-rate", str(limit)))
+    time.sleep(2)
+    assert rates(instance, jobs) == [pytest.approx(limit, rel=0.05) for _, limit in limits]
     for job in jobs:
         instance.run("cancel", job, check=True)
 
