@@ -141,6 +141,7 @@ static void job_file_free(struct job_file *file) {
         free(file->source_trouble);
         free(file->sources);
         free(file->offers.mirrors);
+        free(file->giving_hosts);
         free(file->ranges);
         free(file->integrity_info);
         secret_done(&file->decryption_info);

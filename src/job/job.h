@@ -139,6 +139,7 @@ struct job_file {
         struct intervals durable;  /* synced to disk and recorded, in positions of the local file */
         struct chunks chunks;      /* hashes of some of it, while bytes are missing; stored one by one */
         struct intervals received; /* written, maybe lost by a power cut; a superset of durable; never stored */
+        char *giving_hosts; /* whose bytes are in there, beside its own server's, while nothing has proved them right: one a line; or NULL */
 
         struct intervals untold;   /* on demand: durable, and no callback has taken it yet; never stored */
         uint64_t position;         /* on demand: what lies behind it is fetched first; never stored */
@@ -334,8 +335,14 @@ void job_change_owner(struct job *job, uid_t owner, uint64_t now_usec);
 bool job_host_lied(const struct job *job, const char *host);
 /* From now on, somebody has. ERROR_INVALID_ARGUMENT: that is no host; ERROR_STRING_TOO_LONG: there is no room for it; -ENOMEM. */
 int job_remember_liar(struct job *job, const char *host);
+/* Are there bytes of @host among those that were received for @file? */
+bool job_file_host_gave(const struct job_file *file, const char *host);
+/* From now on, there are. Errors as above. */
+int job_file_remember_giver(struct job_file *file, const char *host);
+/* They turned out to be right, or are thrown away. */
+void job_file_forget_givers(struct job_file *file);
 /* For the store: could @hosts be such lines? */
-bool job_lying_hosts_check(const char *hosts);
+bool job_hosts_check(const char *hosts);
 /* All files of @draft, which has only ever been added to and is of the same family and kind, become the last of @job; or none: an error
  * code or -ENOMEM, and *ret_culprit is the index of the one that it has already, or that does not fit it. */
 int job_take_files(struct job *job, struct job *draft, uint32_t *ret_culprit);

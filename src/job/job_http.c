@@ -230,6 +230,8 @@ void job_change_owner(struct job *job, uid_t owner, uint64_t now_usec) {
         job->custom_headers_write_only = false;
         (void) strdup_to(&job->client_certificate, NULL);
         (void) strdup_to(&job->lying_hosts, NULL);
+        for (size_t i = 0; i < job->n_files; i++)
+                job_file_forget_givers(job->files[i]);
         (void) strdup_to(&job->notify_command, NULL);
         (void) strdup_to(&job->notify_parameters, NULL);
         job->proxy_usage = JOB_PROXY_PRECONFIG;

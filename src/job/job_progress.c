@@ -132,6 +132,7 @@ void job_file_reset(struct job_file *file) {
         file->size = job_file_size_from_ranges(file);
         file->remote_time_usec = 0;
         file->length_unverified = false;
+        job_file_forget_givers(file);
         file->integrity = FILE_INTEGRITY_NONE;
         job_file_set_state(file, FILE_PENDING);
 }

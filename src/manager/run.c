@@ -212,6 +212,7 @@ void file_run_mark_transferred(struct file_run *run) {
         struct job_file *file = run->file;
 
         job_file_set_state(file, FILE_TRANSFERRED);
+        job_file_forget_givers(file);
         if (run->judging)
                 file->integrity = run->pieces_leave_edges ? FILE_INTEGRITY_PARTIAL : FILE_INTEGRITY_VERIFIED;
         manager_save_file(run->manager, file);

@@ -7,8 +7,8 @@
  * nothing would be lost by it, or when it failed again and again; the engine then asks for a fresh start.
  * What belongs to the file's own server (headers of the job, credentials) goes to no other source.
  *
- * Hosts that lied are a part of the job and stored with it (job_host_lied()); what else is known of hosts ends with the service. Only the
- * file's own URL is asked in spite of that, when there is nobody else: or a job whose own server lied once could never be resumed. */
+ * Hosts that lied are a part of the job and stored with it (job_host_lied()), and so are those whose bytes a file has that no digest has judged
+ * yet (job_file_host_gave()): it may be another service that finds out. What else is known of hosts ends with the service. Only the file's own URL is asked in spite of that, when there is nobody else: or a job whose own server lied once could never be resumed. */
 #include "base/log.h"
 #include "base/strings.h"
 #include "manager/private.h"
@@ -22,7 +22,6 @@ struct candidate {
         char *host; /* authority of the URL: what the job remembers is by host */
         bool offered;   /* by the file's own server */
         bool preferred; /* and it has the same entity tags */
-        bool has_given; /* bytes of it are in the temp file */
 };
 
 struct file_sources {
@@ -423,9 +422,12 @@ enum source_kind file_run_source_kind(const struct file_run *run) {
         return run->sources ? run->sources->states[run->sources->current].kind : SOURCE_OWN;
 }
 
+/* On disk it stands in the same row that says that these bytes are there. Without memory it is told again with the next bytes. */
 void file_run_source_gave(struct file_run *run) {
-        if (run->sources)
-                run->sources->candidates[run->sources->current].has_given = true;
+        const struct file_sources *sources = run->sources;
+
+        if (sources && sources->states[sources->current].kind != SOURCE_OWN)
+                (void) job_file_remember_giver(run->file, sources->candidates[sources->current].host);
 }
 
 void file_run_source_delivered(struct file_run *run) {
@@ -540,19 +542,32 @@ bool file_run_next_source(struct file_run *run) {
         return false;
 }
 
-bool file_run_blame_sources(struct file_run *run) {
+/* One of the sources of this run, or of one before: then it may be none of them any more. */
+static void blame(struct file_run *run, const char *host) {
         struct file_sources *sources = run->sources;
+        struct source liar = {};
         uint64_t now = manager_boottime(run->manager);
-        bool blamed = false;
 
-        for (size_t i = 0; sources && i < sources->n; i++) {
-                if (!sources->candidates[i].has_given || sources->states[i].kind == SOURCE_OWN)
-                        continue;
-                sources_failed(&sources->states[i], SOURCE_FAULT_LIED, now);
-                remember_liar(run, sources->candidates[i].host, &sources->states[i]);
-                show_all(run);
-                note_trouble(run, sources->candidates[i].host, run->result.text, source_fault_name(SOURCE_FAULT_LIED));
-                blamed = true;
+        sources_failed(&liar, SOURCE_FAULT_LIED, now);
+        for (size_t i = 0; sources && i < sources->n; i++)
+                if (sources->states[i].kind != SOURCE_OWN && streq(sources->candidates[i].host, host))
+                        sources_failed(&sources->states[i], SOURCE_FAULT_LIED, now);
+        remember_liar(run, host, &liar);
+        note_trouble(run, host, run->result.text, source_fault_name(SOURCE_FAULT_LIED));
+}
+
+bool file_run_blame_sources(struct file_run *run) {
+        const char *hosts = run->file->giving_hosts;
+
+        for (const char *line = hosts; line; line = strchr(line, '\n')) {
+                _cleanup_free_ char *host = NULL;
+
+                line += *line == '\n';
+                host = strndup(line, strcspn(line, "\n"));
+                if (host)
+                        blame(run, host);
         }
-        return blamed;
+        if (hosts && run->sources)
+                show_all(run);
+        return hosts;
 }

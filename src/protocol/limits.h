@@ -18,6 +18,7 @@
 #define LIMIT_MIRRORS 16            /* of one file, given and learned: more than anybody has tried in one go */
 #define LIMIT_MIRRORS_TEXT (LIMIT_MIRRORS * (LIMIT_URL + 1)) /* bytes of all of them, one a line */
 #define LIMIT_LYING_HOSTS (1024 * 260) /* bytes of the hosts that a job does not ask again, one a line: 1024 of the longest names, with ports */
+#define LIMIT_GIVING_HOSTS (64 * 260)  /* bytes of the hosts, beside its own server, that gave a file its bytes: 64 of the longest names */
 #define LIMIT_LINKS 8192            /* bytes of the Link fields of one answer that are looked at; fields behind that are ignored */
 #define LIMIT_OFFERED_MIRRORS_TEXT 16384 /* bytes of the mirrors that answers offered, one a line; those that do not fit are ignored */
 #define LIMIT_USER_NAME 300         /* code points; BITS: BG_BASIC_CREDENTIALS */

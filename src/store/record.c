@@ -167,7 +167,7 @@ int record_job_check(const struct job *record) {
 
         if (r < 0)
                 return r;
-        if (record->lying_hosts && !job_lying_hosts_check(record->lying_hosts))
+        if (record->lying_hosts && !job_hosts_check(record->lying_hosts))
                 return error_trace(-EINVAL);
         return 0;
 }
@@ -211,6 +211,8 @@ int record_file_check(const struct job_file *record) {
                 return r;
         if (!temp_name_makes_sense(record->temp_name) || !temp_name_makes_sense(record->spare_name) ||
             !ranges_make_sense(record) || !durable_makes_sense(record))
+                return error_trace(-EINVAL);
+        if (record->giving_hosts && !job_hosts_check(record->giving_hosts))
                 return error_trace(-EINVAL);
         return 0;
 }

@@ -153,7 +153,8 @@ extern const struct field_table history_fields;
         X(directory_ino, BITS, directory.ino, 0)                                 \
         X(directory_dev, BITS, directory.dev, 0)                                 \
         X(directory_btime_usec, U64, directory.btime_usec, INT64_MAX)            \
-        X(directory_boot_id, BLOB, directory.boot_id, 16)
+        X(directory_boot_id, BLOB, directory.boot_id, 16)                        \
+        X(giving_hosts, BYTES_OR_NULL, giving_hosts, LIMIT_GIVING_HOSTS)
 
 #define HISTORY_FIELDS(X)                                                        \
         X(id, BLOB, id, 16)                                                      \

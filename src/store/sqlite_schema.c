@@ -185,6 +185,8 @@ const struct schema_version schema_versions[] = {
           ") STRICT;" },
         { /* 2: what a job knows of sources that lied outlives the service */
           "ALTER TABLE job ADD COLUMN lying_hosts BLOB;" },
+        { /* 3: and whose bytes it has that nobody has judged yet */
+          "ALTER TABLE file ADD COLUMN giving_hosts BLOB;" },
 };
 const unsigned n_schema_versions = ELEMENTSOF(schema_versions);
 

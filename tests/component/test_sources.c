@@ -158,6 +158,72 @@ static void a_mirror_that_lied_is_not_asked_by_the_next_service_either(void **st
         harness_assert_content(h, "file", SIZE);
 }
 
+/* Its bytes are judged when another run of the file, or another service, has the rest. */
+static void a_mirror_is_blamed_for_what_it_gave_before_the_job_stood_still_or_the_service_ended(void **state) {
+        for (int how = 0; how < 3; how++) {
+                struct harness *h;
+                struct fake_request *r;
+
+                harness_teardown(state);
+                harness_setup(state);
+                h = *state;
+                create(h, "http://origin/file", MIRRORS, true);
+                r = harness_request(h, 0);
+                harness_metadata(h, r, SIZE, "\"v1\"");
+                harness_write(h, r, 0, 2000);
+                harness_advance(h, 5 * USEC_PER_SEC);
+                fails(h, "http://origin/file", ERROR_TIMED_OUT, true);
+                r = harness_request(h, 0);
+                assert_string_equal(r->url, "http://m1/file");
+                r->lies = true;
+                harness_write(h, r, 2000, 4000);
+                harness_advance(h, 5 * USEC_PER_SEC);
+                assert_int_equal(harness_job(h)->bytes_durable, 4000);
+                assert_string_equal(harness_job(h)->files[0]->giving_hosts, "m1");
+                if (how == 0) {
+                        assert_int_equal(harness_call(h, manager_suspend_job), 0);
+                        assert_int_equal(harness_call(h, manager_resume_job), 0);
+                } else if (how == 1)
+                        harness_restart(h);
+                else
+                        harness_crash(h);
+                harness_pump(h);
+                r = harness_request(h, 0);
+                if (strcmp(r->url, "http://m1/file") == 0) /* the job knows that its own server is in trouble */
+                        fails(h, "http://m1/file", ERROR_CONNECT_FAILURE, true);
+                r = harness_request(h, 0);
+                assert_int_equal(r->pieces[0].remote_offset, 4000);
+                assert_string_not_equal(r->url, "http://m1/file");
+                harness_serve(h, r, SIZE);
+                assert_false(harness_exists(h, "file"));
+                assert_true(job_host_lied(harness_job(h), "m1"));
+                assert_non_null(strstr(harness_job(h)->files[0]->sources, "mirror lied http://m1/file"));
+                harness_serve(h, harness_request(h, 0), SIZE);
+                harness_assert_content(h, "file", SIZE);
+        }
+}
+
+static void what_came_from_others_is_forgotten_when_it_is_right(void **state) {
+        struct harness *h = *state;
+        struct manager_file_spec file = { 0 };
+        struct manager_create_request request;
+        uint8_t digest[32];
+        char path[256];
+
+        harness_digest(SIZE, digest);
+        strcpy(path, harness_path(h, "file"));
+        file.file = (struct job_file_spec) { .url = "http://origin/file", .path = path, .stated_size = SIZE_UNKNOWN, .mode = 0644, .mirrors = MIRRORS,
+                                             .sha256 = digest };
+        request = harness_plain_request("file", &file, 1);
+        request.priority = JOB_PRIORITY_FOREGROUND;
+        assert_int_equal(harness_create_with(h, &request), 0);
+        fails(h, "http://origin/file", ERROR_CONNECT_FAILURE, true);
+        serves(h, "http://m1/file");
+        assert_int_equal(harness_job(h)->state, JOB_TRANSFERRED);
+        assert_null(harness_job(h)->files[0]->giving_hosts);
+        assert_false(job_host_lied(harness_job(h), "m1"));
+}
+
 static void a_cache_server_that_lied_is_not_asked_by_the_next_service_either(void **state) {
         struct harness *h = *state;
 
@@ -613,6 +679,8 @@ int main(void) {
                 TEST(without_a_digest_bytes_of_two_servers_never_meet),
                 TEST(a_mirror_that_lies_is_not_asked_again),
                 TEST(a_mirror_that_lied_is_not_asked_by_the_next_service_either),
+                TEST(a_mirror_is_blamed_for_what_it_gave_before_the_job_stood_still_or_the_service_ended),
+                TEST(what_came_from_others_is_forgotten_when_it_is_right),
                 TEST(a_cache_server_that_lied_is_not_asked_by_the_next_service_either),
                 TEST(a_liar_that_there_is_no_room_for_is_out_until_the_service_ends),
                 TEST(what_the_service_knows_of_trouble_ends_with_it),

@@ -85,6 +85,11 @@ static void a_property_that_cannot_be_copied_stays_as_it_was(void **state _unuse
                 countdown = 0;
                 assert_int_equal(job_remember_liar(job, "cache"), 0);
                 assert_string_equal(job->lying_hosts, "cache");
+                countdown = 1;
+                assert_int_equal(job_file_remember_giver(file, i == 0 ? "cache" : "m1"), -ENOMEM);
+                countdown = 0;
+                assert_int_equal(job_file_remember_giver(file, "cache"), 0);
+                assert_string_equal(file->giving_hosts, "cache");
         }
         assert_string_equal(job->name, "test");
         assert_null(job->description);

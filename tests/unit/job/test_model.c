@@ -421,9 +421,35 @@ static void a_host_that_lied_is_told_from_its_like(void **state _unused_) {
         assert_int_equal(job->modified_usec, T0); /* nobody changed a property */
         assert_int_equal(job_remember_liar(job, ""), ERROR_INVALID_ARGUMENT);
         assert_int_equal(job_remember_liar(job, "a\nb"), ERROR_INVALID_ARGUMENT);
-        assert_true(job_lying_hosts_check(job->lying_hosts));
+        assert_true(job_hosts_check(job->lying_hosts));
         job_change_owner(job, 1001, T0 + 1);
         assert_false(job_host_lied(job, "cache")); /* as all that it knew of servers */
+}
+
+static void who_gave_bytes_is_remembered_as_long_as_they_are_there(void **state _unused_) {
+        _cleanup_(job_freep) struct job *job = make_job(JOB_FAMILY_DO);
+        struct job_file *a = add_file(job, "a", NULL, 0), *b = add_file(job, "b", NULL, 0);
+        char host[260];
+
+        assert_false(job_file_host_gave(a, "m1"));
+        assert_int_equal(job_file_remember_giver(a, "m1"), 0);
+        assert_int_equal(job_file_remember_giver(a, "m2:8080"), 0);
+        assert_int_equal(job_file_remember_giver(b, "m2:8080"), 0);
+        assert_true(job_file_host_gave(a, "m1"));
+        assert_false(job_file_host_gave(b, "m1"));
+        assert_false(job_host_lied(job, "m1"));
+        assert_string_equal(a->giving_hosts, "m1\nm2:8080");
+        job_file_forget_content(a);
+        assert_null(a->giving_hosts);
+        assert_true(job_file_host_gave(b, "m2:8080"));
+        job_change_owner(job, 1001, T0 + 1);
+        assert_null(b->giving_hosts);
+        for (int i = 0; i < 64; i++) {
+                snprintf(host, sizeof(host), "%0253d:65535", i);
+                assert_int_equal(job_file_remember_giver(a, host), 0);
+        }
+        assert_int_equal(job_file_remember_giver(a, "x"), ERROR_STRING_TOO_LONG);
+        assert_int_equal(strlen(a->giving_hosts), LIMIT_GIVING_HOSTS - 1);
 }
 
 static void as_many_liars_are_remembered_as_there_is_room_for(void **state _unused_) {
@@ -438,7 +464,7 @@ static void as_many_liars_are_remembered_as_there_is_room_for(void **state _unus
         assert_int_equal(job_remember_liar(job, "x"), ERROR_STRING_TOO_LONG);
         assert_false(job_host_lied(job, "x"));
         assert_int_equal(job_remember_liar(job, host), 0); /* it is among them */
-        assert_true(job_lying_hosts_check(job->lying_hosts));
+        assert_true(job_hosts_check(job->lying_hosts));
 }
 
 static void lines_that_are_no_hosts_are_none_that_were_remembered(void **state _unused_) {
@@ -446,9 +472,9 @@ static void lines_that_are_no_hosts_are_none_that_were_remembered(void **state _
         static const char *const good[] = { "a", "a\nb", "\xff:1\n[::1]:2\nc" };
 
         for (size_t i = 0; i < ELEMENTSOF(bad); i++)
-                assert_false(job_lying_hosts_check(bad[i]));
+                assert_false(job_hosts_check(bad[i]));
         for (size_t i = 0; i < ELEMENTSOF(good); i++)
-                assert_true(job_lying_hosts_check(good[i]));
+                assert_true(job_hosts_check(good[i]));
 }
 
 int main(void) {
@@ -475,6 +501,7 @@ int main(void) {
                 cmocka_unit_test(history_of_an_empty_job_has_empty_names),
                 cmocka_unit_test(secrets_of_a_url_are_not_for_others),
                 cmocka_unit_test(a_host_that_lied_is_told_from_its_like),
+                cmocka_unit_test(who_gave_bytes_is_remembered_as_long_as_they_are_there),
                 cmocka_unit_test(as_many_liars_are_remembered_as_there_is_room_for),
                 cmocka_unit_test(lines_that_are_no_hosts_are_none_that_were_remembered),
         };

@@ -168,6 +168,7 @@ static void fill_file_distinct(struct job_file *file, unsigned number) {
         strcpy(file->temp_name, ".dosvc-0123456789012345678901.part");
         file->temp = (struct file_identity) { 83, 84, 85, { 86, 0, 87 } };
         file->directory = (struct file_identity) { 88, 89, 90, { 0, 91 } };
+        file->giving_hosts = numbered("m2\nm%u:8080", number);
         assert_int_equal(intervals_add(&file->durable, 0, 10), 0);
         assert_int_equal(intervals_add(&file->durable, 20, 11010), 0);
 }
@@ -192,6 +193,7 @@ static void fill_file_greatest(struct job_file *file) {
         memset(file->temp.boot_id, 0xff, sizeof(file->temp.boot_id));
         file->directory.ino = UINT64_C(1) << 63;
         file->directory.dev = UINT64_MAX;
+        file->giving_hosts = string_of(LIMIT_GIVING_HOSTS, 'g');
         for (uint64_t i = 0; i < 1000; i++)
                 assert_int_equal(intervals_add(&file->durable, 3 * i, 3 * i + 1), 0);
         assert_int_equal(intervals_add(&file->durable, LIMIT_FILE_SIZE - 1, LIMIT_FILE_SIZE), 0);
@@ -302,6 +304,7 @@ static void assert_files_equal(const struct job_file *a, const struct job_file *
         assert_string_equal(a->temp_name, b->temp_name);
         assert_identities_equal(&a->temp, &b->temp);
         assert_identities_equal(&a->directory, &b->directory);
+        ASSERT_SAME_STRING(a, b, giving_hosts);
         assert_true(intervals_equal(&a->durable, &b->durable));
 }
 

@@ -714,6 +714,9 @@ static void nonsense_is_refused_before_it_is_written(void **state _unused_) {
         job->created_usec = 0;
         strcpy(job->lying_hosts, "m1\n");
         assert_int_equal(store_batch_save_job(batch, job), -EINVAL);
+        strcpy(file->giving_hosts, "\nm");
+        assert_int_equal(store_batch_save_file(batch, file), -EINVAL);
+        job_file_forget_givers(file);
         file->size = 10; /* less than what is durable */
         assert_int_equal(store_batch_save_file(batch, file), -EINVAL);
         file->size = SIZE_UNKNOWN;

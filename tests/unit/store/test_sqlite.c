@@ -128,7 +128,7 @@ static void every_setting_is_in_force(void **state _unused_) {
                 { "PRAGMA temp_store", { 2, 2 } },
                 { "PRAGMA journal_size_limit", { 16 * 1024 * 1024, 16 * 1024 * 1024 } },
                 { "PRAGMA application_id", { 0x646f7376, 0x646f7376 } },
-                { "PRAGMA user_version", { 2, 2 } },
+                { "PRAGMA user_version", { 3, 3 } },
                 { "SELECT * FROM pragma_journal_mode WHERE journal_mode IN ('wal')", { 0, -1 } },
                 { "SELECT * FROM pragma_journal_mode WHERE journal_mode IN ('delete')", { -1, 0 } },
                 { "SELECT count(*) FROM pragma_locking_mode WHERE locking_mode='exclusive'", { 1, 1 } },
@@ -291,7 +291,7 @@ static void a_newer_schema_is_refused_and_untouched(void **state _unused_) {
         /* As a newer service that was killed would leave it: the version stands in the log only. */
         assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
         assert_int_equal(sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL), SQLITE_OK);
-        assert_int_equal(sqlite3_exec(db, "PRAGMA locking_mode=EXCLUSIVE; PRAGMA user_version=3", NULL, NULL, NULL),
+        assert_int_equal(sqlite3_exec(db, "PRAGMA locking_mode=EXCLUSIVE; PRAGMA user_version=4", NULL, NULL, NULL),
                          SQLITE_OK);
         assert_int_equal(sqlite3_close(db), SQLITE_OK);
         assert_files("", "jobs.reserve jobs.sqlite jobs.sqlite-wal ");
@@ -323,16 +323,16 @@ static sqlite3 *open_for_upgrade(void) {
 }
 
 /* To versions that are yet to come. */
-static int upgrade(sqlite3 *db, const char *third, const char *fourth) {
-        const struct schema_version versions[] = { schema_versions[0], schema_versions[1], { third }, { fourth } };
+static int upgrade(sqlite3 *db, const char *fourth, const char *fifth) {
+        const struct schema_version versions[] = { schema_versions[0], schema_versions[1], schema_versions[2], { fourth }, { fifth } };
         _cleanup_free_ char *path = folder_file(folder, "jobs.sqlite");
 
-        return schema_upgrade(db, folder, path, (unsigned) schema_identify(db, 4), versions, fourth ? 4 : 3);
+        return schema_upgrade(db, folder, path, (unsigned) schema_identify(db, 5), versions, fifth ? 5 : 4);
 }
 
 static void an_older_schema_is_upgraded_step_by_step_with_a_copy_before_each(void **state _unused_) {
-        _cleanup_free_ char *before_3 = folder_file(folder, "jobs.sqlite.before-v3");
         _cleanup_free_ char *before_4 = folder_file(folder, "jobs.sqlite.before-v4");
+        _cleanup_free_ char *before_5 = folder_file(folder, "jobs.sqlite.before-v5");
         _cleanup_free_ char *version = NULL, *jobs = NULL, *flavour = NULL, *copy_version = NULL, *copy_jobs = NULL,
                             *second_copy = NULL, *check = NULL;
         struct stat st;
@@ -342,24 +342,24 @@ static void an_older_schema_is_upgraded_step_by_step_with_a_copy_before_each(voi
         db = open_for_upgrade();
         assert_int_equal(upgrade(db, "ALTER TABLE job ADD flavour TEXT; UPDATE job SET flavour='plain'",
                                  "ALTER TABLE job RENAME COLUMN flavour TO taste"), 0);
-        assert_int_equal(schema_identify(db, 4), 4);
+        assert_int_equal(schema_identify(db, 5), 5);
         database_close(db, false);
 
         version = raw_query(folder, "PRAGMA user_version");
         jobs = raw_query(folder, "SELECT count(*) FROM job WHERE taste='plain'");
-        copy_version = raw_query_file(before_3, "PRAGMA user_version");
-        copy_jobs = raw_query_file(before_3, "SELECT count(*) FROM job");
-        flavour = raw_query_file(before_4, "SELECT count(*) FROM job WHERE flavour='plain'");
-        second_copy = raw_query_file(before_4, "PRAGMA user_version");
-        check = raw_query_file(before_3, "PRAGMA integrity_check");
-        assert_string_equal(version, "4");
+        copy_version = raw_query_file(before_4, "PRAGMA user_version");
+        copy_jobs = raw_query_file(before_4, "SELECT count(*) FROM job");
+        flavour = raw_query_file(before_5, "SELECT count(*) FROM job WHERE flavour='plain'");
+        second_copy = raw_query_file(before_5, "PRAGMA user_version");
+        check = raw_query_file(before_4, "PRAGMA integrity_check");
+        assert_string_equal(version, "5");
         assert_string_equal(jobs, "3");
-        assert_string_equal(copy_version, "2");
+        assert_string_equal(copy_version, "3");
         assert_string_equal(copy_jobs, "3");
         assert_string_equal(flavour, "3");
-        assert_string_equal(second_copy, "3");
+        assert_string_equal(second_copy, "4");
         assert_string_equal(check, "ok");
-        assert_int_equal(stat(before_3, &st), 0);
+        assert_int_equal(stat(before_4, &st), 0);
         assert_int_equal(st.st_mode & 07777, 0600);
         assert_files(".new", "");
         /* And for us it is a newer one now. */
@@ -375,7 +375,7 @@ static void an_upgrade_that_fails_changes_nothing(void **state _unused_) {
         db = open_for_upgrade();
         assert_true(upgrade(db, "DELETE FROM file; ALTER TABLE job ADD flavour TEXT; SELECT no_such_function()",
                             NULL) < 0);
-        assert_int_equal(schema_identify(db, 3), 2);
+        assert_int_equal(schema_identify(db, 4), 3);
         database_close(db, false);
         store = open_sqlite(folder);
         assert_int_equal(content_load(store, &content), 0);
@@ -665,6 +665,8 @@ static void a_row_that_makes_no_sense_is_an_error(void **state _unused_) {
                 "UPDATE file SET stated_size=-2",
                 "UPDATE file SET etag=CAST(printf('%01025d',0) AS BLOB)",
                 "UPDATE file SET size=100", /* less than is durable */
+                "UPDATE file SET giving_hosts=x'610a'",
+                "UPDATE file SET giving_hosts=CAST(printf('%016641d',0) AS BLOB)",
                 "UPDATE file SET idx=7 WHERE idx=1",
                 ("UPDATE file SET idx=7 WHERE idx=2; UPDATE requested_range SET file=7 WHERE file=2;"
                  "UPDATE durable_range SET file=7 WHERE file=2; UPDATE job SET error_file=0"),
@@ -708,6 +710,7 @@ static void a_column_of_the_wrong_type_is_an_error(void **state _unused_) {
                 "UPDATE job SET error_code=5",
                 "UPDATE job SET life_time_usec='x'",
                 "UPDATE job SET lying_hosts='text'",
+                "UPDATE file SET giving_hosts='text'",
                 "UPDATE file SET path='/text'",
                 "UPDATE file SET url=x'61'",
                 "UPDATE file SET temp_ino=x'00'",

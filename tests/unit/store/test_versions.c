@@ -54,6 +54,8 @@ static struct job *job_of_version_1(unsigned number) {
         struct job *job = sample_job(number, (enum sample) (number % _SAMPLE_MAX), 3);
 
         assert_int_equal(strdup_to(&job->lying_hosts, NULL), 0);
+        for (size_t i = 0; i < job->n_files; i++)
+                job_file_forget_givers(job->files[i]);
         return job;
 }
 
@@ -62,7 +64,8 @@ static void downgrade(const char *name) {
         sqlite3 *db;
 
         assert_int_equal(sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE, NULL), SQLITE_OK);
-        assert_int_equal(sqlite3_exec(db, "ALTER TABLE job DROP COLUMN lying_hosts; PRAGMA user_version=1", NULL, NULL, NULL), SQLITE_OK);
+        assert_int_equal(sqlite3_exec(db, "ALTER TABLE job DROP COLUMN lying_hosts; ALTER TABLE file DROP COLUMN giving_hosts; PRAGMA user_version=1",
+                                      NULL, NULL, NULL), SQLITE_OK);
         assert_int_equal(sqlite3_close(db), SQLITE_OK);
 }
 
@@ -103,24 +106,26 @@ static void jobs_of_version_1_are_all_there_and_know_of_no_liar(void **state _un
         make_version_1(4);
         assert_query(COLUMNS_OF_JOB, expected);
         assert_jobs_of_version_1(4);
-        assert_query("PRAGMA user_version", "2");
+        assert_query("PRAGMA user_version", "3");
         old = raw_query_file(copy, "SELECT count(*) || ' ' || (SELECT user_version FROM pragma_user_version) FROM job");
         assert_string_equal(old, "4 1");
 
         store = open_sqlite(folder);
         assert_int_equal(content_load(store, &content), 0);
         assert_int_equal(job_remember_liar(content.jobs[1], "m1:8080"), 0);
+        assert_int_equal(job_file_remember_giver(content.jobs[1]->files[2], "m2:8080"), 0);
         assert_int_equal(save_now(store, content.jobs[1]), 0);
         content_done(&content);
         store_free(store);
         assert_query("SELECT CAST(lying_hosts AS TEXT) FROM job WHERE lying_hosts IS NOT NULL", "m1:8080");
+        assert_query("SELECT idx || ' ' || CAST(giving_hosts AS TEXT) FROM file WHERE giving_hosts IS NOT NULL", "2 m2:8080");
 }
 
 static void a_new_database_needs_no_copy_of_what_was_before(void **state _unused_) {
         _cleanup_free_ char *copy = folder_file(folder, "jobs.sqlite.before-v2");
 
         store_free(open_sqlite(folder));
-        assert_query("PRAGMA user_version", "2");
+        assert_query("PRAGMA user_version", "3");
         assert_int_equal(access(copy, F_OK), -1);
 }
 
@@ -147,7 +152,7 @@ static void a_backup_of_version_1_is_taken_and_leaves_nothing_beside_it(void **s
         downgrade("jobs.sqlite.backup-1");
         assert_int_equal(unlink(path), 0);
         assert_int_equal(store_restore_sqlite(&options, &usec), 1);
-        assert_query("PRAGMA user_version", "2");
+        assert_query("PRAGMA user_version", "3");
         assert_query("SELECT count(*) FROM job WHERE restored", "1");
         assert_int_equal(access(copy, F_OK), -1);
 }
@@ -182,7 +187,7 @@ static bool kill_upgrade_after(long nsec) {
 }
 
 static void an_upgrade_that_is_killed_at_any_point_loses_no_job(void **state _unused_) {
-        static const char *const names[] = { "jobs.sqlite", "jobs.sqlite-wal", "jobs.sqlite.before-v2" };
+        static const char *const names[] = { "jobs.sqlite", "jobs.sqlite-wal", "jobs.sqlite.before-v2", "jobs.sqlite.before-v3" };
         _cleanup_free_ char *image = NULL;
         char *paths[ELEMENTSOF(names)];
         unsigned n_killed = 0;
