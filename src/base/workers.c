@@ -264,30 +264,46 @@ struct workers *workers_free(struct workers *pool, uint64_t patience_usec) {
         return NULL;
 }
 
-/* Starts one more thread if what can be run could use it. Lock held. A resting thread that was signalled already still counts as resting
- * until it runs: so compare with all that can be run, or the second of two quick works would sit behind a first one that hangs. */
-static void grow(struct workers *pool, struct crew *crew, size_t n_runnable) {
+/* Lock held. */
+static bool start_thread(struct workers *pool, struct crew *crew) {
         struct worker *worker = &crew->threads[crew->n_threads];
         sigset_t all, old;
+        bool started;
 
-        if (crew->n_resting >= n_runnable || crew->n_threads == crew->n_max)
-                return;
         *worker = (struct worker) { .pool = pool, .crew = crew };
         /* Signals belong to the loop's thread. */
         sigfillset(&all);
         pthread_sigmask(SIG_SETMASK, &all, &old);
-        if (pthread_create(&worker->thread, NULL, worker_main, worker) == 0)
-                crew->n_threads++;
-        else if (crew->n_threads == 0)
-                abort(); /* not one thread: nothing could ever be done */
+        started = pthread_create(&worker->thread, NULL, worker_main, worker) == 0;
         pthread_sigmask(SIG_SETMASK, &old, NULL);
+        crew->n_threads += started;
+        return started;
+}
+
+/* Starts one more thread if what can be run could use it. Lock held. A resting thread that was signalled already still counts as resting
+ * until it runs: so compare with all that can be run, or the second of two quick works would sit behind a first one that hangs. */
+static void grow(struct workers *pool, struct crew *crew, size_t n_runnable) {
+        if (crew->n_resting >= n_runnable || crew->n_threads == crew->n_max)
+                return;
+        if (!start_thread(pool, crew) && crew->n_threads == 0)
+                abort(); /* not one thread: nothing could ever be done */
+}
+
+/* Lock held. */
+static struct crew *crew_for(struct workers *pool, const struct work *work) {
+        struct crew *idle = &pool->crews[CREW_IDLE];
+
+        if (work->idle && (idle->n_threads > 0 || start_thread(pool, idle)))
+                return idle;
+        return &pool->crews[CREW_NORMAL];
 }
 
 void workers_submit(struct workers *pool, struct work *work) {
-        struct crew *crew = &pool->crews[work->idle ? CREW_IDLE : CREW_NORMAL];
+        struct crew *crew;
         size_t n_runnable;
 
         pthread_mutex_lock(&pool->lock);
+        crew = crew_for(pool, work);
         enqueue(crew, work);
         pool->n_outstanding++;
         n_runnable = count_runnable(crew);

@@ -7,7 +7,8 @@
  * 4. Works of one @lane run one after the other in the order of submission and at most one thread is ever stuck in one
  *    lane: a hanging file system holds up only its own. NULL lane: no order.
  * 5. An idle work has a core when nobody else of the service wants one (SCHED_IDLE; other services have their own shares), so it may take
- *    long: nobody may wait for its end. There is one thread for them all. A lane has works of one kind only.
+ *    long: nobody may wait for its end. There is one thread for them all; as long as it cannot be started, they run as others do. A lane has
+ *    works of one kind only.
  * 6. workers_free() waits for running work (unless it hangs: see @patience_usec) and calls done() for nothing. */
 #pragma once
 

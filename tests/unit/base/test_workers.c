@@ -1,5 +1,6 @@
 #include "../unit.h"
 
+#include <limits.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
@@ -306,6 +307,35 @@ static void an_idle_work_holds_nobody_up(void **state _unused_) {
         sem_destroy(&gate);
 }
 
+static unsigned n_threads_left = UINT_MAX;
+
+int __real_pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*run)(void *), void *arg);
+int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*run)(void *), void *arg);
+int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*run)(void *), void *arg) {
+        if (n_threads_left == 0)
+                return EAGAIN;
+        n_threads_left--;
+        return __real_pthread_create(thread, attributes, run, arg);
+}
+
+static void without_a_thread_of_their_own_idle_works_run_as_others(void **state _unused_) {
+        struct item other = make(1, NULL), idle = make_idle(2, "lane"), later = make_idle(3, "lane");
+        struct workers *workers;
+
+        assert_int_equal(workers_new(2, &workers), 0);
+        n_threads_left = 1;
+        workers_submit(workers, &other.work);
+        wait_for(workers, &other.done);
+        workers_submit(workers, &idle.work);
+        wait_for(workers, &idle.done);
+        assert_true(pthread_equal(idle.ran_on, other.ran_on));
+        n_threads_left = UINT_MAX;
+        workers_submit(workers, &later.work);
+        wait_for(workers, &later.done);
+        assert_false(pthread_equal(later.ran_on, other.ran_on));
+        assert_null(workers_free(workers, USEC_INFINITY));
+}
+
 static sigset_t thread_mask;
 
 static void note_mask(struct work *work) {
@@ -341,6 +371,7 @@ int main(void) {
                 cmocka_unit_test_setup(idle_works_have_a_thread_that_others_do_not_use, reset),
                 cmocka_unit_test_setup(idle_works_run_one_at_a_time, reset),
                 cmocka_unit_test_setup(an_idle_work_holds_nobody_up, reset),
+                cmocka_unit_test_setup(without_a_thread_of_their_own_idle_works_run_as_others, reset),
                 cmocka_unit_test_setup(threads_take_no_signals, reset),
         };
 
