@@ -104,6 +104,15 @@ static struct work *next_work(struct crew *crew, const struct worker *self) {
         return work;
 }
 
+static struct work *find_head(const struct crew *crew, const void *lane) {
+        struct work *head;
+
+        DL_FOREACH(crew->heads, head)
+                if (head->lane == lane)
+                        return head;
+        return NULL;
+}
+
 static void enqueue(struct crew *crew, struct work *work) {
         struct work *head;
 
@@ -114,13 +123,12 @@ static void enqueue(struct crew *crew, struct work *work) {
                 crew->n_unlaned++;
                 return;
         }
-        DL_FOREACH(crew->heads, head)
-                if (head->lane == work->lane) {
-                        head->last->behind = work;
-                        head->last = work;
-                        return;
-                }
-        DL_APPEND(crew->heads, work);
+        head = find_head(crew, work->lane);
+        if (head) {
+                head->last->behind = work;
+                head->last = work;
+        } else
+                DL_APPEND(crew->heads, work);
 }
 
 /* Lock held. Wakes a thread if more can be run than threads are on their way. */
@@ -291,11 +299,12 @@ static void grow(struct workers *pool, struct crew *crew, size_t n_runnable) {
 
 /* Lock held. */
 static struct crew *crew_for(struct workers *pool, const struct work *work) {
-        struct crew *idle = &pool->crews[CREW_IDLE];
+        struct crew *normal = &pool->crews[CREW_NORMAL], *idle = &pool->crews[CREW_IDLE];
 
-        if (work->idle && (idle->n_threads > 0 || start_thread(pool, idle)))
-                return idle;
-        return &pool->crews[CREW_NORMAL];
+        if (!work->idle || (idle->n_threads == 0 && !start_thread(pool, idle)))
+                return normal;
+        /* Its lane may still be where there was no such thread. */
+        return work->lane && (find_head(normal, work->lane) || lane_is_busy(normal, work->lane)) ? normal : idle;
 }
 
 void workers_submit(struct workers *pool, struct work *work) {
@@ -312,6 +321,48 @@ void workers_submit(struct workers *pool, struct work *work) {
                 wake_one(crew, n_runnable);
         }
         pthread_mutex_unlock(&pool->lock);
+}
+
+/* Lock held. False: it does not wait in @crew. */
+static bool take_waiting(struct crew *crew, struct work *work) {
+        struct work *head, *other, *before;
+
+        if (!work->lane) {
+                DL_FOREACH(crew->unlaned, other)
+                        if (other == work)
+                                break;
+                if (!other)
+                        return false;
+                DL_DELETE(crew->unlaned, work);
+                crew->n_unlaned--;
+                return true;
+        }
+        head = find_head(crew, work->lane);
+        if (head == work)
+                return take_head(crew, head);
+        for (before = head; before && before->behind != work; before = before->behind)
+                ;
+        if (!before)
+                return false;
+        before->behind = work->behind;
+        if (head->last == work)
+                head->last = before;
+        return true;
+}
+
+bool workers_withdraw(struct workers *pool, struct work *work) {
+        bool taken = false, is_first;
+
+        pthread_mutex_lock(&pool->lock);
+        for (size_t i = 0; i < ELEMENTSOF(pool->crews) && !taken; i++)
+                taken = take_waiting(&pool->crews[i], work);
+        is_first = taken && !pool->done;
+        if (taken)
+                DL_APPEND(pool->done, work);
+        pthread_mutex_unlock(&pool->lock);
+        if (is_first)
+                (void) eventfd_write(pool->event_fd, 1);
+        return taken;
 }
 
 int workers_fd(const struct workers *pool) {

@@ -23,5 +23,6 @@ int ahead_finish(struct ahead *ahead, int fd, uint64_t size, const atomic_bool *
                  uint8_t ret[static DIGEST_SIZE]);
 
 struct local_handle;
-/* For whoever is about to finish the file, on a thread: waits until nobody reads ahead any more (a buffer's time), for good. */
+/* For whoever is about to finish or to close the file, on a thread: nobody reads ahead any more, for good. Waits until a buffer is read where
+ * one is being read: in no time, unless others have all cores (half a second beside busy loops on each). */
 void ahead_stop(struct local_handle *handle);

@@ -48,13 +48,23 @@ struct local_handle *handle_new(void) {
 static void close_run(struct request *request) {
         struct local_handle *handle = CONTAINER_OF(request, struct local_handle, close_request);
 
+        ahead_stop(handle);
         /* close(2) may write back on network file systems; what it could tell, the last sync told. */
         handle->fd = fd_close(handle->fd);
         handle->directory = directory_unref(handle->directory);
 }
 
+/* Nobody has it any more; but what is under way may. */
+static void release(struct local_handle *handle) {
+        if (handle->n_refs == 0 && !handle->closing && !handle->reading_ahead)
+                handle_destroy(handle);
+}
+
 static void close_destroy(struct request *request) {
-        handle_destroy(CONTAINER_OF(request, struct local_handle, close_request));
+        struct local_handle *handle = CONTAINER_OF(request, struct local_handle, close_request);
+
+        handle->closing = false;
+        release(handle);
 }
 
 struct local_handle *handle_unref(struct local_files *files, struct local_handle *handle) {
@@ -65,10 +75,12 @@ struct local_handle *handle_unref(struct local_files *files, struct local_handle
                 return NULL;
         if (handle->is_counted)
                 atomic_fetch_sub(&handle->mount->n_open, 1);
-        if (!files->workers) /* local_free() */
-                return handle_destroy(handle);
-        handle->close_request = (struct request) { .run = close_run, .destroy = close_destroy };
-        request_submit(files, &handle->close_request, mount_lane(handle->mount, LANE_NAMES));
+        if (files->workers) {
+                handle->closing = true;
+                handle->close_request = (struct request) { .run = close_run, .destroy = close_destroy };
+                request_submit(files, &handle->close_request, mount_lane(handle->mount, LANE_NAMES));
+        } else /* local_free() */
+                release(handle);
         return NULL;
 }
 
@@ -77,6 +89,8 @@ struct local_handle *local_close(struct local_files *files, struct local_handle 
                 return NULL;
         atomic_store(&handle->closed, true);
         atomic_store(&handle->ahead_over, true);
+        if (handle->reading_ahead)
+                (void) workers_withdraw(files->workers, &handle->reading_ahead->work);
         return handle_unref(files, handle);
 }
 
@@ -319,31 +333,45 @@ static void read_run(struct request *request) {
 static void read_complete(struct request *request) {
         struct read_request *self = CONTAINER_OF(request, struct read_request, request);
 
+        if (request->idle)
+                self->handle->reading_ahead = NULL; /* the next may be asked for from within */
         self->done(self->error, self->userdata);
 }
 
 static void read_destroy(struct request *request) {
         struct read_request *self = CONTAINER_OF(request, struct read_request, request);
 
-        handle_unref(request->files, self->handle);
+        if (request->idle) {
+                if (self->handle->reading_ahead == request)
+                        self->handle->reading_ahead = NULL;
+                release(self->handle);
+        } else
+                handle_unref(request->files, self->handle);
         free(self);
 }
 
 int handle_read(struct local_files *files, struct local_handle *handle, enum lane lane, uint64_t start, uint64_t end, handle_read_fn read,
                 files_done_fn done, void *userdata) {
-        struct read_request *self = calloc(1, sizeof(*self));
+        bool idle = lane == LANE_AHEAD;
+        struct read_request *self;
 
+        if (idle && handle->reading_ahead)
+                return -EBUSY;
+        self = calloc(1, sizeof(*self));
         if (!self)
                 return -ENOMEM;
         *self = (struct read_request) {
-                .request = { .run = read_run, .complete = read_complete, .destroy = read_destroy, .idle = lane == LANE_AHEAD },
-                .handle = handle_ref(handle),
+                .request = { .run = read_run, .complete = read_complete, .destroy = read_destroy, .idle = idle },
+                .handle = idle ? handle : handle_ref(handle),
                 .read = read,
                 .done = done,
                 .userdata = userdata,
                 .start = start,
                 .end = end,
+                .error = -ECANCELED, /* if it does not run */
         };
+        if (idle)
+                handle->reading_ahead = &self->request;
         request_submit(files, &self->request, mount_lane(handle->mount, lane));
         return 0;
 }

@@ -10,7 +10,9 @@
 struct local_handle {
         struct files_handle base; /* first member: the ledger, on the loop's thread only */
         struct request close_request; /* embedded, so that closing cannot fail */
-        unsigned n_refs; /* the receiver's, and one per request under way */
+        bool closing;                 /* it is under way */
+        unsigned n_refs; /* the receiver's, and one per request under way that is not idle */
+        struct request *reading_ahead; /* the one that is: the descriptor does not wait for it, only the memory does. Or NULL */
         struct mount *mount;
         bool is_counted; /* in mount->n_open */
         struct directory *directory; /* NULL: a window */
@@ -25,7 +27,7 @@ struct local_handle {
         pthread_mutex_t sync_lock; /* one sync at a time: the kernel tells an error to one caller only */
         int sync_error;            /* guarded by it; the first failure, for ever */
         pthread_mutex_t ahead_lock;
-        struct ahead *ahead;    /* guarded by it; or NULL */
+        struct ahead *ahead;    /* guarded by it until ahead_stop(); or NULL */
         atomic_bool ahead_over; /* nobody wants more of it */
 };
 
@@ -36,7 +38,8 @@ struct local_handle *handle_unref(struct local_files *files, struct local_handle
 struct local_handle *handle_destroy(struct local_handle *handle);
 DEFINE_CLEANUP_FUNC(struct local_handle, handle_destroy)
 
-/* @read is called in @lane for bytes [start, end); its 0 or -errno is for @done. @stop: nobody waits any more. */
+/* @read is called in @lane for bytes [start, end); its 0 or -errno is for @done. @stop: nobody waits any more. In LANE_AHEAD only one at a time,
+ * or -EBUSY; it looks at @ahead_over under @ahead_lock before it uses the descriptor, and is not even begun after local_close(). */
 typedef int (*handle_read_fn)(struct local_handle *handle, uint64_t start, uint64_t end, const atomic_bool *stop);
 int handle_read(struct local_files *files, struct local_handle *handle, enum lane lane, uint64_t start, uint64_t end, handle_read_fn read,
                 files_done_fn done, void *userdata);

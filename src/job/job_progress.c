@@ -70,6 +70,12 @@ int job_file_durable(struct job_file *file, const struct intervals *synced) {
         return 0;
 }
 
+/* Which bytes were whose is not known: as long as some are there, they may be anybody's. */
+static void forget_givers_of_nothing(struct job_file *file) {
+        if (file->received.n_items == 0)
+                job_file_forget_givers(file);
+}
+
 int job_file_forget_received(struct job_file *file) {
         uint64_t before = intervals_total(&file->received);
         int r = intervals_copy(&file->received, &file->durable);
@@ -77,6 +83,7 @@ int job_file_forget_received(struct job_file *file) {
         if (r < 0)
                 return r;
         file->job->bytes_received -= before - intervals_total(&file->received);
+        forget_givers_of_nothing(file);
         return 0;
 }
 
@@ -96,7 +103,10 @@ int job_file_forget_range(struct job_file *file, uint64_t start, uint64_t end) {
         if (r == 0)
                 r = remove_counted(&file->durable, &file->job->bytes_durable, start, end);
         chunks_keep_within(&file->chunks, &file->durable);
-        return r < 0 ? r : remove_counted(&file->received, &file->job->bytes_received, start, end);
+        if (r == 0)
+                r = remove_counted(&file->received, &file->job->bytes_received, start, end);
+        forget_givers_of_nothing(file);
+        return r;
 }
 
 int job_file_keep_proved(struct job_file *file, const struct intervals *proved) {
@@ -115,6 +125,7 @@ int job_file_keep_proved(struct job_file *file, const struct intervals *proved) 
                 return r;
         file->job->bytes_received -= received - total;
         chunks_keep_within(&file->chunks, &file->durable);
+        forget_givers_of_nothing(file);
         return 0;
 }
 

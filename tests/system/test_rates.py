@@ -154,7 +154,7 @@ def test_very_low_limits_are_as_exact_with_tls_as_without(limited, origin, tls_o
     """A record of TLS is 16 KiB, more than some of these have in a second."""
     authority, other = tls_origin
     instance = limited(f"CAFile={authority}\n")
-    jobs, limits = [], [(origin, 5 * 1024), (origin, 20 * 1024), (other, 5 * 1024), (other, 20 * 1024)]
+    jobs, limits = [], [(origin, 8 * 1024), (origin, 20 * 1024), (other, 8 * 1024), (other, 20 * 1024)]
     for number, (server, limit) in enumerate(limits):
         server.listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 1448)  # as on a line; loopback's segments are 64 KiB
         folder = tmp_path / f"low-{number}"

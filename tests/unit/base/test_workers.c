@@ -319,7 +319,7 @@ int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes, v
 }
 
 static void without_a_thread_of_their_own_idle_works_run_as_others(void **state _unused_) {
-        struct item other = make(1, NULL), idle = make_idle(2, "lane"), later = make_idle(3, "lane");
+        struct item other = make(1, NULL), idle = make_idle(2, "lane"), later = make_idle(3, "another lane");
         struct workers *workers;
 
         assert_int_equal(workers_new(2, &workers), 0);
@@ -334,6 +334,112 @@ static void without_a_thread_of_their_own_idle_works_run_as_others(void **state 
         wait_for(workers, &later.done);
         assert_false(pthread_equal(later.ran_on, other.ran_on));
         assert_null(workers_free(workers, USEC_INFINITY));
+}
+
+static void a_lane_stays_where_it_began_when_the_thread_comes_later(void **state _unused_) {
+        sem_t started, gate;
+        struct item other = make(1, NULL), first = make_idle(2, "lane"), second = make_idle(3, "lane"), elsewhere = make_idle(4, "elsewhere");
+        struct workers *workers;
+
+        sem_init(&started, 0, 0);
+        sem_init(&gate, 0, 0);
+        first.started = &started;
+        first.gate = &gate;
+        assert_int_equal(workers_new(2, &workers), 0);
+        n_threads_left = 1;
+        workers_submit(workers, &other.work);
+        wait_for(workers, &other.done);
+        workers_submit(workers, &first.work);
+        sem_wait(&started);
+        n_threads_left = UINT_MAX;
+        workers_submit(workers, &elsewhere.work);
+        wait_for(workers, &elsewhere.done);
+        workers_submit(workers, &second.work);
+        assert_int_equal(workers_dispatch(workers), 0);
+        sem_post(&gate);
+        wait_for(workers, &second.done);
+        assert_true(first.done);
+        assert_true(pthread_equal(second.ran_on, first.ran_on));
+        assert_null(workers_free(workers, USEC_INFINITY));
+        sem_destroy(&started);
+        sem_destroy(&gate);
+}
+
+/* ---- withdrawing ---- */
+
+static void what_waits_can_be_withdrawn_from_any_place_of_its_queue(void **state _unused_) {
+        for (int idle = 0; idle < 2; idle++)
+                for (int withdrawn = 0; withdrawn < 4; withdrawn++) {
+                        sem_t started, gate;
+                        struct item busy = make(9, "lane"), waiting[4];
+                        struct workers *workers;
+
+                        reset(NULL);
+                        sem_init(&started, 0, 0);
+                        sem_init(&gate, 0, 0);
+                        busy.started = &started;
+                        busy.gate = &gate;
+                        busy.work.idle = idle;
+                        assert_int_equal(workers_new(1, &workers), 0);
+                        workers_submit(workers, &busy.work);
+                        sem_wait(&started);
+                        for (int i = 0; i < 4; i++) {
+                                waiting[i] = make(i, i < 3 ? "lane" : NULL);
+                                waiting[i].work.idle = idle;
+                                workers_submit(workers, &waiting[i].work);
+                        }
+                        assert_false(workers_withdraw(workers, &busy.work));
+                        assert_true(workers_withdraw(workers, &waiting[withdrawn].work));
+                        assert_false(workers_withdraw(workers, &waiting[withdrawn].work));
+                        assert_int_equal(workers_outstanding(workers), 5);
+                        assert_int_equal(workers_dispatch(workers), 1);
+                        assert_true(waiting[withdrawn].done);
+                        sem_post(&gate);
+                        for (int i = 0; i < 4; i++)
+                                wait_for(workers, &waiting[i].done);
+                        wait_for(workers, &busy.done);
+                        assert_int_equal(n_ran, 4); /* the running one and the other three */
+                        for (size_t i = 0; i < n_ran; i++)
+                                assert_int_not_equal(ran[i], withdrawn);
+                        for (size_t i = 0, last = 0; i < n_ran; i++)
+                                if (ran[i] < 3) {
+                                        assert_true((size_t) ran[i] + 1 > last);
+                                        last = (size_t) ran[i] + 1;
+                                }
+                        assert_false(workers_withdraw(workers, &busy.work));
+                        assert_int_equal(workers_outstanding(workers), 0);
+                        assert_null(workers_free(workers, USEC_INFINITY));
+                        sem_destroy(&started);
+                        sem_destroy(&gate);
+                }
+}
+
+static void a_withdrawn_work_wakes_the_loop(void **state _unused_) {
+        sem_t started, gate;
+        struct item busy = make(1, "lane"), waiting = make(2, "lane");
+        struct workers *workers;
+        struct pollfd pollfd;
+
+        sem_init(&started, 0, 0);
+        sem_init(&gate, 0, 0);
+        busy.started = &started;
+        busy.gate = &gate;
+        assert_int_equal(workers_new(1, &workers), 0);
+        workers_submit(workers, &busy.work);
+        sem_wait(&started);
+        workers_submit(workers, &waiting.work);
+        pollfd = (struct pollfd) { .fd = workers_fd(workers), .events = POLLIN };
+        assert_int_equal(poll(&pollfd, 1, 0), 0);
+        assert_true(workers_withdraw(workers, &waiting.work));
+        assert_false(waiting.done); /* not before somebody dispatches */
+        assert_int_equal(poll(&pollfd, 1, 0), 1);
+        assert_int_equal(workers_dispatch(workers), 1);
+        assert_true(waiting.done);
+        sem_post(&gate);
+        wait_for(workers, &busy.done);
+        assert_null(workers_free(workers, USEC_INFINITY));
+        sem_destroy(&started);
+        sem_destroy(&gate);
 }
 
 static sigset_t thread_mask;
@@ -372,6 +478,9 @@ int main(void) {
                 cmocka_unit_test_setup(idle_works_run_one_at_a_time, reset),
                 cmocka_unit_test_setup(an_idle_work_holds_nobody_up, reset),
                 cmocka_unit_test_setup(without_a_thread_of_their_own_idle_works_run_as_others, reset),
+                cmocka_unit_test_setup(a_lane_stays_where_it_began_when_the_thread_comes_later, reset),
+                cmocka_unit_test_setup(what_waits_can_be_withdrawn_from_any_place_of_its_queue, reset),
+                cmocka_unit_test_setup(a_withdrawn_work_wakes_the_loop, reset),
                 cmocka_unit_test_setup(threads_take_no_signals, reset),
         };
 

@@ -2,7 +2,12 @@
 #include "fixture.h"
 
 #include <openssl/evp.h>
+#include <poll.h>
+#include <sched.h>
+#include <semaphore.h>
+#include <stdatomic.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "files/ahead.h"
@@ -13,6 +18,8 @@
 struct content {
         struct files_handle *handle;
         int fd;
+        char temp[FILES_TEMP_NAME_MAX];
+        struct files_identity inode, directory;
         uint8_t bytes[SIZE];
         uint8_t sha256[DIGEST_SIZE];
 };
@@ -26,19 +33,25 @@ static void take_digest(struct content *content) {
         assert_int_equal(EVP_Digest(content->bytes, SIZE, content->sha256, NULL, EVP_sha256(), NULL), 1);
 }
 
-static struct content *content_new(struct fixture *f) {
+static struct content *content_named(struct fixture *f, const char *name) {
         struct content *content = calloc(1, sizeof(*content));
-        char temp[FILES_TEMP_NAME_MAX];
-        struct files_open_result open = create_now(f, "file", temp);
+        struct files_open_result open;
 
         assert_non_null(content);
+        open = create_now(f, name, content->temp);
         assert_int_equal(open.error, 0);
         content->handle = open.handle;
         content->fd = open.fd;
+        content->inode = open.temp;
+        content->directory = open.directory;
         for (size_t i = 0; i < SIZE; i++)
                 content->bytes[i] = (uint8_t) (i * 2654435761u >> 13);
         take_digest(content);
         return content;
+}
+
+static struct content *content_new(struct fixture *f) {
+        return content_named(f, "file");
 }
 
 static void content_free(struct fixture *f, struct content *content) {
@@ -160,7 +173,7 @@ static void closing_a_handle_ends_what_is_read_of_it(void **state) {
 }
 
 /* Both begin at the same time: wherever the one is stopped, the other goes on from there. */
-static void the_end_does_not_wait_for_what_is_read_ahead(void **state) {
+static void the_end_may_come_while_it_is_read_ahead(void **state) {
         struct fixture *f = *state;
 
         for (int i = 0; i < 50; i++) {
@@ -174,6 +187,105 @@ static void the_end_does_not_wait_for_what_is_read_ahead(void **state) {
                 assert_true(waiter.error == 0 || waiter.error == -ECANCELED);
                 content_free(f, content);
         }
+}
+
+/* Whatever reads ahead hangs while it is shut. Of all processes of the test. */
+static struct gate {
+        atomic_bool shut;
+        sem_t arrived, open;
+} *gate;
+
+ssize_t __real_pread64(int fd, void *bytes, size_t n, off_t offset);
+ssize_t __wrap_pread64(int fd, void *bytes, size_t n, off_t offset);
+ssize_t __wrap_pread64(int fd, void *bytes, size_t n, off_t offset) {
+        if (sched_getscheduler(0) == SCHED_IDLE && atomic_load(&gate->shut)) {
+                sem_post(&gate->arrived);
+                sem_wait(&gate->open);
+        }
+        return __real_pread64(fd, bytes, n, offset);
+}
+
+static void gate_shut(void) {
+        assert_int_equal(sem_init(&gate->arrived, 1, 0), 0);
+        assert_int_equal(sem_init(&gate->open, 1, 0), 0);
+        atomic_store(&gate->shut, true);
+}
+
+static void wait_for_somebody_at_the_gate(struct fixture *f) {
+        struct pollfd pollfd = { .fd = files_fd(f->files), .events = POLLIN };
+
+        while (sem_trywait(&gate->arrived) < 0) { /* the other process is asked from the loop */
+                assert_true(poll(&pollfd, 1, 1) >= 0);
+                files_dispatch(f->files);
+        }
+}
+
+static void gate_open(void) {
+        atomic_store(&gate->shut, false);
+        sem_post(&gate->open);
+}
+
+/* The next one who has it may be about to finish it, and must find no writer. */
+static void what_waits_behind_a_hanging_mount_keeps_no_file_open(void **state) {
+        struct fixture *f = *state;
+        struct content *hangs = content_named(f, "hangs"), *content = content_new(f);
+        struct waiter first = {}, second = {}, third = {};
+        struct files_open_request request = { .path = fixture_path2(f, "file"), .temp_name = content->temp, .temp = content->inode,
+                                              .directory = content->directory, .durable_end = SIZE, .reserve_bytes = FILES_SIZE_UNKNOWN };
+        struct files_open_result open;
+
+        write_bytes(hangs, 0, SIZE);
+        write_bytes(content, 0, SIZE);
+        gate_shut();
+        assert_int_equal(files_digest_ahead(f->files, hangs->handle, 0, SIZE, on_done, &first), 0);
+        wait_for_somebody_at_the_gate(f);
+        assert_int_equal(files_digest_ahead(f->files, content->handle, 0, SIZE, on_done, &second), 0);
+        files_close(f->files, content->handle);
+        wait_for(f, &second.done);
+        assert_int_equal(second.error, -ECANCELED);
+        open = open_now(f, &request);
+        assert_int_equal(open.error, 0);
+        content->handle = open.handle;
+        assert_int_equal(finish(f, content), 0);
+        assert_false(first.done);
+        /* And one that is being read is closed before the next one opens it. */
+        files_close(f->files, hangs->handle);
+        gate_open();
+        request.path = fixture_path2(f, "hangs");
+        request.temp_name = hangs->temp;
+        request.temp = hangs->inode;
+        open = open_now(f, &request);
+        assert_int_equal(open.error, 0);
+        hangs->handle = open.handle;
+        assert_int_equal(finish(f, hangs), 0);
+        wait_for(f, &first.done);
+        assert_int_equal(files_digest_ahead(f->files, hangs->handle, 0, SIZE, on_done, &third), 0);
+        wait_for(f, &third.done);
+        assert_int_equal(third.error, -ECANCELED);
+        content_free(f, hangs);
+        content_free(f, content);
+}
+
+static void one_at_a_time_reads_a_file_ahead(void **state) {
+        struct fixture *f = *state;
+        struct content *content = content_new(f);
+        struct waiter first = {}, second = {};
+
+        write_bytes(content, 0, SIZE);
+        gate_shut();
+        assert_int_equal(files_digest_ahead(f->files, content->handle, 0, MIB, on_done, &first), 0);
+        wait_for_somebody_at_the_gate(f);
+        if (fixture_is_remote()) { /* the other process says so */
+                assert_int_equal(files_digest_ahead(f->files, content->handle, 0, MIB, on_done, &second), 0);
+                wait_for(f, &second.done);
+                assert_int_equal(second.error, -EBUSY);
+        } else
+                assert_int_equal(files_digest_ahead(f->files, content->handle, 0, MIB, on_done, &second), -EBUSY);
+        gate_open();
+        wait_for(f, &first.done);
+        assert_int_equal(first.error, 0);
+        assert_int_equal(finish(f, content), 0);
+        content_free(f, content);
 }
 
 static void nothing_is_read_ahead_any_more_after_the_end(void **state) {
@@ -277,7 +389,9 @@ int main(void) {
                 TEST(it_goes_on_only_where_it_ended),
                 TEST(what_is_not_there_cannot_be_read),
                 TEST(closing_a_handle_ends_what_is_read_of_it),
-                TEST(the_end_does_not_wait_for_what_is_read_ahead),
+                TEST(the_end_may_come_while_it_is_read_ahead),
+                TEST(what_waits_behind_a_hanging_mount_keeps_no_file_open),
+                TEST(one_at_a_time_reads_a_file_ahead),
                 TEST(nothing_is_read_ahead_any_more_after_the_end),
                 TEST(only_the_rest_is_digested_at_the_end),
                 TEST(what_was_stopped_goes_on_where_it_was),
@@ -285,5 +399,8 @@ int main(void) {
                 TEST(a_file_that_became_shorter_is_another),
         };
 
+        gate = mmap(NULL, sizeof(*gate), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+        if (gate == MAP_FAILED)
+                return 1;
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

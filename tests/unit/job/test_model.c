@@ -442,6 +442,18 @@ static void who_gave_bytes_is_remembered_as_long_as_they_are_there(void **state 
         job_file_forget_content(a);
         assert_null(a->giving_hosts);
         assert_true(job_file_host_gave(b, "m2:8080"));
+        assert_int_equal(job_file_remember_giver(a, "m1"), 0);
+        assert_int_equal(job_file_received(a, 0, 10), 0);
+        assert_int_equal(job_file_received(a, 20, 30), 0);
+        assert_int_equal(job_file_durable(a, &(struct intervals) { .items = &(struct interval) { 0, 10 }, .n_items = 1 }), 0);
+        assert_int_equal(job_file_forget_received(a), 0);
+        assert_true(job_file_host_gave(a, "m1")); /* some are left, and may be its */
+        assert_int_equal(job_file_forget_range(a, 0, 10), 0);
+        assert_null(a->giving_hosts);
+        assert_int_equal(job_file_remember_giver(a, "m1"), 0);
+        assert_int_equal(job_file_received(a, 20, 30), 0);
+        assert_int_equal(job_file_forget_received(a), 0);
+        assert_null(a->giving_hosts);
         job_change_owner(job, 1001, T0 + 1);
         assert_null(b->giving_hosts);
         for (int i = 0; i < 64; i++) {
