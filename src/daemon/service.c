@@ -1,6 +1,7 @@
 #include "daemon/service.h"
 
 #include <linux/landlock.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/syscall.h>
@@ -499,6 +500,12 @@ static bool may_own(void *userdata, uid_t uid) {
         return uid_policy_allows(&service->policy, uid);
 }
 
+static bool has_few_cores(void) {
+        cpu_set_t cores;
+
+        return sched_getaffinity(0, sizeof(cores), &cores) == 0 && CPU_COUNT(&cores) < 3;
+}
+
 static int make_manager(struct service *service) {
         const struct settings *settings = service->config.settings;
         struct manager_config config = { .store = service->store,
@@ -506,7 +513,8 @@ static int make_manager(struct service *service) {
                                          .engine = service->engine,
                                          .runner = service->runner,
                                          .clock = &clock_system,
-                                         .limits = tuning_make_limits(settings) };
+                                         .limits = tuning_make_limits(settings),
+                                         .few_cores = has_few_cores() };
         int r;
 
         r = random_bytes(&service->seed, sizeof(service->seed));

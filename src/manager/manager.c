@@ -40,6 +40,7 @@ int manager_new(const struct manager_config *config, struct manager **ret) {
                 .runner = config->runner,
                 .clock = config->clock,
                 .limits = config->limits,
+                .few_cores = config->few_cores,
                 .conditions = CONDITIONS_UNKNOWN,
                 .may_own = config->may_own,
                 .may_own_userdata = config->may_own_userdata,

@@ -78,6 +78,7 @@ struct manager_config {
         const struct clock *clock;
         struct schedule_config schedule;
         struct manager_limits limits;
+        bool few_cores; /* one or two: what runs beside a fast transfer takes what that needs */
         /* May this user have jobs? NULL: everybody who gets through may. */
         bool (*may_own)(void *userdata, uid_t uid);
         void *may_own_userdata;

@@ -250,6 +250,7 @@ struct file_run {
         /* digest.c: how far the digest has come that is computed beside the transfer, and is being taken. */
         bool ahead_running;
         uint64_t ahead, ahead_end;
+        uint64_t ahead_since_monotonic, ahead_from; /* when it was first thought of, and how much was there; 0: not yet */
 
         /* integrity.c: what the hashes of its pieces say. Where there are none, all that was received counts. */
         bool judging;               /* only what they vouch for is ever durable */
@@ -282,6 +283,7 @@ struct manager {
         const struct clock *clock;
         struct schedule *schedule;
         struct manager_limits limits;
+        bool few_cores;
         struct conditions conditions;
         uid_t *present;            /* conditions.present */
         const struct manager_events *events;

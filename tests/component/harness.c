@@ -375,6 +375,7 @@ static void start(struct harness *h) {
                         .clock = &h->clock.clock,
                         .schedule = h->schedule,
                         .limits = h->limits,
+                        .few_cores = h->few_cores,
                 }, &h->manager), 0);
         manager_set_events(h->manager, &events, h);
         assert_int_equal(manager_start(h->manager), 0);

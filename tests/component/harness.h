@@ -60,6 +60,7 @@ struct harness {
         struct engine *other_engine; /* used instead from the next start on; the owner moves and frees it */
         const struct engine_events *events;
         void *events_userdata;
+        bool few_cores;
         struct fake_request *requests;
         size_t n_requests;
         uint64_t spoiled;         /* this byte goes wrong on its way, UINT64_MAX: none */

@@ -61,6 +61,23 @@ static void what_came_out_of_order_is_read_when_nothing_is_missing_before_it(voi
         harness_assert_content(h, "file", SIZE);
 }
 
+static void with_few_cores_what_comes_fast_is_read_when_it_is_all_there(void **state) {
+        struct harness *h = *state;
+
+        h->few_cores = true;
+        harness_restart(h);
+        create(h, true);
+        assert_int_equal(asked_by_writing(h, 0, MIB), 0);
+        clock_fake_advance(&h->clock, 20 * USEC_PER_MSEC);
+        assert_int_equal(asked_by_writing(h, MIB, 10 * MIB), 0); /* 470 MB/s */
+        clock_fake_advance(&h->clock, 20 * USEC_PER_MSEC);
+        assert_int_equal(asked_by_writing(h, 10 * MIB, 11 * MIB), 1); /* 260 MB/s since the beginning */
+        harness_pump(h);
+        assert_int_equal(asked_by_writing(h, 11 * MIB, SIZE), 0); /* 500 MB/s */
+        finish(h);
+        harness_assert_content(h, "file", SIZE);
+}
+
 static void nothing_is_read_where_no_digest_is_expected(void **state) {
         struct harness *h = *state;
 
@@ -117,6 +134,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 TEST(what_came_is_read_while_more_comes),
                 TEST(what_came_out_of_order_is_read_when_nothing_is_missing_before_it),
+                TEST(with_few_cores_what_comes_fast_is_read_when_it_is_all_there),
                 TEST(nothing_is_read_where_no_digest_is_expected),
                 TEST(wrong_bytes_are_found_and_fetched_anew),
                 TEST(a_job_that_is_suspended_meanwhile_goes_on_later),
