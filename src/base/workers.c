@@ -62,6 +62,15 @@ static bool lane_is_busy(const struct crew *crew, const void *lane) {
         return false;
 }
 
+static struct work *find_head(const struct crew *crew, const void *lane) {
+        struct work *head;
+
+        DL_FOREACH(crew->heads, head)
+                if (head->lane == lane)
+                        return head;
+        return NULL;
+}
+
 /* How many works could be run right now. Lock held. */
 static size_t count_runnable(const struct crew *crew) {
         size_t n = crew->n_unlaned;
@@ -89,10 +98,9 @@ static struct work *take_head(struct crew *crew, struct work *head) {
 static struct work *next_work(struct crew *crew, const struct worker *self) {
         struct work *work;
 
-        if (self->lane && self->n_in_lane < LANE_RUN_MAX)
-                DL_FOREACH(crew->heads, work)
-                        if (work->lane == self->lane && !lane_is_busy(crew, work->lane))
-                                return take_head(crew, work);
+        work = self->lane && self->n_in_lane < LANE_RUN_MAX ? find_head(crew, self->lane) : NULL;
+        if (work && !lane_is_busy(crew, work->lane))
+                return take_head(crew, work);
         DL_FOREACH(crew->heads, work)
                 if (!lane_is_busy(crew, work->lane))
                         return take_head(crew, work);
@@ -102,15 +110,6 @@ static struct work *next_work(struct crew *crew, const struct worker *self) {
                 crew->n_unlaned--;
         }
         return work;
-}
-
-static struct work *find_head(const struct crew *crew, const void *lane) {
-        struct work *head;
-
-        DL_FOREACH(crew->heads, head)
-                if (head->lane == lane)
-                        return head;
-        return NULL;
 }
 
 static void enqueue(struct crew *crew, struct work *work) {

@@ -335,9 +335,7 @@ void job_change_owner(struct job *job, uid_t owner, uint64_t now_usec);
 bool job_host_lied(const struct job *job, const char *host);
 /* From now on, somebody has. ERROR_INVALID_ARGUMENT: that is no host; ERROR_STRING_TOO_LONG: there is no room for it; -ENOMEM. */
 int job_remember_liar(struct job *job, const char *host);
-/* Are there bytes of @host among those that were received for @file? */
-bool job_file_host_gave(const struct job_file *file, const char *host);
-/* From now on, there are. Errors as above. */
+/* From now on, there are bytes of @host among those that were received for @file. Errors as above. */
 int job_file_remember_giver(struct job_file *file, const char *host);
 /* They turned out to be right, or are thrown away. */
 void job_file_forget_givers(struct job_file *file);

@@ -58,10 +58,6 @@ int job_remember_liar(struct job *job, const char *host) {
         return hosts_add(&job->lying_hosts, host, LIMIT_LYING_HOSTS);
 }
 
-bool job_file_host_gave(const struct job_file *file, const char *host) {
-        return hosts_have(file->giving_hosts, host);
-}
-
 int job_file_remember_giver(struct job_file *file, const char *host) {
         return hosts_add(&file->giving_hosts, host, LIMIT_GIVING_HOSTS);
 }

@@ -9,7 +9,7 @@
  *
  * Hosts that lied are a part of the job and stored with it (job_host_lied()). Only the file's own URL is asked in spite of that, when there is
  * nobody else: or a job whose own server lied once could never be resumed. Hosts whose bytes a file has that no digest has judged yet are
- * stored with it, too (job_file_host_gave()): it may be another service that finds out. What else is known of hosts ends with the service. */
+ * stored with it, too (job_file_remember_giver()): it may be another service that finds out. What else is known of hosts ends with the service. */
 #include "base/log.h"
 #include "base/strings.h"
 #include "manager/private.h"
