@@ -64,6 +64,27 @@ static void wait_for(struct workers *workers, const bool *done) {
                 assert_true(workers_wait(workers) > 0);
 }
 
+/* A work that hangs until it is released. */
+struct hanging {
+        struct item item;
+        sem_t started, gate;
+};
+
+static void hanging_begin(struct hanging *hanging, struct workers *workers, struct item item) {
+        hanging->item = item;
+        sem_init(&hanging->started, 0, 0);
+        sem_init(&hanging->gate, 0, 0);
+        hanging->item.started = &hanging->started;
+        hanging->item.gate = &hanging->gate;
+        workers_submit(workers, &hanging->item.work);
+        sem_wait(&hanging->started);
+}
+
+static void hanging_done(struct hanging *hanging) {
+        sem_destroy(&hanging->started);
+        sem_destroy(&hanging->gate);
+}
+
 static void work_runs_on_a_thread_and_is_done_on_the_loop(void **state _unused_) {
         struct item item = make(1, NULL);
         struct workers *workers;
@@ -105,17 +126,12 @@ static void one_lane_keeps_its_order_and_runs_one_at_a_time(void **state _unused
 }
 
 static void a_stuck_lane_does_not_hold_up_others(void **state _unused_) {
-        sem_t started, gate;
-        struct item stuck = make(-1, "stuck"), behind[50], others[50];
+        struct hanging stuck;
+        struct item behind[50], others[50];
         struct workers *workers;
 
-        sem_init(&started, 0, 0);
-        sem_init(&gate, 0, 0);
-        stuck.started = &started;
-        stuck.gate = &gate;
         assert_int_equal(workers_new(2, &workers), 0); /* one may hang, one is left */
-        workers_submit(workers, &stuck.work);
-        sem_wait(&started);
+        hanging_begin(&stuck, workers, make(-1, "stuck"));
         for (int i = 0; i < 50; i++) {
                 behind[i] = make(100 + i, "stuck");
                 others[i] = make(i, i % 2 ? "other" : NULL);
@@ -124,18 +140,17 @@ static void a_stuck_lane_does_not_hold_up_others(void **state _unused_) {
         }
         for (int i = 0; i < 50; i++)
                 wait_for(workers, &others[i].done);
-        assert_false(stuck.done);
+        assert_false(stuck.item.done);
         for (int i = 0; i < 50; i++)
                 assert_false(behind[i].done);
         assert_int_equal(workers_outstanding(workers), 51);
 
-        sem_post(&gate); /* the file system is back */
+        sem_post(&stuck.gate); /* the file system is back */
         wait_for(workers, &behind[49].done);
-        assert_true(stuck.done);
+        assert_true(stuck.item.done);
         assert_int_equal(workers_outstanding(workers), 0);
         workers_free(workers, USEC_INFINITY);
-        sem_destroy(&started);
-        sem_destroy(&gate);
+        hanging_done(&stuck);
 }
 
 static void as_many_run_at_once_as_there_are_threads(void **state _unused_) {
@@ -282,29 +297,23 @@ static void idle_works_run_one_at_a_time(void **state _unused_) {
 }
 
 static void an_idle_work_holds_nobody_up(void **state _unused_) {
-        sem_t started, gate;
-        struct item stuck = make_idle(-1, "stuck"), others[20];
+        struct hanging stuck;
+        struct item others[20];
         struct workers *workers;
 
-        sem_init(&started, 0, 0);
-        sem_init(&gate, 0, 0);
-        stuck.started = &started;
-        stuck.gate = &gate;
         assert_int_equal(workers_new(1, &workers), 0);
-        workers_submit(workers, &stuck.work);
-        sem_wait(&started);
+        hanging_begin(&stuck, workers, make_idle(-1, "stuck"));
         for (int i = 0; i < 20; i++) {
                 others[i] = make(i, i % 2 ? "other" : NULL);
                 workers_submit(workers, &others[i].work);
         }
         for (int i = 0; i < 20; i++)
                 wait_for(workers, &others[i].done);
-        assert_false(stuck.done);
+        assert_false(stuck.item.done);
         assert_ptr_equal(workers_free(workers, 0), workers); /* it is waited for like any other */
-        sem_post(&gate);
+        sem_post(&stuck.gate);
         assert_null(workers_free(workers, USEC_INFINITY));
-        sem_destroy(&started);
-        sem_destroy(&gate);
+        hanging_done(&stuck);
 }
 
 static unsigned n_threads_left = UINT_MAX;
@@ -337,32 +346,26 @@ static void without_a_thread_of_their_own_idle_works_run_as_others(void **state 
 }
 
 static void a_lane_stays_where_it_began_when_the_thread_comes_later(void **state _unused_) {
-        sem_t started, gate;
-        struct item other = make(1, NULL), first = make_idle(2, "lane"), second = make_idle(3, "lane"), elsewhere = make_idle(4, "elsewhere");
+        struct hanging first;
+        struct item other = make(1, NULL), second = make_idle(3, "lane"), elsewhere = make_idle(4, "elsewhere");
         struct workers *workers;
 
-        sem_init(&started, 0, 0);
-        sem_init(&gate, 0, 0);
-        first.started = &started;
-        first.gate = &gate;
         assert_int_equal(workers_new(2, &workers), 0);
         n_threads_left = 1;
         workers_submit(workers, &other.work);
         wait_for(workers, &other.done);
-        workers_submit(workers, &first.work);
-        sem_wait(&started);
+        hanging_begin(&first, workers, make_idle(2, "lane"));
         n_threads_left = UINT_MAX;
         workers_submit(workers, &elsewhere.work);
         wait_for(workers, &elsewhere.done);
         workers_submit(workers, &second.work);
         assert_int_equal(workers_dispatch(workers), 0);
-        sem_post(&gate);
+        sem_post(&first.gate);
         wait_for(workers, &second.done);
-        assert_true(first.done);
-        assert_true(pthread_equal(second.ran_on, first.ran_on));
+        assert_true(first.item.done);
+        assert_true(pthread_equal(second.ran_on, first.item.ran_on));
         assert_null(workers_free(workers, USEC_INFINITY));
-        sem_destroy(&started);
-        sem_destroy(&gate);
+        hanging_done(&first);
 }
 
 /* ---- withdrawing ---- */
@@ -370,34 +373,28 @@ static void a_lane_stays_where_it_began_when_the_thread_comes_later(void **state
 static void what_waits_can_be_withdrawn_from_any_place_of_its_queue(void **state _unused_) {
         for (int idle = 0; idle < 2; idle++)
                 for (int withdrawn = 0; withdrawn < 4; withdrawn++) {
-                        sem_t started, gate;
-                        struct item busy = make(9, "lane"), waiting[4];
+                        struct hanging busy;
+                        struct item waiting[4];
                         struct workers *workers;
 
                         reset(NULL);
-                        sem_init(&started, 0, 0);
-                        sem_init(&gate, 0, 0);
-                        busy.started = &started;
-                        busy.gate = &gate;
-                        busy.work.idle = idle;
                         assert_int_equal(workers_new(1, &workers), 0);
-                        workers_submit(workers, &busy.work);
-                        sem_wait(&started);
+                        hanging_begin(&busy, workers, idle ? make_idle(9, "lane") : make(9, "lane"));
                         for (int i = 0; i < 4; i++) {
                                 waiting[i] = make(i, i < 3 ? "lane" : NULL);
                                 waiting[i].work.idle = idle;
                                 workers_submit(workers, &waiting[i].work);
                         }
-                        assert_false(workers_withdraw(workers, &busy.work));
+                        assert_false(workers_withdraw(workers, &busy.item.work));
                         assert_true(workers_withdraw(workers, &waiting[withdrawn].work));
                         assert_false(workers_withdraw(workers, &waiting[withdrawn].work));
                         assert_int_equal(workers_outstanding(workers), 5);
                         assert_int_equal(workers_dispatch(workers), 1);
                         assert_true(waiting[withdrawn].done);
-                        sem_post(&gate);
+                        sem_post(&busy.gate);
                         for (int i = 0; i < 4; i++)
                                 wait_for(workers, &waiting[i].done);
-                        wait_for(workers, &busy.done);
+                        wait_for(workers, &busy.item.done);
                         assert_int_equal(n_ran, 4); /* the running one and the other three */
                         for (size_t i = 0; i < n_ran; i++)
                                 assert_int_not_equal(ran[i], withdrawn);
@@ -406,27 +403,21 @@ static void what_waits_can_be_withdrawn_from_any_place_of_its_queue(void **state
                                         assert_true((size_t) ran[i] + 1 > last);
                                         last = (size_t) ran[i] + 1;
                                 }
-                        assert_false(workers_withdraw(workers, &busy.work));
+                        assert_false(workers_withdraw(workers, &busy.item.work));
                         assert_int_equal(workers_outstanding(workers), 0);
                         assert_null(workers_free(workers, USEC_INFINITY));
-                        sem_destroy(&started);
-                        sem_destroy(&gate);
+                        hanging_done(&busy);
                 }
 }
 
 static void a_withdrawn_work_wakes_the_loop(void **state _unused_) {
-        sem_t started, gate;
-        struct item busy = make(1, "lane"), waiting = make(2, "lane");
+        struct hanging busy;
+        struct item waiting = make(2, "lane");
         struct workers *workers;
         struct pollfd pollfd;
 
-        sem_init(&started, 0, 0);
-        sem_init(&gate, 0, 0);
-        busy.started = &started;
-        busy.gate = &gate;
         assert_int_equal(workers_new(1, &workers), 0);
-        workers_submit(workers, &busy.work);
-        sem_wait(&started);
+        hanging_begin(&busy, workers, make(1, "lane"));
         workers_submit(workers, &waiting.work);
         pollfd = (struct pollfd) { .fd = workers_fd(workers), .events = POLLIN };
         assert_int_equal(poll(&pollfd, 1, 0), 0);
@@ -435,11 +426,10 @@ static void a_withdrawn_work_wakes_the_loop(void **state _unused_) {
         assert_int_equal(poll(&pollfd, 1, 0), 1);
         assert_int_equal(workers_dispatch(workers), 1);
         assert_true(waiting.done);
-        sem_post(&gate);
-        wait_for(workers, &busy.done);
+        sem_post(&busy.gate);
+        wait_for(workers, &busy.item.done);
         assert_null(workers_free(workers, USEC_INFINITY));
-        sem_destroy(&started);
-        sem_destroy(&gate);
+        hanging_done(&busy);
 }
 
 static sigset_t thread_mask;
