@@ -267,6 +267,9 @@ struct reader {
         FILE *stream;
         const char *path;
         unsigned line;
+        bool has_key;  /* since the section began */
+        bool goes_on;  /* the line begins with a blank: it belongs to the key before it */
+        bool is_taken; /* what was said of that key so far */
         int error;
 };
 
@@ -287,21 +290,31 @@ static void _printf_(3, 4) complain(struct reader *reader, unsigned line, const 
                 reader->settings->wrong = TAKE_PTR(text);
 }
 
-/* libinih does not tell the line, and cuts long ones in two: so lines are handed to it one by one. */
+/* libinih does not tell the line, and cuts long ones in two: so lines are handed to it one by one. It takes 199 bytes; what a list has more
+ * can stand in further lines, and a comment may have any length. */
 static char *read_line(char *ret, int size, void *userdata) {
         struct reader *reader = userdata;
         _cleanup_free_ char *line = NULL;
         size_t n_allocated = 0;
         ssize_t n = getline(&line, &n_allocated, reader->stream);
+        char first;
 
         if (n < 0)
                 return NULL;
         reader->line++;
-        if (n >= size || memchr(line, 0, (size_t) n)) {
-                complain(reader, reader->line, "the line is too long or has a zero byte");
+        first = line[strspn(line, " \t")];
+        if (first != '#' && first != ';' && (n >= size || memchr(line, 0, (size_t) n))) {
+                complain(reader, reader->line, "the line is too long (%d bytes at most) or has a zero byte", size - 1);
+                reader->is_taken = false;
+                first = '#';
+        }
+        if (first == '#' || first == ';') {
                 line[0] = '\n';
                 n = 1;
         }
+        reader->goes_on = reader->has_key && (line[0] == ' ' || line[0] == '\t');
+        if (first == '[' && !reader->goes_on)
+                reader->has_key = false;
         memcpy(ret, line, (size_t) n);
         ret[n] = 0;
         return ret;
@@ -315,11 +328,44 @@ static int put_from_file(struct reader *reader, size_t i, uint64_t number, const
         return settings_put(reader->settings, i, number, value, source);
 }
 
-static int take_pair(void *userdata, const char *section, const char *key, const char *value) {
-        struct reader *reader = userdata;
+static bool type_is_list(enum setting_type type) {
+        return type == CONFIG_HOSTS || type == CONFIG_USERS || type == CONFIG_WORDS;
+}
+
+static void take_value(struct reader *reader, size_t i, const char *value) {
+        const struct setting_row *row = &rows[i];
+        _cleanup_free_ char *whole = NULL;
         uint64_t number;
         int r;
 
+        if (reader->goes_on && !reader->is_taken)
+                return; /* what it belongs to was complained of */
+        if (reader->goes_on && !type_is_list(row->type)) {
+                complain(reader, reader->line, "%s is no list that goes on in the next line", row->key);
+                return;
+        }
+        if (reader->goes_on && asprintf(&whole, "%s,%s", reader->settings->values[i], value) < 0) {
+                reader->error = -ENOMEM;
+                return;
+        }
+        value = whole ?: value;
+        r = parse_value(row, value, &number);
+        if (r == -ERANGE)
+                complain(reader, reader->line, "%s must be from %" PRIu64 " to %" PRIu64 ", not \"%s\"", row->key, row->min, row->max, value);
+        else if (r < 0)
+                complain(reader, reader->line, "\"%s\" is no value for %s (%s)", value, row->key, type_forms[row->type]);
+        else
+                r = put_from_file(reader, i, number, value);
+        if (r == -ENOMEM)
+                reader->error = r;
+        reader->is_taken = r >= 0;
+}
+
+static int take_pair(void *userdata, const char *section, const char *key, const char *value) {
+        struct reader *reader = userdata;
+
+        reader->has_key = true;
+        reader->is_taken = reader->is_taken && reader->goes_on;
         if (!streq(section, SECTION)) {
                 log_warning("%s:%u: there is no section [%s]; %s is ignored", reader->path, reader->line, section, key);
                 return 1;
@@ -327,15 +373,7 @@ static int take_pair(void *userdata, const char *section, const char *key, const
         for (size_t i = 0; i < _SETTING_MAX; i++) {
                 if (!streq(rows[i].key, key))
                         continue;
-                r = parse_value(&rows[i], value, &number);
-                if (r == -ERANGE)
-                        complain(reader, reader->line, "%s must be from %" PRIu64 " to %" PRIu64 ", not \"%s\"", key, rows[i].min, rows[i].max, value);
-                else if (r < 0)
-                        complain(reader, reader->line, "\"%s\" is no value for %s (%s)", value, key, type_forms[rows[i].type]);
-                else
-                        r = put_from_file(reader, i, number, value);
-                if (r == -ENOMEM)
-                        reader->error = r;
+                take_value(reader, i, value);
                 return 1;
         }
         log_warning("%s:%u: there is no setting %s; ignored", reader->path, reader->line, key);

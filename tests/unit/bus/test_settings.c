@@ -92,6 +92,47 @@ static void hosts_are_names_and_ports_with_commas(void **state) {
         assert_string_equal(settings_get_text(settings, SETTING_DOCacheHost), "");
 }
 
+static void a_list_goes_on_in_lines_that_begin_with_a_blank(void **state) {
+        _cleanup_(settings_freep) struct settings *settings = NULL;
+        char text[2048], comment[600];
+
+        memset(comment, 'c', sizeof(comment) - 1);
+        comment[sizeof(comment) - 1] = 0;
+        snprintf(text, sizeof(text), "# %s\n[Service]\n DOCacheHost=a.example\n\tb.example:8080\n# c.example %s\n  d.example\nTimeSlice=7\n", comment,
+                 comment);
+        write_file("conf", text);
+        settings = read_conf();
+        assert_string_equal(settings_get_text(settings, SETTING_DOCacheHost), "a.example,b.example:8080,d.example");
+        assert_string_equal(settings_entries(settings)[SETTING_DOCacheHost].source, in_folder("conf:6"));
+        assert_int_equal(settings_get(settings, SETTING_TimeSlice), 7);
+
+        write_file("conf", "[Service]\nTimeSlice=8\n 9\n");
+        assert_int_equal(read_again(settings, true), -EBADMSG);
+        assert_non_null(strstr(why, "conf:3: TimeSlice is no list"));
+        assert_int_equal(settings_get(settings, SETTING_TimeSlice), 7);
+}
+
+/* Its other lines belong to nothing, and not to the key before it. */
+static void a_line_that_is_too_long_is_told_and_ignored(void **state) {
+        _cleanup_(settings_freep) struct settings *settings = NULL;
+        char text[512], hosts[199 - sizeof("DOCacheHost=")];
+
+        memset(hosts, 'h', sizeof(hosts));
+        snprintf(text, sizeof(text), "[Service]\nDOVpnKeywords=VPN\nDOCacheHost=%.*s\n i.example\n", (int) sizeof(hosts), hosts);
+        write_file("conf", text);
+        settings = read_conf();
+        assert_int_equal(strlen(settings_get_text(settings, SETTING_DOCacheHost)), sizeof(hosts) + strlen(",i.example"));
+
+        snprintf(text, sizeof(text), "[Service]\nDOVpnKeywords=VPN\nDOCacheHost=%.*sx\n i.example\n", (int) sizeof(hosts), hosts);
+        write_file("conf", text);
+        assert_int_equal(read_again(settings, true), -EBADMSG);
+        assert_non_null(strstr(why, "conf:3: the line is too long (199 bytes at most)"));
+        settings = settings_free(settings);
+        settings = read_conf();
+        assert_string_equal(settings_get_text(settings, SETTING_DOCacheHost), "");
+        assert_string_equal(settings_get_text(settings, SETTING_DOVpnKeywords), "VPN");
+}
+
 static void hours_are_taken_as_they_are_written(void **state) {
         static const char *const wrong[] = { "8-18", "8-8 1% 2%", "8-25 1% 2%", "8-18 1% 101%", "8-18 25 100",
                                              "8-18                             25% 100%" };
@@ -322,6 +363,8 @@ int main(void) {
         static const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(without_a_file_everything_is_default, make_folder, remove_folder),
                 cmocka_unit_test_setup_teardown(hosts_are_names_and_ports_with_commas, make_folder, remove_folder),
+                cmocka_unit_test_setup_teardown(a_list_goes_on_in_lines_that_begin_with_a_blank, make_folder, remove_folder),
+                cmocka_unit_test_setup_teardown(a_line_that_is_too_long_is_told_and_ignored, make_folder, remove_folder),
                 cmocka_unit_test_setup_teardown(hours_are_taken_as_they_are_written, make_folder, remove_folder),
                 cmocka_unit_test_setup_teardown(what_the_file_says_counts, make_folder, remove_folder),
                 cmocka_unit_test_setup_teardown(a_path_is_absolute_or_empty, make_folder, remove_folder),
