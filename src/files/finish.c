@@ -130,12 +130,10 @@ static int set_time(const struct finish_request *self, const struct file_facts *
 }
 
 /* What the inode is to look like at its final name. The sync that follows makes it durable with the content. */
-static int set_metadata(const struct finish_request *self, const struct file_facts *facts, struct sync_batch *batch) {
+static int set_metadata(const struct finish_request *self, const struct file_facts *facts, const struct sync_batch *batch) {
         const struct local_handle *handle = self->sync.handle;
         mode_t mode = self->mode & 0777; /* never set-id */
 
-        if (batch->directory != handle->directory)
-                *batch = (struct sync_batch) { handle->directory, access_has_default(directory_fd(handle->directory)) };
         if (batch->has_default_acl)
                 mode = access_mode_by_default(directory_fd(handle->directory), handle->fd, mode);
         if (fchmod(handle->fd, mode) < 0)
@@ -149,7 +147,10 @@ static int finish_prepare(struct sync_request *sync, struct sync_batch *batch) {
         int r;
 
         ahead_stop(sync->handle); /* what it reads by could be taken for a writer's descriptor */
+        sync_batch_enter(batch, sync->handle);
         r = give_back_reserve(sync->handle, self->size);
+        if (r == 0)
+                r = sync_before_reopening(batch, sync->handle);
         if (r == 0)
                 r = shut_out_writers(sync->handle);
         if (r == 0)

@@ -6,6 +6,7 @@
 #include <unistd.h>
 #include <utlist.h>
 
+#include "files/access.h"
 #include "files/digest.h"
 
 /* So that the first of many does not wait for the last of them. 10,000 files of 4 KiB on ext4: 5.5 s one by one,
@@ -36,13 +37,32 @@ static int handle_sync(struct local_handle *handle, bool whole_inode) {
         return r;
 }
 
+static bool is_file_system_of_a_disk(const struct statfs *sfs) {
+        return sfs->f_type == EXT4_SUPER_MAGIC || sfs->f_type == XFS_SUPER_MAGIC || sfs->f_type == BTRFS_SUPER_MAGIC;
+}
+
 /* Only where syncfs(2) is known to give all that fsync(2) gives each file: FUSE writes back, but never tells its
  * server to sync. */
 static bool file_system_syncs_as_a_whole(int fd) {
         struct statfs sfs;
 
-        return fstatfs(fd, &sfs) == 0 &&
-                (sfs.f_type == EXT4_SUPER_MAGIC || sfs.f_type == XFS_SUPER_MAGIC || sfs.f_type == BTRFS_SUPER_MAGIC);
+        return fstatfs(fd, &sfs) == 0 && is_file_system_of_a_disk(&sfs);
+}
+
+void sync_batch_enter(struct sync_batch *batch, const struct local_handle *handle) {
+        struct statfs sfs;
+
+        if (batch->directory == handle->directory)
+                return;
+        *batch = (struct sync_batch) {
+                .directory = handle->directory,
+                .has_default_acl = access_has_default(directory_fd(handle->directory)),
+                .tells_everybody = fstatfs(handle->fd, &sfs) == 0 && (is_file_system_of_a_disk(&sfs) || sfs.f_type == TMPFS_MAGIC),
+        };
+}
+
+int sync_before_reopening(const struct sync_batch *batch, struct local_handle *handle) {
+        return batch->tells_everybody ? 0 : handle_sync(handle, false);
 }
 
 /* After a syncfs(2) that succeeded: whether write-back of this very file failed, which is told to each descriptor

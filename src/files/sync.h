@@ -12,6 +12,7 @@
 struct sync_batch {
         const struct directory *directory; /* NULL: none yet */
         bool has_default_acl;
+        bool tells_everybody; /* of a failed write, see sync_before_reopening() */
 };
 
 struct sync_request {
@@ -25,6 +26,12 @@ struct sync_request {
         int error;
         struct sync_request *prev, *next;
 };
+
+/* The batch goes on in the directory of @handle. */
+void sync_batch_enter(struct sync_batch *batch, const struct local_handle *handle);
+/* Before the descriptor that wrote is closed: FUSE and network file systems tell it alone that a write failed. Those of disks and memory
+ * tell each descriptor, also one that is opened later, unless somebody else asked in between. -errno, final as that of any sync. */
+int sync_before_reopening(const struct sync_batch *batch, struct local_handle *handle);
 
 /* Fills in what is common; 0 or -ENOMEM. */
 int sync_request_init(struct sync_request *sync, struct local_handle *handle);

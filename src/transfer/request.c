@@ -75,7 +75,7 @@ static bool cut(struct request *request, uint64_t end_at) {
 }
 
 static void finish_done(struct request *request) {
-        int r = sink_flush(&request->sink);
+        int r = sink_finish(&request->sink);
 
         if (r < 0)
                 return request_fail_local(request, r);

@@ -19,6 +19,15 @@ void sink_done(struct sink *sink) {
         sink->fd = fd_close(sink->fd);
 }
 
+int sink_finish(struct sink *sink) {
+        int r = sink_flush(sink);
+
+        if (sink->fd >= 0 && close(sink->fd) < 0 && errno != EINTR && r == 0)
+                r = -errno;
+        sink->fd = -EBADF;
+        return r;
+}
+
 static int write_all(struct sink *sink, const char *bytes, size_t size) {
         while (size > 0) {
                 ssize_t n = pwrite(sink->fd, bytes, size, (off_t) sink->end);

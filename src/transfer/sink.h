@@ -31,6 +31,8 @@ struct sink {
 void sink_init(struct sink *sink, int fd, struct sink_buffer *buffer);
 /* What was not flushed is lost. */
 void sink_done(struct sink *sink);
+/* Writes out what there is and closes: network file systems tell only then that there was no room. 0 or the first error. */
+int sink_finish(struct sink *sink);
 /* Behind the last byte that was taken. */
 static inline uint64_t sink_position(const struct sink *sink) {
         return sink->end + (sink->buffer->sink == sink ? sink->buffer->n : 0);

@@ -52,6 +52,18 @@ int __wrap_fsync(int fd) {
         return __real_fsync(fd);
 }
 
+static long pretended_type; /* of the file system; 0: what it is */
+
+int __real_fstatfs64(int fd, struct statfs *ret);
+int __wrap_fstatfs64(int fd, struct statfs *ret);
+int __wrap_fstatfs64(int fd, struct statfs *ret) {
+        int r = __real_fstatfs64(fd, ret);
+
+        if (pretended_type)
+                ret->f_type = pretended_type;
+        return r;
+}
+
 int __real_syncfs(int fd);
 int __wrap_syncfs(int fd);
 int __wrap_syncfs(int fd) {
@@ -125,6 +137,7 @@ long __wrap_syscall(long number, ...) {
 static int fault_teardown(void **state) {
         fail_fdatasync = fail_fsync = fail_fallocate = fail_renameat2 = fail_linkat = 0;
         fail_syncfs = 0;
+        pretended_type = 0;
         fail_range_fd = -1;
         fail_openat2 = fail_fsync_of_directories = false;
         return fixture_teardown(state);
@@ -143,6 +156,27 @@ static void a_failed_sync_is_final_for_its_handle(void **state) {
         assert_int_equal(checkpoint_now(f, open.handle), -EIO);
         assert_int_equal(finish_now(f, open.handle, &finish).error, -EIO);
         files_close(f->files, open.handle);
+}
+
+/* What FUSE tells only to the descriptor that wrote is asked for before that is closed. */
+static void a_write_that_failed_is_heard_of_before_its_descriptor_goes(void **state) {
+        static const long types[] = { FUSE_SUPER_MAGIC, TMPFS_MAGIC, EXT4_SUPER_MAGIC };
+        struct fixture *f = *state;
+
+        for (size_t i = 0; i < ELEMENTSOF(types); i++) {
+                const struct files_finish_request finish = { .size = 7, .mode = 0644 };
+                char temp[FILES_TEMP_NAME_MAX];
+                struct files_open_result open = create_now(f, "file", temp);
+
+                assert_int_equal(fd_pwrite_all(open.fd, "content", 7, 0), 0);
+                pretended_type = types[i];
+                n_fdatasync = 0;
+                fail_fdatasync = EIO;
+                assert_int_equal(finish_now(f, open.handle, &finish).error, i == 0 ? -EIO : 0);
+                assert_int_equal(n_fdatasync, i == 0);
+                fail_fdatasync = 0;
+                files_close(f->files, open.handle);
+        }
 }
 
 static void a_fresh_handle_starts_with_a_clean_slate(void **state) {
@@ -392,6 +426,7 @@ int main(void) {
                 FAULT_TEST(a_fresh_handle_starts_with_a_clean_slate),
                 FAULT_TEST(a_name_that_did_not_reach_the_disk_is_no_checkpoint),
                 FAULT_TEST(a_directory_is_synced_once_for_many_new_names),
+                FAULT_TEST(a_write_that_failed_is_heard_of_before_its_descriptor_goes),
                 FAULT_TEST(many_small_files_share_one_sync),
                 FAULT_TEST(a_file_system_that_fails_as_a_whole_is_asked_file_by_file),
                 FAULT_TEST(a_list_syncs_each_directory_once),

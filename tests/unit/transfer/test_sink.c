@@ -20,6 +20,18 @@
 
 static struct sink_buffer buffer;
 static useconds_t disk_takes_usec;
+static int fail_close; /* errno, 0: work */
+
+int __real_close(int fd);
+int __wrap_close(int fd);
+int __wrap_close(int fd) {
+        int r = __real_close(fd);
+
+        if (!fail_close)
+                return r;
+        errno = fail_close;
+        return -1;
+}
 
 ssize_t __real_pwrite64(int fd, const void *bytes, size_t size, off64_t offset);
 ssize_t __wrap_pwrite64(int fd, const void *bytes, size_t size, off64_t offset);
@@ -177,6 +189,18 @@ static void who_leaves_leaves_nothing_to_be_written(void **state) {
         assert_null(buffer.sink);
 }
 
+static void what_closing_tells_is_heard(void **state) {
+        struct sink sink;
+
+        sink_init(&sink, new_file(), &buffer);
+        assert_int_equal(sink_write(&sink, pattern, RECORD, 0), 0);
+        fail_close = EDQUOT;
+        assert_int_equal(sink_finish(&sink), -EDQUOT);
+        fail_close = 0;
+        assert_int_equal(sink.end, RECORD);
+        sink_done(&sink);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup(small_ones_are_written_together, set_up),
@@ -186,6 +210,7 @@ int main(void) {
                 cmocka_unit_test_setup(bytes_that_do_not_follow_are_to_be_reported_before, set_up),
                 cmocka_unit_test_setup(a_failure_that_nobody_waited_for_is_remembered, set_up),
                 cmocka_unit_test_setup(a_write_that_took_long_is_told_to_whose_it_was, set_up),
+                cmocka_unit_test_setup(what_closing_tells_is_heard, set_up),
                 cmocka_unit_test_setup(who_leaves_leaves_nothing_to_be_written, set_up),
         };
 
