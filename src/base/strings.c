@@ -114,20 +114,24 @@ bool string_has_control(const char *s) {
 }
 
 char *string_escape(const char *s, size_t max_bytes) {
-        size_t len = strlen(s), kept = MIN(len, max_bytes);
-        char *out = malloc(kept * 4 + 4), *p = out;
+        size_t room = MIN(strlen(s) * 4, max_bytes), n = 0;
+        char *out = malloc(room + sizeof("..."));
 
         if (!out)
                 return NULL;
-        for (size_t i = 0; i < kept; i++) {
-                uint8_t c = (uint8_t) s[i];
+        for (; *s; s++) {
+                bool printable = (uint8_t) *s >= 0x20 && (uint8_t) *s < 0x7f;
+                size_t size = printable ? 1 : strlen("\\x00");
 
-                if (c >= 0x20 && c < 0x7f)
-                        *p++ = (char) c;
+                if (size > room - n)
+                        break;
+                if (printable)
+                        out[n] = *s;
                 else
-                        p += sprintf(p, "\\x%02x", c);
+                        sprintf(out + n, "\\x%02x", (uint8_t) *s);
+                n += size;
         }
-        strcpy(p, kept < len ? "..." : "");
+        strcpy(out + n, *s ? "..." : "");
         return out;
 }
 

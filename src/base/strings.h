@@ -38,7 +38,7 @@ bool string_has_control(const char *s);
 /* Nothing in it that names, addresses and ports with commas between would not have. */
 bool string_is_host_list(const char *s);
 
-/* Printable copy for logs and errors: control and non-ASCII bytes as \xNN, cut at @max_bytes with "...". NULL: no memory. */
+/* Printable copy for logs and errors: control and non-ASCII bytes as \xNN, cut at @max_bytes of it with "..." behind them. NULL: no memory. */
 char *string_escape(const char *s, size_t max_bytes);
 
 /* Whole-string unsigned decimal. 0, -EINVAL or -ERANGE. */

@@ -92,7 +92,7 @@ static void control_characters_are_found(void **state _unused_) {
 }
 
 static void escaping_leaves_only_printable_ascii(void **state _unused_) {
-        _cleanup_free_ char *all = NULL, *cut = NULL, *exact = NULL;
+        _cleanup_free_ char *all = NULL, *cut = NULL, *exact = NULL, *wide = NULL;
 
         all = string_escape("a\n\xc3\xa4~", 100);
         assert_string_equal(all, "a\\x0a\\xc3\\xa4~");
@@ -100,6 +100,8 @@ static void escaping_leaves_only_printable_ascii(void **state _unused_) {
         assert_string_equal(cut, "abc...");
         exact = string_escape("abc", 3);
         assert_string_equal(exact, "abc");
+        wide = string_escape("ab\xc3\xa4", 9); /* what comes out is limited, and no byte is cut in two */
+        assert_string_equal(wide, "ab\\xc3...");
 }
 
 static void numbers_are_read_whole_or_not_at_all(void **state _unused_) {
