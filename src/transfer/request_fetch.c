@@ -31,7 +31,7 @@ static void send_metadata(struct request *request, const struct verdict *verdict
         if (request->metadata_sent && !refused)
                 return;
         request->metadata_sent = request->metadata_sent || !refused;
-        verdict_describe(&activity->exchange.facts, verdict, activity->origin, activity->exchange.address, &metadata);
+        verdict_describe(&activity->exchange.facts, verdict, &activity->known, activity->origin, activity->exchange.address, &metadata);
         request->environment->send(request->environment->userdata, &(struct ipc_message) {
                 .type = IPC_METADATA,
                 .metadata = {

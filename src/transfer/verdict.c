@@ -517,8 +517,12 @@ struct verdict verdict_end(const struct verdict_task *task, const struct verdict
         return make(VERDICT_CONTINUE);
 }
 
-void verdict_describe(const struct response_facts *facts, const struct verdict *verdict, const char *origin, const char *address,
-                      struct engine_metadata *ret) {
+static const char *known_text(const char *text) {
+        return *text ? text : NULL;
+}
+
+void verdict_describe(const struct response_facts *facts, const struct verdict *verdict, const struct verdict_known *known,
+                      const char *origin, const char *address, struct engine_metadata *ret) {
         *ret = (struct engine_metadata) {
                 .http_status = facts->status,
                 .remote_size = verdict->remote_size,
@@ -531,6 +535,12 @@ void verdict_describe(const struct response_facts *facts, const struct verdict *
                 .address = address,
                 .headers = facts->text,
         };
+        /* A part need not say again what it is a part of (RFC 9110 section 15.3.7). */
+        if (verdict->action == VERDICT_WRITE && known->bound && streq(known->origin, origin)) {
+                ret->etag = known_text(known->etag);
+                ret->last_modified = known_text(known->last_modified);
+                ret->encoding = known->encoding;
+        }
 }
 
 const char *verdict_action_name(enum verdict_action action) {

@@ -126,8 +126,9 @@ struct verdict verdict_status(unsigned status, uint64_t retry_after_usec);
 /* A FAIL made by the caller: limits of the headers, refused redirects. @text is copied. */
 struct verdict verdict_fail(enum error_code code, enum error_context context, bool transient, uint32_t detail, const char *text);
 
-/* For engine_events.metadata(): pointers into @facts, @origin and @address. */
-void verdict_describe(const struct response_facts *facts, const struct verdict *verdict, const char *origin, const char *address,
+/* For engine_events.metadata(): pointers into @facts, @known (adopted), @origin and @address. */
+void verdict_describe(const struct response_facts *facts, const struct verdict *verdict, const struct verdict_known *known,
+                      const char *origin, const char *address,
                       struct engine_metadata *ret);
 
 const char *verdict_action_name(enum verdict_action action);

@@ -261,7 +261,7 @@ static void tell_metadata(struct fake_transfer *t, const struct response_facts *
         if (t->described && !refused)
                 return;
         t->described = t->described || !refused;
-        verdict_describe(facts, verdict, origin, "127.0.0.1", &metadata);
+        verdict_describe(facts, verdict, &t->known, origin, "127.0.0.1", &metadata);
         metadata.redirected_url = t->n_followed > 0 ? t->url : NULL;
         metadata.refused = refused;
         t->engine->events->metadata(t->engine->userdata, t->spec.id, &metadata);

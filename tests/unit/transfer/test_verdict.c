@@ -621,7 +621,7 @@ static void metadata_names_only_what_may_be_used_again(void **state) {
         struct engine_metadata m;
         struct verdict v = judge(&row, &task, &known, &facts);
 
-        verdict_describe(&facts, &v, ORIGIN, "::1", &m);
+        verdict_describe(&facts, &v, &known, ORIGIN, "::1", &m);
         assert_int_equal(m.http_status, 200);
         assert_int_equal(m.remote_size, 1000);
         assert_null(m.etag);
@@ -630,6 +630,26 @@ static void metadata_names_only_what_may_be_used_again(void **state) {
         assert_string_equal(m.encoding, "");
         assert_string_equal(m.origin, ORIGIN);
         assert_string_equal(m.address, "::1");
+}
+
+/* What it is a part of is known, and is told again: else the next part could not be asked for. */
+static void a_part_that_says_less_takes_nothing_back(void **state) {
+        static const struct row rows_that_say_less[] = { { RESUME, P206 LENGTH(600) RANGE("400-999/1000") },
+                                                         { RESUME_DATE, P206 LENGTH(600) RANGE("400-999/1000") } };
+        static struct response_facts facts;
+
+        for (size_t i = 0; i < ELEMENTSOF(rows_that_say_less); i++) {
+                struct verdict_task task;
+                struct verdict_known known;
+                struct engine_metadata m;
+                struct verdict v = judge(&rows_that_say_less[i], &task, &known, &facts);
+
+                assert_int_equal(v.action, VERDICT_WRITE);
+                verdict_known_adopt(&known, &task, &v, &facts, ORIGIN);
+                verdict_describe(&facts, &v, &known, ORIGIN, "::1", &m);
+                assert_string_equal(i == 0 ? m.etag : m.last_modified, i == 0 ? "\"v1\"" : DATE);
+                assert_null(i == 0 ? m.last_modified : m.etag);
+        }
 }
 
 /* A model of one resumption against a server that answers with any mixture of fields. Property: what may be written is what the
@@ -701,6 +721,7 @@ int main(void) {
                 cmocka_unit_test(a_known_size_holds_for_bodies_that_state_none),
                 cmocka_unit_test(crumbs_end_the_request_after_a_while),
                 cmocka_unit_test(metadata_names_only_what_may_be_used_again),
+                cmocka_unit_test(a_part_that_says_less_takes_nothing_back),
                 cmocka_unit_test(no_mixture_of_fields_gets_a_wrong_byte_written),
         };
 
