@@ -38,7 +38,7 @@ static struct manager_create_request make_request(const struct peer *peer, const
                 .minimum_retry_delay_s = options->minimum_retry_delay_s,
                 .notify_flags = options->notify_flags,
                 .max_rate = options->max_rate,
-                .life_time_usec = life > USEC_INFINITY / USEC_PER_SEC ? USEC_INFINITY : life * USEC_PER_SEC,
+                .life_time_usec = life * USEC_PER_SEC,
                 .files = files->items,
                 .n_files = files->n_items,
         };

@@ -77,9 +77,9 @@ static int read_seconds(sd_bus_message *m, int64_t *ret) {
 
         if (r < 0)
                 return r;
-        if (value == 0)
+        if (value == 0 || value > LIMIT_LIFE_TIME)
                 return ERROR_INVALID_ARGUMENT;
-        *ret = (int64_t) MIN(value, (uint64_t) INT64_MAX);
+        *ret = (int64_t) value;
         return 0;
 }
 

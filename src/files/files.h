@@ -35,10 +35,12 @@
 #define FILES_INO_UNKNOWN UINT64_MAX /* there may be a file under the name; it equals no inode */
 
 /* Who an inode is; same shape and meaning as job.h's file_identity (this room may not include job). ino 0: not known. */
+#define FILES_BTIME_MAX ((uint64_t) INT64_MAX) /* a row of the store holds no more, and a file system can say anything */
+
 struct files_identity {
         uint64_t ino;
         uint64_t dev;
-        uint64_t btime_usec;
+        uint64_t btime_usec; /* 0: not known */
         uint8_t boot_id[16];
 };
 /* The same inode? dev is compared only within one boot; btime only where both have one. */

@@ -64,6 +64,13 @@ static void boot_id_read(void) {
                 memset(boot_id, 0, sizeof(boot_id));
 }
 
+/* 0: before 1970, or nonsense. */
+static uint64_t usec_of(const struct statx_timestamp *time) {
+        if (time->tv_sec < 0 || (uint64_t) time->tv_sec >= FILES_BTIME_MAX / USEC_PER_SEC)
+                return 0;
+        return (uint64_t) time->tv_sec * USEC_PER_SEC + time->tv_nsec / 1000;
+}
+
 int path_facts(int dirfd, const char *name, struct file_facts *ret) {
         struct statx sx;
         unsigned mask = STATX_BASIC_STATS | STATX_BTIME | STATX_MNT_ID;
@@ -82,12 +89,10 @@ int path_facts(int dirfd, const char *name, struct file_facts *ret) {
                 .size = sx.stx_size,
                 .allocated_bytes = sx.stx_blocks * 512,
                 .block_size = sx.stx_blksize,
-                .mtime_usec = sx.stx_mtime.tv_sec < 0 ? 0 :
-                        (uint64_t) sx.stx_mtime.tv_sec * USEC_PER_SEC + sx.stx_mtime.tv_nsec / 1000,
+                .mtime_usec = usec_of(&sx.stx_mtime),
         };
-        if ((sx.stx_mask & STATX_BTIME) && sx.stx_btime.tv_sec > 0)
-                ret->identity.btime_usec =
-                        (uint64_t) sx.stx_btime.tv_sec * USEC_PER_SEC + sx.stx_btime.tv_nsec / 1000;
+        if (sx.stx_mask & STATX_BTIME)
+                ret->identity.btime_usec = usec_of(&sx.stx_btime);
         if (sx.stx_mask & STATX_MNT_ID)
                 ret->mount_id = sx.stx_mnt_id;
         memcpy(ret->identity.boot_id, boot_id, sizeof(boot_id));

@@ -16,6 +16,7 @@ static void visit_identity(struct codec *c, struct files_identity *v) {
         codec_u64(c, &v->ino);
         codec_u64(c, &v->dev);
         codec_u64(c, &v->btime_usec);
+        codec_check(c, v->btime_usec <= FILES_BTIME_MAX);
         codec_bytes(c, v->boot_id, sizeof(v->boot_id));
 }
 

@@ -16,7 +16,7 @@ struct ipc_header {
 
 static_assert(sizeof(struct ipc_header) == IPC_HEADER_SIZE, "the header has no padding");
 static_assert(sizeof(struct ipc_piece) == 24, "a piece has no padding");
-static_assert(IPC_HEADER_SIZE + 256 + IPC_PIECES_MAX * sizeof(struct ipc_piece) + LIMIT_URL + IPC_ORIGIN_MAX +
+static_assert(IPC_HEADER_SIZE + 256 + IPC_PIECES_MAX * sizeof(struct ipc_piece) + LIMIT_URL + LIMIT_ORIGIN +
               3 * LIMIT_VALIDATOR + LIMIT_HTTP_METHOD + 8 + LIMIT_CERTIFICATE + LIMIT_CERTIFICATE_KEY + 16 + 2 * (LIMIT_CUSTOM_HEADERS + 8) + 2 * (LIMIT_CREDENTIALS + 8) + LIMIT_ACCEPTED_CERTIFICATES * 32 + IPC_PROXIES_MAX * (IPC_PROXY_BYTES + 8) <= IPC_FRAME_MAX,
               "the largest START fits one frame");
 
@@ -124,7 +124,7 @@ static void visit_start(struct codec *c, struct ipc_start *m) {
         codec_string(c, &m->etag, LIMIT_VALIDATOR, STRING_NO_CONTROL);
         codec_string(c, &m->last_modified, LIMIT_VALIDATOR, STRING_NO_CONTROL);
         codec_string(c, &m->encoding, LIMIT_VALIDATOR, STRING_NO_CONTROL);
-        codec_string(c, &m->origin, IPC_ORIGIN_MAX, STRING_NO_CONTROL);
+        codec_string(c, &m->origin, LIMIT_ORIGIN, STRING_NO_CONTROL);
         codec_string(c, &m->method, LIMIT_HTTP_METHOD, STRING_NOT_EMPTY | STRING_NO_CONTROL);
         codec_string(c, &m->headers, LIMIT_CUSTOM_HEADERS, 0);
         codec_string(c, &m->auth_headers, LIMIT_CUSTOM_HEADERS, 0);
@@ -156,10 +156,11 @@ static void visit_metadata(struct codec *c, struct ipc_metadata *m) {
         codec_u32(c, &m->http_status);
         codec_u64(c, &m->remote_size);
         codec_u64(c, &m->remote_time_usec);
+        codec_check(c, m->remote_time_usec <= IPC_TIME_MAX);
         codec_string(c, &m->etag, LIMIT_VALIDATOR, STRING_NO_CONTROL);
         codec_string(c, &m->last_modified, LIMIT_VALIDATOR, STRING_NO_CONTROL);
         codec_string(c, &m->encoding, LIMIT_VALIDATOR, STRING_NO_CONTROL);
-        codec_string(c, &m->origin, IPC_ORIGIN_MAX, STRING_NO_CONTROL);
+        codec_string(c, &m->origin, LIMIT_ORIGIN, STRING_NO_CONTROL);
         codec_string(c, &m->redirected_url, LIMIT_URL, STRING_NO_CONTROL);
         codec_string(c, &m->address, IPC_ADDRESS_TEXT_MAX, STRING_NO_CONTROL | STRING_UTF8);
         codec_string(c, &m->headers, LIMIT_KEPT_HEADERS, STRING_UTF8);
@@ -182,7 +183,7 @@ static void visit_progress(struct codec *c, struct ipc_progress *m) {
         codec_u64(c, &m->local_start);
         codec_u64(c, &m->local_end);
         codec_u64(c, &m->bytes_fetched);
-        codec_check(c, m->local_start < m->local_end);
+        codec_check(c, m->local_start < m->local_end && m->bytes_fetched <= LIMIT_FILE_SIZE);
 }
 
 static void visit_offers(struct codec *c, struct ipc_offers *m) {
@@ -216,6 +217,7 @@ static void visit_finished(struct codec *c, struct ipc_finished *m) {
         codec_u64(c, &m->retry_after_usec);
         codec_u64(c, &m->local_end);
         codec_u64(c, &m->bytes_fetched);
+        codec_check(c, m->bytes_fetched <= LIMIT_FILE_SIZE);
         codec_string(c, &m->text, LIMIT_ERROR_TEXT, STRING_REQUIRED | STRING_NO_CONTROL);
 }
 

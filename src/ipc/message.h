@@ -29,7 +29,7 @@
 #define IPC_LINE_PLACES_MAX 65536
 #define IPC_ADDRESSES_MAX 16        /* of one name: more than anybody tries */
 #define IPC_ADDRESS_TEXT_MAX 64     /* printable address */
-#define IPC_ORIGIN_MAX (LIMIT_URL + 64)
+#define IPC_TIME_MAX ((uint64_t) INT64_MAX) /* microseconds; what a row of the store holds */
 #define IPC_PROGRAM_VERSION_MAX 64
 #define IPC_CALL_BYTES_MAX (64u * 1024)          /* content of a call or answer within its frame */
 #define IPC_LARGE_BYTES_MAX (128u * 1024 * 1024) /* in a memory file: 10,000 files with the longest paths */

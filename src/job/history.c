@@ -26,6 +26,7 @@ char *job_url_redact(const char *url) {
 int history_entry_new(const struct job *job, uint64_t now_usec, struct history_entry **ret) {
         _cleanup_(history_entry_freep) struct history_entry *entry = malloc(sizeof(*entry));
         const struct job_file *first = job->n_files > 0 ? job->files[0] : NULL;
+        uint64_t total = job_bytes_total(job);
 
         if (!entry)
                 return -ENOMEM;
@@ -37,7 +38,7 @@ int history_entry_new(const struct job *job, uint64_t now_usec, struct history_e
                 .n_files = job->n_files,
                 .n_files_transferred = job->n_files_transferred,
                 .bytes_transferred = job->bytes_durable,
-                .bytes_total = job_bytes_total(job),
+                .bytes_total = total > INT64_MAX ? SIZE_UNKNOWN : total, /* a row holds no more, and no disk either */
                 .bytes_from_origin = job->bytes_fetched,
                 .created_usec = job->created_usec,
                 .transferred_usec = job->transferred_usec,

@@ -288,6 +288,7 @@ DEFINE_CLEANUP_FUNC(struct job, job_free)
 
 /* http:// or https:// with a host, within LIMIT_URL; by form alone. 0 or an error code. */
 int job_url_check(const char *url);
+int job_file_id_check(const char *file_id);
 /* Do two good URLs name the same scheme, host and port, by their letters? Who is told apart wrongly gets less, never more. */
 bool job_url_is_same_origin(const char *a, const char *b);
 

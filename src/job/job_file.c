@@ -49,8 +49,9 @@ int job_file_set_id(struct job_file *file, const char *file_id, uint64_t now_use
 
         if (file->state != FILE_PENDING)
                 return ERROR_INVALID_STATE;
-        if (!utf8_is_valid(file_id, SIZE_MAX) || strlen(file_id) > LIMIT_URL)
-                return ERROR_INVALID_ARGUMENT;
+        r = job_file_id_check(file_id);
+        if (r)
+                return r;
         r = strdup_to(&file->file_id, *file_id ? file_id : NULL);
         if (r == 0)
                 file->job->modified_usec = now_usec;

@@ -283,6 +283,12 @@ static int job_mirrors_check(const char *mirrors) {
         return 0;
 }
 
+int job_file_id_check(const char *file_id) {
+        if (!utf8_is_valid(file_id, SIZE_MAX))
+                return ERROR_INVALID_ARGUMENT;
+        return strlen(file_id) > LIMIT_FILE_ID ? ERROR_STRING_TOO_LONG : 0;
+}
+
 int job_file_spec_check(const struct job_file_spec *spec, enum job_family family, enum job_kind kind, size_t max_ranges) {
         int r;
 
@@ -292,8 +298,9 @@ int job_file_spec_check(const struct job_file_spec *spec, enum job_family family
         r = family == JOB_FAMILY_DO && comes_later(spec->path) ? 0 : job_path_check(spec->path);
         if (r)
                 return r;
-        if (spec->file_id && !utf8_is_valid(spec->file_id, SIZE_MAX))
-                return ERROR_INVALID_ARGUMENT;
+        r = spec->file_id ? job_file_id_check(spec->file_id) : 0;
+        if (r)
+                return r;
         if (spec->integrity_info)
                 r = job_guard_check(spec->integrity_info, LIMIT_INTEGRITY_INFO);
         if (!r && spec->decryption_info)

@@ -167,8 +167,7 @@ static int apply_properties(struct job *job, const struct manager_properties *p,
         if (r != 0)
                 return r;
         if (p->life_time_s >= 0)
-                job->life_time_usec = (uint64_t) p->life_time_s > UINT64_MAX / USEC_PER_SEC
-                                              ? USEC_INFINITY : (uint64_t) p->life_time_s * USEC_PER_SEC;
+                job->life_time_usec = (uint64_t) p->life_time_s * USEC_PER_SEC; /* LIMIT_LIFE_TIME */
         if (p->complete_when_transferred >= 0)
                 job->complete_when_transferred = p->complete_when_transferred != 0;
         if (p->replace >= 0)

@@ -19,7 +19,7 @@ static int open_group(struct manager *m) {
 /* A change that cannot be recorded must not stay in memory alone: the whole turn fails like a failed commit. */
 static void collecting_failed(struct manager *m, int error) {
         log_error("cannot collect a change for the store: %s", strerror(-error));
-        abort(); /* no memory for a few hundred bytes: starting anew loads the truth */
+        abort(); /* no memory for a few hundred bytes, or a value that should have been refused: starting anew loads the truth */
 }
 
 static void open_batch(struct manager *m) {

@@ -176,7 +176,9 @@ static void engine_metadata(void *userdata, uint64_t id, const struct engine_met
                 file_run_give_up(run, r, "cannot keep what the server said");
                 return;
         }
-        file->remote_time_usec = metadata->remote_time_usec;
+        /* A part need not say it again. */
+        if (metadata->remote_time_usec > 0 || file->received.n_items == 0)
+                file->remote_time_usec = metadata->remote_time_usec;
         (void) file_run_part_answered(run, request, metadata->remote_size);
         manager_job_changed(m, file->job, false);
 }
@@ -190,17 +192,22 @@ static void engine_certificate(void *userdata, uint64_t id, const struct engine_
                 run->awaits_judge = manager_ask_judge(m, run->file, certificate);
 }
 
+/* A row holds no more; the process that counts may lie. */
+static uint64_t counted(uint64_t sum, uint64_t bytes) {
+        return MIN(u64_add_saturated(sum, bytes), (uint64_t) INT64_MAX);
+}
+
 static void count_fetched(struct file_run *run, uint64_t bytes) {
         struct job *job = run->file->job;
         uint64_t *by_kind = file_run_source_kind(run) == SOURCE_CACHE ? &job->bytes_from_cache :
                             file_run_source_kind(run) == SOURCE_MIRROR ? &job->bytes_from_mirrors : NULL;
 
-        job->bytes_fetched = u64_add_saturated(job->bytes_fetched, bytes);
+        job->bytes_fetched = counted(job->bytes_fetched, bytes);
         job_run(job)->manager->bytes_fetched += bytes;
         manager_pace_fetched(job_run(job)->manager, job, bytes);
         run->bytes_fetched += bytes;
         if (by_kind)
-                *by_kind = u64_add_saturated(*by_kind, bytes);
+                *by_kind = counted(*by_kind, bytes);
 }
 
 /* A server that lets a byte drip out now and then does not keep a job alive for ever; but where a limit of ours holds it back, each
@@ -227,7 +234,7 @@ static void engine_progress(void *userdata, uint64_t id, uint64_t start, uint64_
                 return;
         run = request->run;
         job = run->file->job;
-        count_fetched(run, fetched - request->fetched);
+        count_fetched(run, fetched - MIN(fetched, request->fetched));
         request->fetched = fetched;
         if (run->step == STEP_HASHES) {
                 file_run_hashes_progress(run);

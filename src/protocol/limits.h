@@ -4,13 +4,15 @@
 #define LIMIT_DISPLAY_NAME 256      /* code points; BITS: CreateJob */
 #define LIMIT_DESCRIPTION 1024      /* code points; BITS: SetDescription */
 #define LIMIT_URL_COM 2200          /* code points; BITS: AddFile. The COM face only */
-#define LIMIT_URL 8192              /* bytes; everywhere else and for redirect targets (design decision 12) */
+#define LIMIT_URL 8192              /* bytes; everywhere else and for redirect targets: what servers commonly take (RFC 9110 4.1 asks for 8000) */
+#define LIMIT_ORIGIN (LIMIT_URL + 16) /* bytes of a URL, with the port that it did not name and its host as curl writes it */
+#define LIMIT_FILE_ID 8192          /* bytes; such a name is often a URL. The COM face takes 2200 code points, too */
 #define LIMIT_PATH 4095             /* bytes without NUL; PATH_MAX */
 #define LIMIT_NAME 255              /* bytes of one path component; NAME_MAX */
 #define LIMIT_RANGES_PER_FILE 500   /* default of MaxRangesPerFile; BITS policy of that name */
-#define LIMIT_REDIRECTS 5           /* design decision 21 */
+#define LIMIT_REDIRECTS 5           /* of one request; more is a circle or somebody who plays */
 #define LIMIT_RESPONSE_HEADER_BYTES (300 * 1024) /* all headers of one answer; as libcurl >= 8.3 */
-#define LIMIT_RESPONSE_HEADERS 5000
+#define LIMIT_RESPONSE_HEADERS 5000 /* of one answer: each costs us work, however short it is */
 #define LIMIT_KEPT_HEADERS 8192    /* bytes of an answer's headers that are kept to be shown; whole lines */
 #define LIMIT_VALIDATOR 1024        /* bytes of an ETag or date that we keep; a longer one is treated as absent */
 #define LIMIT_CUSTOM_HEADERS 16384  /* BITS: SetCustomHeaders */
@@ -65,4 +67,5 @@
 #define LIMIT_OUTGOING_MESSAGES 4096 /* signals queued to a client that does not read; then it is cut off */
 #define LIMIT_TRANSFER_MEMORY (UINT64_C(3) << 30) /* bytes of one dosvc-transfer, whatever servers send. 4096 connections, the most that can be
                                                    * configured, take 0.45 GiB (docs/benchmarks-many.md) and 2 GiB with the largest buffers */
+#define LIMIT_LIFE_TIME UINT64_C(3153600000) /* seconds, a hundred years: no job has more, and sums of times stay far from their end */
 #define LIMIT_FILE_SIZE (UINT64_C(1) << 62) /* no file is larger; sums of these are overflow-checked */

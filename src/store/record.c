@@ -157,8 +157,10 @@ static bool field_makes_sense(const struct field *field, const void *member) {
 
 static int fields_check(const struct field_table *table, const void *record) {
         for (size_t i = 0; i < table->n_fields; i++)
-                if (!field_makes_sense(&table->fields[i], (const char *)record + table->fields[i].offset))
+                if (!field_makes_sense(&table->fields[i], (const char *)record + table->fields[i].offset)) {
+                        log_debug("store: no row holds what is said of %s", table->fields[i].name);
                         return error_trace(-EINVAL);
+                }
         return 0;
 }
 

@@ -44,7 +44,6 @@ extern const struct field_table history_fields;
 #define STORE_NAME_BYTES (4 * LIMIT_DISPLAY_NAME)      /* a code point has at most four bytes */
 #define STORE_DESCRIPTION_BYTES (4 * LIMIT_DESCRIPTION)
 #define STORE_NOTIFY_PARAMETERS_BYTES (4 * LIMIT_NOTIFY_PARAMETERS)
-#define STORE_FILE_ID_BYTES LIMIT_URL
 #define STORE_HISTORY_URL_BYTES (2 * LIMIT_URL)        /* redacting may make it longer */
 
 /* X(column, kind, member, max). The order is the order of the bound parameters and of the columns in a SELECT. */
@@ -118,7 +117,7 @@ extern const struct field_table history_fields;
         X(state, U32, state, FILE_DISCARDED)                                     \
         X(url, URL, url, LIMIT_URL)                                              \
         X(path, PATH, path, LIMIT_PATH)                                          \
-        X(file_id, BYTES_OR_NULL, file_id, STORE_FILE_ID_BYTES)                  \
+        X(file_id, BYTES_OR_NULL, file_id, LIMIT_FILE_ID)                        \
         X(mirrors, BYTES_OR_NULL, mirrors, LIMIT_MIRRORS_TEXT)                   \
         X(stated_size, U64, stated_size, INT64_MAX)                              \
         X(has_sha256, BOOL, has_sha256, 1)                                       \
@@ -130,7 +129,7 @@ extern const struct field_table history_fields;
         X(integrity, U32, integrity, _FILE_INTEGRITY_MAX - 1)                    \
         X(remote_size, U64, remote_size, INT64_MAX)                              \
         X(size, U64, size, INT64_MAX)                                            \
-        X(origin, BYTES_OR_NULL, validators.origin, LIMIT_URL)                   \
+        X(origin, BYTES_OR_NULL, validators.origin, LIMIT_ORIGIN)                \
         X(etag, BYTES_OR_NULL, validators.etag, LIMIT_VALIDATOR)                 \
         X(last_modified, BYTES_OR_NULL, validators.last_modified, LIMIT_VALIDATOR) \
         X(encoding, BYTES_OR_NULL, validators.encoding, LIMIT_VALIDATOR)         \

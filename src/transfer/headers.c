@@ -192,7 +192,7 @@ int header_parse_date(const char *value, size_t len, int64_t *ret) {
         memcpy(copy, value, len);
         copy[len] = 0;
         t = curl_getdate(copy, NULL);
-        if (t < 0)
+        if (t < 0 || t > RESPONSE_TIME_MAX)
                 return -EINVAL;
         *ret = t;
         return 0;

@@ -19,6 +19,7 @@
 #define RESPONSE_INFORMATIONAL_MAX 16 /* 1xx answers before the real one */
 #define RESPONSE_ENCODING_MAX 63
 #define RESPONSE_DATE_MAX 63
+#define RESPONSE_TIME_MAX INT64_C(253402300799) /* seconds: the end of 9999, HTTP has four digits for a year (RFC 9110 section 5.6.7) */
 #define RESPONSE_VALIDATOR_DISTANCE 60     /* seconds between Last-Modified and Date that make the former strong */
 #define RESPONSE_RETRY_AFTER_MIN 1         /* seconds; design decision 5 */
 #define RESPONSE_RETRY_AFTER_MAX (24 * 3600)

@@ -83,7 +83,7 @@ static void every_option_of_a_new_job_is_read(void **state) {
 
         APPEND(m, "a{sv}", 13, "Family", "s", "bits", "Priority", "s", "foreground", "Description", "s", "text",
                "CompleteWhenTransferred", "b", 1, "Replace", "b", 1, "RemoteTime", "b", 0, "NoProgressTimeout", "u", 1U,
-               "MinimumRetryDelay", "u", UINT32_MAX, "NotifyFlags", "u", 0U, "LifeTime", "t", UINT64_MAX, "Umask", "u",
+               "MinimumRetryDelay", "u", UINT32_MAX, "NotifyFlags", "u", 0U, "LifeTime", "t", LIMIT_LIFE_TIME, "Umask", "u",
                0777U, "Resume", "b", 1, "Attach", "b", 1);
         assert_int_equal(options_read_create(sealed(m), &options, &text), 0);
         assert_int_equal(options.family, JOB_FAMILY_BITS);
@@ -95,7 +95,7 @@ static void every_option_of_a_new_job_is_read(void **state) {
         assert_int_equal(options.no_progress_timeout_s, 1);
         assert_int_equal(options.minimum_retry_delay_s, UINT32_MAX);
         assert_int_equal(options.notify_flags, 0);
-        assert_true(options.life_time_s == INT64_MAX);
+        assert_true(options.life_time_s == (int64_t) LIMIT_LIFE_TIME);
         assert_int_equal(options.umask, 0777);
         assert_true(options.resume);
         assert_true(options.attach);

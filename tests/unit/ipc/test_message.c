@@ -109,11 +109,11 @@ static void every_other_message_comes_back_as_it_was(void **state) {
 }
 
 static void the_largest_start_fits_one_frame(void **state) {
-        static char certificate[LIMIT_CERTIFICATE + 1], key[LIMIT_CERTIFICATE_KEY + 1], credentials[LIMIT_CREDENTIALS + 1], validator[LIMIT_VALIDATOR + 1], origin[IPC_ORIGIN_MAX + 1], proxy[IPC_PROXY_BYTES + 1];
+        static char certificate[LIMIT_CERTIFICATE + 1], key[LIMIT_CERTIFICATE_KEY + 1], credentials[LIMIT_CREDENTIALS + 1], validator[LIMIT_VALIDATOR + 1], origin[LIMIT_ORIGIN + 1], proxy[IPC_PROXY_BYTES + 1];
         struct ipc_message m = start_message(), r;
 
         memset(validator, 'v', LIMIT_VALIDATOR);
-        memset(origin, 'o', IPC_ORIGIN_MAX);
+        memset(origin, 'o', LIMIT_ORIGIN);
         memset(proxy, 'p', IPC_PROXY_BYTES);
         m.start.url = url;
         m.start.method = "12345678901234567890123456789012";

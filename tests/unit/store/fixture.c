@@ -178,7 +178,7 @@ static void fill_file_greatest(struct job_file *file) {
         replace_string(&file->url, string_of(LIMIT_URL, 'u'));
         replace_string(&file->path, string_of(LIMIT_PATH, '/'));
         memset(file->path + 1, 0xff, 200); /* a file name is bytes */
-        file->file_id = string_of(STORE_FILE_ID_BYTES, 'i');
+        file->file_id = string_of(LIMIT_FILE_ID, 'i');
         file->stated_size = INT64_MAX;
         file->mode = 0777;
         file->size = LIMIT_FILE_SIZE;

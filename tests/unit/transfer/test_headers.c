@@ -134,7 +134,7 @@ static void dates_come_in_three_forms_and_only_one_may_be_sent_back(void **state
         };
         static const char *const bad[] = {
                 "", "0", "20200101", "784111777", "yesterday", "Sun, 99 Nov 1994 08:49:37 GMT",
-                "Thu, 01 Jan 1960 00:00:00 GMT", "Sun, 06 Nov 1994\x01 08:49:37 GMT",
+                "Thu, 01 Jan 1960 00:00:00 GMT", "Sat, 01 Jan 10000 00:00:00 GMT", "Thu, 01 Jan 2147483647 00:00:00 GMT", "Sun, 06 Nov 1994\x01 08:49:37 GMT",
                 "Sun, 06 Nov 1994 08:49:37 GMT and more than sixty-three bytes altogether",
         };
         int64_t t;
