@@ -243,6 +243,35 @@ static void a_crash_at_any_step_loses_nothing_and_leaves_nothing(void **state) {
         assert_in_range(n, 10, 100);
 }
 
+/* Whoever judges what was decrypted - the run that decrypted it, or the one after the crash - finds it wrong; it is fetched anew, not for ever. */
+static void a_wrong_digest_is_found_after_a_crash_at_any_step(void **state) {
+        struct harness *h = *state;
+        uint8_t sha256[32];
+        bool more = true;
+
+        harness_digest(SIZE, sha256);
+        sha256[0] ^= 1;
+        for (unsigned n = 0; more; n++) {
+                unsigned times = 0;
+
+                create(h, RIGHT, sha256);
+                serve_and_hold(h);
+                for (unsigned i = 0; i < n && more; i++)
+                        more = step(h);
+                harness_crash(h);
+                harness_pump(h);
+                for (; harness_running(h) > 0; times++) {
+                        assert_in_range(times, 0, 2);
+                        serve(h, SIZE);
+                }
+                assert_int_equal(harness_job(h)->state, JOB_ERROR);
+                assert_int_equal(harness_job(h)->error.code, ERROR_DIGEST_MISMATCH);
+                assert_false(harness_exists(h, "f"));
+                assert_int_equal(harness_call(h, manager_cancel_job), 0);
+                assert_int_equal(harness_count_temp(h), 0);
+        }
+}
+
 static void a_suspend_or_cancel_at_any_step_leaves_what_it_should(void **state) {
         struct harness *h = *state;
         bool more = true;
@@ -302,6 +331,7 @@ int main(void) {
                 TEST(what_is_damaged_is_fetched_once_more),
                 TEST(ranges_of_an_encrypted_file_are_refused),
                 TEST(a_crash_at_any_step_loses_nothing_and_leaves_nothing),
+                TEST(a_wrong_digest_is_found_after_a_crash_at_any_step),
                 TEST(a_suspend_or_cancel_at_any_step_leaves_what_it_should),
                 TEST(a_store_that_fails_at_any_commit_changes_nothing_in_the_end),
         };
