@@ -9,7 +9,6 @@ what is above that is ours. A client waits for its turn behind all others, so a 
 """
 import argparse
 import os
-import platform
 import shutil
 import statistics
 import subprocess
@@ -18,8 +17,9 @@ import tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
-sys.path.insert(0, os.path.join(os.path.dirname(HERE), "lib"))
+sys.path[:0] = [os.path.join(os.path.dirname(HERE), "lib"), HERE]
 sys.dont_write_bytecode = True
+import this_machine  # noqa: E402
 from origin import Origin  # noqa: E402
 from service import Service  # noqa: E402
 
@@ -70,7 +70,7 @@ def report(found, load):
     met = percentile(found["call"], 0.99) < PROMISED_P99
     return "\n".join([
         "# Many clients", "", "Written by `make bench` (tests/bench/clients.py); do not edit. Compare inside the table only.", "",
-        f"{platform.platform()}, {os.cpu_count()} cores, load average {load:.1f} before. {CLIENTS} clients, {CALLS} calls each, {found['running']} transfers under way. "
+        f"{this_machine.described()}, load average {load:.1f} before. {CLIENTS} clients, {CALLS} calls each, {found['running']} transfers under way. "
         + " ".join(__doc__.split("\n\n")[2].split()), "",
         "| | p50 | p99 | longest |", "| --- | --- | --- | --- |",
         row("state of a job", found["call"]), row("socket ping-pong", found["ping-pong"]), "",

@@ -10,7 +10,6 @@ medians, and rounds of the tools are interleaved.
 import argparse
 import hashlib
 import os
-import platform
 import shutil
 import signal
 import statistics
@@ -25,6 +24,7 @@ sys.path[:0] = [os.path.join(os.path.dirname(HERE), "lib"), HERE]
 sys.dont_write_bytecode = True
 
 import line  # noqa: E402
+import this_machine  # noqa: E402
 from service import Service  # noqa: E402
 
 SKIPPED = 77
@@ -220,7 +220,7 @@ def main():
             with open(os.path.join(www, name), "wb") as f:
                 f.truncate(size)
         lines = ["# Downloads over known lines", "", "Written by `make bench` (tests/bench/lines.py); do not edit. Compare inside a table only.", "",
-                 f"{platform.platform()}, {os.cpu_count()} cores, {args.rounds} rounds. " + " ".join(__doc__.split("\n\n")[2].split())]
+                 f"{this_machine.described()}, {args.rounds} rounds. " + " ".join(__doc__.split("\n\n")[2].split())]
         lines += long_line(args, root) + limited_line(args, root) + fast_line(args, root)
     finally:
         shutil.rmtree(root)

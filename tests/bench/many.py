@@ -9,7 +9,6 @@ largest PSS of all processes of a program.
 """
 import argparse
 import os
-import platform
 import shutil
 import signal
 import socket
@@ -23,6 +22,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 sys.path[:0] = [os.path.join(os.path.dirname(HERE), "lib"), HERE]
 
+import this_machine  # noqa: E402
 from bench import children_of, cpu_of  # noqa: E402
 from scale import memory  # noqa: E402
 from service import Service  # noqa: E402
@@ -165,7 +165,7 @@ def main():
         server.close()
         shutil.rmtree(root)
     lines = [f"# {args.transfers:,} transfers at once", "", "Written by `make bench` (tests/bench/many.py); do not edit.", "",
-             f"{platform.platform()}, {os.cpu_count()} cores. {args.transfers:,} files of {size >> 10} KiB, each over a connection of {RATE_KIB} KiB/s: "
+             f"{this_machine.described()}. {args.transfers:,} files of {size >> 10} KiB, each over a connection of {RATE_KIB} KiB/s: "
              f"{args.seconds} s if all come at once. " + " ".join(__doc__.split("\n\n")[2].split()), "",
              "| program | wall s | connections at once | CPU s | memory, MiB | per transfer, KiB |", "| --- | --- | --- | --- | --- | --- |"]
     lines += [f"| {name} | {wall:.1f} | {watch.connections:,} | {cpu:.2f} | {watch.pss / (1 << 20):.1f} | {watch.pss / args.transfers / 1024:.1f} |"

@@ -15,7 +15,6 @@ a few milliseconds, the machine was too busy for the figures to mean much.
 import argparse
 import contextlib
 import os
-import platform
 import shutil
 import signal
 import statistics
@@ -31,6 +30,7 @@ sys.dont_write_bytecode = True
 
 import line  # noqa: E402
 import perf_profile  # noqa: E402
+import this_machine  # noqa: E402
 from bench import children_of, cpu_of, name_of  # noqa: E402
 from service import Service  # noqa: E402
 
@@ -347,7 +347,7 @@ def acceptance_rows(args, folder):
     with open(os.path.splitext(args.output)[0] + ".svg", "w", encoding="utf-8") as f:
         f.write(picture(shown))
     return ["# Background jobs beside others", "", "Written by `make bench` (tests/bench/polite.py); do not edit.", "",
-            f"{platform.platform()}, {os.cpu_count()} cores, net.core.rmem_max {sysctl('net/core/rmem_max')}, net.ipv4.tcp_rmem "
+            f"{this_machine.described()}, net.core.rmem_max {sysctl('net/core/rmem_max')}, net.ipv4.tcp_rmem "
             f"{sysctl('net/ipv4/tcp_rmem')}. " + " ".join(__doc__.split("\n\n")[3].split())] + rows + later_rows(args, folder) + page_rows(args, folder) + at_100_rows(args, folder)
 
 

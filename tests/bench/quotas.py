@@ -9,7 +9,6 @@ before. On a bus there is nothing to measure between users: the instance that is
 """
 import argparse
 import os
-import platform
 import selectors
 import shutil
 import signal
@@ -24,6 +23,7 @@ sys.path[:0] = [os.path.join(os.path.dirname(HERE), "lib"), os.path.join(os.path
 sys.dont_write_bytecode = True
 
 import raw_dbus  # noqa: E402
+import this_machine  # noqa: E402
 
 CALLS = 2000  # of 200, the 99th percentile is the third from the top: chance
 CLIENTS = 128  # MaxClientsPerUser
@@ -206,7 +206,7 @@ def report(rows, load):
     def milliseconds(seconds):
         return f"{seconds * 1e3:.2f} ms"
     lines = ["# One user at every limit", "", "Written by `make bench` (tests/bench/quotas.py); do not edit. Compare inside a row only.", "",
-             f"{platform.platform()}, {os.cpu_count()} cores, load average {load:.1f} before. {CALLS} calls of alice in each cell. "
+             f"{this_machine.described()}, load average {load:.1f} before. {CALLS} calls of alice in each cell. "
              + " ".join(__doc__.split("\n\n")[2].split()), "",
              f"The aim is a p99 below twice that of alice alone, or below {milliseconds(AIM_SECONDS)}.", "",
              "| what bob does | alone, p50 | alone, p99 | beside bob, p50 | beside bob, p99 | longest | |", "| --- | --- | --- | --- | --- | --- | --- |"]

@@ -12,7 +12,6 @@ of paused URLs. Memory is PSS (RSS beside it) of all processes.
 import argparse
 import json
 import os
-import platform
 import random
 import shutil
 import signal
@@ -26,8 +25,9 @@ import urllib.request
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
-sys.path.insert(0, os.path.join(os.path.dirname(HERE), "lib"))
+sys.path[:0] = [os.path.join(os.path.dirname(HERE), "lib"), HERE]
 sys.dont_write_bytecode = True
+import this_machine  # noqa: E402
 from gi.repository import GLib  # noqa: E402
 from service import Service  # noqa: E402
 
@@ -260,7 +260,7 @@ def spread(values):
 def report(results):
     counts = list(results)
     lines = ["# A long queue", "", "Written by `make bench` (tests/bench/scale.py); do not edit. Compare inside one table only.", "",
-             f"{platform.platform()}, {os.cpu_count()} cores. " + " ".join(__doc__.split("\n\n")[2].split()), "",
+             f"{this_machine.described()}. " + " ".join(__doc__.split("\n\n")[2].split()), "",
              row("dosvc", *(f"{c:,} jobs" for c in counts)), "| --- |" + " --- |" * len(counts)]
     ours = [results[c][0] for c in counts]
     lines += [row(title, *(text(r) for r in ours)) for title, text in (
