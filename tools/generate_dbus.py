@@ -86,7 +86,7 @@ def document():
         table = property_table(interface, properties)
         if table:
             out += ["### Properties", ""] + table + [""]
-    return out + ["## Limits", "", "What is larger is refused with an error that says so; the connection stays.", ""] + limits()
+    return out + ["## Limits", "", "Unless a row says otherwise, what is larger is refused with an error that says so, and the connection stays.", ""] + limits()
 
 
 if __name__ == "__main__":

@@ -235,7 +235,7 @@ typedef struct dosvc_file_info {
         const char *integrity; /* "none" "checking" "verified" "partial" "unavailable" */
         int encrypted;
         const char *mirrors;       /* as given, one a line; "" */
-        const char *source;        /* URL that is asked now or was asked last, "" before the first; without user info and query */
+        const char *source;        /* URL that is asked now or was asked last, "" without a choice; without user info and query */
         const char *sources;        /* all that there are, one a line: kind, state, URL; "" without a choice */
         const char *source_trouble; /* why the source before that was left, for a person; "" if none was */
         uint32_t connections;      /* that fetch it now */
@@ -253,7 +253,7 @@ typedef struct dosvc_history_info {
         uint64_t files_transferred;
         uint64_t bytes_total;
         uint64_t bytes_transferred;
-        uint64_t bytes_from_origin;
+        uint64_t bytes_from_origin; /* all that came over the network, from whichever source */
         uint64_t created;
         uint64_t transferred;
         uint64_t finished;
@@ -302,8 +302,8 @@ typedef struct dosvc_config_info {
         const char *source; /* "default", or FILE:LINE that said it */
         const char *unit;
         const char *text;
-        const char *type;   /* "uint" "seconds" "bytes" "bool" "path" "hosts" "users" "hours" */
-        uint64_t min;       /* of the last four: its length in bytes */
+        const char *type;   /* "uint" "seconds" "bytes" "bool" "path" "hosts" "users" "hours" "words" */
+        uint64_t min;       /* of the last five: its length in bytes */
         uint64_t max;
         const char *initial; /* the value without a file */
         int needs_restart;   /* 1: a reload of the configuration does not change it */

@@ -179,7 +179,7 @@ static void show_guards(const dosvc_file_info *file) {
                 if (strcmp(words[i].integrity, file->integrity) == 0)
                         printf("%14s: %s%s\n", "integrity", words[i].text, file->integrity_mandatory ? " (mandatory)" : "");
         if (file->encrypted)
-                printf("%14s: it has a key; this version cannot decrypt\n", "encryption");
+                printf("%14s: what is fetched is encrypted; what is published is not\n", "encryption");
 }
 
 /* Where there was a choice, or trouble. */
@@ -400,6 +400,7 @@ static char *range_of(const dosvc_config_info *entry) {
                 { "hosts", "HOST[:PORT],... or empty" },
                 { "users", "names or empty" },
                 { "hours", "FROM-TO INSIDE% OUTSIDE% or empty" },
+                { "words", "WORD,... or empty" },
         };
 
         for (size_t i = 0; i < sizeof(forms) / sizeof(*forms); i++)

@@ -30,7 +30,7 @@ static SwarmStatus swarm_status(const struct file_record *file, const struct job
                                                                           : SwarmStatus_Paused;
 }
 
-/* All bytes come from the origin: no peers, no cache server. The time is that of the whole job. */
+/* There are no peers, and a file does not tell what cache servers sent of it. The time is that of the whole job. */
 static HRESULT fill_stats(struct com_file *self, const struct file_record *file, const struct job_record *job,
                           DOSwarmStats *ret) {
         LPWSTR id = NULL, url = NULL;
