@@ -36,6 +36,7 @@ struct open_directory {
         struct file_facts facts;
         uid_t uid; /* ours */
         bool changed;
+        bool perhaps_changed; /* by a run that a crash cut off before its sync */
         bool readable_asked; /* of remember_file(): once for all items */
         bool writable_asked;
         int writable_error;
@@ -71,8 +72,11 @@ struct list_part {
 static int open_directory_close(struct open_directory *directory, bool sync) {
         int r = 0;
 
-        if (directory->path && directory->fd >= 0 && directory->changed && sync)
+        if (directory->path && directory->fd >= 0 && (directory->changed || directory->perhaps_changed) && sync)
                 r = path_sync_directory(directory->fd, directory->any_fd);
+        /* It cannot be read, and none of our files was there to sync it by: nothing was changed now. */
+        if (r == -EACCES && !directory->changed)
+                r = 0;
         directory->fd = fd_close(directory->fd);
         directory->any_fd = fd_close(directory->any_fd);
         *directory = (struct open_directory) { .fd = -EBADF, .any_fd = -EBADF };
@@ -273,7 +277,7 @@ static int step_publish_check(const struct list_item *item, struct open_director
         return judge_writable(directory);
 }
 
-/* A crash right after it was made: the file is known by its random name alone. */
+/* A crash right after it was made: the file is known by its random name alone. As path_unlink_if(). */
 static int remove_unrecorded(int dirfd, const char *name) {
         struct file_facts facts;
         int r;
@@ -295,14 +299,18 @@ static int step_remove(const struct list_item *item, struct open_directory *dire
                 return 0; /* gone with its directory */
         if (directory->error < 0)
                 return directory->error;
+        /* Open, it stands for its file system also when it has no name any more. */
+        remember_file(directory, item->temp_name);
         /* The directory's identity does not matter here, only the file's. */
         if (item->item.temp.ino == 0 || item->item.temp.ino == FILES_INO_UNKNOWN)
                 r = remove_unrecorded(directory->fd, item->temp_name);
         else
                 r = path_unlink_if(directory->fd, item->temp_name, &item->item.temp);
-        if (r == 0)
-                directory->changed = true;
-        return r;
+        if (r < 0)
+                return r;
+        directory->changed |= r > 0;
+        directory->perhaps_changed |= r == 0;
+        return 0;
 }
 
 /* ---- parts ---- */

@@ -251,7 +251,7 @@ int path_unlink_if(int dirfd, const char *name, const struct files_identity *ide
                 return r;
         if ((facts.mode & S_IFMT) != S_IFREG || !files_identity_equal(&facts.identity, identity))
                 return -ESTALE;
-        if (unlinkat(dirfd, name, 0) < 0 && errno != ENOENT)
-                return -errno;
-        return 0;
+        if (unlinkat(dirfd, name, 0) < 0)
+                return errno == ENOENT ? 0 : -errno;
+        return 1;
 }

@@ -53,6 +53,6 @@ int path_open_beneath(int dirfd, const char *name, int flags, mode_t mode);
  * fsync(2): then the file system of @any_fd (a descriptor of a file in it) is synced instead; -EACCES if there is
  * none. */
 int path_sync_directory(int dirfd, int any_fd);
-/* Unlinks @name if it is a regular file with this identity. 0: gone or was not there; -ESTALE: it is something
+/* Unlinks @name if it is a regular file with this identity. 1: it did; 0: it was not there; -ESTALE: it is something
  * else, untouched. */
 int path_unlink_if(int dirfd, const char *name, const struct files_identity *identity);

@@ -181,7 +181,9 @@ def folder_server(tmp_path):
     served.server_close()
 
 
-def test_the_owners_process_decrypts_what_travelled_encrypted(machine, folder_server):
+@pytest.fixture
+def encrypted(machine, folder_server):
+    """(content, URL of what it is encrypted, the key's file)"""
     body = origin_module.content("secret", SIZE)
     plain, key, sent = (os.path.join(machine.home("alice"), name) for name in ("plain", "key.json", "sent"))
     with open(plain, "wb") as f:
@@ -189,12 +191,47 @@ def test_the_owners_process_decrypts_what_travelled_encrypted(machine, folder_se
     os.chown(plain, USERS["alice"][0], USERS["alice"][0])
     machine.ok("alice", "encrypt", plain, "--key-file", key, "--new-key", "-o", sent)
     shutil.copy(sent, folder_server.folder / "sent")
+    yield body, folder_server.url("sent"), key
+    for path in (plain, key, sent):
+        os.unlink(path)
+
+
+def test_the_owners_process_decrypts_what_travelled_encrypted(machine, encrypted):
+    body, url, key = encrypted
     target = os.path.join(machine.home("alice"), "decrypted")
-    machine.ok("alice", "get", folder_server.url("sent"), "--key-file", key, "-o", target, "-q")
+    machine.ok("alice", "get", url, "--key-file", key, "-o", target, "-q")
     assert content_of(target) == body and os.stat(target).st_uid == USERS["alice"][0]
     assert [e for e in os.listdir(machine.home("alice")) if e.endswith(".part")] == []
     with open(machine.path("state", "jobs.sqlite"), "rb") as f, open(key, encoding="ascii") as k:
         assert json.load(k)["KeyData"].encode() not in f.read()
+
+
+@pytest.fixture
+def drop_box(machine):
+    """A folder of alice's that she may write to and search, but not read."""
+    folder = os.path.join(machine.home("alice"), "box")
+    os.mkdir(folder)
+    os.chown(folder, USERS["alice"][0], USERS["alice"][0])
+    os.chmod(folder, 0o300)
+    yield folder
+    shutil.rmtree(folder)
+
+
+def test_a_folder_that_cannot_be_read_is_good_enough_to_decrypt_in(machine, encrypted, drop_box):
+    body, url, key = encrypted
+    target = os.path.join(drop_box, "decrypted")
+    machine.ok("alice", "get", url, "--key-file", key, "-o", target, "-q")
+    assert content_of(target) == body
+    assert os.listdir(drop_box) == ["decrypted"]
+
+
+def test_cancel_says_the_truth_about_a_folder_that_cannot_be_read(machine, origin, drop_box):
+    origin.rate = 50_000
+    job = machine.ok("alice", "get", origin.url("box", SIZE), "-d", drop_box, "--detach").strip()
+    machine.wait(lambda: os.listdir(drop_box), "the temporary file")
+    cancelled = machine.run("alice", "cancel", job)
+    assert (cancelled.returncode, cancelled.stderr) == (0, "")
+    assert os.listdir(drop_box) == []
 
 
 def test_the_owners_process_judges_pieces(machine, folder_server):

@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <grp.h>
 #include <linux/magic.h>
 #include <signal.h>
 #include <stdio.h>
@@ -173,6 +174,32 @@ int in_child(int (*what)(void *userdata), void *userdata) {
         assert_int_equal(WTERMSIG(status), SIGKILL);
         assert_int_equal(n, sizeof(value));
         return value;
+}
+
+struct other_user {
+        struct fixture *f;
+        int (*what)(struct fixture *f);
+};
+
+static int become_nobody(void *userdata) {
+        const struct files_config config = { .max_threads = 2 };
+        const struct other_user *other = userdata;
+
+        if (setgroups(0, NULL) < 0 || setresgid(65534, 65533, 65533) < 0 || setresuid(65534, 65534, 65534) < 0 ||
+            fixture_new_files(&config, &other->f->files) < 0)
+                return 1;
+        return other->what(other->f);
+}
+
+int as_nobody(struct fixture *f, int (*what)(struct fixture *f)) {
+        struct other_user other = { .f = f, .what = what };
+
+        if (geteuid() != 0) {
+                print_message("skipped: needs root to become somebody else\n");
+                skip();
+        }
+        assert_int_equal(chmod(f->root, 0755), 0);
+        return in_child(become_nobody, &other);
 }
 
 bool fixture_is_in_memory(struct fixture *f) {

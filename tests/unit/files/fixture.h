@@ -41,6 +41,9 @@ size_t count_open_fds(void);
 #define CHILD_ABORTED INT32_MIN
 int in_child(int (*what)(void *userdata), void *userdata);
 
+/* The same as another user, who may search the fixture's root, with files of the child's own. Skips the test without root. */
+int as_nobody(struct fixture *f, int (*what)(struct fixture *f));
+
 /* Mounts on root/name (made); skips the test where that is not allowed. */
 void fixture_mount(struct fixture *f, const char *name, const char *source, const char *type, unsigned long flags,
                    const char *options);

@@ -9,6 +9,7 @@
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <sys/mount.h>
 #include <sys/statfs.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -336,6 +337,66 @@ static void a_list_syncs_each_directory_once(void **state) {
         assert_int_equal(list_now(f, files_publish, items, 6, errors), -EIO);
 }
 
+static void what_was_gone_already_is_synced_too(void **state) {
+        struct fixture *f = *state;
+        char temp[FILES_TEMP_NAME_MAX];
+        struct files_item item = finished_item(f, "file", "content", 0644, temp);
+
+        n_fsync_directory = 0;
+        assert_int_equal(item_now(f, files_remove, &item), 0);
+        assert_int_equal(n_fsync_directory, 1);
+        /* Whoever unlinked it may have died before its sync. */
+        assert_int_equal(item_now(f, files_remove, &item), 0);
+        assert_int_equal(n_fsync_directory, 2);
+}
+
+static int remove_where_no_sync_succeeds(struct fixture *f) {
+        char temp[FILES_TEMP_NAME_MAX];
+        struct files_item item = finished_item(f, "box/file", "content", 0644, temp);
+        int r;
+
+        fail_syncfs = EIO;
+        r = item_now(f, files_remove, &item);
+        wait_for_all(f);
+        return r;
+}
+
+static void a_directory_that_cannot_be_read_is_synced_by_what_was_removed(void **state) {
+        struct fixture *f = *state;
+
+        fixture_mkdir(f, "box");
+        assert_int_equal(chmod(fixture_path(f, "box"), 0733), 0);
+        assert_int_equal(as_nobody(f, remove_where_no_sync_succeeds), -EIO);
+}
+
+static int remove_from_disk(struct fixture *f) {
+        char temp[FILES_TEMP_NAME_MAX];
+        struct files_item item = finished_item(f, "disk/box/file", "content", 0644, temp);
+        int r = item_now(f, files_remove, &item);
+
+        wait_for_all(f);
+        f->files = files_free(f->files, USEC_INFINITY);
+        return r;
+}
+
+/* A descriptor of a file without a name is as good as any for syncfs(2). */
+static void what_is_removed_from_a_directory_that_cannot_be_read_stays_so(void **state) {
+        static const char *const types[] = { "ext4", "xfs" };
+        struct fixture *f = *state;
+
+        for (size_t i = 0; i < ELEMENTSOF(types); i++) {
+                fixture_mount_image(f, "disk", types[i]);
+                fixture_mkdir(f, "disk/box");
+                assert_int_equal(chmod(fixture_path(f, "disk/box"), 0733), 0);
+                assert_int_equal(as_nobody(f, remove_from_disk), 0);
+                fixture_cut_power(f, "disk");
+                assert_int_equal(fixture_count(f, "disk/box"), 0);
+                assert_int_equal(umount(fixture_path(f, "disk")), 0);
+                assert_int_equal(rmdir(fixture_path(f, "disk")), 0);
+                assert_int_equal(unlink(fixture_path(f, "disk.image")), 0);
+        }
+}
+
 /* Injected: kernels of containers and build machines have no quotas (CONFIG_QUOTA) that a test could set. */
 static void a_quota_is_said_and_nothing_is_left_behind(void **state) {
         struct fixture *f = *state;
@@ -430,6 +491,9 @@ int main(void) {
                 FAULT_TEST(many_small_files_share_one_sync),
                 FAULT_TEST(a_file_system_that_fails_as_a_whole_is_asked_file_by_file),
                 FAULT_TEST(a_list_syncs_each_directory_once),
+                FAULT_TEST(what_was_gone_already_is_synced_too),
+                FAULT_TEST(a_directory_that_cannot_be_read_is_synced_by_what_was_removed),
+                FAULT_TEST(what_is_removed_from_a_directory_that_cannot_be_read_stays_so),
                 FAULT_TEST(a_quota_is_said_and_nothing_is_left_behind),
                 FAULT_TEST(a_file_system_that_cannot_reserve_is_asked_for_its_space),
                 FAULT_TEST(publish_links_where_rename_cannot_refuse_to_replace),

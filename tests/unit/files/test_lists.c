@@ -448,6 +448,30 @@ static void a_temp_file_that_went_with_its_directory_is_removed(void **state) {
         assert_int_equal(fixture_count(f, "old"), 1);
 }
 
+/* Where one may write and search, but not read; what is there, then what is not. */
+static int remove_from_drop_box(struct fixture *f) {
+        char temp[FILES_TEMP_NAME_MAX];
+        struct files_item item = finished_item(f, "box/file", "content", 0644, temp);
+        int r = item_now(f, files_remove, &item);
+
+        if (r == 0)
+                r = item_now(f, files_remove, &item);
+        item.temp = (struct files_identity) {}; /* as before the file is made */
+        if (r == 0)
+                r = item_now(f, files_remove, &item);
+        wait_for_all(f);
+        return r;
+}
+
+static void a_directory_that_cannot_be_read_can_be_removed_from(void **state) {
+        struct fixture *f = *state;
+
+        fixture_mkdir(f, "box");
+        assert_int_equal(chmod(fixture_path(f, "box"), 0733), 0);
+        assert_int_equal(as_nobody(f, remove_from_drop_box), 0);
+        assert_int_equal(fixture_count(f, "box"), 0);
+}
+
 /* ---- sweep ---- */
 
 static void the_janitor_takes_only_old_forgotten_files_of_ours(void **state) {
@@ -540,6 +564,7 @@ int main(void) {
                 FIXTURE_TEST(remove_leaves_what_is_not_ours),
                 FIXTURE_TEST(a_temp_file_that_was_never_recorded_is_removed_by_its_name),
                 FIXTURE_TEST(a_temp_file_that_went_with_its_directory_is_removed),
+                FIXTURE_TEST(a_directory_that_cannot_be_read_can_be_removed_from),
                 FIXTURE_TEST(the_janitor_takes_only_old_forgotten_files_of_ours),
                 FIXTURE_TEST(a_clock_that_jumped_back_sweeps_nothing),
         };

@@ -2,7 +2,6 @@
 #include "fixture.h"
 
 #include <fcntl.h>
-#include <grp.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -178,33 +177,6 @@ static void a_read_only_mount_is_said(void **state) {
         open = create_now(f, "ro/file", temp);
         assert_int_equal(open.error, -EROFS);
         assert_null(open.handle);
-}
-
-struct other_user {
-        struct fixture *f;
-        int (*what)(struct fixture *f);
-};
-
-static int become_nobody(void *userdata) {
-        const struct files_config config = { .max_threads = 2 };
-        const struct other_user *other = userdata;
-
-        if (setgroups(0, NULL) < 0 || setresgid(65534, 65533, 65533) < 0 || setresuid(65534, 65534, 65534) < 0 ||
-            fixture_new_files(&config, &other->f->files) < 0)
-                return 1;
-        return other->what(other->f);
-}
-
-/* In a child with another uid: what @what says there. */
-static int as_nobody(struct fixture *f, int (*what)(struct fixture *f)) {
-        struct other_user other = { .f = f, .what = what };
-
-        if (geteuid() != 0) {
-                print_message("skipped: needs root to become somebody else\n");
-                skip();
-        }
-        assert_int_equal(chmod(f->root, 0755), 0);
-        return in_child(become_nobody, &other);
 }
 
 static int check_file(struct fixture *f) {
