@@ -4,22 +4,15 @@
 #include <fcntl.h>
 #include <linux/posix_acl.h>
 #include <linux/posix_acl_xattr.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
 #define ACL_MAX_BYTES 65536 /* XATTR_SIZE_MAX */
-#define PROC_FD_MAX 32
 /* <linux/xattr.h> and <sys/xattr.h> quarrel over other names. */
 #define ACL_DEFAULT_NAME "system.posix_acl_default"
 #define ACL_ACCESS_NAME "system.posix_acl_access"
-
-/* Attributes of an O_PATH descriptor can be asked for through its magic link only. */
-static void proc_fd(int fd, char ret[static PROC_FD_MAX]) {
-        (void) snprintf(ret, PROC_FD_MAX, "/proc/self/fd/%d", fd);
-}
 
 /* The permission bits that an ACL means: those of the mask are the group's. Return: false if @acl is not
  * well-formed. */
@@ -60,20 +53,20 @@ static bool acl_mode(const void *acl, size_t size, mode_t *ret, bool *ret_has_ma
 
 /* Asked without room for one: most directories have none, and nobody needs to clear 64 KiB to hear that. */
 bool access_has_default(int dirfd) {
-        char directory[PROC_FD_MAX];
+        char directory[PATH_OF_FD_MAX];
 
-        proc_fd(dirfd, directory);
+        path_of_fd(dirfd, directory);
         return getxattr(directory, ACL_DEFAULT_NAME, NULL, 0) > 0;
 }
 
 mode_t access_mode_by_default(int dirfd, int fd, mode_t wanted) {
         _cleanup_free_ void *acl = NULL;
-        char directory[PROC_FD_MAX];
+        char directory[PATH_OF_FD_MAX];
         bool has_mask;
         mode_t mode;
         ssize_t n;
 
-        proc_fd(dirfd, directory);
+        path_of_fd(dirfd, directory);
         acl = malloc(ACL_MAX_BYTES);
         n = acl ? getxattr(directory, ACL_DEFAULT_NAME, acl, ACL_MAX_BYTES) : -1;
         if (n <= 0 || !acl_mode(acl, (size_t) n, &mode, &has_mask))
@@ -88,14 +81,14 @@ mode_t access_mode_by_default(int dirfd, int fd, mode_t wanted) {
 static int acl_copy(int fd, int dirfd, const char *name) {
         _cleanup_close_ int path_fd = openat(dirfd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
         _cleanup_free_ void *acl = malloc(ACL_MAX_BYTES);
-        char path[PROC_FD_MAX];
+        char path[PATH_OF_FD_MAX];
         ssize_t n;
 
         if (path_fd < 0)
                 return -errno;
         if (!acl)
                 return -ENOMEM;
-        proc_fd(path_fd, path);
+        path_of_fd(path_fd, path);
         n = getxattr(path, ACL_ACCESS_NAME, acl, ACL_MAX_BYTES);
         if (n > 0)
                 return fsetxattr(fd, ACL_ACCESS_NAME, acl, (size_t) n, 0) < 0 ? -errno : 0;

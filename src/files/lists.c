@@ -106,6 +106,10 @@ enum place {
         PLACE_BOTH,      /* between link(2) and unlink(2) */
 };
 
+static bool temp_is_known(const struct list_item *item, const struct open_directory *directory, const struct file_facts *facts) {
+        return facts_are_ours(facts, directory->uid) && files_identity_equal(&facts->identity, &item->item.temp);
+}
+
 /* Where is our inode, and is the final name free for it? @ret_replaced is filled in when there is a file to be replaced
  * (identity.ino != 0). */
 static int find_item(const struct list_item *item, const struct open_directory *directory, enum place *ret,
@@ -119,8 +123,7 @@ static int find_item(const struct list_item *item, const struct open_directory *
                 r = path_facts(directory->fd, item->temp_name, ret_temp);
                 if (r < 0 && r != -ENOENT)
                         return r;
-                temp_ours = r == 0 && facts_are_ours(ret_temp, directory->uid) &&
-                        files_identity_equal(&ret_temp->identity, &item->item.temp);
+                temp_ours = r == 0 && temp_is_known(item, directory, ret_temp);
         }
         r = path_facts(directory->fd, item->name, &final);
         if (r < 0 && r != -ENOENT)
@@ -161,33 +164,74 @@ static int rename_no_replace(int dirfd, const char *from, const char *to) {
         return renameat(dirfd, from, dirfd, to) < 0 ? -errno : 0;
 }
 
-/* Of the temp file, for reading; whoever asked for a mode that locks himself out gets it opened nevertheless. */
-static int open_temp(int dirfd, const char *name) {
-        int fd = path_open_beneath(dirfd, name, O_RDONLY | O_NONBLOCK, 0);
+/* Where others may write to the directory they choose, between any two calls, what stands under the temp name: who changes more than the
+ * name must have the file open, and only then judge it. An O_PATH descriptor, as opening a device does things. */
+static int open_temp(const struct list_item *item, const struct open_directory *directory) {
+        _cleanup_close_ int fd = openat(directory->fd, item->temp_name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+        struct file_facts facts;
+        int r;
 
-        if (fd != -EACCES)
-                return fd;
-        if (fchmodat(dirfd, name, 0600, 0) < 0)
-                return -errno;
-        return path_open_beneath(dirfd, name, O_RDONLY | O_NONBLOCK, 0);
+        if (fd < 0)
+                return errno == ENOENT ? -ESTALE : -errno;
+        r = path_facts(fd, "", &facts);
+        if (r < 0)
+                return r;
+        return temp_is_known(item, directory, &facts) && facts.n_links == 1 ? TAKE_FD(fd) : -ESTALE;
 }
 
-static int rename_over(const struct list_item *item, const struct open_directory *directory,
-                       const struct file_facts *replaced) {
-        /* In the family that replaces, mode and ACL of the old file stay if it is the same owner's (decision 13). */
-        if (replaced->uid == directory->uid) {
-                _cleanup_close_ int fd = open_temp(directory->fd, item->temp_name);
-                int r;
+static int set_time(const struct list_item *item, int temp) {
+        const struct timespec times[2] = {
+                { .tv_nsec = UTIME_OMIT },
+                { .tv_sec = (time_t) (item->item.mtime_usec / USEC_PER_SEC),
+                  .tv_nsec = (long) (item->item.mtime_usec % USEC_PER_SEC) * 1000 },
+        };
+        char path[PATH_OF_FD_MAX];
 
-                if (fd < 0)
-                        return fd;
-                r = access_copy(fd, directory->fd, item->name, replaced);
-                if (r < 0)
-                        return r;
-                if (fsync(fd) < 0)
-                        return -errno;
-        }
-        return renameat(directory->fd, item->temp_name, directory->fd, item->name) < 0 ? -errno : 0;
+        if (item->item.mtime_usec == 0)
+                return 0;
+        path_of_fd(temp, path);
+        return utimensat(AT_FDCWD, path, times, 0) < 0 ? -errno : 0;
+}
+
+/* Whoever asked for a mode that locks himself out gets the file opened nevertheless. */
+static int open_for_reading(int temp) {
+        char path[PATH_OF_FD_MAX];
+        int fd;
+
+        path_of_fd(temp, path);
+        fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+        if (fd < 0 && errno == EACCES && chmod(path, 0600) == 0)
+                fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+        return fd < 0 ? -errno : fd;
+}
+
+static int hand_on_access(int temp, const struct list_item *item, const struct open_directory *directory,
+                          const struct file_facts *replaced) {
+        _cleanup_close_ int fd = open_for_reading(temp);
+        int r;
+
+        if (fd < 0)
+                return fd;
+        r = access_copy(fd, directory->fd, item->name, replaced);
+        if (r < 0)
+                return r;
+        return fsync(fd) < 0 ? -errno : 0;
+}
+
+/* What the file is to have of its own before it has its name. */
+static int prepare_temp(const struct list_item *item, const struct open_directory *directory, const struct file_facts *replaced) {
+        /* In the family that replaces, mode and ACL of the old file stay if it is the same owner's (decision 13). */
+        bool inherits = replaced->identity.ino != 0 && replaced->uid == directory->uid;
+        _cleanup_close_ int temp = -EBADF;
+        int r;
+
+        if (item->item.mtime_usec == 0 && !inherits)
+                return 0;
+        temp = open_temp(item, directory);
+        if (temp < 0)
+                return temp;
+        r = set_time(item, temp);
+        return r == 0 && inherits ? hand_on_access(temp, item, directory, replaced) : r;
 }
 
 /* For directories that cannot be read: see path_sync_directory(). */
@@ -208,21 +252,18 @@ static int judge_writable(struct open_directory *directory) {
 
 static int publish_item(const struct list_item *item, struct open_directory *directory, enum place place,
                         const struct file_facts *replaced) {
-        struct timespec times[2] = {
-                { .tv_nsec = UTIME_OMIT },
-                { .tv_sec = (time_t) (item->item.mtime_usec / USEC_PER_SEC),
-                  .tv_nsec = (long) (item->item.mtime_usec % USEC_PER_SEC) * 1000 },
-        };
+        int r;
 
         if (place == PLACE_FINAL)
                 return 0;
         if (place == PLACE_BOTH)
                 return unlinkat(directory->fd, item->temp_name, 0) < 0 ? -errno : 0;
-        if (item->item.mtime_usec > 0 &&
-            utimensat(directory->fd, item->temp_name, times, AT_SYMLINK_NOFOLLOW) < 0)
-                return -errno;
+        r = prepare_temp(item, directory, replaced);
+        if (r < 0)
+                return r;
+        /* By its name, as there is no other way: who puts another file under it could have given that the final name himself. */
         if (replaced->identity.ino != 0)
-                return rename_over(item, directory, replaced);
+                return renameat(directory->fd, item->temp_name, directory->fd, item->name) < 0 ? -errno : 0;
         return rename_no_replace(directory->fd, item->temp_name, item->name);
 }
 
@@ -231,8 +272,7 @@ static int publish_at_once(const struct list_item *item, const struct open_direc
         struct file_facts temp;
 
         if (!*item->temp_name || item->item.mtime_usec > 0 || path_facts(directory->fd, item->temp_name, &temp) < 0 ||
-            !facts_are_ours(&temp, directory->uid) || temp.n_links != 1 ||
-            !files_identity_equal(&temp.identity, &item->item.temp))
+            !temp_is_known(item, directory, &temp) || temp.n_links != 1)
                 return 0;
         return renameat2(directory->fd, item->temp_name, directory->fd, item->name, RENAME_NOREPLACE) == 0;
 }

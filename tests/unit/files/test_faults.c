@@ -14,6 +14,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/strings.h"
+
 static int fail_fdatasync, fail_fsync, fail_fallocate, fail_renameat2, fail_linkat; /* errno, 0: work */
 static bool fail_fsync_of_directories;
 static bool fail_openat2;
@@ -135,12 +137,32 @@ long __wrap_syscall(long number, ...) {
         return __real_syscall(number, a, b, c, d);
 }
 
+/* Somebody else is quick: when the service has looked at the name, the file at @from has the path @to. */
+static struct {
+        const char *seen; /* NULL: nobody is */
+        const char *from, *to;
+} swap;
+
+int __real_statx(int dirfd, const char *path, int flags, unsigned mask, struct statx *ret);
+int __wrap_statx(int dirfd, const char *path, int flags, unsigned mask, struct statx *ret);
+int __wrap_statx(int dirfd, const char *path, int flags, unsigned mask, struct statx *ret) {
+        int r = __real_statx(dirfd, path, flags, mask, ret), error = errno;
+
+        if (swap.seen && streq(path, swap.seen)) {
+                swap.seen = NULL;
+                (void) rename(swap.from, swap.to);
+        }
+        errno = error;
+        return r;
+}
+
 static int fault_teardown(void **state) {
         fail_fdatasync = fail_fsync = fail_fallocate = fail_renameat2 = fail_linkat = 0;
         fail_syncfs = 0;
         pretended_type = 0;
         fail_range_fd = -1;
         fail_openat2 = fail_fsync_of_directories = false;
+        swap.seen = NULL;
         return fixture_teardown(state);
 }
 
@@ -479,6 +501,58 @@ static void a_kernel_without_openat2_still_follows_no_link(void **state) {
         assert_content(f, "file", "content");
 }
 
+/* As one of our own that nobody else may read, moved there by whoever may write to the folder. */
+static struct stat write_private(struct fixture *f) {
+        struct stat st;
+
+        fixture_write(f, "private", "private");
+        assert_int_equal(chmod(fixture_path(f, "private"), 0600), 0);
+        assert_int_equal(stat(fixture_path(f, "private"), &st), 0);
+        return st;
+}
+
+static void assert_untouched(struct fixture *f, const char *name, const struct stat *was) {
+        struct stat st;
+
+        assert_int_equal(stat(fixture_path(f, name), &st), 0);
+        assert_int_equal(st.st_ino, was->st_ino);
+        assert_int_equal(st.st_mode, was->st_mode);
+        assert_int_equal(st.st_mtim.tv_sec, was->st_mtim.tv_sec);
+        assert_content(f, name, "private");
+}
+
+static void what_comes_under_the_temp_name_late_gets_no_replaced_files_mode(void **state) {
+        struct fixture *f = *state;
+        char temp[FILES_TEMP_NAME_MAX];
+        struct files_item item = finished_item(f, "file", "content", 0644, temp);
+        struct stat was = write_private(f);
+
+        fixture_write(f, "file", "old");
+        assert_int_equal(chmod(fixture_path(f, "file"), 0644), 0);
+        item.replace = true;
+        swap.from = fixture_path2(f, "private");
+        swap.to = fixture_path2(f, temp);
+        swap.seen = "file";
+        assert_int_equal(item_now(f, files_publish, &item), -ESTALE);
+        assert_content(f, "file", "old");
+        assert_untouched(f, temp, &was);
+}
+
+static void what_comes_under_the_temp_name_late_gets_no_time(void **state) {
+        struct fixture *f = *state;
+        char temp[FILES_TEMP_NAME_MAX];
+        struct files_item item = finished_item(f, "file", "content", 0644, temp);
+        struct stat was = write_private(f);
+
+        item.mtime_usec = UINT64_C(1000000000000000);
+        swap.from = fixture_path2(f, "private");
+        swap.to = fixture_path2(f, temp);
+        swap.seen = "file";
+        assert_int_equal(item_now(f, files_publish, &item), -ESTALE);
+        assert_false(fixture_exists(f, "file"));
+        assert_untouched(f, temp, &was);
+}
+
 #define FAULT_TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fault_teardown)
 
 int main(void) {
@@ -499,6 +573,8 @@ int main(void) {
                 FAULT_TEST(publish_links_where_rename_cannot_refuse_to_replace),
                 FAULT_TEST(publish_renames_plainly_where_there_are_no_links_either),
                 FAULT_TEST(a_kernel_without_openat2_still_follows_no_link),
+                FAULT_TEST(what_comes_under_the_temp_name_late_gets_no_replaced_files_mode),
+                FAULT_TEST(what_comes_under_the_temp_name_late_gets_no_time),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -184,6 +184,34 @@ static void a_replaced_file_hands_on_its_mode(void **state) {
         assert_int_equal(item_now(f, files_publish, &item), 0); /* again, after a crash */
 }
 
+/* With a mode under which its owner cannot open it. */
+static int replace_with_closed_file(struct fixture *f) {
+        char temp[FILES_TEMP_NAME_MAX];
+        struct files_item item;
+        int r;
+
+        fixture_write(f, "box/file", "old");
+        if (chmod(fixture_path(f, "box/file"), 0640) < 0)
+                return -errno;
+        item = finished_item(f, "box/file", "content", 0, temp);
+        item.replace = true;
+        r = item_now(f, files_publish, &item);
+        wait_for_all(f);
+        return r;
+}
+
+static void a_file_that_its_owner_cannot_open_is_opened_to_be_handed_a_mode(void **state) {
+        struct fixture *f = *state;
+        struct stat st;
+
+        fixture_mkdir(f, "box");
+        assert_int_equal(chmod(fixture_path(f, "box"), 0777), 0);
+        assert_int_equal(as_nobody(f, replace_with_closed_file), 0);
+        assert_content(f, "box/file", "content");
+        assert_int_equal(stat(fixture_path(f, "box/file"), &st), 0);
+        assert_int_equal(st.st_mode & 07777, 0640);
+}
+
 static void a_replaced_file_of_another_owner_hands_on_nothing(void **state) {
         struct fixture *f = *state;
         char temp[FILES_TEMP_NAME_MAX];
@@ -549,6 +577,7 @@ int main(void) {
                 FIXTURE_TEST(one_conflict_does_not_stop_the_others),
                 FIXTURE_TEST(what_is_no_regular_file_is_never_replaced),
                 FIXTURE_TEST(a_replaced_file_hands_on_its_mode),
+                FIXTURE_TEST(a_file_that_its_owner_cannot_open_is_opened_to_be_handed_a_mode),
                 FIXTURE_TEST(a_replaced_file_of_another_owner_hands_on_nothing),
                 FIXTURE_TEST(a_replaced_file_hands_on_its_acl),
                 FIXTURE_TEST(an_inherited_acl_yields_to_the_replaced_files_mode),
