@@ -78,16 +78,24 @@ mode_t access_mode_by_default(int dirfd, int fd, mode_t wanted) {
         return mode & 0666;
 }
 
-static int acl_copy(int fd, int dirfd, const char *name) {
+static int acl_copy(int fd, int dirfd, const char *name, const struct file_facts *replaced) {
         _cleanup_close_ int path_fd = openat(dirfd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
         _cleanup_free_ void *acl = malloc(ACL_MAX_BYTES);
         char path[PATH_OF_FD_MAX];
+        struct file_facts facts;
         ssize_t n;
+        int r;
 
         if (path_fd < 0)
                 return -errno;
         if (!acl)
                 return -ENOMEM;
+        r = path_facts(path_fd, "", &facts);
+        if (r < 0)
+                return r;
+        /* Whoever may write to the directory could give the name to a file whose ACL lets him in. */
+        if (!files_identity_equal(&facts.identity, &replaced->identity))
+                return -ESTALE;
         path_of_fd(path_fd, path);
         n = getxattr(path, ACL_ACCESS_NAME, acl, ACL_MAX_BYTES);
         if (n > 0)
@@ -113,7 +121,7 @@ int access_copy(int fd, int dirfd, const char *name, const struct file_facts *re
                 mode &= 0707 | (mode & 07) << 3;
                 return fchmod(fd, mode) < 0 ? -errno : 0;
         }
-        r = acl_copy(fd, dirfd, name);
+        r = acl_copy(fd, dirfd, name, replaced);
         if (r < 0)
                 return r;
         return fchmod(fd, mode) < 0 ? -errno : 0;

@@ -8,5 +8,5 @@ bool access_has_default(int dirfd);
 /* The mode that open(2) with @wanted (0666 & ~umask) gives a new file in @dirfd, which has a default ACL: the umask does not count and
  * the ACL decides. */
 mode_t access_mode_by_default(int dirfd, int fd, mode_t wanted);
-/* Gives @fd the mode and ACL of @name, which it is about to replace. */
+/* Gives @fd the mode and ACL of @name, which it is about to replace. -ESTALE: that is another file by now. */
 int access_copy(int fd, int dirfd, const char *name, const struct file_facts *replaced);

@@ -553,6 +553,25 @@ static void what_comes_under_the_temp_name_late_gets_no_time(void **state) {
         assert_untouched(f, temp, &was);
 }
 
+static void what_comes_under_the_final_name_late_hands_on_no_acl(void **state) {
+        struct fixture *f = *state;
+        char temp[FILES_TEMP_NAME_MAX];
+        struct files_item item = finished_item(f, "file", "content", 0644, temp);
+        struct stat was = write_private(f);
+
+        fixture_write(f, "file", "old");
+        item.replace = true;
+        swap.from = fixture_path2(f, "private");
+        swap.to = fixture_path2(f, "file");
+        swap.seen = "file";
+        assert_int_equal(item_now(f, files_publish, &item), -ESTALE);
+        assert_untouched(f, "file", &was);
+        assert_content(f, temp, "content");
+        /* Looked at again, it is the one to be replaced. */
+        assert_int_equal(item_now(f, files_publish, &item), 0);
+        assert_content(f, "file", "content");
+}
+
 #define FAULT_TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fault_teardown)
 
 int main(void) {
@@ -575,6 +594,7 @@ int main(void) {
                 FAULT_TEST(a_kernel_without_openat2_still_follows_no_link),
                 FAULT_TEST(what_comes_under_the_temp_name_late_gets_no_replaced_files_mode),
                 FAULT_TEST(what_comes_under_the_temp_name_late_gets_no_time),
+                FAULT_TEST(what_comes_under_the_final_name_late_hands_on_no_acl),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
