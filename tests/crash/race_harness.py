@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Races in the destination: another user swaps links, names and folders under the service's hands, as fast as that user can, in a folder that all
+"""Races in the destination: another user swaps links, names, files and folders under the service's hands, as fast as that user can, in a folder that all
 may write to and in a sticky one. Whatever comes of the jobs, nothing of the owner's that lies elsewhere is made, read, changed or
 removed, and nothing comes out of a FIFO of the attacker's.
 
@@ -7,6 +7,7 @@ removed, and nothing comes out of a FIFO of the attacker's.
     race_harness.py --naive                        against an opener that trusts paths: it must lose, or the attacks prove nothing
 """
 import argparse
+import ctypes
 import os
 import select
 import shutil
@@ -23,10 +24,11 @@ from system_service import OWNER, UID, SystemService
 
 SIZE = 4096
 PRECIOUS = b"nobody but its owner ever changes this\n"
-ATTACKS = ("final", "temp", "folder", "read", "fifo", "hard")  # read: as temp, against who only looks at what is there
+ATTACKS = ("final", "temp", "folder", "read", "fifo", "hard", "swap")  # read: as temp, against who only looks at what is there
 FOLDERS = {"shared": 0o777, "sticky": 0o1777}
 NAIVE_SECONDS = 60
 ATTACKER = "bob"
+AT_FDCWD, RENAME_EXCHANGE = -100, 2
 
 
 def linkable_beside(folder):
@@ -72,6 +74,17 @@ def attack_hard(folder, _):
                 path = os.path.join(folder, entry)
                 quietly(os.rename, path, os.path.join(folder, "stolen"))
                 quietly(os.link, linkable, path)
+
+
+def attack_swap(folder, _):
+    """What is being written and a file of the owner's that nobody else may read change places, back and forth."""
+    exchange, private = ctypes.CDLL(None).renameat2, os.path.join(folder, "private").encode()
+    while True:
+        for entry in os.listdir(folder):
+            if entry.startswith(".dosvc-") and entry.endswith(".part"):
+                path = os.path.join(folder, entry).encode()
+                while exchange(AT_FDCWD, path, AT_FDCWD, private, RENAME_EXCHANGE) == 0:
+                    pass
 
 
 def attack_fifo(folder, _):
@@ -124,7 +137,7 @@ def open_naively(attack, folder):
                     f.read()
                 os.unlink(temp)
                 continue
-            with open(temp if attack in ("temp", "fifo") else target, "wb") as f:
+            with open(temp if attack in ("temp", "fifo", "swap") else target, "wb") as f:
                 f.write(b"naive")
             if attack in ("temp", "fifo"):
                 with open(temp, "r+b") as f:  # goes on where it stopped
@@ -148,7 +161,29 @@ class Place:
             f.write(PRECIOUS)
         os.chmod(self.linkable, 0o666)
         os.chown(self.linkable, UID, UID)
+        self.private = None  # open, as its name is the attacker's
+        self.put_private()
         self.prepare()
+
+    def put(self, name, content, mode):
+        """A file of the owner's into the folder, whole at once; open."""
+        path = os.path.join(os.path.dirname(self.folder), name)
+        with open(path, "wb") as f:
+            f.write(content)
+        os.chown(path, UID, UID)
+        os.chmod(path, mode)
+        opened = open(path, "rb", buffering=0)
+        os.rename(path, os.path.join(self.folder, name))
+        return opened
+
+    def put_private(self):
+        if self.private:
+            self.private.close()
+        self.private = self.put("private", PRECIOUS, 0o600)
+
+    def put_victim(self):
+        """To be replaced, by what is to have its mode."""
+        self.put("victim", b"old\n", 0o644).close()
 
     def prepare(self):
         path = os.path.join(self.home, "precious")
@@ -168,13 +203,17 @@ class Place:
         info = os.lstat(path)
         with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NOATIME)) as f:
             return (sorted(os.listdir(self.home)), os.path.exists(os.path.join(self.folder, "caught")), f.read(), info.st_ino, info.st_mode, info.st_uid, info.st_nlink, info.st_mtime_ns,
-                    info.st_atime_ns, self.state_of_linkable())
+                    info.st_atime_ns, self.state_of_linkable(), self.state_of_private())
 
     def state_of_linkable(self):
         """Without the number of its names, which is the attacker's."""
         info = os.stat(self.linkable)
         with open(self.linkable, "rb") as f:
             return f.read(), info.st_ino, info.st_mode, info.st_uid, info.st_gid, info.st_mtime_ns
+
+    def state_of_private(self):
+        info = os.fstat(self.private.fileno())
+        return os.pread(self.private.fileno(), 2 * SIZE, 0), info.st_mode, info.st_uid, info.st_gid, info.st_mtime_ns
 
     def harm(self):
         now = self.state()
@@ -186,11 +225,18 @@ class Place:
             for name in ("victim", "stolen"):
                 if not os.path.islink(folder):
                     quietly(os.unlink, os.path.join(folder, name))
+        for name in os.listdir(self.folder):  # or the attacker would be busy with it next time
+            if name.endswith(".part"):
+                quietly(os.unlink, os.path.join(self.folder, name))
+        self.put_private()
+        self.was = (*self.was[:-1], self.state_of_private())
 
 
 def attempt(service, origin, place, attack, number):
     """One job into the middle of the attack. What came of it: the end's name or the error's."""
     path = os.path.join(place.sub if attack == "folder" else place.folder, "victim")
+    if attack == "swap" and number % 2 == 0:
+        place.put_victim()
     try:
         job = service.create(f"race {number}", [(origin.url("race", SIZE), path, {})], Resume=True, CompleteWhenTransferred=True,
                              Replace=number % 2 == 0, Priority="foreground")
@@ -256,7 +302,8 @@ def main():
     p.add_argument("--open", nargs=3, metavar=("KIND", "FOLDER", "HOME"), help=argparse.SUPPRESS)
     args = p.parse_args()
     if args.attack:
-        return {"final": attack_final, "temp": attack_temp, "folder": attack_folder, "read": attack_temp, "fifo": attack_fifo, "hard": attack_hard}[args.attack[0]](*args.attack[1:])
+        return {"final": attack_final, "temp": attack_temp, "folder": attack_folder, "read": attack_temp, "fifo": attack_fifo, "hard": attack_hard,
+                "swap": attack_swap}[args.attack[0]](*args.attack[1:])
     if args.open:
         return open_naively(*args.open[:2])
     if os.geteuid() != 0:
