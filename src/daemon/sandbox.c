@@ -1,6 +1,7 @@
 #include "daemon/sandbox.h"
 
 #include <fcntl.h>
+#include <linux/sockios.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <signal.h>
@@ -200,12 +201,16 @@ static int allow_transfer(scmp_filter_ctx filter) {
         return r;
 }
 
-/* @argument: the number of the one that is @fd. The kernel looks at the lower half of its register only, so there are 2^32 ways to write
- * each. */
+/* Of an argument that is an int the kernel looks at the lower half of the register only, so there are 2^32 ways to write each: what denies
+ * one has to mean all of them. */
+static struct scmp_arg_cmp int_is(unsigned argument, unsigned value) {
+        return SCMP_CMP64(argument, SCMP_CMP_MASKED_EQ, UINT32_MAX, value);
+}
+
+/* @argument: the number of the one that is @fd. */
 static int deny_with_descriptor(scmp_filter_ctx filter, const int *calls, size_t n, unsigned argument, int fd) {
         for (size_t i = 0; i < n; i++) {
-                int r = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), calls[i], 1,
-                                         SCMP_CMP64(argument, SCMP_CMP_MASKED_EQ, UINT32_MAX, (scmp_datum_t) fd));
+                int r = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), calls[i], 1, int_is(argument, (unsigned) fd));
 
                 if (r < 0 && r != -EDOM && r != -EFAULT)
                         return r;
@@ -300,11 +305,42 @@ static const int owner_denied[] = {
         SCMP_SYS(socket), SCMP_SYS(socketpair), SCMP_SYS(connect), SCMP_SYS(bind),
 };
 
+static int deny_values(scmp_filter_ctx filter, int call, const unsigned *values, size_t n) {
+        int r;
+
+        for (size_t i = 0; i < n; i++) {
+                r = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), call, 1, int_is(1, values[i]));
+                if (r < 0 && r != -EDOM && r != -EFAULT)
+                        return r;
+        }
+        return 0;
+}
+
+/* The calls that send nothing but signals are in helper_denied. By tgkill() a process signals itself, too: abort() and pthread_kill(). And the
+ * kernel sends any signal to any process when a descriptor with O_ASYNC is ready, as whoever named the process: the lifeline works so, and is
+ * held before. */
+static int deny_signals(scmp_filter_ctx filter) {
+        static const unsigned fcntls[] = { F_SETOWN, F_SETOWN_EX, F_SETSIG };
+        static const unsigned ioctls[] = { FIOSETOWN, SIOCSPGRP };
+        int r;
+
+        r = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(tgkill), 1, SCMP_A0(SCMP_CMP_NE, (scmp_datum_t) getpid()));
+        if (r == 0)
+                r = deny_values(filter, SCMP_SYS(fcntl), fcntls, ELEMENTSOF(fcntls));
+        if (r == 0)
+                r = deny_values(filter, SCMP_SYS(fcntl64), fcntls, ELEMENTSOF(fcntls));
+        if (r == 0)
+                r = deny_values(filter, SCMP_SYS(ioctl), ioctls, ELEMENTSOF(ioctls));
+        return r;
+}
+
 /* What both have: threads, but no processes, and no say over others. */
 static int add_helper_rules(scmp_filter_ctx filter) {
         int r;
 
         r = add_rules(filter, SCMP_ACT_ERRNO(EPERM), helper_denied, ELEMENTSOF(helper_denied));
+        if (r == 0)
+                r = deny_signals(filter);
         /* clone3() hides its flags behind a pointer: glibc takes clone() when there is no other. */
         if (r == 0)
                 r = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(clone), 1,

@@ -8,10 +8,10 @@
  * sockets are AF_INET and AF_INET6 streams, and there is no open, exec, fork, thread, ptrace, mount or io_uring at all, and memory
  * ends at LIMIT_TRANSFER_MEMORY.
  * resolve: name services are plugins that read files and talk to local daemons, so it keeps reading, sockets and threads. Landlock
- * denies writing, execution and abstract sockets; seccomp denies new processes, listening, sockets to itself, and what tampers with others
- * or the kernel.
- * owner: the owner's own rights are what it is for; seccomp denies sockets, programs, new processes, links and nodes that it never makes,
- * and what tampers with others or the kernel. */
+ * denies writing, execution and abstract sockets; seccomp denies new processes, signals to others, listening, sockets to itself, and what
+ * tampers with others or the kernel.
+ * owner: the owner's own rights are what it is for; seccomp denies sockets, programs, new processes, signals to others, links and nodes that
+ * it never makes, and what tampers with others or the kernel. */
 #pragma once
 
 #include "base/macros.h"

@@ -19,11 +19,13 @@ OUTPUT = "/home/output"  # on the file system of the secrets: they are linked to
 SECRETS = {"secret", "removable", "movable"}
 DENIED = {errno.EPERM, errno.EACCES, errno.ENOENT, errno.EAFNOSUPPORT}
 NO_SUCH_SEGMENT = {"share_memory": errno.EINVAL}  # in a namespace of its own
+# Which call, or which of its arguments, is no matter of a unit. That nothing comes of it is: the kernel sends no signal that its asker may not.
+SIGNALS_BY_SOCKET = {"send_signal_by_socket", "send_signal_by_socket_to_thread", "send_signal_by_ioctl", "choose_signal"}
 # What works, of all that is tried.
 WORKS = {
-    ("dosvc-transfer", "unit"): {"new_process"},
+    ("dosvc-transfer", "unit"): {"new_process"} | SIGNALS_BY_SOCKET,
     ("dosvc-transfer", "sandbox"): set(),
-    ("dosvc-resolve", "unit"): {"new_process", "open_netlink", "connect_abstract"},
+    ("dosvc-resolve", "unit"): {"new_process", "open_netlink", "connect_abstract"} | SIGNALS_BY_SOCKET,
     ("dosvc-resolve", "sandbox"): {"open_netlink"},
 }
 

@@ -13,12 +13,14 @@
 #include <linux/bpf.h>
 #include <linux/keyctl.h>
 #include <linux/perf_event.h>
+#include <linux/sockios.h>
 #include <sched.h>
 #include <stddef.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/ptrace.h>
 #include <sys/shm.h>
@@ -44,6 +46,7 @@ static char victim[256], output[256], state[256];
 static int target_pid;
 static void *target_address;
 static int target_key, target_segment;
+static int own_socket; /* from before the sandbox */
 
 static const char *in(const char *folder, const char *name) {
         static char path[512];
@@ -132,6 +135,16 @@ static long send_signal_by_descriptor(void) {
 
         return fd < 0 ? -1 : syscall(SYS_pidfd_send_signal, fd, SIGCONT, NULL, 0);
 }
+static long send_signal_to_thread(void) { return syscall(SYS_tgkill, target_pid, target_pid, SIGCONT); }
+/* From the kernel, once the socket is ready. Whether it may come is judged only then: that it is asked for is what is looked at. */
+static long send_signal_by_socket(void) { return fcntl(own_socket, F_SETOWN, target_pid); }
+static long send_signal_by_socket_to_thread(void) {
+        struct f_owner_ex owner = { F_OWNER_TID, target_pid };
+
+        return fcntl(own_socket, F_SETOWN_EX, &owner);
+}
+static long send_signal_by_ioctl(void) { return ioctl(own_socket, FIOSETOWN, &target_pid); }
+static long choose_signal(void) { return fcntl(own_socket, F_SETSIG, SIGKILL); }
 static long run_program(void) { char *argv[] = { (char *) "/bin/true", NULL }; return execve(argv[0], argv, NULL); }
 static long new_process(void) {
         long pid = syscall(SYS_clone, SIGCHLD, NULL, NULL, NULL, NULL);
@@ -175,7 +188,10 @@ static const struct {
         { "mount_something", mount_something }, { "new_namespace", new_namespace }, { "change_root", change_root },
         { "connect_abstract", connect_abstract }, { "open_packets", open_packets }, { "list_descriptors", list_descriptors },
         { "measure", measure }, { "read_key", read_key }, { "add_key", add_key }, { "share_memory", share_memory },
-        { "send_signal_by_descriptor", send_signal_by_descriptor }, { "new_user_namespace", new_user_namespace }, { "load_bpf", load_bpf },
+        { "send_signal_by_descriptor", send_signal_by_descriptor }, { "send_signal_to_thread", send_signal_to_thread },
+        { "send_signal_by_socket", send_signal_by_socket }, { "send_signal_by_socket_to_thread", send_signal_by_socket_to_thread },
+        { "send_signal_by_ioctl", send_signal_by_ioctl }, { "choose_signal", choose_signal },
+        { "new_user_namespace", new_user_namespace }, { "load_bpf", load_bpf },
         { "become_root", become_root }, { "become_victim", become_victim }, { "set_clock", set_clock }, { "use_io_uring", use_io_uring },
 };
 
@@ -285,7 +301,8 @@ int main(int argc, char **argv) {
         if (readlink("/proc/self/exe", self, sizeof(self) - 1) < 0)
                 return 1;
         r = read_configuration(self);
-        if (r < 0)
+        own_socket = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        if (r < 0 || own_socket < 0)
                 return 1;
         return argc == 2 && strcmp(argv[1], "--outside") == 0 ? be_outside() : be_taken_over(strrchr(self, '/') + 1, r == 1);
 }

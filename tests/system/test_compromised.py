@@ -24,6 +24,8 @@ ATTEMPTS = {
     "open_netlink": (P, P, 0), "open_packets": (P, P, P), "open_raw": (P, P, P), "attach": (P, P, P), "read_memory": (P, P, P),
     "open_memory": (P, A, A), "list_descriptors": (P, A, A), "measure": (P, P, P), "take_descriptor": (P, P, P), "read_key": (P, P, P),
     "add_key": (P, P, P), "share_memory": (P, P, P), "send_signal": (P, P, P), "send_signal_by_descriptor": (P, P, P),
+    "send_signal_to_thread": (P, P, P), "send_signal_by_socket": (P, P, P), "send_signal_by_socket_to_thread": (P, P, P),
+    "send_signal_by_ioctl": (P, P, P), "choose_signal": (P, P, P),
     "run_program": (P, P, P), "new_process": (P, P, P), "mount_something": (P, P, P), "new_namespace": (P, P, P),
     "new_user_namespace": (P, P, P), "load_bpf": (P, P, P), "change_root": (P, P, P), "become_root": (P, P, P), "become_victim": (P, P, P),
     "set_clock": (P, P, P), "use_io_uring": (P, P, P),

@@ -2,6 +2,7 @@
 #include "daemon/sandbox.h"
 
 #include <fcntl.h>
+#include <linux/sockios.h>
 #include <netdb.h>
 #include <pthread.h>
 #include <sched.h>
@@ -34,6 +35,7 @@ struct attempt {
 };
 
 static int given_fd; /* as a request's descriptor */
+static int given_socket;
 static int kept_fd;  /* as the lifeline */
 static char canary[64]; /* a file that must not come into being */
 
@@ -69,6 +71,8 @@ static long try_read_memory(void) {
 }
 static long try_kill(void) { return kill(getppid(), 0); }
 static long try_tgkill(void) { return syscall(SYS_tgkill, getppid(), getppid(), 0); }
+static long try_tgkill_in_disguise(void) { return syscall(SYS_tgkill, (UINT64_C(1) << 40) | (unsigned) getppid(), getppid(), 0); }
+static long try_own_tgkill(void) { return syscall(SYS_tgkill, getpid(), gettid(), 0); }
 static long try_pidfd(void) { return syscall(SYS_pidfd_open, getppid(), 0); }
 static long try_mount(void) { return mount("none", "/tmp", "tmpfs", 0, NULL); }
 static long try_unshare(void) { return unshare(CLONE_NEWUSER); }
@@ -83,6 +87,20 @@ static long try_executable_memory(void) {
 static long try_setuid(void) { return setuid(0); }
 static long try_prlimit(void) { struct rlimit l = { 1, 1 }; return prlimit(0, RLIMIT_NOFILE, &l, NULL); }
 static long try_owner(void) { return fcntl(given_fd, F_SETOWN, getppid()); }
+static long try_owner_in_disguise(void) { return syscall(SYS_fcntl, given_fd, (UINT64_C(1) << 40) | F_SETOWN, getppid()); }
+static long try_owner_ex(void) {
+        struct f_owner_ex owner = { F_OWNER_PID, getppid() };
+
+        return fcntl(given_fd, F_SETOWN_EX, &owner);
+}
+static long try_signal_of_owner(void) { return fcntl(given_fd, F_SETSIG, SIGKILL); }
+static long try_owner_of_socket(void) { pid_t pid = getppid(); return ioctl(given_socket, FIOSETOWN, &pid); }
+static long try_group_of_socket(void) { pid_t pid = getppid(); return ioctl(given_socket, SIOCSPGRP, &pid); }
+static long try_owner_of_socket_in_disguise(void) {
+        pid_t pid = getppid();
+
+        return syscall(SYS_ioctl, given_socket, (UINT64_C(1) << 40) | FIOSETOWN, &pid);
+}
 static long try_close_kept(void) { return close(kept_fd); }
 static long try_close_kept_in_disguise(void) { return syscall(SYS_close, (UINT64_C(1) << 40) | (unsigned) kept_fd); }
 static long try_change_kept(void) { return fcntl(kept_fd, F_SETFL, O_NONBLOCK); }
@@ -101,6 +119,13 @@ static long try_memory(void) {
 static long try_pwrite(void) { return pwrite(given_fd, "x", 1, 5); }
 static long try_x32(void) { return syscall(0x40000000 + SYS_getpid); }
 
+/* The parent has the same user: but for the sandbox all of them would work. */
+#define SIGNALS_TO_OTHERS \
+        { "kill", try_kill, EPERM }, { "tgkill", try_tgkill, EPERM }, { "tgkill in disguise", try_tgkill_in_disguise, EPERM }, \
+        { "F_SETOWN", try_owner, EPERM }, { "F_SETOWN in disguise", try_owner_in_disguise, EPERM }, { "F_SETOWN_EX", try_owner_ex, EPERM }, \
+        { "F_SETSIG", try_signal_of_owner, EPERM }, { "FIOSETOWN", try_owner_of_socket, EPERM }, \
+        { "FIOSETOWN in disguise", try_owner_of_socket_in_disguise, EPERM }, { "SIOCSPGRP", try_group_of_socket, EPERM }
+
 static const struct attempt transfer_attempts[] = {
         { "openat", try_openat, EPERM }, { "open", try_open, EPERM }, { "openat2", try_openat2, EPERM }, { "creat", try_creat, EPERM },
         { "stat", try_stat, EPERM }, { "unlink", try_unlink, EPERM }, { "readlink", try_readlink, EPERM },
@@ -108,18 +133,19 @@ static const struct attempt transfer_attempts[] = {
         { "AF_PACKET", try_packet, EPERM }, { "UDP", try_udp, EPERM }, { "UDP6", try_udp6, EPERM }, { "raw", try_raw, EPERM },
         { "bind", try_bind, EPERM }, { "listen", try_listen, EPERM }, { "accept", try_accept, EPERM },
         { "execve", try_execve, EPERM }, { "fork", try_fork, EPERM }, { "vfork", try_vfork, EPERM }, { "clone3", try_clone3, EPERM },
-        { "ptrace", try_ptrace, EPERM }, { "process_vm_readv", try_read_memory, EPERM }, { "kill", try_kill, EPERM },
-        { "tgkill", try_tgkill, EPERM }, { "pidfd_open", try_pidfd, EPERM },
+        { "ptrace", try_ptrace, EPERM }, { "process_vm_readv", try_read_memory, EPERM }, { "pidfd_open", try_pidfd, EPERM },
         { "mount", try_mount, EPERM }, { "unshare", try_unshare, EPERM }, { "keyctl", try_keyctl, EPERM },
         { "io_uring", try_io_uring, EPERM }, { "bpf", try_bpf, EPERM }, { "perf", try_perf, EPERM },
         { "userfaultfd", try_userfaultfd, EPERM }, { "executable memory", try_executable_memory, EPERM },
-        { "setuid", try_setuid, EPERM }, { "prlimit", try_prlimit, EPERM }, { "F_SETOWN", try_owner, EPERM },
+        { "setuid", try_setuid, EPERM }, { "prlimit", try_prlimit, EPERM },
+        SIGNALS_TO_OTHERS,
         { "ftruncate", try_truncate, EPERM },
         { "close the lifeline", try_close_kept, EPERM }, { "close it in disguise", try_close_kept_in_disguise, EPERM },
         { "change it", try_change_kept, EPERM }, { "put something over it", try_cover_kept, EPERM },
         { "copy it", try_copy_kept, EPERM }, { "silence it", try_silence_kept, EPERM }, { "close_range", try_close_range, EPERM },
         { "fchmod", try_chmod, EPERM }, { "x32", try_x32, EPERM },
         { "TCP", try_tcp, 0 }, { "TCP6", try_tcp6, 0 }, { "memory", try_memory, 0 }, { "pwrite", try_pwrite, 0 },
+        { "signal to itself", try_own_tgkill, 0 },
 };
 
 static long try_read_file(void) { return open("/etc/passwd", O_RDONLY | O_CLOEXEC); }
@@ -144,7 +170,8 @@ static const struct attempt resolve_attempts[] = {
         { "write a file", try_creat, EACCES }, { "unlink", try_unlink, EPERM },
         { "listen", try_listen, EPERM }, { "accept", try_accept, EPERM },
         { "execve", try_execve, EPERM }, { "fork", try_fork, EPERM }, { "vfork", try_vfork, EPERM }, { "clone3", try_clone3, ENOSYS },
-        { "ptrace", try_ptrace, EPERM }, { "process_vm_readv", try_read_memory, EPERM }, { "kill", try_kill, EPERM },
+        { "ptrace", try_ptrace, EPERM }, { "process_vm_readv", try_read_memory, EPERM },
+        SIGNALS_TO_OTHERS,
         { "pidfd_open", try_pidfd, EPERM }, { "mount", try_mount, EPERM }, { "unshare", try_unshare, EPERM },
         { "keyctl", try_keyctl, EPERM }, { "io_uring", try_io_uring, EPERM }, { "bpf", try_bpf, EPERM }, { "perf", try_perf, EPERM },
         { "userfaultfd", try_userfaultfd, EPERM }, { "setuid", try_setuid, EPERM },
@@ -155,7 +182,20 @@ static const struct attempt resolve_attempts[] = {
         { "send it to itself", try_unix_pair, EPERM }, { "AF_UNIX datagrams", try_unix_datagram, EPERM },
         { "AF_UNIX packets", try_unix_packets, EPERM },
         { "read a file", try_read_file, 0 }, { "getaddrinfo", try_getaddrinfo, 0 }, { "thread", try_thread, 0 },
-        { "AF_UNIX", try_unix, 0 }, { "AF_NETLINK", try_netlink, 0 }, { "UDP", try_udp, 0 },
+        { "AF_UNIX", try_unix, 0 }, { "AF_NETLINK", try_netlink, 0 }, { "UDP", try_udp, 0 }, { "signal to itself", try_own_tgkill, 0 },
+};
+
+/* No Landlock here: what is denied is denied by seccomp. */
+static const struct attempt owner_attempts[] = {
+        { "listen", try_listen, EPERM }, { "accept", try_accept, EPERM }, { "bind", try_bind, EPERM }, { "TCP", try_tcp, EPERM },
+        { "AF_UNIX", try_unix, EPERM }, { "socketpair", try_unix_pair, EPERM },
+        { "execve", try_execve, EPERM }, { "fork", try_fork, EPERM }, { "vfork", try_vfork, EPERM }, { "clone3", try_clone3, ENOSYS },
+        { "ptrace", try_ptrace, EPERM }, { "process_vm_readv", try_read_memory, EPERM },
+        SIGNALS_TO_OTHERS,
+        { "pidfd_open", try_pidfd, EPERM }, { "mount", try_mount, EPERM }, { "unshare", try_unshare, EPERM },
+        { "keyctl", try_keyctl, EPERM }, { "io_uring", try_io_uring, EPERM }, { "setuid", try_setuid, EPERM },
+        { "read a file", try_read_file, 0 }, { "ftruncate", try_truncate, 0 }, { "fchmod", try_chmod, 0 }, { "thread", try_thread, 0 },
+        { "signal to itself", try_own_tgkill, 0 },
 };
 
 /* Names what went otherwise than expected on stderr. */
@@ -183,7 +223,8 @@ static void enter_and_try(int (*enter)(struct sandbox_facts *ret), const struct 
         int status;
 
         given_fd = memfd_create("given", MFD_CLOEXEC);
-        assert_true(given_fd >= 0);
+        given_socket = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        assert_true(given_fd >= 0 && given_socket >= 0);
         (void) snprintf(canary, sizeof(canary), "/tmp/dosvc-sandbox-canary-%d", (int) getpid());
         fflush(NULL);
         pid = fork();
@@ -197,6 +238,7 @@ static void enter_and_try(int (*enter)(struct sandbox_facts *ret), const struct 
         }
         assert_int_equal(waitpid(pid, &status, 0), pid);
         (void) fd_close(given_fd);
+        (void) fd_close(given_socket);
         assert_true(WIFEXITED(status)); /* no denied call is a kill */
         assert_int_equal(WEXITSTATUS(status), 0);
         assert_int_equal(access(canary, F_OK), -1);
@@ -222,6 +264,31 @@ static void the_resolver_can_only_resolve(void **state) {
                 skip();
         }
         enter_and_try(enter_resolve, resolve_attempts, ELEMENTSOF(resolve_attempts));
+}
+
+static void an_owners_process_can_only_touch_files(void **state) {
+        enter_and_try(sandbox_enter_owner, owner_attempts, ELEMENTSOF(owner_attempts));
+}
+
+/* Where a signal to itself were denied, abort() would go on to an instruction that means another signal. */
+static void a_failed_assertion_is_still_an_abort(void **state) {
+        int (*const enters[])(struct sandbox_facts *ret) = { enter_transfer, enter_resolve, sandbox_enter_owner };
+
+        for (size_t i = 0; i < ELEMENTSOF(enters); i++) {
+                struct sandbox_facts facts;
+                int status;
+                pid_t pid = fork();
+
+                if (pid == 0) {
+                        (void) signal(SIGABRT, SIG_DFL); /* cmocka has a handler */
+                        if (enters[i](&facts) < 0)
+                                _exit(1);
+                        abort();
+                }
+                assert_int_equal(waitpid(pid, &status, 0), pid);
+                assert_true(WIFSIGNALED(status));
+                assert_int_equal(WTERMSIG(status), SIGABRT);
+        }
 }
 
 /* That the real programs enter it is seen in test_engine_process.c. */
@@ -265,6 +332,8 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(the_transfer_process_can_only_move_bytes),
                 cmocka_unit_test(the_resolver_can_only_resolve),
+                cmocka_unit_test(an_owners_process_can_only_touch_files),
+                cmocka_unit_test(a_failed_assertion_is_still_an_abort),
                 cmocka_unit_test(no_core_file_is_ever_written),
 #if !BUILT_WITH_ASAN
                 cmocka_unit_test(what_servers_send_cannot_take_all_memory),
