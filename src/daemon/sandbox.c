@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <linux/sockios.h>
+#include <netinet/in.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <signal.h>
@@ -143,15 +144,20 @@ static const int transfer_calls[] = {
         SCMP_SYS(getegid), SCMP_SYS(getrusage), SCMP_SYS(exit), SCMP_SYS(exit_group),
 };
 
+/* TCP, by its name (libcurl) or as what a stream is by itself. There are other streams: SCTP is a module that the kernel loads for whoever asks,
+ * and MPTCP may go on to addresses that the other end names, past the address policy. */
 static int allow_sockets(scmp_filter_ctx filter) {
-        static const int families[] = { AF_INET, AF_INET6 };
+        static const struct {
+                scmp_datum_t family, protocol;
+        } streams[] = { { AF_INET, 0 }, { AF_INET, IPPROTO_TCP }, { AF_INET6, 0 }, { AF_INET6, IPPROTO_TCP } };
         int r = 0;
 
-        for (size_t i = 0; r == 0 && i < ELEMENTSOF(families); i++)
-                r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 2,
-                                     SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t) families[i]),
+        for (size_t i = 0; r == 0 && i < ELEMENTSOF(streams); i++)
+                r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 3,
+                                     SCMP_A0(SCMP_CMP_EQ, streams[i].family),
                                      /* the type's low bits; SOCK_CLOEXEC and SOCK_NONBLOCK are above them */
-                                     SCMP_A1(SCMP_CMP_MASKED_EQ, 0xf, SOCK_STREAM));
+                                     SCMP_A1(SCMP_CMP_MASKED_EQ, 0xf, SOCK_STREAM),
+                                     SCMP_A2(SCMP_CMP_EQ, streams[i].protocol));
         return r;
 }
 

@@ -5,7 +5,7 @@
  * 2. sandbox_enter_transfer() or sandbox_enter_resolve(). There is no way back.
  *
  * transfer: Landlock denies every file system right, signals and abstract sockets to others; seccomp is an allowlist: the only
- * sockets are AF_INET and AF_INET6 streams, and there is no open, exec, fork, thread, ptrace, mount or io_uring at all, and memory
+ * sockets are TCP's, and there is no open, exec, fork, thread, ptrace, mount or io_uring at all, and memory
  * ends at LIMIT_TRANSFER_MEMORY.
  * resolve: name services are plugins that read files and talk to local daemons, so it keeps reading, sockets and threads. Landlock
  * denies writing, execution and abstract sockets; seccomp denies new processes, signals to others, listening, sockets to itself, and what

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <linux/sockios.h>
 #include <netdb.h>
+#include <netinet/in.h>
 #include <pthread.h>
 #include <sched.h>
 #include <setjmp.h>
@@ -55,6 +56,13 @@ static long try_udp6(void) { return socket(AF_INET6, SOCK_DGRAM, 0); }
 static long try_raw(void) { return socket(AF_INET, SOCK_RAW, 1); }
 static long try_tcp(void) { return socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0); }
 static long try_tcp6(void) { return socket(AF_INET6, SOCK_STREAM, 0); }
+static long try_tcp_by_name(void) { return socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_TCP); } /* so libcurl does */
+static long try_tcp6_by_name(void) { return socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_TCP); }
+static long try_sctp(void) { return socket(AF_INET, SOCK_STREAM, IPPROTO_SCTP); }
+static long try_sctp6(void) { return socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_SCTP); }
+static long try_mptcp(void) { return socket(AF_INET, SOCK_STREAM, IPPROTO_MPTCP); }
+static long try_mptcp6(void) { return socket(AF_INET6, SOCK_STREAM | SOCK_NONBLOCK, IPPROTO_MPTCP); }
+static long try_unknown_stream(void) { return socket(AF_INET, SOCK_STREAM, 253); }
 static long try_bind(void) { return bind(given_fd, NULL, 0); }
 static long try_listen(void) { return listen(given_fd, 1); }
 static long try_accept(void) { return accept(given_fd, NULL, NULL); }
@@ -131,6 +139,8 @@ static const struct attempt transfer_attempts[] = {
         { "stat", try_stat, EPERM }, { "unlink", try_unlink, EPERM }, { "readlink", try_readlink, EPERM },
         { "AF_UNIX", try_unix, EPERM }, { "socketpair", try_unix_pair, EPERM }, { "AF_NETLINK", try_netlink, EPERM },
         { "AF_PACKET", try_packet, EPERM }, { "UDP", try_udp, EPERM }, { "UDP6", try_udp6, EPERM }, { "raw", try_raw, EPERM },
+        { "SCTP", try_sctp, EPERM }, { "SCTP6", try_sctp6, EPERM }, { "MPTCP", try_mptcp, EPERM }, { "MPTCP6", try_mptcp6, EPERM },
+        { "a stream of a protocol for experiments", try_unknown_stream, EPERM },
         { "bind", try_bind, EPERM }, { "listen", try_listen, EPERM }, { "accept", try_accept, EPERM },
         { "execve", try_execve, EPERM }, { "fork", try_fork, EPERM }, { "vfork", try_vfork, EPERM }, { "clone3", try_clone3, EPERM },
         { "ptrace", try_ptrace, EPERM }, { "process_vm_readv", try_read_memory, EPERM }, { "pidfd_open", try_pidfd, EPERM },
@@ -144,7 +154,8 @@ static const struct attempt transfer_attempts[] = {
         { "change it", try_change_kept, EPERM }, { "put something over it", try_cover_kept, EPERM },
         { "copy it", try_copy_kept, EPERM }, { "silence it", try_silence_kept, EPERM }, { "close_range", try_close_range, EPERM },
         { "fchmod", try_chmod, EPERM }, { "x32", try_x32, EPERM },
-        { "TCP", try_tcp, 0 }, { "TCP6", try_tcp6, 0 }, { "memory", try_memory, 0 }, { "pwrite", try_pwrite, 0 },
+        { "TCP", try_tcp, 0 }, { "TCP6", try_tcp6, 0 }, { "TCP by its name", try_tcp_by_name, 0 },
+        { "TCP6 by its name", try_tcp6_by_name, 0 }, { "memory", try_memory, 0 }, { "pwrite", try_pwrite, 0 },
         { "signal to itself", try_own_tgkill, 0 },
 };
 
