@@ -28,6 +28,7 @@ static int prepare_process(void) {
         (void) umask(077);
         (void) signal(SIGPIPE, SIG_IGN);
         (void) signal(SIGXFSZ, SIG_IGN); /* a limit of file size is an error of that file, not our death */
+        (void) signal(SIGIO, SIG_IGN); /* somebody opens a file while its lease is tried (files/finish.c): that is given back at once */
         (void) sigemptyset(&mask);
         (void) sigaddset(&mask, SIGTERM);
         (void) sigaddset(&mask, SIGINT);

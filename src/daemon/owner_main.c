@@ -33,6 +33,7 @@ int main(int argc, char **argv) {
         log_setup("dosvc-owner", verbose ? LOG_LEVEL_DEBUG : LOG_LEVEL_WARNING);
         (void) signal(SIGPIPE, SIG_IGN);
         (void) signal(SIGXFSZ, SIG_IGN); /* the write gets EFBIG */
+        (void) signal(SIGIO, SIG_IGN);   /* somebody opens a file while its lease is tried (files/finish.c) */
         (void) umask(077);
         if (fd_occupy_standard() < 0 || close_range(OWNER_CORE_FD + 1, UINT32_MAX, 0) < 0)
                 return 1;

@@ -269,6 +269,13 @@ def test_a_signal_ends_it_in_order(service, number):
     assert sorted(os.listdir(service.state)) == ["dosvc.conf", "dosvc.key", "jobs.reserve", "jobs.sqlite", "lock"]
 
 
+def test_somebody_who_opens_a_file_while_it_has_a_lease_does_not_end_it(service):
+    """The kernel tells who has the lease, by SIGIO."""
+    service.process.send_signal(signal.SIGIO)
+    service.create("kept", [])
+    assert service.process.poll() is None
+
+
 def test_a_job_outlives_kill_9_right_after_the_answer(service, tmp_path):
     jobs = {}
     for i in range(5):

@@ -161,6 +161,17 @@ def test_a_killed_process_costs_nothing_but_time(machine, origin, victim):
     origin.rate = None
 
 
+def test_somebody_who_opens_a_file_while_it_has_a_lease_ends_nobody(machine, origin):
+    """The kernel tells who has the lease, by SIGIO."""
+    machine.ok("alice", "get", origin.url("before", SIZE), "-d", machine.home("alice"), "-q")
+    core, owner = machine.processes["core"], machine.pid("dosvc-owner", "alice")
+    for pid in core.pid, owner:
+        os.kill(pid, signal.SIGIO)
+    machine.ok("alice", "get", origin.url("after", SIZE), "-d", machine.home("alice"), "-q")
+    assert_delivered(os.path.join(machine.home("alice"), "after"), "after", SIZE, "alice")
+    assert (core.poll(), machine.pid("dosvc-owner", "alice")) == (None, owner)
+
+
 @pytest.fixture
 def folder_server(tmp_path):
     """Serves what is in its folder, whole."""
