@@ -365,7 +365,7 @@ static int deny_local_packets(scmp_filter_ctx filter) {
         int r = 0;
 
         for (size_t i = 0; r == 0 && i < ELEMENTSOF(types); i++)
-                r = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(socket), 2, SCMP_A0(SCMP_CMP_EQ, AF_UNIX),
+                r = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(socket), 2, int_is(0, AF_UNIX),
                                      SCMP_A1(SCMP_CMP_MASKED_EQ, 0xf, (scmp_datum_t) types[i]));
         return r;
 }

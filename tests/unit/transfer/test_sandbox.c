@@ -118,6 +118,7 @@ static long try_cover_kept_in_disguise(void) { return syscall(SYS_dup3, given_fd
 static long try_close_range(void) { return close_range((unsigned) kept_fd, (unsigned) kept_fd, 0); }
 static long try_silence_kept(void) { int off = 0; return ioctl(kept_fd, FIOASYNC, &off); }
 static long try_unix_datagram(void) { return socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0); }
+static long try_unix_datagram_in_disguise(void) { return syscall(SYS_socket, (UINT64_C(1) << 40) | AF_UNIX, SOCK_DGRAM, 0); }
 static long try_unix_packets(void) { return socket(AF_UNIX, SOCK_SEQPACKET, 0); }
 static long try_truncate(void) { return ftruncate(given_fd, 0); }
 static long try_chmod(void) { return fchmod(given_fd, 0777); }
@@ -191,7 +192,7 @@ static const struct attempt resolve_attempts[] = {
         { "copy it", try_copy_kept, EPERM }, { "put something over it", try_cover_kept, EPERM },
         { "put something over it in disguise", try_cover_kept_in_disguise, EPERM },
         { "send it to itself", try_unix_pair, EPERM }, { "AF_UNIX datagrams", try_unix_datagram, EPERM },
-        { "AF_UNIX packets", try_unix_packets, EPERM },
+        { "AF_UNIX datagrams in disguise", try_unix_datagram_in_disguise, EPERM }, { "AF_UNIX packets", try_unix_packets, EPERM },
         { "read a file", try_read_file, 0 }, { "getaddrinfo", try_getaddrinfo, 0 }, { "thread", try_thread, 0 },
         { "AF_UNIX", try_unix, 0 }, { "AF_NETLINK", try_netlink, 0 }, { "UDP", try_udp, 0 }, { "signal to itself", try_own_tgkill, 0 },
 };
