@@ -340,6 +340,13 @@ static int deny_signals(scmp_filter_ctx filter) {
         return r;
 }
 
+/* Who began the core by hand has a terminal, and its children have it, too: what they put into its input would be a command of the user's. */
+static int deny_typing(scmp_filter_ctx filter) {
+        static const unsigned ioctls[] = { TIOCSTI, TIOCLINUX };
+
+        return deny_values(filter, SCMP_SYS(ioctl), ioctls, ELEMENTSOF(ioctls));
+}
+
 /* What both have: threads, but no processes, and no say over others. */
 static int add_helper_rules(scmp_filter_ctx filter) {
         int r;
@@ -347,6 +354,8 @@ static int add_helper_rules(scmp_filter_ctx filter) {
         r = add_rules(filter, SCMP_ACT_ERRNO(EPERM), helper_denied, ELEMENTSOF(helper_denied));
         if (r == 0)
                 r = deny_signals(filter);
+        if (r == 0)
+                r = deny_typing(filter);
         /* clone3() hides its flags behind a pointer: glibc takes clone() when there is no other. */
         if (r == 0)
                 r = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(clone), 1,

@@ -120,6 +120,8 @@ static long try_silence_kept(void) { int off = 0; return ioctl(kept_fd, FIOASYNC
 static long try_unix_datagram(void) { return socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0); }
 static long try_unix_datagram_in_disguise(void) { return syscall(SYS_socket, (UINT64_C(1) << 40) | AF_UNIX, SOCK_DGRAM, 0); }
 static long try_unix_packets(void) { return socket(AF_UNIX, SOCK_SEQPACKET, 0); }
+static long try_type(void) { return ioctl(given_fd, TIOCSTI, "x"); }
+static long try_paste(void) { char paste = 3; return ioctl(given_fd, TIOCLINUX, &paste); }
 static long try_truncate(void) { return ftruncate(given_fd, 0); }
 static long try_chmod(void) { return fchmod(given_fd, 0777); }
 static long try_memory(void) {
@@ -150,6 +152,7 @@ static const struct attempt transfer_attempts[] = {
         { "userfaultfd", try_userfaultfd, EPERM }, { "executable memory", try_executable_memory, EPERM },
         { "setuid", try_setuid, EPERM }, { "prlimit", try_prlimit, EPERM },
         SIGNALS_TO_OTHERS,
+        { "type into the terminal", try_type, EPERM }, { "paste into the console", try_paste, EPERM },
         { "ftruncate", try_truncate, EPERM },
         { "close the lifeline", try_close_kept, EPERM }, { "close it in disguise", try_close_kept_in_disguise, EPERM },
         { "change it", try_change_kept, EPERM }, { "put something over it", try_cover_kept, EPERM },
@@ -184,6 +187,7 @@ static const struct attempt resolve_attempts[] = {
         { "execve", try_execve, EPERM }, { "fork", try_fork, EPERM }, { "vfork", try_vfork, EPERM }, { "clone3", try_clone3, ENOSYS },
         { "ptrace", try_ptrace, EPERM }, { "process_vm_readv", try_read_memory, EPERM },
         SIGNALS_TO_OTHERS,
+        { "type into the terminal", try_type, EPERM }, { "paste into the console", try_paste, EPERM },
         { "pidfd_open", try_pidfd, EPERM }, { "mount", try_mount, EPERM }, { "unshare", try_unshare, EPERM },
         { "keyctl", try_keyctl, EPERM }, { "io_uring", try_io_uring, EPERM }, { "bpf", try_bpf, EPERM }, { "perf", try_perf, EPERM },
         { "userfaultfd", try_userfaultfd, EPERM }, { "setuid", try_setuid, EPERM },
@@ -204,6 +208,7 @@ static const struct attempt owner_attempts[] = {
         { "execve", try_execve, EPERM }, { "fork", try_fork, EPERM }, { "vfork", try_vfork, EPERM }, { "clone3", try_clone3, ENOSYS },
         { "ptrace", try_ptrace, EPERM }, { "process_vm_readv", try_read_memory, EPERM },
         SIGNALS_TO_OTHERS,
+        { "type into the terminal", try_type, EPERM }, { "paste into the console", try_paste, EPERM },
         { "pidfd_open", try_pidfd, EPERM }, { "mount", try_mount, EPERM }, { "unshare", try_unshare, EPERM },
         { "keyctl", try_keyctl, EPERM }, { "io_uring", try_io_uring, EPERM }, { "setuid", try_setuid, EPERM },
         { "read a file", try_read_file, 0 }, { "ftruncate", try_truncate, 0 }, { "fchmod", try_chmod, 0 }, { "thread", try_thread, 0 },
