@@ -41,6 +41,7 @@ static void collect(struct manager *m, struct job *job) {
 void manager_save_job(struct manager *m, struct job *job) {
         struct job_run *run = job_run(job);
 
+        assert(!job_state_is_final(job->state)); /* its rows go, or went, with manager_forget_job() */
         collect(m, job);
         if (run->scheduled)
                 schedule_count_time(m->schedule, job);
@@ -70,8 +71,10 @@ static void collect_unsaved(struct manager *m) {
 }
 
 static void collect_file(struct manager *m, struct job_file *file) {
-        int r = store_batch_save_file(m->batch, file);
+        int r;
 
+        assert(!job_state_is_final(file->job->state)); /* likewise */
+        r = store_batch_save_file(m->batch, file);
         if (r < 0)
                 collecting_failed(m, r);
         file->saved_in = m->group->seq;

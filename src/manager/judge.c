@@ -71,7 +71,7 @@ void manager_certificate_judged(struct manager *m, const struct guid *id, enum m
         struct judging *judging;
 
         HASH_FIND(hh, m->by_id, id, sizeof(*id), run);
-        judging = run && !run->finished ? run->judging : NULL;
+        judging = run && !job_state_is_final(run->job->state) ? run->judging : NULL;
         if (!judging || !judging->asked)
                 return;
         judging->asked = false;

@@ -208,8 +208,8 @@ void manager_notified(struct manager *m, const struct guid *id, uint32_t event, 
         struct notify_retry *retry;
 
         HASH_FIND(hh, m->by_id, id, sizeof(*id), run);
-        if (!run || run->finished)
-                return;
+        if (!run || job_state_is_final(run->job->state))
+                return; /* what it was about is being removed: recording the answer would bring it back */
         notify = run->notify;
         if (!notify || notify->in_flight != event)
                 return; /* an answer to what an earlier registration was given */

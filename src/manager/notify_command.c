@@ -217,7 +217,7 @@ static void on_ended(void *userdata, uint64_t id, const struct runner_end *end) 
         command = run->command;
         command->id = 0;
         ok = describe(end, command->result, sizeof(command->result));
-        if (run->finished)
+        if (job_state_is_final(run->job->state))
                 return; /* often by the command itself */
         if (!ok)
                 failed(m, run->job);

@@ -1,0 +1,110 @@
+/* The end of a job: what comes while it is being recorded. */
+#include "harness.h"
+
+#define MIB (UINT64_C(1) << 20)
+
+/* ---- what comes while the end is being recorded ---- */
+
+/* From op_finish() to the answer is one commit: the job is final, and still on the list. @handed_over: the store has that commit, and
+ * whatever is recorded now comes in the next one; else it would be the same. */
+static void wind_to_the_end(struct harness *h, bool handed_over) {
+        const struct job *job = harness_job(h);
+
+        harness_forget(h);
+        for (unsigned i = 0; !job_state_is_final(job->state); i++) {
+                assert_true(i < 100);
+                manager_turn(h->manager);
+                if (!job_state_is_final(job->state))
+                        (void) store_dispatch(h->store);
+                if (!job_state_is_final(job->state) && files_outstanding(h->files) > 0)
+                        (void) files_wait(h->files);
+        }
+        if (handed_over)
+                manager_turn(h->manager);
+        assert_null(strstr(h->log, "removed"));
+}
+
+static uint32_t delivered;
+
+static void deliver(void *userdata _unused_, const struct job *job _unused_, const struct manager_notice *notice) {
+        delivered = notice->event;
+}
+
+static const struct manager_notifier notifier = { .deliver = deliver };
+
+/* A transferred job whose program has @event in its hands. */
+static void create_told(struct harness *h, const char *name, uint32_t event) {
+        char path[256];
+        struct manager_file_spec file = {
+                .file = { .url = "http://origin/told", .path = path, .stated_size = SIZE_UNKNOWN, .mode = 0644 },
+        };
+        struct manager_create_request request = harness_plain_request(name, &file, 1);
+
+        strcpy(path, harness_path(h, name));
+        request.notify_flags = event;
+        assert_int_equal(harness_create_with(h, &request), 0);
+        assert_int_equal(manager_set_notifier(h->manager, harness_job(h), &notifier, h), 0);
+        delivered = 0;
+        if (event == JOB_NOTIFY_ERROR) {
+                harness_finish(h, harness_request(h, 0), ENGINE_FAILED, ERROR_HTTP_STATUS, false);
+                harness_pump(h);
+        } else
+                harness_serve(h, harness_request(h, 0), 1000);
+        assert_int_equal(delivered, event);
+        harness_forget(h);
+}
+
+static void assert_an_answer_changes_nothing(struct harness *h, uint32_t event, bool ok, bool handed_over) {
+        create_told(h, "told", event);
+        manager_cancel_job(h->manager, harness_job(h), NULL, NULL);
+        wind_to_the_end(h, handed_over);
+        manager_notified(h->manager, &h->id, event, ok);
+        harness_pump(h);
+        harness_expect(h, "removed told cancelled\n");
+        harness_restart(h);
+        harness_pump(h);
+        assert_null(manager_find_job(h->manager, h->owner, &h->id));
+}
+
+static void an_answer_to_a_callback_does_not_bring_back_a_job_that_ends(void **state) {
+        static const uint32_t events[] = { JOB_NOTIFY_FILE_TRANSFERRED, JOB_NOTIFY_TRANSFERRED, JOB_NOTIFY_ERROR };
+        struct harness *h = *state;
+
+        for (unsigned i = 0; i < ELEMENTSOF(events); i++)
+                for (int ok = 0; ok <= 1; ok++)
+                        for (int handed_over = 0; handed_over <= 1; handed_over++)
+                                assert_an_answer_changes_nothing(h, events[i], ok != 0, handed_over != 0);
+}
+
+/* Else all go back to what was recorded last: somebody else's bytes, and the answers that were waited for. */
+static void an_answer_to_a_callback_costs_nobody_else_a_transfer(void **state) {
+        struct harness *h = *state;
+        struct guid other;
+        struct fake_request *r;
+
+        assert_int_equal(harness_create(h, "other", true, false), 0);
+        other = h->id;
+        r = harness_request(h, 0);
+        harness_metadata(h, r, MIB, "\"v1\"");
+        harness_write(h, r, 0, MIB / 2);
+        create_told(h, "told", JOB_NOTIFY_FILE_TRANSFERRED);
+        manager_complete_job(h->manager, harness_job(h), NULL, NULL);
+        wind_to_the_end(h, true);
+        manager_notified(h->manager, &h->id, JOB_NOTIFY_FILE_TRANSFERRED, true);
+        harness_pump(h);
+        harness_expect(h, "removed told acknowledged\n");
+        h->id = other;
+        assert_int_equal(harness_job(h)->state, JOB_TRANSFERRING);
+        assert_int_equal(harness_job(h)->bytes_received, MIB / 2);
+        assert_false(r->stop_asked || r->finished);
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, harness_setup, harness_teardown)
+                TEST(an_answer_to_a_callback_does_not_bring_back_a_job_that_ends),
+                TEST(an_answer_to_a_callback_costs_nobody_else_a_transfer),
+        };
+
+        return cmocka_run_group_tests_name("the end of a job", tests, NULL, NULL);
+}
