@@ -103,6 +103,8 @@ void manager_fail_job(struct manager *m, struct job *job, enum error_code code, 
         uint64_t poll_usec = BLOCKED_POLL_USEC;
         bool blocked;
 
+        if (job_state_is_final(job->state))
+                return; /* how it ended is in the history already */
         if (transient && file_index < job->n_files)
                 code = blockers_judge_failure(&m->conditions, job->files[file_index], code, detail);
         if (code == ERROR_NO_NETWORK) /* another one is told; only what is next door comes unnoticed */
@@ -116,7 +118,8 @@ void manager_fail_job(struct manager *m, struct job *job, enum error_code code, 
         /* A local file error is fatal unless its cause ends by itself; a remote one as the engine judged it. */
         if (job->http_method && context != ERROR_CONTEXT_SERVER_CERTIFICATE_CALLBACK)
                 blocked = transient = false; /* a request that may have had its effect is not sent again by itself */
-        if (blocked || (transient && context != ERROR_CONTEXT_LOCAL_FILE)) {
+        /* One that is being ended is not tried again. */
+        if (job_run(job)->scheduled && (blocked || (transient && context != ERROR_CONTEXT_LOCAL_FILE))) {
                 enum schedule_verdict verdict = schedule_failed(m->schedule, job, blocked ? SCHEDULE_BLOCKED : SCHEDULE_TRANSIENT,
                                                                 blocked ? poll_usec : retry_after_usec);
 

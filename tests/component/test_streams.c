@@ -8,6 +8,7 @@
 #include "base/fds.h"
 #include "base/strings.h"
 #include "content/integrity.h"
+#include "files/ops.h"
 #include "protocol/limits.h"
 
 #define WINDOW ((uint64_t) LIMIT_STREAM_WINDOW)
@@ -451,6 +452,54 @@ static void the_client_goes_in_mid_stream_and_all_of_it_goes_and_nothing_else(vo
         assert_int_equal(h->failed, 0);
 }
 
+/* ---- a window whose beginning cannot be given back ---- */
+
+static const struct files_ops *real_ops;
+static files_done_fn dropped;
+static void *dropped_userdata;
+
+static int drop_some_day(struct files *files _unused_, struct files_handle *handle _unused_, uint64_t start _unused_, uint64_t end _unused_,
+                         files_done_fn done, void *userdata) {
+        dropped = done;
+        dropped_userdata = userdata;
+        return 0;
+}
+
+/* The job is being cancelled, or (@final) that is being recorded. */
+static void assert_ends_in_spite_of_its_window(struct harness *h, bool final) {
+        struct files_ops ops = *h->files->ops;
+        struct fake_request *r;
+        int fd = begin(h, &(struct job_file_spec) {});
+
+        real_ops = h->files->ops;
+        ops.window_drop = drop_some_day;
+        h->files->ops = &ops;
+        r = harness_request(h, 0);
+        show_ten(h, r);
+        (void) take(h, 5);
+        h->files->ops = real_ops;
+        harness_forget(h);
+        manager_cancel_job(h->manager, the_file(h)->job, NULL, NULL);
+        assert_true(r->stop_asked);
+        harness_finish(h, r, ENGINE_STOPPED, ERROR_NONE, false);
+        if (final) {
+                manager_turn(h->manager);
+                (void) store_dispatch(h->store);
+                assert_int_equal(the_file(h)->job->state, JOB_CANCELLED);
+        }
+        dropped(-ENOMEM, dropped_userdata);
+        harness_pump(h);
+        assert_non_null(strstr(h->log, "removed s cancelled\n"));
+        if (final)
+                assert_int_equal(harness_job(h)->error.code, ERROR_NONE);
+        close(fd);
+}
+
+static void what_goes_wrong_with_the_window_of_a_job_that_ends_is_no_matter(void **state) {
+        assert_ends_in_spite_of_its_window(*state, false);
+        assert_ends_in_spite_of_its_window(*state, true);
+}
+
 static void nothing_of_a_stream_outlives_the_service(void **state) {
         struct harness *h = *state;
         _cleanup_close_ int fd _unused_ = begin(h, &(struct job_file_spec) {});
@@ -713,6 +762,7 @@ int main(void) {
                 TEST(what_a_stream_cannot_keep_is_refused_whichever_comes_first),
                 TEST(nobody_else_reads_takes_or_sets_it),
                 TEST(the_client_goes_in_mid_stream_and_all_of_it_goes_and_nothing_else),
+                TEST(what_goes_wrong_with_the_window_of_a_job_that_ends_is_no_matter),
                 TEST(nothing_of_a_stream_outlives_the_service),
                 TEST(a_digest_is_compared_when_all_was_taken),
                 TEST(a_piece_is_shown_when_its_hash_vouched_for_it),
