@@ -422,11 +422,11 @@ static void tell_changed(int error, void *userdata) {
         if (error < 0)
                 return;
         HASH_FIND(hh, m->by_id, &event->id, sizeof(event->id), run);
-        if (!run)
-                return;
+        if (!run || run->finished)
+                return; /* the last word was its removal */
         if (m->events && m->events->job_changed)
                 m->events->job_changed(m->events_userdata, run->job, event->state);
-        if (!run->finished)
+        if (!job_state_is_final(run->job->state))
                 manager_notify(m, run->job);
 }
 

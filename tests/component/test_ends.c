@@ -99,11 +99,36 @@ static void an_answer_to_a_callback_costs_nobody_else_a_transfer(void **state) {
         assert_false(r->stop_asked || r->finished);
 }
 
+static void run_command(struct manager *m, struct job *job, manager_reply_fn fn, void *userdata) {
+        struct manager_properties properties = MANAGER_PROPERTIES_NONE;
+
+        properties.notify_command = "/bin/tell";
+        manager_set_properties(m, job, &properties, fn, userdata);
+}
+
+static void after_its_removal_nothing_is_told_of_a_job(void **state) {
+        struct harness *h = *state;
+
+        h->log_changes = true;
+        assert_int_equal(harness_create(h, "file", false, false), 0);
+        assert_int_equal(harness_call(h, run_command), 0);
+        assert_int_equal(harness_call(h, manager_resume_job), 0);
+        harness_serve(h, harness_request(h, 0), 1000);
+        assert_int_equal(harness_commands(h), 1);
+        harness_advance(h, USEC_PER_SEC);
+        manager_complete_job(h->manager, harness_job(h), NULL, NULL);
+        wind_to_the_end(h, true);
+        harness_end_command(h, RUNNER_EXITED, 0);
+        harness_advance(h, USEC_PER_SEC);
+        harness_expect(h, "removed file acknowledged\n");
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, harness_setup, harness_teardown)
                 TEST(an_answer_to_a_callback_does_not_bring_back_a_job_that_ends),
                 TEST(an_answer_to_a_callback_costs_nobody_else_a_transfer),
+                TEST(after_its_removal_nothing_is_told_of_a_job),
         };
 
         return cmocka_run_group_tests_name("the end of a job", tests, NULL, NULL);
