@@ -337,8 +337,7 @@ static struct job *find_same(struct manager *m, const struct job *draft) {
 
         DL_FOREACH(m->jobs, run)
                 if (run->job->owner == draft->owner && run->job->family == draft->family && run->job->kind == JOB_KIND_JOB && !run->job->is_volatile &&
-                    run->job->intent == JOB_INTENT_NONE &&
-                    same_files(run->job, draft))
+                    run->job->intent == JOB_INTENT_NONE && !job_state_is_final(run->job->state) && same_files(run->job, draft))
                         return run->job;
         return NULL;
 }

@@ -123,12 +123,39 @@ static void after_its_removal_nothing_is_told_of_a_job(void **state) {
         harness_expect(h, "removed file acknowledged\n");
 }
 
+static void the_same_files_again_do_not_attach_to_a_job_that_ends(void **state) {
+        struct harness *h = *state;
+        char path[256];
+        struct manager_file_spec file = {
+                .file = { .url = "http://origin/x", .path = path, .stated_size = SIZE_UNKNOWN, .mode = 0644 },
+        };
+        struct manager_create_request request = harness_plain_request("x", &file, 1);
+        struct guid first;
+
+        strcpy(path, harness_path(h, "x"));
+        request.attach = true;
+        for (int handed_over = 0; handed_over <= 1; handed_over++) {
+                assert_int_equal(harness_create_with(h, &request), 0);
+                assert_false(h->last.attached);
+                first = h->id;
+                manager_cancel_job(h->manager, harness_job(h), NULL, NULL);
+                harness_finish(h, harness_request(h, 0), ENGINE_STOPPED, ERROR_NONE, false);
+                wind_to_the_end(h, handed_over != 0);
+                assert_int_equal(harness_create_with(h, &request), 0);
+                assert_false(h->last.attached);
+                assert_false(guid_equal(&first, &h->id));
+                assert_int_equal(harness_job(h)->state, JOB_TRANSFERRING);
+                assert_int_equal(harness_call(h, manager_cancel_job), 0);
+        }
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, harness_setup, harness_teardown)
                 TEST(an_answer_to_a_callback_does_not_bring_back_a_job_that_ends),
                 TEST(an_answer_to_a_callback_costs_nobody_else_a_transfer),
                 TEST(after_its_removal_nothing_is_told_of_a_job),
+                TEST(the_same_files_again_do_not_attach_to_a_job_that_ends),
         };
 
         return cmocka_run_group_tests_name("the end of a job", tests, NULL, NULL);
