@@ -27,6 +27,7 @@ static const char *const statement_sql[_ROWS_STATEMENT_MAX] = {
         [ROWS_UPDATE_FILE] = "UPDATE file SET state=state" FILE_FIELDS(SET) " WHERE job=? AND idx=?",
         [ROWS_REMOVE_REQUESTED] = "DELETE FROM requested_range WHERE job=? AND file=?",
         [ROWS_ADD_REQUESTED] = "INSERT INTO requested_range (job,file,place,start,length) VALUES (?,?,?,?,?)",
+        [ROWS_HAS_REQUESTED] = "SELECT 1 FROM requested_range LIMIT 1",
         [ROWS_REMOVE_DURABLE] = "DELETE FROM durable_range WHERE job=? AND file=?",
         [ROWS_ADD_DURABLE] = "INSERT INTO durable_range (job,file,start,stop) VALUES (?,?,?,?)",
         [ROWS_HAS_DURABLE] = "SELECT 1 FROM durable_range LIMIT 1",
@@ -51,7 +52,7 @@ int rows_error(struct rows *rows, int rc) {
 }
 
 int rows_init(struct rows *rows, sqlite3 *db, const struct sealer *sealer) {
-        *rows = (struct rows) { .db = db, .sealer = sealer, .has_durable = true, .has_chunks = true };
+        *rows = (struct rows) { .db = db, .sealer = sealer, .has_requested = true, .has_durable = true, .has_chunks = true };
         for (size_t i = 0; i < ELEMENTSOF(statement_sql); i++) {
                 int rc = sqlite3_prepare_v3(db, statement_sql[i], -1, SQLITE_PREPARE_PERSISTENT, &rows->statements[i],
                                             NULL);
@@ -104,7 +105,7 @@ int rows_commit(struct rows *rows) {
 }
 
 int rows_rollback(struct rows *rows) {
-        rows->has_durable = rows->has_chunks = true; /* what was taken away may be there again */
+        rows->has_requested = rows->has_durable = rows->has_chunks = true; /* what was taken away may be there again */
         return sqlite3_get_autocommit(rows->db) ? 0 : rows_run(rows, ROWS_ROLLBACK, NULL);
 }
 
@@ -286,18 +287,19 @@ static int rows_save_job(struct rows *rows, const struct guid *id, const struct 
 }
 
 static int rows_save_requested(struct rows *rows, int64_t key, const struct job_file *record) {
-        int r;
+        int r = 0;
 
-        if (record->n_ranges == 0)
-                return 0; /* what was asked for never changes: there are none to take away */
-        r = ROWS_BIND_NUMBERS(rows, ROWS_REMOVE_REQUESTED, key, record->index);
-        if (r < 0)
-                return r;
-        r = rows_run(rows, ROWS_REMOVE_REQUESTED, NULL);
+        /* Also where it has none now: after a portion of a download the whole file may be wanted. */
+        if (rows->has_requested) {
+                r = ROWS_BIND_NUMBERS(rows, ROWS_REMOVE_REQUESTED, key, record->index);
+                if (r == 0)
+                        r = rows_run(rows, ROWS_REMOVE_REQUESTED, NULL);
+        }
         for (size_t i = 0; r == 0 && i < record->n_ranges; i++) {
                 const struct byte_range *range = &record->ranges[i];
                 int rc;
 
+                rows->has_requested = true;
                 r = ROWS_BIND_NUMBERS(rows, ROWS_ADD_REQUESTED, key, record->index, (int64_t) i,
                                       (int64_t) range->offset);
                 if (r < 0)
@@ -326,8 +328,10 @@ static int rows_note(struct rows *rows, enum rows_statement has, bool *there) {
 }
 
 int rows_note_what_is_left(struct rows *rows) {
-        int r = rows_note(rows, ROWS_HAS_DURABLE, &rows->has_durable);
+        int r = rows_note(rows, ROWS_HAS_REQUESTED, &rows->has_requested);
 
+        if (r == 0)
+                r = rows_note(rows, ROWS_HAS_DURABLE, &rows->has_durable);
         return r < 0 ? r : rows_note(rows, ROWS_HAS_CHUNK, &rows->has_chunks);
 }
 

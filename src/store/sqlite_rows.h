@@ -18,6 +18,7 @@ enum rows_statement {
         ROWS_UPDATE_FILE,
         ROWS_REMOVE_REQUESTED,
         ROWS_ADD_REQUESTED,
+        ROWS_HAS_REQUESTED,
         ROWS_REMOVE_DURABLE,
         ROWS_ADD_DURABLE,
         ROWS_HAS_DURABLE,
@@ -48,8 +49,9 @@ struct rows {
         const struct sealer *sealer; /* NOT owned */
         sqlite3_stmt *statements[_ROWS_STATEMENT_MAX];
         struct rows_bound bound[_ROWS_STATEMENT_MAX][ROWS_FIELDS_MAX];
-        bool has_durable; /* there may be rows in durable_range: while there are none, none need be looked for */
-        bool has_chunks;  /* the same for chunk */
+        bool has_requested; /* there may be rows in requested_range: while there are none, none need be looked for */
+        bool has_durable;   /* the same for durable_range */
+        bool has_chunks;    /* and for chunk */
         int rc; /* of the last failing SQLite call: whether it is final */
 };
 

@@ -232,6 +232,30 @@ static void a_file_can_be_saved_without_its_job(void **state _unused_) {
         job_free(job);
 }
 
+/* Start without ranges, after one with some: the whole file from then on. */
+static void ranges_that_are_no_longer_asked_for_are_gone(void **state _unused_) {
+        struct job *job = sample_job(1, SAMPLE_DISTINCT, 2), *other = sample_job(2, SAMPLE_DISTINCT, 1);
+        struct job_file *file = job->files[0];
+
+        assert_int_equal(save_now(store, job), 0);
+        assert_int_equal(save_now(store, other), 0);
+        for (unsigned i = 0; i < 2; i++) { /* by who wrote them, and by who found them */
+                struct byte_range *ranges = TAKE_PTR(file->ranges);
+                size_t n = file->n_ranges;
+
+                file->n_ranges = 0;
+                assert_int_equal(save_now(store, job), 0);
+                assert_is_there(job);
+                assert_is_there(other);
+                file->ranges = ranges;
+                file->n_ranges = n;
+                assert_int_equal(save_now(store, job), 0);
+                assert_is_there(job);
+        }
+        job_free(job);
+        job_free(other);
+}
+
 static void put_chunk(struct chunks *set, uint64_t number, uint8_t fill) {
         struct chunk chunk = { .start = number * CHUNK_BYTES };
 
@@ -761,6 +785,7 @@ int main(void) {
                 TEST(a_replaced_job_keeps_its_place),
                 TEST(the_row_of_a_job_can_be_saved_without_its_files),
                 TEST(a_file_can_be_saved_without_its_job),
+                TEST(ranges_that_are_no_longer_asked_for_are_gone),
                 TEST(hashes_of_chunks_are_added_one_by_one_and_go_with_their_ranges),
                 TEST(within_one_batch_the_last_claim_decides_of_the_hashes),
                 TEST(a_file_that_is_complete_has_no_hashes_of_chunks),
