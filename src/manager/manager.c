@@ -546,7 +546,7 @@ void manager_resume_ops(struct manager *m) {
                         manager_resume_op(m, job);
                 else if (manager_job_is_abandoned(job))
                         manager_start_op(m, job, JOB_INTENT_CANCEL, false, (struct reply) {});
-                else if (job->state == JOB_TRANSFERRED && job->complete_when_transferred && job->error.code == ERROR_NONE)
+                else if (manager_completes_by_itself(job))
                         manager_start_op(m, job, JOB_INTENT_COMPLETE, false, (struct reply) {});
         }
 }

@@ -556,6 +556,9 @@ void manager_fail_job(struct manager *m, struct job *job, enum error_code code, 
                       uint32_t file_index, bool transient, uint64_t retry_after_usec, const char *text);
 
 /* publish.c */
+/* The Complete that the job carries in itself is due. Not with files that were added since it was TRANSFERRED: they would be dropped. Nor
+ * after it failed: Resume tries again. */
+bool manager_completes_by_itself(const struct job *job);
 void manager_start_op(struct manager *m, struct job *job, enum job_intent intent, bool expired, struct reply reply);
 void manager_resume_op(struct manager *m, struct job *job);  /* found in the store */
 void manager_op_continue(struct manager *m, struct job *job);

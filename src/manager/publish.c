@@ -361,6 +361,10 @@ void manager_op_continue(struct manager *m, struct job *job) {
                 op_promise(op);
 }
 
+bool manager_completes_by_itself(const struct job *job) {
+        return job->state == JOB_TRANSFERRED && job->complete_when_transferred && job->error.code == ERROR_NONE && job_is_complete(job);
+}
+
 struct job_op *manager_op_new(struct manager *m, struct job *job, enum job_intent intent) {
         struct job_op *op = calloc(1, sizeof(*op));
 

@@ -18,8 +18,8 @@ static void take_abandon(struct job_op *op, int outcome, const char *text) {
         manager_op_dismiss(op);
         manager_refuse(op->reply, &job->id, outcome, text);
         manager_op_free(op);
-        /* It became complete while it wound down. */
-        if (job->state == JOB_TRANSFERRED && job->complete_when_transferred)
+        /* It may have become complete while it wound down. */
+        if (manager_completes_by_itself(job))
                 manager_start_op(m, job, JOB_INTENT_COMPLETE, false, (struct reply) {});
 }
 

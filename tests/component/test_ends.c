@@ -1,4 +1,7 @@
-/* The end of a job: what comes while it is being recorded. */
+/* The end of a job: what comes while it is being recorded, and what is no end yet. */
+#include <unistd.h>
+
+#include "files/ops.h"
 #include "harness.h"
 
 #define MIB (UINT64_C(1) << 20)
@@ -149,6 +152,123 @@ static void the_same_files_again_do_not_attach_to_a_job_that_ends(void **state) 
         }
 }
 
+/* ---- what is no end yet ---- */
+
+static void complete_by_itself(struct manager *m, struct job *job, manager_reply_fn fn, void *userdata) {
+        struct manager_properties properties = MANAGER_PROPERTIES_NONE;
+
+        properties.complete_when_transferred = 1;
+        manager_set_properties(m, job, &properties, fn, userdata);
+}
+
+static void add_second(struct manager *m, struct job *job, manager_reply_fn fn, void *userdata) {
+        struct harness *h = userdata;
+        struct manager_file_spec file = {
+                .file = { .url = "http://origin/second", .path = harness_path(h, "second"), .stated_size = SIZE_UNKNOWN, .mode = 0644 },
+        };
+
+        manager_add_files(m, job, &file, 1, fn, userdata);
+}
+
+/* TRANSFERRED, and to complete by itself, but since then a file was added that nobody resumed it for. */
+static void add_to_a_transferred_job(struct harness *h) {
+        assert_int_equal(harness_create(h, "first", true, false), 0);
+        harness_serve(h, harness_request(h, 0), 1000);
+        assert_int_equal(harness_call(h, add_second), 0);
+        assert_int_equal(harness_call(h, complete_by_itself), 0);
+        assert_int_equal(harness_job(h)->state, JOB_TRANSFERRED);
+        assert_false(harness_exists(h, "first"));
+}
+
+static void assert_waits_for_the_second(struct harness *h) {
+        assert_int_equal(harness_job(h)->state, JOB_TRANSFERRED);
+        assert_int_equal(harness_job(h)->files[1]->state, FILE_PENDING);
+        assert_int_equal(harness_call(h, manager_resume_job), 0);
+        harness_serve(h, harness_request(h, 0), 2000);
+        assert_int_equal(harness_job(h)->state, JOB_ACKNOWLEDGED);
+        harness_assert_content(h, "first", 1000);
+        harness_assert_content(h, "second", 2000);
+}
+
+static void a_restart_drops_no_file_that_was_added_to_a_transferred_job(void **state) {
+        struct harness *h = *state;
+
+        add_to_a_transferred_job(h);
+        harness_restart(h);
+        harness_pump(h);
+        assert_waits_for_the_second(h);
+}
+
+static void nor_does_a_store_that_fails(void **state) {
+        struct harness *h = *state;
+
+        add_to_a_transferred_job(h);
+        store_faulty_plan(h->store, 0, -EIO, false);
+        assert_int_equal(harness_call(h, complete_by_itself), ERROR_STORE_FAILED);
+        harness_advance(h, 6 * USEC_PER_SEC);
+        assert_waits_for_the_second(h);
+}
+
+/* ---- TakeOwnership that comes to nothing ---- */
+
+static const struct files_ops *real_ops;
+static files_check_fn checked;
+
+static void refuse(const struct files_check_result *result, void *userdata) {
+        struct files_check_result refused = *result;
+
+        refused.error = -EACCES;
+        checked(&refused, userdata);
+}
+
+static int check_and_refuse(struct files *files, const struct files_check_request *request, files_check_fn done, void *userdata) {
+        checked = done;
+        return real_ops->check(files, request, refuse, userdata);
+}
+
+static void take(struct manager *m, struct job *job, manager_reply_fn fn, void *userdata) {
+        manager_take_ownership(m, job, job->owner + 1, fn, userdata);
+}
+
+/* By somebody who may not write where its files are to go. */
+static void take_in_vain(struct harness *h) {
+        struct files_ops ops = *h->files->ops;
+
+        real_ops = h->files->ops;
+        ops.check = check_and_refuse;
+        h->files->ops = &ops;
+        assert_int_equal(harness_call(h, take), ERROR_NEW_OWNER_NO_FILE_ACCESS);
+        h->files->ops = real_ops;
+        harness_pump(h);
+}
+
+static void nor_does_a_take_over_that_is_refused(void **state) {
+        struct harness *h = *state;
+
+        add_to_a_transferred_job(h);
+        take_in_vain(h);
+        assert_waits_for_the_second(h);
+}
+
+static void a_take_over_that_is_refused_does_not_try_a_failed_complete_again(void **state) {
+        struct harness *h = *state;
+        FILE *there;
+
+        assert_int_equal(harness_create(h, "file", true, true), 0);
+        there = fopen(harness_path(h, "file"), "we");
+        assert_non_null(there);
+        fclose(there);
+        harness_serve(h, harness_request(h, 0), 1000);
+        assert_int_equal(harness_job(h)->error.code, ERROR_FILE_EXISTS);
+        assert_return_code(unlink(harness_path(h, "file")), errno);
+        take_in_vain(h);
+        assert_int_equal(harness_job(h)->state, JOB_TRANSFERRED);
+        assert_int_equal(harness_job(h)->error.code, ERROR_FILE_EXISTS);
+        assert_false(harness_exists(h, "file"));
+        assert_int_equal(harness_call(h, manager_resume_job), 0); /* which says that the cause is mended */
+        harness_assert_content(h, "file", 1000);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, harness_setup, harness_teardown)
@@ -156,6 +276,10 @@ int main(void) {
                 TEST(an_answer_to_a_callback_costs_nobody_else_a_transfer),
                 TEST(after_its_removal_nothing_is_told_of_a_job),
                 TEST(the_same_files_again_do_not_attach_to_a_job_that_ends),
+                TEST(a_restart_drops_no_file_that_was_added_to_a_transferred_job),
+                TEST(nor_does_a_store_that_fails),
+                TEST(nor_does_a_take_over_that_is_refused),
+                TEST(a_take_over_that_is_refused_does_not_try_a_failed_complete_again),
         };
 
         return cmocka_run_group_tests_name("the end of a job", tests, NULL, NULL);
