@@ -129,8 +129,10 @@ static void become_job(struct manager *m, struct check *check) {
         manager_save_job(m, job);
         save_files_from(m, job, 0);
         announce(m, job);
-        if (check->resume && job->n_files > 0)
+        if (check->resume && job->n_files > 0) {
+                job->resumed = true;
                 (void) manager_transition(m, job, JOB_EVENT_RESUME);
+        }
         manager_reply_durably(m, &job->id, check->reply, &(struct manager_reply) {});
 }
 

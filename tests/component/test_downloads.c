@@ -47,7 +47,7 @@ static int call_start(struct harness *h, size_t n, const struct byte_range *rang
         return harness_call(h, start);
 }
 
-static int create(struct harness *h, enum job_kind kind, const void *client, const char *url, const char *path) {
+static int create_with(struct harness *h, enum job_kind kind, const void *client, const char *url, const char *path, bool resume) {
         struct manager_file_spec file = {
                 .file = { .url = url, .path = path, .stated_size = SIZE_UNKNOWN, .mode = 0644 },
         };
@@ -56,6 +56,7 @@ static int create(struct harness *h, enum job_kind kind, const void *client, con
                         .family = JOB_FAMILY_DO,
                         .kind = kind,
                         .client = client,
+                        .resume = resume,
                         .name = "download",
                         .priority = JOB_PRIORITY_FOREGROUND,
                         .replace = -1,
@@ -66,6 +67,10 @@ static int create(struct harness *h, enum job_kind kind, const void *client, con
                         .files = &file,
                         .n_files = 1,
                 });
+}
+
+static int create(struct harness *h, enum job_kind kind, const void *client, const char *url, const char *path) {
+        return create_with(h, kind, client, url, path, false);
 }
 
 /* SENTENCES: download.create */
@@ -179,6 +184,24 @@ static void a_paused_download_goes_on_with_what_it_was_asked_for(void **state) {
         assert_int_equal(harness_request(h, 0)->pieces[0].remote_offset, 104);
 }
 
+static void one_that_was_made_running_was_started(void **state) {
+        struct harness *h = *state;
+
+        assert_int_equal(create_with(h, JOB_KIND_DOWNLOAD, NULL, "http://origin/f", harness_path(h, "f"), true), 0);
+        assert_true(harness_job(h)->resumed);
+        with.properties = MANAGER_PROPERTIES_NONE;
+        with.properties.max_download_size = MIB;
+        assert_int_equal(harness_call(h, set_properties), ERROR_READ_ONLY_AFTER_RESUME);
+        harness_metadata(h, harness_request(h, 0), 1000, "\"1\"");
+        harness_write(h, harness_request(h, 0), 0, 400);
+        assert_int_equal(harness_call(h, manager_suspend_job), 0);
+        harness_restart(h);
+        assert_true(harness_job(h)->resumed);
+        assert_int_equal(call_set_path(h, "other"), ERROR_INVALID_STATE);
+        assert_int_equal(call_start(h, 0, NULL), 0); /* goes on */
+        assert_int_equal(harness_request(h, 0)->pieces[0].remote_offset, 400);
+}
+
 /* SENTENCES: download.start.unset */
 static void a_job_is_not_resumed_while_a_file_has_no_destination(void **state) {
         struct harness *h = *state;
@@ -251,6 +274,7 @@ int main(void) {
                 TEST(a_second_portion_stands_behind_the_first),
                 TEST(the_whole_file_can_follow_a_portion),
                 TEST(a_paused_download_goes_on_with_what_it_was_asked_for),
+                TEST(one_that_was_made_running_was_started),
                 TEST(a_job_is_not_resumed_while_a_file_has_no_destination),
                 TEST(a_volatile_job_goes_with_its_client),
                 TEST(a_volatile_job_ends_with_the_service),
