@@ -144,10 +144,10 @@ static void reload(struct manager *m, int error) {
                 group_finish(TAKE_PTR(m->group), error);
         m->batch = store_batch_free(m->batch);
         manager_drop_all(m);
+        m->durable_seq = m->group_seq; /* what loading changes comes after it */
         r = store_recover(m->store);
         if (r == 0)
                 r = manager_load(m);
-        m->durable_seq = m->group_seq;
         if (r < 0 && m->events && m->events->failed)
                 m->events->failed(m->events_userdata, r);
 }

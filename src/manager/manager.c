@@ -533,10 +533,9 @@ static int load_history(struct history_entry *entry, void *userdata) {
         return 0;
 }
 
-void manager_resume_ops(struct manager *m) {
+static void resume_ops(struct manager *m) {
         struct job_run *run, *tmp;
 
-        m->ops_held = false;
         DL_FOREACH_SAFE(m->jobs, run, tmp) {
                 struct job *job = run->job;
 
@@ -565,6 +564,13 @@ static void discard_leftovers(struct manager *m) {
                 }
 }
 
+void manager_go_on(struct manager *m) {
+        m->held = false;
+        manager_judge_restored(m);
+        resume_ops(m);
+        discard_leftovers(m);
+}
+
 int manager_load(struct manager *m) {
         static const struct store_visitor visitor = { .job = load_job, .history = load_history };
         struct job_run *run;
@@ -576,13 +582,11 @@ int manager_load(struct manager *m) {
         /* Was running, or was about to be told complete, when the last run ended. */
         DL_FOREACH(m->jobs, run)
                 (void) job_transition(run->job, JOB_EVENT_RESTARTED, manager_realtime(m));
-        manager_judge_restored(m);
-        /* After a store failure they wait too: each would want to record its end at once, fail, and load everything again. */
+        /* After a store failure that waits, too: it would want to record something at once, fail, and load everything again. */
         if (manager_boottime(m) < m->held_until_boottime)
-                m->ops_held = true;
+                m->held = true;
         else
-                manager_resume_ops(m);
-        discard_leftovers(m);
+                manager_go_on(m);
         m->schedule_dirty = true;
         return 0;
 }

@@ -321,7 +321,7 @@ struct manager {
         uint64_t durable_seq;
         unsigned n_commits;             /* submitted, not back */
         uint64_t held_until_boottime;   /* after a store failure: nothing is started before */
-        bool ops_held;                  /* promised Completes and Cancels wait for that too */
+        bool held;                      /* what manager_go_on() has to do waits for that, too */
 
         struct lessons lessons;         /* segments.c: how many connections paid off at which server */
         uint64_t segments_at;           /* numbers of connections are looked at, CLOCK_BOOTTIME */
@@ -401,7 +401,8 @@ int manager_adopt_job(struct manager *m, struct job *job); /* @job is OWNED from
 void manager_retire_job(struct manager *m, struct job *job); /* final: off the lists, kept for getters for a while */
 void manager_drop_all(struct manager *m);
 int manager_load(struct manager *m);
-void manager_resume_ops(struct manager *m);
+/* What a start finds: promises to keep, jobs to stop, files to remove. Each of them is recorded. */
+void manager_go_on(struct manager *m);
 void manager_add_history(struct manager *m, struct history_entry *entry); /* @entry is CONSUMED */
 /* Forgets the oldest above @keep, and all that are too old. Return: how many are left. */
 size_t manager_trim_history(struct manager *m, size_t keep);

@@ -186,8 +186,8 @@ void manager_run_schedule(struct manager *m) {
                 m->schedule_dirty = true;
                 return;
         }
-        if (m->ops_held)
-                manager_resume_ops(m);
+        if (m->held)
+                manager_go_on(m);
         while ((n = schedule_decide(m->schedule, decisions, ELEMENTSOF(decisions))) > 0)
                 for (size_t i = 0; i < n; i++)
                         if (job_run(decisions[i].job)->scheduled)

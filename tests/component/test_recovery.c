@@ -311,6 +311,63 @@ static void an_acknowledged_cancel_is_not_undone_by_a_backup(void **state) {
         ASSERT_ASKED(h, 0, UINT64_MAX);
 }
 
+/* A job from a backup that would move by itself, and has nothing to prove that it did not end since: the service stops it at its start. */
+static void restore_unproved(struct harness *h) {
+        struct conditions nowhere = CONDITIONS_UNKNOWN;
+        char path[256];
+        struct manager_file_spec file = {
+                .file = { .url = "http://93.184.216.34/f", .path = path, .stated_size = SIZE_UNKNOWN, .mode = 0644 },
+        };
+        struct manager_create_request request = harness_plain_request("f", &file, 1);
+
+        strcpy(path, harness_path(h, "f"));
+        request.resume = false;
+        nowhere.network = NETWORK_NONE;
+        assert_int_equal(manager_set_conditions(h->manager, &nowhere), 0);
+        assert_int_equal(harness_create_with(h, &request), 0);
+        harness_advance(h, 2 * USEC_PER_HOUR);
+        assert_int_equal(harness_call(h, manager_resume_job), 0);
+        harness_pump(h);
+        assert_int_equal(harness_job(h)->state, JOB_TRANSIENT_ERROR);
+        assert_true(store_backup_time(h->store) > 0);
+        harness_crash(h);
+        assert_true(store_memory_restore(h->memory));
+        harness_forget(h);
+}
+
+static void what_a_store_lost_of_a_start_is_told_when_it_is_recorded(void **state) {
+        struct harness *h = *state;
+
+        restore_unproved(h);
+        store_faulty_plan(h->store, 0, -EIO, false);
+        harness_restart(h);
+        manager_turn(h->manager);
+        (void) store_dispatch(h->store); /* which failed: all is loaded again */
+        manager_turn(h->manager);
+        harness_expect(h, "");
+        harness_advance(h, 6 * USEC_PER_SEC);
+        harness_expect(h, "state f error\n");
+        harness_crash(h);
+        assert_int_equal(harness_job(h)->state, JOB_ERROR);
+}
+
+/* One try per pause, not as many as the processor makes. */
+static void a_store_that_fails_at_the_start_has_its_pauses(void **state) {
+        struct harness *h = *state;
+
+        restore_unproved(h);
+        store_faulty_plan(h->store, 0, -ENOSPC, true);
+        harness_restart(h);
+        for (unsigned i = 0; i < 3; i++)
+                harness_advance(h, 6 * USEC_PER_SEC); /* comes to rest each time */
+        harness_expect(h, "");
+        assert_int_equal(harness_job(h)->state, JOB_TRANSIENT_ERROR);
+        assert_int_equal(harness_running(h), 0);
+        store_faulty_plan(h->store, UINT32_MAX, -EIO, false);
+        harness_advance(h, 6 * USEC_PER_SEC);
+        harness_expect(h, "state f error\n");
+}
+
 /* ---- an owner's process that dies under each removal, so many times ---- */
 
 static const struct files_ops *real_ops;
@@ -377,6 +434,8 @@ int main(void) {
                 TEST(the_same_inode_proves_nothing_of_a_restored_job),
                 TEST(an_acknowledged_complete_is_not_repeated_from_a_backup),
                 TEST(an_acknowledged_cancel_is_not_undone_by_a_backup),
+                TEST(what_a_store_lost_of_a_start_is_told_when_it_is_recorded),
+                TEST(a_store_that_fails_at_the_start_has_its_pauses),
                 TEST(what_a_process_died_under_is_removed_by_the_next_one),
                 TEST(a_process_that_always_dies_does_not_hold_up_the_end_of_a_job),
         };
