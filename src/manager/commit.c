@@ -136,6 +136,7 @@ static void group_finish(struct commit_group *group, int error) {
 }
 
 static void reload(struct manager *m, int error) {
+        struct programs *programs;
         int r;
 
         log_error("the store could not write: %s; going back to what it holds", strerror(-error));
@@ -143,11 +144,14 @@ static void reload(struct manager *m, int error) {
         if (m->group)
                 group_finish(TAKE_PTR(m->group), error);
         m->batch = store_batch_free(m->batch);
+        programs = manager_keep_programs(m);
         manager_drop_all(m);
         m->durable_seq = m->group_seq; /* what loading changes comes after it */
         r = store_recover(m->store);
         if (r == 0)
                 r = manager_load(m);
+        manager_return_programs(m, programs);
+        manager_notify_wake(m, m->held_until_boottime); /* what is due goes out then */
         if (r < 0 && m->events && m->events->failed)
                 m->events->failed(m->events_userdata, r);
 }

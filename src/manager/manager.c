@@ -424,6 +424,8 @@ static void tell_changed(int error, void *userdata) {
         HASH_FIND(hh, m->by_id, &event->id, sizeof(event->id), run);
         if (!run || run->finished)
                 return; /* the last word was its removal */
+        if (event->state)
+                run->told_transferring = run->job->state == JOB_TRANSFERRING;
         if (m->events && m->events->job_changed)
                 m->events->job_changed(m->events_userdata, run->job, event->state);
         if (!job_state_is_final(run->job->state))

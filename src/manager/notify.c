@@ -19,9 +19,12 @@ static bool is_about_a_file(uint32_t event) {
 }
 
 bool manager_notify_may_go(struct manager *m, const struct notify_retry *retry) {
-        if (retry->at <= manager_boottime(m))
+        /* After a store failure, too: that it was taken could not be recorded, and it would come again at once. */
+        uint64_t at = MAX(retry->at, m->held_until_boottime);
+
+        if (at <= manager_boottime(m))
                 return true;
-        manager_notify_wake(m, retry->at);
+        manager_notify_wake(m, at);
         return false;
 }
 

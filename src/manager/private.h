@@ -164,6 +164,7 @@ struct job_run {
         bool finished;         /* final, kept for getters */
         bool changed;          /* on manager->changed */
         bool state_changed;
+        bool told_transferring; /* was the last that was told of its state */
         bool starved;          /* on manager->starved: it may move, but all places for files are taken */
         bool is_paced;         /* already on the list of a division of rates that is being made */
         bool pumping;
@@ -631,6 +632,10 @@ void manager_file_changed(struct manager *m, struct job_file *file);
 void manager_bind_job(struct manager *m, struct job *job, const void *client); /* NULL: to nobody */
 /* Volatile, and nobody's: it was another run's, or its client went. */
 bool manager_job_is_abandoned(const struct job *job);
+/* Whose volatile jobs they are, who is called back and who judges: kept while all jobs are dropped, and given back to those that are loaded
+ * again. NULL: there are none. */
+struct programs *manager_keep_programs(struct manager *m);
+void manager_return_programs(struct manager *m, struct programs *programs); /* CONSUMED */
 
 /* create.c */
 void manager_forget_client_in_checks(struct manager *m, const void *client);

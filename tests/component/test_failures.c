@@ -154,6 +154,120 @@ static void a_promised_end_that_cannot_be_recorded_is_tried_again_after_a_pause(
         assert_int_equal(manager_count_jobs(h->manager, &(size_t) { 0 }), 0);
 }
 
+/* ---- all is loaded again, and the programs are still there ---- */
+
+static const char client;
+
+static int create_for_client(struct harness *h, const char *path) {
+        struct manager_file_spec file = {
+                .file = { .url = "http://origin/f", .path = path, .stated_size = SIZE_UNKNOWN, .mode = 0644 },
+        };
+        struct manager_create_request request = harness_plain_request("f", &file, 1);
+
+        request.client = &client;
+        request.resume = *path != 0;
+        return harness_create_with(h, &request);
+}
+
+static void suspend_in_vain(struct harness *h) {
+        store_faulty_plan(h->store, 0, -EIO, false);
+        assert_int_equal(harness_call(h, manager_suspend_job), ERROR_STORE_FAILED);
+}
+
+static void a_volatile_job_outlives_a_store_failure_and_not_its_client(void **state) {
+        struct harness *h = *state;
+
+        assert_int_equal(create_for_client(h, harness_path(h, "f")), 0);
+        harness_metadata(h, harness_request(h, 0), 1000, "\"1\"");
+        suspend_in_vain(h);
+        harness_advance(h, 6 * USEC_PER_SEC);
+        assert_int_equal(harness_job(h)->state, JOB_TRANSFERRING);
+        manager_client_gone(h->manager, &client);
+        harness_pump(h);
+        assert_int_equal(harness_job(h)->state, JOB_CANCELLED);
+}
+
+static void set_stream(struct manager *m, struct job *job, manager_reply_fn fn, void *userdata) {
+        manager_set_file_stream(m, job->files[0], &client, fn, userdata);
+}
+
+static void what_a_stream_held_is_lost_and_its_job_ends(void **state) {
+        struct harness *h = *state;
+
+        assert_int_equal(create_for_client(h, ""), 0);
+        assert_int_equal(harness_call(h, set_stream), 0);
+        assert_int_equal(harness_call(h, manager_resume_job), 0);
+        suspend_in_vain(h);
+        harness_advance(h, 6 * USEC_PER_SEC);
+        assert_int_equal(harness_job(h)->state, JOB_CANCELLED);
+}
+
+static void who_was_told_that_it_moves_is_told_that_it_waits(void **state) {
+        struct harness *h = *state;
+
+        assert_int_equal(harness_create(h, "f", true, false), 0);
+        harness_forget(h);
+        suspend_in_vain(h);
+        harness_expect(h, "engine: stop\nreply STORE_FAILED\nstate f queued\n");
+        harness_advance(h, 6 * USEC_PER_SEC);
+        harness_expect(h, "state f transferring\nengine: start http://origin/f from 0\n");
+}
+
+static unsigned n_delivered;
+
+static void deliver(void *userdata _unused_, const struct job *job _unused_, const struct manager_notice *notice) {
+        assert_int_equal(notice->event, JOB_NOTIFY_TRANSFERRED);
+        n_delivered++;
+}
+
+static const struct manager_notifier notifier = { .deliver = deliver };
+
+static void a_callback_that_was_taken_in_vain_comes_again_after_the_pause(void **state) {
+        struct harness *h = *state;
+
+        n_delivered = 0;
+        assert_int_equal(harness_create(h, "f", true, false), 0);
+        assert_int_equal(manager_set_notifier(h->manager, harness_job(h), &notifier, h), 0);
+        harness_serve(h, harness_request(h, 0), 1000);
+        for (unsigned i = 1; i <= 3; i++) {
+                assert_int_equal(n_delivered, i);
+                store_faulty_plan(h->store, 0, -EIO, false);
+                manager_notified(h->manager, &h->id, JOB_NOTIFY_TRANSFERRED, true);
+                harness_pump(h);
+                assert_int_equal(n_delivered, i);
+                assert_ptr_equal(manager_get_notifier(h->manager, harness_job(h)), h);
+                harness_advance(h, 6 * USEC_PER_SEC);
+        }
+        assert_int_equal(n_delivered, 4);
+        manager_notified(h->manager, &h->id, JOB_NOTIFY_TRANSFERRED, true);
+        harness_advance(h, USEC_PER_HOUR);
+        assert_int_equal(n_delivered, 4);
+}
+
+static void run_command(struct manager *m, struct job *job, manager_reply_fn fn, void *userdata) {
+        struct manager_properties properties = MANAGER_PROPERTIES_NONE;
+
+        properties.notify_command = "/bin/tell";
+        manager_set_properties(m, job, &properties, fn, userdata);
+}
+
+static void a_command_that_ran_in_vain_runs_again_after_the_pause(void **state) {
+        struct harness *h = *state;
+
+        assert_int_equal(harness_create(h, "f", true, false), 0);
+        assert_int_equal(harness_call(h, run_command), 0);
+        harness_serve(h, harness_request(h, 0), 1000);
+        assert_int_equal(h->n_commands, 1);
+        store_faulty_plan(h->store, 0, -EIO, false);
+        harness_end_command(h, RUNNER_EXITED, 0);
+        assert_int_equal(h->n_commands, 1);
+        harness_advance(h, 6 * USEC_PER_SEC);
+        assert_int_equal(h->n_commands, 2);
+        harness_end_command(h, RUNNER_EXITED, 0);
+        harness_advance(h, USEC_PER_DAY);
+        assert_int_equal(h->n_commands, 2);
+}
+
 /* SENTENCES: state.nospace */
 static void no_space_is_waited_for_and_not_counted(void **state) {
         struct harness *h = *state;
@@ -183,6 +297,11 @@ int main(void) {
                 TEST(a_wrong_digest_is_never_published),
                 TEST(a_failed_commit_is_answered_and_nothing_of_it_stays),
                 TEST(a_promised_end_that_cannot_be_recorded_is_tried_again_after_a_pause),
+                TEST(a_volatile_job_outlives_a_store_failure_and_not_its_client),
+                TEST(what_a_stream_held_is_lost_and_its_job_ends),
+                TEST(who_was_told_that_it_moves_is_told_that_it_waits),
+                TEST(a_callback_that_was_taken_in_vain_comes_again_after_the_pause),
+                TEST(a_command_that_ran_in_vain_runs_again_after_the_pause),
                 TEST(no_space_is_waited_for_and_not_counted),
         };
 

@@ -259,6 +259,30 @@ static void a_job_that_wants_it_while_it_runs_is_asked_for_again(void **state) {
         assert_true(harness_request(h, 0)->judge_certificate);
 }
 
+/* What it had been shown when all was loaded again is shown again. */
+static void a_judge_and_what_it_accepted_outlive_a_store_failure(void **state) {
+        struct harness *h = *state;
+
+        create(h, 1);
+        assert_int_equal(be_judge(h), 0);
+        show(h, 1);
+        answer(h, CERTIFICATE_ACCEPTED, 0);
+        show(h, 2);
+        assert_int_equal(asked.n, 2);
+        store_faulty_plan(h->store, 0, -EIO, false);
+        assert_int_equal(harness_call(h, manager_suspend_job), ERROR_STORE_FAILED);
+        answer(h, CERTIFICATE_ACCEPTED, 0); /* too late */
+        harness_advance(h, 6 * USEC_PER_SEC);
+        assert_int_equal(harness_request(h, 0)->n_accepted, 1);
+        assert_true(harness_certificate(h, harness_request(h, 0), 1));
+        show(h, 2);
+        assert_int_equal(asked.n, 3);
+        answer(h, CERTIFICATE_ACCEPTED, 0);
+        assert_true(harness_certificate(h, harness_request(h, 0), 2));
+        harness_serve(h, harness_request(h, 0), SIZE);
+        assert_int_equal(harness_job(h)->state, JOB_TRANSFERRED);
+}
+
 static void no_more_are_remembered_than_there_is_room_for(void **state) {
         struct harness *h = *state;
 
@@ -304,6 +328,7 @@ int main(void) {
                 TEST(a_question_outlives_suspend_and_its_answer_counts),
                 TEST(a_job_that_no_longer_wants_it_goes_on_without_an_answer),
                 TEST(a_job_that_wants_it_while_it_runs_is_asked_for_again),
+                TEST(a_judge_and_what_it_accepted_outlive_a_store_failure),
                 TEST(no_more_are_remembered_than_there_is_room_for),
                 TEST(a_method_that_is_never_sent_twice_waits_like_any),
         };
