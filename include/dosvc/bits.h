@@ -126,7 +126,10 @@ EXTERN_C DOSVC_API const GUID IID_AsyncIBackgroundCopyCallback;
 #define BG_COPY_FILE_SACL 8
 #define BG_COPY_FILE_ALL 15
 
-/* IBackgroundCopyJobHttpOptions::SetSecurityFlags; 0 unless set */
+/*
+ * IBackgroundCopyJobHttpOptions::SetSecurityFlags; 0 unless set. BG_SSL_ is of servers'
+ * certificates, not of proxies'
+ */
 #define BG_SSL_ENABLE_CRL_CHECK 0x0001 /* against the lists of CRLFile */
 #define BG_SSL_IGNORE_CERT_CN_INVALID 0x0002
 #define BG_SSL_IGNORE_CERT_DATE_INVALID 0x0004

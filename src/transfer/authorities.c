@@ -192,12 +192,17 @@ static int on_verify(int ok, X509_STORE_CTX *context) {
         return 1;
 }
 
-static CURLcode on_ssl_context(CURL *easy, void *ssl_context, void *userdata) {
-        const struct tls_policy *policy = userdata;
-        SSL_CTX *context = ssl_context;
+/* libcurl calls on_ssl_context() for an https proxy, too, and does not say for whom: nor does the order of the calls, since a proxy may have
+ * it connect anew. So a server's context alone states the highest version, which changes nothing else; what does not state it is checked in
+ * full. It also keeps libcurl from going on with a TLS session of the one at the other. */
+#define PROXY_VERSIONS CURL_SSLVERSION_TLSv1_2
+#define SERVER_VERSIONS (CURL_SSLVERSION_TLSv1_2 | CURL_SSLVERSION_MAX_TLSv1_3)
 
-        if (policy->authorities)
-                SSL_CTX_set1_cert_store(context, policy->authorities->store);
+static bool is_of_server(SSL_CTX *context) {
+        return SSL_CTX_get_max_proto_version(context) == TLS1_3_VERSION;
+}
+
+static CURLcode apply_to_server(const struct tls_policy *policy, SSL_CTX *context) {
         if (policy->check_revocation &&
             X509_VERIFY_PARAM_set_flags(SSL_CTX_get0_param(context), X509_V_FLAG_CRL_CHECK) != 1)
                 return CURLE_OUT_OF_MEMORY;
@@ -209,6 +214,19 @@ static CURLcode on_ssl_context(CURL *easy, void *ssl_context, void *userdata) {
         }
         if (policy->gate && certificate_gate_guard(policy->gate, context) < 0)
                 return CURLE_OUT_OF_MEMORY;
+        return CURLE_OK;
+}
+
+static CURLcode on_ssl_context(CURL *easy, void *ssl_context, void *userdata) {
+        const struct tls_policy *policy = userdata;
+        SSL_CTX *context = ssl_context;
+        CURLcode c;
+
+        if (policy->authorities)
+                SSL_CTX_set1_cert_store(context, policy->authorities->store);
+        c = is_of_server(context) ? apply_to_server(policy, context) : CURLE_OK;
+        if (c != CURLE_OK)
+                return c;
         SSL_CTX_set_info_callback(context, on_ssl_info);
         /* libcurl looks at the name of the first handshake's certificate, and so does a job's own judge. */
         SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION);
@@ -229,10 +247,10 @@ int authorities_apply(const struct tls_policy *policy, CURL *easy) {
         c |= curl_easy_setopt(easy, CURLOPT_CA_CACHE_TIMEOUT, 0L);
         c |= curl_easy_setopt(easy, CURLOPT_SSL_CTX_FUNCTION, on_ssl_context);
         c |= curl_easy_setopt(easy, CURLOPT_SSL_CTX_DATA, policy);
-        c |= curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long) CURL_SSLVERSION_TLSv1_2);
+        c |= curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long) SERVER_VERSIONS);
         c |= curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L);
         c |= curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, policy->ignore & ENGINE_IGNORE_NAME ? 0L : 2L);
-        c |= curl_easy_setopt(easy, CURLOPT_PROXY_SSLVERSION, (long) CURL_SSLVERSION_TLSv1_2);
+        c |= curl_easy_setopt(easy, CURLOPT_PROXY_SSLVERSION, (long) PROXY_VERSIONS);
         c |= curl_easy_setopt(easy, CURLOPT_PROXY_SSL_VERIFYPEER, 1L);
         c |= curl_easy_setopt(easy, CURLOPT_PROXY_SSL_VERIFYHOST, 2L);
         return c == CURLE_OK ? 0 : -EINVAL;

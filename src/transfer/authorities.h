@@ -33,7 +33,8 @@ struct tls_watch {
 void tls_watch_start(struct tls_watch *watch, CURL *easy);
 void tls_watch_stop(struct tls_watch *watch);
 
-/* Whom a connection trusts, and which checks of the certificate it leaves out (ENGINE_IGNORE_ of engine.h). */
+/* Whom a connection trusts, and which checks of the server's certificate it leaves out (ENGINE_IGNORE_ of engine.h). An https proxy on the way
+ * has to pass all of them, nobody else judges its certificate, and its revocation is not asked about. */
 struct certificate_gate;
 struct tls_policy {
         struct authorities *authorities; /* NULL: nobody is trusted */

@@ -1,7 +1,7 @@
 /* Holds a request back until somebody accepted the certificate of the server that it is for (engine.h, judge_certificate).
  *
  * 1. certificate_gate_new() for each exchange, with what was accepted so far.
- * 2. certificate_gate_guard() in the TLS context of a new connection: no client certificate is shown to a server that is not accepted.
+ * 2. certificate_gate_guard() in the TLS context of a new connection to it, not to a proxy: no client certificate is shown to a server that is not accepted.
  * 3. certificate_gate_passes() when a connection is there, new or from the pool, TLS and the name's check are done, and nothing was
  *    sent. false: give up; certificate_gate_refused() has what was shown.
  * Decides nothing itself. */

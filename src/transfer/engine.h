@@ -85,8 +85,8 @@ struct engine_request {
         uint32_t credentials_schemes;
         const char *proxy_credentials;
         uint32_t proxy_schemes;
-        bool check_revocation;       /* ask the revocation lists for the server's own certificate; to have none is an error */
-        uint32_t ignore_certificate; /* ENGINE_IGNORE_: each leaves out one check of the server's certificate and no other */
+        bool check_revocation;       /* ask the revocation lists for the server's own certificate, not a proxy's; to have none is an error */
+        uint32_t ignore_certificate; /* ENGINE_IGNORE_: each leaves out one check of the server's certificate, no other, and none of a proxy's */
         /* Nothing is sent over https before somebody accepted the server's own certificate. With one that is none of these the request ends:
          * certificate(), then finished() with CERTIFICATE_NOT_JUDGED. Ask again when it was accepted */
         bool judge_certificate;

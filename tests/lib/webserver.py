@@ -1,8 +1,9 @@
 #!/usr/bin/python3
 """A web server that does what its URLs say, also what no honest server would. Loopback only.
 
-usage: webserver.py [--tls CERT KEY] [--address ADDR] [--log FILE]
-Prints its port on a line, then serves until stdin closes. With --log each request becomes a line of JSON.
+usage: webserver.py [--tls CERT KEY] [--ask-client CA] [--address ADDR] [--log FILE] [--tunnel]
+Prints its port on a line, then serves until stdin closes. With --log each request becomes a line of JSON. With --ask-client it asks for
+a certificate of that authority, and does without. With --tunnel CONNECT is answered with a tunnel to where it says.
 
   /data/N               N bytes, with ranges, ETag and Last-Modified
   /norange/N            the same, ranges ignored, no validators
@@ -31,6 +32,7 @@ Prints its port on a line, then serves until stdin closes. With --log each reque
 import argparse
 import json
 import os
+import select
 import socket
 import ssl
 import struct
@@ -46,6 +48,7 @@ MODIFIED = "Wed, 21 Oct 2015 07:28:00 GMT"
 seen = {}
 lock = threading.Lock()
 log_file = None
+tunnels = False
 
 
 def content(start, end, salt=0):
@@ -242,6 +245,20 @@ def read_request(c):
         fields[name.strip().lower()] = value.strip()
 
 
+def tunnel(c, target):
+    """Until either side closes. One thread: a TLS socket is not for two."""
+    host, _, port = target.rpartition(":")
+    with socket.create_connection((host.strip("[]"), int(port))) as there:
+        c.head(200, [])
+        while True:
+            decrypted = getattr(c.sock, "pending", lambda: 0)()
+            for source in [c.sock] if decrypted else select.select([c.sock, there], [], [])[0]:
+                data = source.recv(65536)
+                if not data:
+                    return
+                (there if source is c.sock else c.sock).sendall(data)
+
+
 def note(record):
     if log_file:
         with lock:
@@ -266,7 +283,10 @@ def serve_connection(sock, context):
             if target.startswith("http://"):
                 target = "/" + target.split("/", 3)[3]
             if method == "CONNECT":
-                c.simple(403)
+                if tunnels:
+                    tunnel(c, target)
+                else:
+                    c.simple(403)
                 break
             answer(c, target, fields)
         if context and not c.abrupt:
@@ -282,9 +302,11 @@ def serve_connection(sock, context):
 
 
 def main():
-    global log_file
+    global log_file, tunnels
     parser = argparse.ArgumentParser()
     parser.add_argument("--tls", nargs=2)
+    parser.add_argument("--ask-client")
+    parser.add_argument("--tunnel", action="store_true")
     parser.add_argument("--address", default="127.0.0.1")
     parser.add_argument("--log")
     options = parser.parse_args()
@@ -292,6 +314,10 @@ def main():
     if options.tls:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(*options.tls)
+    if options.ask_client:
+        context.verify_mode = ssl.CERT_OPTIONAL
+        context.load_verify_locations(options.ask_client)
+    tunnels = options.tunnel
     if options.log:
         log_file = open(options.log, "a", encoding="utf-8")
     family = socket.AF_INET6 if ":" in options.address else socket.AF_INET

@@ -3,6 +3,7 @@
 
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <systemd/sd-event.h>
 #include <unistd.h>
@@ -210,6 +211,134 @@ static void http2_requests_share_one_connection(void **state) {
         assert_int_equal(n_lines, ELEMENTSOF(pieces));
 }
 
+/* --- through a proxy that is spoken to over TLS -------------------------------------------------------------------------- */
+
+/* NAME.pem and NAME.key for localhost, by the fixture's authority or by nobody's. */
+static void make_certificate(struct fixture *f, const char *name, bool known) {
+        char command[512];
+
+        snprintf(command, sizeof(command),
+                 "cd %s && openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout %s.key -out %s.pem -days 2 "
+                 "-subj /CN=localhost -addext subjectAltName=DNS:localhost %s 2>/dev/null >&2",
+                 f->folder, name, name, known ? "-CA ca.pem -CAkey ca.key" : "");
+        assert_int_equal(system(command), 0);
+}
+
+/* With such a certificate; it builds tunnels, asks who is there, and notes what it is asked in a file of its name. */
+static void start_with_certificate(struct fixture *f, struct server *server, const char *name) {
+        char cert[128], key[128], log[128];
+        const char *arguments[] = { "--tls", cert, key, "--log", log, "--ask-client", f->ca_file, "--tunnel", NULL };
+
+        snprintf(cert, sizeof(cert), "%s/%s.pem", f->folder, name);
+        snprintf(key, sizeof(key), "%s/%s.key", f->folder, name);
+        snprintf(log, sizeof(log), "%s/%s.log", f->folder, name);
+        server_start(server, arguments);
+}
+
+static bool was_asked(struct fixture *f, const char *name) {
+        struct stat st;
+        char log[128];
+
+        snprintf(log, sizeof(log), "%s/%s.log", f->folder, name);
+        assert_int_equal(stat(log, &st), 0);
+        return st.st_size > 0;
+}
+
+static const char *const *through(const struct server *proxy) {
+        static char value[64];
+        static const char *const variables[] = { value, NULL };
+
+        snprintf(value, sizeof(value), "all_proxy=https://localhost:%u", proxy->port);
+        return variables;
+}
+
+static void of_a_proxys_certificate_no_check_is_left_out(void **state) {
+        struct fixture *f = *state;
+        const char *const urls[] = { "http://localhost/data/1000", https_url(&web, "localhost", "/data/1000") };
+        struct server odd;
+
+        make_certificate(f, "odd", false);
+        start_with_certificate(f, &odd, "odd");
+        for (size_t i = 0; i < ELEMENTSOF(urls); i++) {
+                struct engine_piece piece;
+                struct engine_request request = request_for(f, i + 1, urls[i], &piece);
+                const struct record *record;
+
+                request.proxy_environment = through(&odd);
+                request.proxy_credentials = "name:secret";
+                request.proxy_schemes = ENGINE_AUTH_BASIC;
+                request.ignore_certificate = ENGINE_IGNORE_ALL;
+                record = fetch(f, &request);
+                assert_failed(record, ERROR_CERTIFICATE);
+                assert_false(record->result.transient);
+                assert_false(was_asked(f, "odd"));
+        }
+        server_stop(&odd);
+}
+
+static void behind_a_proxy_a_servers_check_is_left_out(void **state) {
+        struct fixture *f = *state;
+        struct server odd, proxy;
+        struct engine_piece piece;
+        struct engine_request request;
+
+        make_certificate(f, "odd", false);
+        make_certificate(f, "proxy", true);
+        start_with_certificate(f, &odd, "odd");
+        start_with_certificate(f, &proxy, "proxy");
+        request = request_for(f, 1, https_url(&odd, "localhost", "/data/1000"), &piece);
+        request.proxy_environment = through(&proxy);
+        request.ignore_certificate = ENGINE_IGNORE_ALL & ~ENGINE_IGNORE_AUTHORITY;
+        assert_int_equal(fetch(f, &request)->outcome, ENGINE_FAILED);
+        assert_true(was_asked(f, "proxy"));
+        assert_false(was_asked(f, "odd"));
+        request.id = 2;
+        request.ignore_certificate = ENGINE_IGNORE_AUTHORITY;
+        assert_done(fetch(f, &request));
+        assert_content(f, 0, 0, 1000);
+        server_stop(&odd);
+        server_stop(&proxy);
+}
+
+static void revocation_is_asked_about_servers_not_proxies(void **state) {
+        struct fixture *f = *state;
+        struct server proxy;
+        struct engine_piece piece;
+        struct engine_request request;
+
+        make_certificate(f, "proxy", true);
+        start_with_certificate(f, &proxy, "proxy");
+        request = request_for(f, 1, "http://localhost/data/1000", &piece);
+        request.proxy_environment = through(&proxy);
+        request.check_revocation = true; /* there is no list */
+        assert_done(fetch(f, &request));
+        request.id = 2;
+        request.url = https_url(&web, "localhost", "/data/1000");
+        assert_int_equal(fetch(f, &request)->outcome, ENGINE_FAILED);
+        server_stop(&proxy);
+}
+
+static void nobody_is_asked_about_a_proxys_certificate(void **state) {
+        struct fixture *f = *state;
+        struct server proxy;
+        struct engine_piece piece;
+        struct engine_request request = request_for(f, 1, https_url(&web, "localhost", "/data/1000"), &piece);
+
+        make_certificate(f, "proxy", true);
+        start_with_certificate(f, &proxy, "proxy");
+        request.judge_certificate = true;
+        assert_failed(fetch(f, &request), ERROR_CERTIFICATE_NOT_JUDGED);
+        request.id = 2;
+        request.proxy_environment = through(&proxy);
+        assert_failed(fetch(f, &request), ERROR_CERTIFICATE_NOT_JUDGED);
+        assert_memory_equal(f->records[2].sha256, f->records[1].sha256, sizeof(f->records[1].sha256));
+        request.id = 3;
+        request.accepted = (const uint8_t (*)[32]) f->records[1].sha256;
+        request.n_accepted = 1;
+        assert_done(fetch(f, &request));
+        server_stop(&proxy);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 TEST(a_file_arrives_over_tls),
@@ -220,6 +349,10 @@ int main(void) {
                 TEST(a_body_that_ends_without_close_notify_is_not),
                 TEST(https_never_becomes_http_unless_the_job_says_so),
                 TEST(http2_requests_share_one_connection),
+                TEST(of_a_proxys_certificate_no_check_is_left_out),
+                TEST(behind_a_proxy_a_servers_check_is_left_out),
+                TEST(revocation_is_asked_about_servers_not_proxies),
+                TEST(nobody_is_asked_about_a_proxys_certificate),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
