@@ -185,11 +185,19 @@ static uint32_t flag_for(int error) {
 static int on_verify(int ok, X509_STORE_CTX *context) {
         const SSL *ssl = X509_STORE_CTX_get_ex_data(context, SSL_get_ex_data_X509_STORE_CTX_idx());
         uint32_t ignore = (uint32_t) (uintptr_t) SSL_CTX_get_ex_data(SSL_get_SSL_CTX(ssl), ignore_index());
+        int error = X509_STORE_CTX_get_error(context);
+        struct tls_watch *watch;
 
-        if (ok || !(flag_for(X509_STORE_CTX_get_error(context)) & ignore))
-                return ok;
-        X509_STORE_CTX_set_error(context, X509_V_OK);
-        return 1;
+        if (ok)
+                return 1;
+        if (flag_for(error) & ignore) {
+                X509_STORE_CTX_set_error(context, X509_V_OK);
+                return 1;
+        }
+        DL_FOREACH(watches, watch)
+                if (is_watched(watch, ssl))
+                        watch->refused_for = error;
+        return 0;
 }
 
 /* libcurl calls on_ssl_context() for an https proxy, too, and does not say for whom: nor does the order of the calls, since a proxy may have
@@ -206,12 +214,9 @@ static CURLcode apply_to_server(const struct tls_policy *policy, SSL_CTX *contex
         if (policy->check_revocation &&
             X509_VERIFY_PARAM_set_flags(SSL_CTX_get0_param(context), X509_V_FLAG_CRL_CHECK) != 1)
                 return CURLE_OUT_OF_MEMORY;
-        if (policy->ignore) {
-                /* A number, no pointer: the context outlives the policy. */
-                if (SSL_CTX_set_ex_data(context, ignore_index(), (void *) (uintptr_t) policy->ignore) != 1)
-                        return CURLE_OUT_OF_MEMORY;
-                SSL_CTX_set_verify(context, SSL_VERIFY_PEER, on_verify);
-        }
+        /* A number, no pointer: the context outlives the policy. */
+        if (policy->ignore && SSL_CTX_set_ex_data(context, ignore_index(), (void *) (uintptr_t) policy->ignore) != 1)
+                return CURLE_OUT_OF_MEMORY;
         if (policy->gate && certificate_gate_guard(policy->gate, context) < 0)
                 return CURLE_OUT_OF_MEMORY;
         return CURLE_OK;
@@ -227,6 +232,7 @@ static CURLcode on_ssl_context(CURL *easy, void *ssl_context, void *userdata) {
         c = is_of_server(context) ? apply_to_server(policy, context) : CURLE_OK;
         if (c != CURLE_OK)
                 return c;
+        SSL_CTX_set_verify(context, SSL_VERIFY_PEER, on_verify);
         SSL_CTX_set_info_callback(context, on_ssl_info);
         /* libcurl looks at the name of the first handshake's certificate, and so does a job's own judge. */
         SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION);

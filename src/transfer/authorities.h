@@ -17,18 +17,22 @@ int authorities_new(int fd, struct authorities **ret);
 int authorities_add_revocations(struct authorities *authorities, int fd);
 struct authorities *authorities_free(struct authorities *authorities);
 size_t authorities_count(const struct authorities *authorities);
-/* Which alerts came on an exchange's connection?
+/* Which alerts came on an exchange's connection, and why was a certificate refused on it?
  *
  * libcurl 7.88 with OpenSSL 3 takes a TLS connection that simply breaks off for an orderly end: its BIO never reports the end of
  * the stream to OpenSSL. And a server that misses our certificate is heard by libcurl as a read that failed (TLS 1.3, after the
  * handshake) or as a handshake that did (TLS 1.2). So alerts are listened to here: of a new connection from its first byte on, by
- * tls_policy.watch; of whatever connection was taken in the end, old or new, after tls_watch_start(), which comes before anything is read. */
+ * tls_policy.watch; of whatever connection was taken in the end, old or new, after tls_watch_start(), which comes before anything is read.
+ *
+ * And what is wrong with a certificate, libcurl forgets behind an https proxy: the alert that says so goes out through the proxy's TLS, which
+ * clears OpenSSL's errors. What is wrong with a proxy's own it keeps elsewhere. */
 struct tls_watch {
         struct tls_watch *prev, *next; /* private */
         const void *context, *ssl;     /* identities only: of the connection that is made, of the one that is used */
         bool close_notify;
         bool certificate_wanted; /* the server asked for one of ours, and there was none */
         uint8_t alert;           /* RFC 8446 section 6.2, the last one that was no close_notify; 0: none */
+        int refused_for;         /* X509_V_ERR_: why the certificate, of the server or of a proxy, was refused; 0: it was not */
 };
 void tls_watch_start(struct tls_watch *watch, CURL *easy);
 void tls_watch_stop(struct tls_watch *watch);

@@ -9,7 +9,7 @@
 
 struct transport_facts {
         CURLcode code;
-        long ssl_verify_result; /* CURLINFO_SSL_VERIFYRESULT (or the proxy's) */
+        long ssl_verify_result; /* what we saw OpenSSL find, in the server's certificate or a proxy's, else CURLINFO_SSL_VERIFYRESULT */
         long os_errno;          /* CURLINFO_OS_ERRNO; for CURLE_WRITE_ERROR the errno of our pwrite */
         long connect_status;    /* CURLINFO_HTTP_CONNECTCODE: a proxy's answer to CONNECT, 0 if there was none */
         bool in_head;           /* it happened before the headers were complete */

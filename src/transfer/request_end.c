@@ -102,7 +102,10 @@ void request_fail_transport(struct request *request, CURLcode code) {
         };
         struct transport_error error;
 
-        (void) curl_easy_getinfo(exchange->easy, CURLINFO_SSL_VERIFYRESULT, &facts.ssl_verify_result);
+        if (exchange->tls_watch.refused_for)
+                facts.ssl_verify_result = exchange->tls_watch.refused_for;
+        else
+                (void) curl_easy_getinfo(exchange->easy, CURLINFO_SSL_VERIFYRESULT, &facts.ssl_verify_result);
         (void) curl_easy_getinfo(exchange->easy, CURLINFO_OS_ERRNO, &facts.os_errno);
         (void) curl_easy_getinfo(exchange->easy, CURLINFO_HTTP_CONNECTCODE, &facts.connect_status);
         error = transport_error_judge(&facts);

@@ -1,6 +1,7 @@
 /* https: who is trusted, how a body ends, HTTP/2, and where redirects between the two schemes lead. */
 #include "fixture.h"
 
+#include <openssl/x509_vfy.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -271,6 +272,7 @@ static void of_a_proxys_certificate_no_check_is_left_out(void **state) {
                 record = fetch(f, &request);
                 assert_failed(record, ERROR_CERTIFICATE);
                 assert_false(record->result.transient);
+                assert_int_equal(record->result.detail, X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT);
                 assert_false(was_asked(f, "odd"));
         }
         server_stop(&odd);
@@ -289,7 +291,8 @@ static void behind_a_proxy_a_servers_check_is_left_out(void **state) {
         request = request_for(f, 1, https_url(&odd, "localhost", "/data/1000"), &piece);
         request.proxy_environment = through(&proxy);
         request.ignore_certificate = ENGINE_IGNORE_ALL & ~ENGINE_IGNORE_AUTHORITY;
-        assert_int_equal(fetch(f, &request)->outcome, ENGINE_FAILED);
+        assert_failed(fetch(f, &request), ERROR_CERTIFICATE);
+        assert_int_equal(f->records[1].result.detail, X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT);
         assert_true(was_asked(f, "proxy"));
         assert_false(was_asked(f, "odd"));
         request.id = 2;
@@ -314,7 +317,8 @@ static void revocation_is_asked_about_servers_not_proxies(void **state) {
         assert_done(fetch(f, &request));
         request.id = 2;
         request.url = https_url(&web, "localhost", "/data/1000");
-        assert_int_equal(fetch(f, &request)->outcome, ENGINE_FAILED);
+        assert_failed(fetch(f, &request), ERROR_REVOCATION_UNKNOWN);
+        assert_int_equal(f->records[2].result.detail, X509_V_ERR_UNABLE_TO_GET_CRL);
         server_stop(&proxy);
 }
 
