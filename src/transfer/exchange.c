@@ -236,10 +236,17 @@ void exchange_judge_challenge(struct exchange *exchange) {
         judge(exchange);
 }
 
-/* Digest needs the server's word before it can say its own: that answer is not the file's. */
-static bool is_first_challenge(struct exchange *exchange) {
-        return exchange->expects_challenge && !exchange->challenged &&
-               (exchange->facts.status == 401 || exchange->facts.status == 407);
+/* Digest needs the word of the other before it can say its own: that answer is not the file's. Behind a proxy that asked, the server may. */
+static bool take_first_challenge(struct exchange *exchange) {
+        unsigned status = exchange->facts.status;
+        bool *may_ask = status == 401 ? &exchange->server_may_ask : status == 407 ? &exchange->proxy_may_ask : NULL;
+
+        if (!may_ask || !*may_ask)
+                return false;
+        *may_ask = false;
+        exchange->challenged = true;
+        exchange->drain_left = DRAIN_BYTES_MAX;
+        return true;
 }
 
 /* A server of TLS 1.3 that misses a certificate says so and closes while we send already. libcurl reads that only when it closes the
@@ -269,12 +276,9 @@ static size_t on_header(char *line, size_t size, size_t n, void *userdata) {
                 return 0;
         if (was_complete || exchange->judged || !response_facts_is_complete(&exchange->facts))
                 return size * n;
-        if (is_first_challenge(exchange)) {
-                exchange->challenged = true;
-                exchange->drain_left = DRAIN_BYTES_MAX;
+        if (take_first_challenge(exchange))
                 return size * n;
-        }
-        exchange->expects_challenge = exchange->challenged = false;
+        exchange->challenged = false;
         judge(exchange);
         if (exchange->verdict.action != VERDICT_WRITE && !is_worth_draining(exchange))
                 return 0;
@@ -542,8 +546,8 @@ int exchange_prepare(struct exchange *exchange, const struct exchange_spec *spec
         exchange->only_public = spec->only_public;
         exchange->alone = spec->alone;
         exchange->https = spec->https;
-        exchange->expects_challenge = (spec->credentials && (spec->credentials_schemes & ENGINE_AUTH_DIGEST)) ||
-                                      (spec->proxy_credentials && (spec->proxy_schemes & ENGINE_AUTH_DIGEST));
+        exchange->server_may_ask = spec->credentials && (spec->credentials_schemes & ENGINE_AUTH_DIGEST);
+        exchange->proxy_may_ask = spec->proxy_credentials && (spec->proxy_schemes & ENGINE_AUTH_DIGEST);
         exchange->tls = (struct tls_policy) { spec->authorities, spec->ignore_certificate, spec->check_revocation, NULL, &exchange->tls_watch,
                                               spec->client_certificate };
         exchange->resolve = spec->resolve;

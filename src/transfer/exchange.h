@@ -94,7 +94,8 @@ struct exchange {
         bool only_public;
         bool alone;
         bool https;
-        bool expects_challenge;  /* of the server or the proxy: libcurl answers the first one by itself */
+        bool server_may_ask;     /* with a challenge (401), and the proxy (407): libcurl answers the first of each by itself */
+        bool proxy_may_ask;
         bool challenged;         /* the facts are of that answer, and nobody judged them */
         struct tls_policy tls; /* the gate is the exchange's own */
         struct tls_watch tls_watch;

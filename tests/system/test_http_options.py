@@ -134,11 +134,14 @@ NAME, PASSWORD = "agent", "open sesame: \u00fc"
 
 class Guard(http.server.ThreadingHTTPServer):
     """Lets in who proves to know the password, by the schemes that it offers. /to?URL redirects those that are in. As a proxy it answers
-    itself, whatever host is asked for."""
+    itself, whatever host is asked for; guarded_behind: as such a server, too."""
     daemon_threads = True
 
-    def __init__(self, *schemes, proxy=False, password=PASSWORD):
-        self.schemes, self.proxy, self.password = schemes, proxy, password
+    def __init__(self, *schemes, proxy=False, guarded_behind=False, password=PASSWORD):
+        self.schemes, self.password = schemes, password
+        self.doors = [(407, "Proxy-Authorization", "Proxy-Authenticate")] if proxy else []
+        if guarded_behind or not proxy:
+            self.doors.append((401, "Authorization", "WWW-Authenticate"))
         self.heard = []  # (path, Authorization, port of the client)
         super().__init__(("127.0.0.1", 0), GuardHandler)
         threading.Thread(target=self.serve_forever, daemon=True).start()
@@ -162,13 +165,13 @@ class GuardHandler(http.server.BaseHTTPRequestHandler):
 
     def do_GET(self):
         server = self.server
-        said = self.headers.get("Proxy-Authorization" if server.proxy else "Authorization")
-        server.heard.append((self.path, said, self.client_address[1]))
-        if not server.admits("GET", said):
-            self.send_response(407 if server.proxy else 401)
+        server.heard.append((self.path, self.headers.get(server.doors[-1][1]), self.client_address[1]))
+        closed = [(status, asks) for status, says, asks in server.doors if not server.admits("GET", self.headers.get(says))]
+        if closed:
+            status, asks = closed[0]
+            self.send_response(status)
             for scheme in server.schemes:
-                self.send_header("Proxy-Authenticate" if server.proxy else "WWW-Authenticate",
-                                 'Basic realm="here"' if scheme == "basic" else 'Digest realm="here", nonce="n0", qop="auth", algorithm=SHA-256')
+                self.send_header(asks, 'Basic realm="here"' if scheme == "basic" else 'Digest realm="here", nonce="n0", qop="auth", algorithm=SHA-256')
             body = b"who are you?"
         elif self.path.startswith("/to?"):
             self.send_response(302)
@@ -269,6 +272,19 @@ class TestCredentials:
             direct = guard("basic")
             self.fetch(service, direct.url(), tmp_path / (scheme + "2"), "error", **{key: self.TEXT})
             assert [said for _, said, _ in direct.heard] == [None]
+
+    def test_a_proxy_and_the_server_behind_it_may_both_ask(self, service, guard, tmp_path):
+        proxy = guard("digest", proxy=True, guarded_behind=True)
+        usage = {"ProxyUsage": GLib.Variant("u", 2), "ProxyList": GLib.Variant("s", proxy.url(""))}
+        for password, state in ((PASSWORD, "transferred"), ("wrong", "error")):
+            job = service.create("through", [("http://198.51.100.1/file", str(tmp_path / state), {})])
+            set_properties(service, job, ProxyDigestCredentials=GLib.Variant("s", self.TEXT),
+                           ServerDigestCredentials=GLib.Variant("s", f"{NAME}:{password}"), **usage)
+            service.job_call(job, "Resume")
+            assert service.wait_state(job, ["transferred", "error"]) == state
+            assert [bool(said) for _, said, _ in proxy.heard] == [False, False, True]
+            del proxy.heard[:]
+        assert service.get(job, "Error")["Hresult"] == 0x80190191
 
     def test_connections_of_different_credentials_are_different(self, service, guard, tmp_path):
         server = guard()
