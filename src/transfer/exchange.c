@@ -245,7 +245,6 @@ static bool take_first_challenge(struct exchange *exchange) {
                 return false;
         *may_ask = false;
         exchange->challenged = true;
-        exchange->drain_left = DRAIN_BYTES_MAX;
         return true;
 }
 
@@ -318,12 +317,8 @@ static size_t on_body(char *bytes, size_t size, size_t n, void *userdata) {
         if (exchange_is_resting(exchange) && exchange->facts.version_major == 1)
                 return CURL_WRITEFUNC_PAUSE; /* one read of libcurl's is many of these calls, and what it kept for us, too */
         exchange->n_fetched += total;
-        if (exchange->challenged) {
-                if (total > exchange->drain_left)
-                        return 0;
-                exchange->drain_left -= total;
-                return size * n;
-        }
+        if (exchange->challenged)
+                exchange_judge_challenge(exchange); /* of one that it answers, libcurl keeps the body to itself */
         if (!exchange->judged)
                 return 0; /* libcurl sends headers first; no byte is written without a verdict */
         if (exchange->verdict.action != VERDICT_WRITE) {

@@ -17,7 +17,7 @@ a certificate of that authority, and does without. With --tunnel CONNECT is answ
   /silent               takes the request and says nothing
   /once/N/K             like /cut the first time, like /data afterwards
   /change/N/K           the first answer is cut after K bytes; later ones are of another file
-  /status/CODE          that status; ?retry=S adds Retry-After
+  /status/CODE          that status; ?retry=S adds Retry-After, ?body=N has N bytes follow
   /redirect/CODE?to=URL
   /hops/N?to=URL        N redirects on this server, then to URL
   /headers-endless      never stops sending header fields
@@ -202,7 +202,7 @@ def answer(c, target, fields):
     elif kind == "silent":
         c.hang()
     elif kind == "status":
-        c.simple(size, b"no", [("Retry-After", arguments["retry"])] if "retry" in arguments else [])
+        c.simple(size, b"no" * (int(arguments.get("body", 2)) // 2), [("Retry-After", arguments["retry"])] if "retry" in arguments else [])
     elif kind == "redirect":
         c.simple(size, b"over there", [("Location", arguments["to"])])
     elif kind == "hops":

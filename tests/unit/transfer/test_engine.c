@@ -302,6 +302,30 @@ static void statuses_end_as_decided(void **state) {
         }
 }
 
+/* These servers do not say which question they ask. */
+static void a_challenge_that_cannot_be_answered_is_the_answer(void **state) {
+        struct fixture *f = *state;
+        static const char *const paths[] = {
+                "/status/401?body=0", "/status/401", "/status/401?body=65536", "/status/401?body=65538", "/status/401?body=10000000",
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(paths); i++) {
+                struct engine_piece piece;
+                struct engine_request request = request_for(f, i + 1, url_of(&web, paths[i]), &piece);
+                struct record *record;
+
+                request.credentials = "name:secret";
+                request.credentials_schemes = ENGINE_AUTH_DIGEST;
+                record = fetch(f, &request);
+                assert_failed(record, ERROR_HTTP_STATUS);
+                assert_int_equal(record->result.context, ERROR_CONTEXT_REMOTE_FILE);
+                assert_int_equal(record->result.detail, 401);
+                assert_false(record->result.transient);
+                assert_int_equal(record->http_status, 401);
+                assert_true(record->result.bytes_fetched <= 2 * 65536); /* no more of it than keeps the connection */
+        }
+}
+
 static void redirects_are_followed_up_to_five(void **state) {
         struct fixture *f = *state;
         struct engine_piece piece;
@@ -572,6 +596,7 @@ int main(void) {
                 TEST(nobody_listening_is_a_connect_failure),
                 TEST(a_name_that_does_not_exist_is_not_resolved),
                 TEST(statuses_end_as_decided),
+                TEST(a_challenge_that_cannot_be_answered_is_the_answer),
                 TEST(redirects_are_followed_up_to_five),
                 TEST(custom_headers_go_to_the_first_origin_only),
                 TEST(cookies_live_as_long_as_their_request),
