@@ -54,6 +54,8 @@ static const struct row {
         { CURLE_UNSUPPORTED_PROTOCOL, ERROR_INVALID_RESPONSE, ERROR_CONTEXT_REMOTE_FILE, FATAL },
         /* Our own arguments were judged when they were set: this is a trailer that is no field. */
         { CURLE_BAD_FUNCTION_ARGUMENT, ERROR_INVALID_RESPONSE, ERROR_CONTEXT_REMOTE_FILE, FATAL },
+        /* When it is a callback of ours that refuses, whoever asks knows why: this is a Transfer-Encoding with more behind its end. */
+        { CURLE_WRITE_ERROR, ERROR_INVALID_RESPONSE, ERROR_CONTEXT_REMOTE_FILE, FATAL },
         { CURLE_BAD_CONTENT_ENCODING, ERROR_INVALID_RESPONSE, ERROR_CONTEXT_REMOTE_FILE, FATAL },
         { CURLE_HTTP_RETURNED_ERROR, ERROR_INVALID_RESPONSE, ERROR_CONTEXT_REMOTE_FILE, FATAL },
         { CURLE_FILESIZE_EXCEEDED, ERROR_TOO_LARGE, ERROR_CONTEXT_REMOTE_FILE, FATAL },
@@ -112,22 +114,6 @@ static bool judge_errno(int error, struct transport_error *ret) {
         return true;
 }
 
-static struct transport_error judge_write(int error) {
-        static const enum error_code transient[] = {
-                ERROR_NO_SPACE, ERROR_QUOTA, ERROR_DESTINATION_LOCKED, ERROR_TOO_MANY_OPEN_FILES, ERROR_OUT_OF_MEMORY,
-        };
-        struct transport_error ret = {
-                .code = error ? error_code_from_errno(error) : ERROR_LOCAL_FILE_ERROR,
-                .context = ERROR_CONTEXT_LOCAL_FILE,
-                .detail = (uint32_t) error,
-        };
-
-        for (size_t i = 0; i < ELEMENTSOF(transient); i++)
-                if (ret.code == transient[i])
-                        ret.transient = true;
-        return ret;
-}
-
 static struct transport_error judge_proxy(unsigned status) {
         struct verdict v = verdict_status(status, 0);
 
@@ -160,8 +146,6 @@ struct transport_error transport_error_judge(const struct transport_facts *facts
                 ret.context = ERROR_CONTEXT_GENERAL_TRANSPORT;
                 return ret;
         }
-        if (facts->code == CURLE_WRITE_ERROR)
-                return judge_write((int) facts->os_errno);
         if (facts->connect_status >= 300 && facts->connect_status <= 999 &&
             (facts->code == CURLE_RECV_ERROR || facts->code == CURLE_COULDNT_CONNECT || facts->code == CURLE_PROXY))
                 return judge_proxy((unsigned) facts->connect_status);

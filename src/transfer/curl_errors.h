@@ -1,5 +1,6 @@
 /* CURLcode → our error, context, and whether another try may help (design decision 5). The only table of CURLE_* in the tree.
- * Own aborts (stop, a verdict's end, address policy) are known to the caller and are not to be sent through it. */
+ * Own aborts (stop, a verdict's end, address policy, a local file that cannot be written) are known to the caller and are not to be sent
+ * through it. */
 #pragma once
 
 #include <curl/curl.h>
@@ -10,7 +11,7 @@
 struct transport_facts {
         CURLcode code;
         long ssl_verify_result; /* what we saw OpenSSL find, in the server's certificate or a proxy's, else CURLINFO_SSL_VERIFYRESULT */
-        long os_errno;          /* CURLINFO_OS_ERRNO; for CURLE_WRITE_ERROR the errno of our pwrite */
+        long os_errno;          /* CURLINFO_OS_ERRNO, of a connection that failed */
         long connect_status;    /* CURLINFO_HTTP_CONNECTCODE: a proxy's answer to CONNECT, 0 if there was none */
         bool in_head;           /* it happened before the headers were complete */
         bool memory_left;       /* as much as headers may take could be had */
