@@ -282,6 +282,8 @@ static int start(struct transfer_server *server, const struct ipc_message *messa
         r = request_new(&server->environment, owner->owner, message, *fd, &entry->request);
         if (r < 0) {
                 free(entry);
+                if (owner->n_requests == 0) /* it may be new, for nothing */
+                        arm(server->owner_timer, OWNER_IDLE_TIME);
                 return r;
         }
         (void) TAKE_FD(*fd);
