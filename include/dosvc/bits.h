@@ -450,7 +450,10 @@ EXTERN_C DOSVC_API const IID IID_IBackgroundCopyFile3;
 #if defined(__cplusplus) && !defined(CINTERFACE)
 
 struct IBackgroundCopyFile3 : public IBackgroundCopyFile2 {
-        /* Where the bytes are until Complete. */
+        /*
+         * Where the bytes are until Complete. BG_E_FILE_NOT_AVAILABLE (DO:
+         * DO_E_FILE_NOT_AVAILABLE) before there is one, and after Complete.
+         */
         virtual HRESULT STDMETHODCALLTYPE GetTemporaryName(LPWSTR *pFilename) = 0;
 
         /*
@@ -459,7 +462,7 @@ struct IBackgroundCopyFile3 : public IBackgroundCopyFile2 {
          */
         virtual HRESULT STDMETHODCALLTYPE SetValidationState(BOOL state) = 0;
 
-        /* What SetValidationState last said. */
+        /* What SetValidationState last said; E_PENDING before. */
         virtual HRESULT STDMETHODCALLTYPE GetValidationState(BOOL *pState) = 0;
 
         /* Whether any byte came from a peer. */
@@ -1005,8 +1008,8 @@ struct IBackgroundCopyJob : public IUnknown {
         virtual HRESULT STDMETHODCALLTYPE SetNoProgressTimeout(ULONG Seconds) = 0;
 
         /*
-         * Seconds; 14 days in the BITS family, an hour (low priority: a day) in the DO family,
-         * unless set.
+         * Seconds; 14 days in the BITS family, in the DO family an hour (normal and low
+         * priority: a day), unless set.
          */
         virtual HRESULT STDMETHODCALLTYPE GetNoProgressTimeout(ULONG *Seconds) = 0;
 
@@ -1014,8 +1017,8 @@ struct IBackgroundCopyJob : public IUnknown {
         virtual HRESULT STDMETHODCALLTYPE GetErrorCount(ULONG *Errors) = 0;
 
         /*
-         * Lists only with BG_JOB_PROXY_USAGE_OVERRIDE, 4000 code points at most, separated by
-         * spaces.
+         * Lists only with BG_JOB_PROXY_USAGE_OVERRIDE, 4000 bytes (as UTF-8) at most, separated
+         * by spaces.
          */
         virtual HRESULT STDMETHODCALLTYPE SetProxySettings(BG_JOB_PROXY_USAGE ProxyUsage,
                                                            const WCHAR *ProxyList,
@@ -1526,13 +1529,16 @@ struct IBackgroundCopyJob4 : public IBackgroundCopyJob3 {
         /* How much the owner is trusted: medium, or high for root. */
         virtual HRESULT STDMETHODCALLTYPE GetOwnerIntegrityLevel(ULONG *pLevel) = 0;
 
-        /* Whether the owner was an administrator when the job was made. */
+        /* Whether the owner is root. */
         virtual HRESULT STDMETHODCALLTYPE GetOwnerElevationState(BOOL *pElevated) = 0;
 
-        /* Seconds of transferring until BG_E_MAXDOWNLOAD_TIMEOUT; 90 days unless set. */
+        /*
+         * Seconds of transferring until BG_E_MAXDOWNLOAD_TIMEOUT; E_INVALIDARG for 0. Unless
+         * set, what MaxDownloadTime= of dosvc.conf(5) says: 90 days.
+         */
         virtual HRESULT STDMETHODCALLTYPE SetMaximumDownloadTime(ULONG Timeout) = 0;
 
-        /* Seconds; 0 is no limit. */
+        /* Seconds, never 0. */
         virtual HRESULT STDMETHODCALLTYPE GetMaximumDownloadTime(ULONG *pTimeout) = 0;
 };
 
@@ -2007,7 +2013,10 @@ struct IBackgroundCopyManager : public IUnknown {
         virtual HRESULT STDMETHODCALLTYPE CreateJob(LPCWSTR DisplayName, BG_JOB_TYPE Type,
                                                     GUID *pJobId, IBackgroundCopyJob **ppJob) = 0;
 
-        /* BG_E_NOT_FOUND (DO: DO_E_JOB_NOT_FOUND), E_ACCESSDENIED for somebody else's. */
+        /*
+         * BG_E_NOT_FOUND (DO: DO_E_JOB_NOT_FOUND), also for somebody else's, unless the caller
+         * is an administrator.
+         */
         virtual HRESULT STDMETHODCALLTYPE GetJob(REFGUID jobID, IBackgroundCopyJob **ppJob) = 0;
 
         /* The caller's jobs, or with BG_JOB_ENUM_ALL_USERS everybody's. */
@@ -2273,7 +2282,7 @@ struct IBackgroundCopyJobHttpOptions : public IUnknown {
                                                                BYTE **ppCertHashBlob,
                                                                LPWSTR *pSubjectName) = 0;
 
-        /* Lines separated by CR LF, 16384 code points with the NUL; NULL clears them. */
+        /* Lines separated by CR LF, 16384 bytes (as UTF-8) with the NUL; NULL clears them. */
         virtual HRESULT STDMETHODCALLTYPE SetCustomHeaders(LPCWSTR RequestHeaders) = 0;
 
         /* S_FALSE and NULL if there are none. */

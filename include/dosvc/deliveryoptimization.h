@@ -175,8 +175,8 @@ typedef struct DOSwarmStats {
         UINT64 bytesFromLanPeers;
         UINT64 bytesFromGroupPeers;
         UINT64 bytesFromInternetPeers;
-        UINT64 bytesFromHttp;
-        UINT64 bytesFromDoinc; /* from a cache server */
+        UINT64 bytesFromHttp; /* of cache servers and mirrors, too */
+        UINT64 bytesFromDoinc; /* always 0: see bytesFromHttp */
         UINT64 bytesToLanPeers;
         UINT64 bytesToGroupPeers;
         UINT64 bytesToInternetPeers;
