@@ -50,7 +50,7 @@ static bool port_is_valid(const char *s, size_t n) {
 }
 
 static bool name_char_is_valid(char c) {
-        /* What is above ASCII is an internationalised name: libcurl and the resolver judge it. */
+        /* What is above ASCII is an internationalised name: whoever connects to it converts it, and judges it then. */
         return is_alpha(c) || is_digit(c) || strchr("-._~%", c) || (uint8_t) c >= 0x80;
 }
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/strings.h"
+#include "transfer/idn.h"
 
 #define PROXY_DEFAULT_PORT "1080" /* libcurl's */
 
@@ -56,6 +57,9 @@ static int normalize(CURLU *url, const char *value, struct proxy_choice *choice)
         /* curl_url() guesses by the first label ("ftp.example"): a proxy without scheme is an http one. */
         if (!strstr(value, "://") && curl_url_set(url, CURLUPART_SCHEME, "http", 0) != CURLUE_OK)
                 return -EINVAL;
+        r = idn_convert_host(url);
+        if (r < 0)
+                return r == -ENOMEM ? r : -EINVAL;
         if (take_part(url, CURLUPART_PORT, 0, &port) < 0) {
                 char *scheme = NULL;
 

@@ -6,6 +6,7 @@
 #include <strings.h>
 
 #include "base/strings.h"
+#include "transfer/idn.h"
 
 struct url {
         CURLU *handle;
@@ -49,12 +50,12 @@ static bool has_two_slashes(const char *s) {
         return startswith(s, "//") && s[2] != '/';
 }
 
-/* What a host may consist of once percent signs are decoded. Names beyond ASCII are libcurl's to convert (IDN). */
+/* What a host may consist of once percent signs are decoded and names beyond ASCII converted. */
 static bool host_is_sane(const char *host) {
         if (!*host || strlen(host) > (size_t) URL_HOST_MAX + (*host == '[' ? 2 : 0))
                 return false;
         for (const char *p = host; *p; p++)
-                if ((unsigned char) *p <= 0x20 || strchr("%\\/?#@<>^`{|}\"'\x7f", *p))
+                if ((unsigned char) *p <= 0x20 || (unsigned char) *p >= 0x7f || strchr("%\\/?#@<>^`{|}\"'", *p))
                         return false;
         return true;
 }
@@ -103,16 +104,21 @@ static bool has_plain_authority(const char *text) {
 }
 
 /* Parses @text (relative to what is there), and what comes out of that once more: libcurl looks for numeric IPv4 addresses before it
- * decodes percent signs in the host, so that "http://2130706%3433/" is loopback only at the second sight. */
+ * decodes percent signs in the host, so that "http://2130706%3433/" is loopback only at the second sight. So are digits beyond ASCII. */
 static int url_set(CURLU *handle, const char *text, unsigned flags) {
         char *once, *query = NULL;
         CURLUcode code;
+        int r;
 
         code = curl_url_set(handle, CURLUPART_URL, text, flags);
         if (code == CURLUE_OK && flags == 0 && has_plain_authority(text))
                 return 0; /* the second sight shows the same */
-        if (code == CURLUE_OK)
-                code = curl_url_get(handle, CURLUPART_URL, &once, 0);
+        if (code != CURLUE_OK)
+                return url_error(code);
+        r = idn_convert_host(handle);
+        if (r < 0)
+                return r;
+        code = curl_url_get(handle, CURLUPART_URL, &once, 0);
         if (code != CURLUE_OK)
                 return url_error(code);
         (void) curl_url_get(handle, CURLUPART_QUERY, &query, 0);
@@ -193,11 +199,8 @@ static bool location_is_sane(const char *location) {
         return true;
 }
 
-/* A host that a server names has to be plain ASCII: no IDN, no zone of one of our links. */
+/* A host that a server names has no zone of one of our links. */
 static bool target_is_sane(const struct url *url) {
-        for (const char *p = url->host; *p; p++)
-                if ((unsigned char) *p >= 0x80)
-                        return false;
         return !url->zone && !url->user && !url->password;
 }
 
@@ -331,6 +334,17 @@ int url_locate(const char *url, struct url_parts *ret_parts, char **ret_origin, 
         curl_url_cleanup(*ret_parsed);
         *ret_parsed = TAKE_PTR(parts.handle);
         return 0;
+}
+
+const char *url_error_text(int error) {
+        switch (error) {
+        case -EILSEQ:
+                return "the host cannot be written as an internationalized domain name";
+        case -EPROTONOSUPPORT:
+                return "neither http nor https";
+        default:
+                return "";
+        }
 }
 
 int url_parse(const char *url, struct url_parts *ret) {

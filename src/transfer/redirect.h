@@ -12,7 +12,7 @@
 
 struct url_parts {
         bool https;
-        char host[URL_HOST_MAX + 1]; /* lower case, no brackets; numeric forms of IPv4 are dotted decimal; percent signs decoded */
+        char host[URL_HOST_MAX + 1]; /* ASCII, lower case, no brackets; numeric forms of IPv4 are dotted decimal; percent signs decoded */
         uint16_t port;               /* always set */
         bool has_credentials;
 };
@@ -31,13 +31,15 @@ int redirect_resolve(const char *base, const char *location, unsigned n_followed
 
 /* Same scheme, host and port: custom headers and credentials may go there. False if either is no URL. */
 bool url_is_same_origin(const char *a, const char *b);
-/* Only http:// and https:// with a host, no control characters or blanks, at most LIMIT_URL bytes; the fragment is dropped.
- * 0, -EINVAL, -EPROTONOSUPPORT (another scheme), -ENOMEM. */
+/* Only http:// and https:// with a host, no control characters or blanks, at most LIMIT_URL bytes; the fragment is dropped, a host beyond
+ * ASCII converted. 0, -EINVAL, -EPROTONOSUPPORT (another scheme), -EILSEQ (a host beyond ASCII that is no name), -ENOMEM. */
 int url_normalize(const char *url, char **ret);
-/* 0, -EINVAL, -EPROTONOSUPPORT, -ENOMEM. */
+/* As url_normalize(). */
 int url_parse(const char *url, struct url_parts *ret);
 /* "https://host:443/path": no user info, query or fragment. What validators are bound to. The caller frees. */
 int url_origin(const char *url, char **ret);
+/* What is wrong with a URL, beyond its form; "" for nothing that had a name. */
+const char *url_error_text(int error);
 /* Both of these at once, and the parsed URL for CURLOPT_CURLU (the caller cleans it up): parsing costs more than everything else that is
  * done with a URL. Each may be NULL. What *ret_origin and *ret_parsed were is freed. */
 int url_locate(const char *url, struct url_parts *ret_parts, char **ret_origin, CURLU **ret_parsed);

@@ -119,7 +119,7 @@ static int set_place(struct request *request, const char *url) {
         return url_locate(url, &activity->parts, &activity->origin, &activity->parsed);
 }
 
-/* -EINVAL, -EPROTONOSUPPORT: the URL; -EDESTADDRREQ: the proxy. */
+/* -EINVAL, -EPROTONOSUPPORT, -EILSEQ: the URL; -EDESTADDRREQ: the proxy. */
 static int set_hop(struct request *request, const char *url) {
         const struct ipc_start *spec = request_spec(request);
         struct activity *activity = request->activity;
@@ -149,8 +149,8 @@ static void go_to(struct request *request, const char *url) {
         int r;
 
         r = set_hop(request, url);
-        if (r == -EINVAL || r == -EPROTONOSUPPORT)
-                return request_fail(request, ERROR_INVALID_URL, ERROR_CONTEXT_REMOTE_FILE, false, 0, "");
+        if (r == -EINVAL || r == -EPROTONOSUPPORT || r == -EILSEQ)
+                return request_fail(request, ERROR_INVALID_URL, ERROR_CONTEXT_REMOTE_FILE, false, 0, url_error_text(r));
         if (r == -EDESTADDRREQ)
                 return request_fail(request, ERROR_INVALID_ARGUMENT, ERROR_CONTEXT_GENERAL_TRANSPORT, false, 0,
                                     "the proxy's address cannot be used");

@@ -13,6 +13,7 @@
 #include "transfer/link.h"
 #include "transfer/owner.h"
 #include "transfer/places.h"
+#include "transfer/redirect.h"
 #include "transfer/request.h"
 #include "transfer/resolver.h"
 #include "transfer/sink.h"
@@ -247,7 +248,8 @@ static void refuse(struct transfer_server *server, uint64_t id, enum error_code 
                 .type = IPC_FINISHED,
                 .finished = {
                         .id = id, .outcome = ENGINE_FAILED, .code = code, .context = ERROR_CONTEXT_GENERAL_QUEUE_MANAGER,
-                        .transient = code != ERROR_INVALID_URL, .detail = (uint32_t) -error, .text = strerror(-error),
+                        .transient = code != ERROR_INVALID_URL, .detail = (uint32_t) -error,
+                        .text = code == ERROR_INVALID_URL ? url_error_text(error) : strerror(-error),
                 },
         });
 }
@@ -260,6 +262,7 @@ static enum error_code code_from_start_error(int error) {
                 return ERROR_OUT_OF_MEMORY;
         case -EINVAL:
         case -EPROTONOSUPPORT:
+        case -EILSEQ:
                 return ERROR_INVALID_URL;
         default:
                 return ERROR_UNEXPECTED;

@@ -31,6 +31,8 @@ static void check_target(const char *target, bool from_https) {
         CHECK(!parts.has_credentials);
         CHECK(url_origin(target, &origin) == 0 && !strchr(origin, '?') && !strchr(origin, '#'));
         CHECK(url_is_same_origin(target, origin));
+        for (const char *p = parts.host; *p; p++)
+                CHECK(*p > 0x20 && *p < 0x7f);
         (void) address_parse_host(parts.host, parts.port, &address, &len);
 }
 
@@ -60,7 +62,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         if (target)
                 check_target(target, startswith(base, "https://"));
         r = url_normalize(text, &normal);
-        CHECK(r == 0 || r == -EINVAL || r == -EPROTONOSUPPORT);
+        CHECK(r == 0 || r == -EINVAL || r == -EPROTONOSUPPORT || r == -EILSEQ);
         check_redaction(text);
         return 0;
 }

@@ -177,7 +177,7 @@ def test_bash_completes_verbs_options_and_keys():
 def test_every_dependency_of_the_build_is_in_the_package_list():
     packages = {line.split()[0] for line in read("packaging/debian-packages.txt").splitlines()
                 if line.strip() and not line.startswith("#")}
-    names = {"sqlite3": "libsqlite3-dev", "libcrypto": "libssl-dev", "libssl": "libssl-dev", "libcurl": "libcurl4-openssl-dev",
+    names = {"sqlite3": "libsqlite3-dev", "libcrypto": "libssl-dev", "libssl": "libssl-dev", "libcurl": "libcurl4-openssl-dev", "libidn2": "libidn2-dev",
              "libsystemd": "libsystemd-dev", "inih": "libinih-dev", "libseccomp": "libseccomp-dev", "jansson": "libjansson-dev",
              "libmicrohttpd": "libmicrohttpd-dev",
              "cmocka": "libcmocka-dev", "threads": "libc6-dev"}

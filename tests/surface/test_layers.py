@@ -10,7 +10,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 HEADER_LIBRARY = [
     (r"systemd/sd-event\.h", "sd-event"), (r"systemd/sd-bus(-\w+)?\.h", "sd-bus"),
     (r"systemd/sd-(daemon|journal|login|id128)\.h", "sd-daemon"),
-    (r"curl/.*", "libcurl"), (r"sqlite3\.h", "sqlite3"),
+    (r"curl/.*", "libcurl"), (r"idn2\.h", "libidn2"), (r"sqlite3\.h", "sqlite3"),
     (r"openssl/(ssl|tls1)\.h", "libssl"), (r"openssl/.*", "libcrypto"),
     (r"jansson\.h", "jansson"), (r"ini\.h", "libinih"), (r"seccomp\.h", "libseccomp"),
     (r"microhttpd\.h", "libmicrohttpd"),
@@ -20,6 +20,7 @@ HEADER_LIBRARY = [
 # What a meson.build names, and the word of the table that allows it (any of them).
 DEPENDENCY_LIBRARY = {
     "dep_sqlite": ["sqlite3"], "dep_crypto": ["libcrypto"], "dep_ssl": ["libssl"], "dep_curl": ["libcurl"],
+    "dep_idn2": ["libidn2"],
     "dep_systemd": ["sd-event", "sd-bus", "sd-daemon"], "dep_inih": ["libinih"], "dep_seccomp": ["libseccomp"],
     "dep_jansson": ["jansson"], "dep_dosvc": ["libdosvc"], "dep_microhttpd": ["libmicrohttpd"], "dep_threads": ["libc"],
 }

@@ -247,7 +247,7 @@ def redirects():
         bad = {"ftp": "ftp://{host}/f", "file": "file:///etc/passwd", "user": "http://u:p@{host}:{port}/c/ID/f", "newline": "http://h%0a/",
                "backslash": "\\\\{host}:{port}\\f", "three-slashes": "http:///{host}:{port}/f", "empty": "", "bare-fragment": "#x",
                "port-0": "http://{host}:0/", "zone": "http://[fe80::1%25lo]/", "gopher": "gopher://{host}/", "space-host": "http://a b/",
-               "long": "/" + "x" * 9000, "idn": "http://\xe4\xe4/"}
+               "long": "/" + "x" * 9000, "idn-latin-1": "http://\xe4\xe4/", "idn-slash": "http://h%ef%bc%8f/"}
         for name, location in good.items():
             yield table(name, {"status": 302, "location": location}, "exact", have)
         for name, location in bad.items():

@@ -51,6 +51,16 @@ def test_an_empty_file_is_a_file(instance, origin, target):
     assert (target / "empty").read_bytes() == b""
 
 
+def test_a_host_beyond_ascii_is_asked_by_its_ascii_name(instance, origin, target):
+    url = origin.url("f", 1000).replace("127.0.0.1", "bücher.localhost")
+    assert "bücher" in url
+    instance.run("get", "-q", url, cwd=target, check=True)
+    assert (target / "f").read_bytes() == content("f", 1000)
+    # a wide slash: what came out would have another host in it
+    result = instance.run("get", "http://h\uff0fx.localhost/f2", cwd=target)
+    assert result.returncode == 2 and "internationalized domain name" in error_line(result)
+
+
 def test_quiet_says_nothing(instance, origin, target):
     result = instance.run("get", "-q", origin.url("f", MIB), cwd=target)
     assert (result.returncode, result.stdout, result.stderr) == (0, "", "")

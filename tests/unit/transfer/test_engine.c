@@ -420,6 +420,27 @@ static void names_are_resolved_for_libcurl(void **state) {
         assert_content(f, 0, 0, 1000);
 }
 
+/* By the real processes: libcurl, the names that were looked up for it and the server all know one spelling. */
+static void hosts_beyond_ascii_are_reached(void **state) {
+        struct fixture *f = *state;
+        struct engine_piece piece;
+        char url[256];
+        struct engine_request request;
+
+        snprintf(url, sizeof(url), "http://b\xc3\xbc" "cher.localhost:%u/data/1000", web.port);
+        request = request_for(f, 1, url, &piece);
+        assert_done(fetch(f, &request));
+        assert_content(f, 0, 0, 1000);
+        snprintf(url, sizeof(url), "http://localhost:%u/redirect/302?to=http://b%%25c3%%25bccher.localhost:%u/echo", web.port, web.port);
+        request = request_for(f, 2, url, &piece);
+        assert_done(fetch(f, &request));
+        assert_true(body_has(f, "host: xn--bcher-kva.localhost:"));
+        request = request_for(f, 3, "http://a\xef\xbc\x8f" "b.localhost/", &piece);
+        assert_failed(fetch(f, &request), ERROR_INVALID_URL);
+        assert_false(f->records[3].result.transient);
+        assert_non_null(strstr(f->records[3].text, "internationalized"));
+}
+
 static void ipv6_works_without_ipv4(void **state) {
         static const char *const arguments[] = { "--address", "::1", NULL };
         struct fixture *f = *state;
@@ -602,6 +623,7 @@ int main(void) {
                 TEST(cookies_live_as_long_as_their_request),
                 TEST(a_proxy_is_used_unless_no_proxy_names_the_host),
                 TEST(names_are_resolved_for_libcurl),
+                TEST(hosts_beyond_ascii_are_reached),
                 TEST(ipv6_works_without_ipv4),
                 TEST(a_stated_size_is_held),
                 TEST(stop_ends_a_request_after_its_progress),

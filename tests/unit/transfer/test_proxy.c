@@ -58,6 +58,14 @@ static void a_port_is_always_there(void **state) {
         proxy_choice_done(&c);
 }
 
+static void a_proxy_beyond_ascii_is_written_in_it(void **state) {
+        struct proxy_choice c = choose("http_proxy=http://b\xc3\xbc" "cher.example:3128", NULL, false);
+
+        assert_string_equal(c.host, "xn--bcher-kva.example");
+        assert_string_equal(c.url, "http://xn--bcher-kva.example:3128/");
+        proxy_choice_done(&c);
+}
+
 static void an_empty_variable_is_none(void **state) {
         struct proxy_choice c = choose("http_proxy=", NULL, false);
 
@@ -69,7 +77,8 @@ static void an_empty_variable_is_none(void **state) {
 }
 
 static void what_is_no_address_is_refused(void **state) {
-        static const char *const bad[] = { "http_proxy=http://", "http_proxy=:", "http_proxy=http://h:99999", "http_proxy=http://[::1" };
+        static const char *const bad[] = { "http_proxy=http://", "http_proxy=:", "http_proxy=http://h:99999", "http_proxy=http://[::1",
+                                           "http_proxy=http://\xc3" };
         struct proxy_choice c;
 
         for (size_t i = 0; i < ELEMENTSOF(bad); i++) {
@@ -83,6 +92,7 @@ int main(void) {
                 cmocka_unit_test(the_variable_of_the_scheme_counts),
                 cmocka_unit_test(upper_case_http_proxy_never_counts),
                 cmocka_unit_test(a_port_is_always_there),
+                cmocka_unit_test(a_proxy_beyond_ascii_is_written_in_it),
                 cmocka_unit_test(an_empty_variable_is_none),
                 cmocka_unit_test(what_is_no_address_is_refused),
         };

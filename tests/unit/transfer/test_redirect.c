@@ -68,6 +68,14 @@ static const struct {
         { "http://h/", "http://%31%32%37.0.0.1/", 0, "http://127.0.0.1/" },
         { "http://h/", "http://2130706%3433/", 0, "http://127.0.0.1/" },
         { "http://h/", "http://%30x7f.1/", 0, "http://127.0.0.1/" },
+        /* hosts beyond ASCII are written in it */
+        { "http://h/", "http://B\xc3\xbc" "cher.Example:81/\xc3\xbc", 0, "http://xn--bcher-kva.example:81/%c3%bc" },
+        { "http://h/", "http://b%c3%bccher.example/", 0, "http://xn--bcher-kva.example/" },
+        { "http://h/", "//stra\xc3\x9f" "e.example/", 0, "http://xn--strae-oqa.example/" },
+        { "http://u:p@b\xc3\xbc" "cher/a", "//XN--bcher-kva/b", 0, "http://u:p@xn--bcher-kva/b" },
+        { "http://b\xc3\xbc" "cher/a", "b", 0, "http://xn--bcher-kva/b" },
+        { "http://h/", "http://\xef\xbc\x91\xef\xbc\x92\xef\xbc\x97.1/", 0, "http://127.0.0.1/" }, /* wide digits */
+        { "http://h/", "http://127\xe3\x80\x82" "1/", 0, "http://127.0.0.1/" },                     /* an ideographic full stop */
         /* refused */
         { "https://h/", "http://h/", ERROR_INSECURE_REDIRECT, NULL },
         { "https://h/", "http://other/", ERROR_INSECURE_REDIRECT, NULL },
@@ -109,8 +117,12 @@ static const struct {
         { "http://h/", "http://h:-1/", ERROR_INVALID_REDIRECT, NULL },
         { "http://h/", "http://[::1/", ERROR_INVALID_REDIRECT, NULL },
         { "http://h/", "http://[fe80::1%25eth0]/", ERROR_INVALID_REDIRECT, NULL },
-        { "http://h/", "http://\xc3\xa4/", ERROR_INVALID_REDIRECT, NULL },
-        { "http://h/", "http://%c3%a4/", ERROR_INVALID_REDIRECT, NULL },
+        { "http://h/", "http://\xe4\xe4/", ERROR_INVALID_REDIRECT, NULL },        /* not UTF-8 */
+        { "http://h/", "http://%25c3%25a4/", ERROR_INVALID_REDIRECT, NULL },
+        { "http://h/", "http://good\xef\xbc\x8f.evil/", ERROR_INVALID_REDIRECT, NULL }, /* a wide slash */
+        { "http://h/", "http://good\xef\xbc\xa0" "evil/", ERROR_INVALID_REDIRECT, NULL }, /* a wide @ */
+        { "http://h/", "http://h\xef\xbc\x9a" "80/", ERROR_INVALID_REDIRECT, NULL },      /* a wide colon */
+        { "http://h/", "http://\xc2\xad/", ERROR_INVALID_REDIRECT, NULL },              /* nothing but a soft hyphen */
 };
 
 static void each_location_leads_where_it_should_or_nowhere(void **state) {
@@ -185,12 +197,28 @@ static void an_origin_is_scheme_host_and_port(void **state) {
                 { "http://h/", "http://h./", false },
                 { "http://h/", "http://i/", false },
                 { "http://127.0.0.1/", "http://2130706433/", true },
+                { "http://b\xc3\xbc" "cher.example/", "http://B%C3%9CCHER.example/", true },
+                { "http://b\xc3\xbc" "cher.example/", "http://xn--bcher-kva.example:80/", true },
+                { "http://b\xc3\xbc" "cher.example/", "http://bucher.example/", false },
                 { "http://[::1]/", "http://[::1]:80/", true },
                 { "nonsense", "nonsense", false },
         };
 
         for (size_t i = 0; i < ELEMENTSOF(rows); i++)
                 assert_int_equal(url_is_same_origin(rows[i].a, rows[i].b), rows[i].same);
+}
+
+/* Labels have 63 bytes and names 253, however short they look. */
+static void a_name_that_is_too_long_in_ascii_is_refused(void **state) {
+        char url[512] = "http://";
+        struct url_parts parts;
+
+        for (size_t i = 0; i < 31; i++)
+                strcat(url, "\xe4\xb8\x80");
+        assert_int_equal(url_parse(url, &parts), 0);
+        for (size_t i = 0; i < 62; i++)
+                strcat(url, "\xc3\xa4");
+        assert_int_equal(url_parse(url, &parts), -EILSEQ);
 }
 
 static void an_origin_string_has_path_and_port_but_no_query(void **state) {
@@ -232,6 +260,9 @@ static void a_url_is_normalised_or_refused(void **state) {
                 { "http://h/a\nb", -EINVAL, NULL },
                 { "http://h:0/", -EINVAL, NULL },
                 { "http://h%0a/", -EINVAL, NULL },
+                { "http://u:p@b\xc3\xbc" "cher.example:80/a", 0, "http://u:p@xn--bcher-kva.example:80/a" },
+                { "http://\xc3/", -EILSEQ, NULL },
+                { "http://a\xef\xbc\x8f" "b/", -EILSEQ, NULL },
         };
 
         for (size_t i = 0; i < ELEMENTSOF(rows); i++) {
@@ -282,6 +313,8 @@ static void host_and_port_come_out_ready_to_be_resolved(void **state) {
         assert_string_equal(parts.host, "127.0.0.1");
         assert_int_equal(url_parse("http://2130706%3433/", &parts), 0);
         assert_string_equal(parts.host, "127.0.0.1");
+        assert_int_equal(url_parse("https://B\xc3\x9c" "CHER.Example/x", &parts), 0);
+        assert_string_equal(parts.host, "xn--bcher-kva.example");
         assert_int_equal(url_parse("nonsense", &parts), -EINVAL);
 }
 
@@ -295,6 +328,7 @@ static void the_parsed_url_is_the_one_that_was_judged(void **state) {
                 { "http://u:p@h/x?", "h", "" },
                 { "http://%30x7f.1/?", "127.0.0.1", "" },
                 { "http://2130706%3433/x", "127.0.0.1", NULL },
+                { "http://b\xc3\xbc" "cher/x?", "xn--bcher-kva", "" },
         };
         CURLU *parsed = NULL;
 
@@ -350,6 +384,7 @@ int main(void) {
                 cmocka_unit_test(the_sixth_redirect_is_one_too_many),
                 cmocka_unit_test(a_target_over_the_limit_is_refused),
                 cmocka_unit_test(a_host_has_255_bytes_at_most),
+                cmocka_unit_test(a_name_that_is_too_long_in_ascii_is_refused),
                 cmocka_unit_test(an_origin_is_scheme_host_and_port),
                 cmocka_unit_test(an_origin_string_has_path_and_port_but_no_query),
                 cmocka_unit_test(a_url_is_normalised_or_refused),
