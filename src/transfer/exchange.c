@@ -509,7 +509,7 @@ static CURLcode set_target(struct exchange *exchange, const struct exchange_spec
         c |= curl_easy_setopt(easy, CURLOPT_PROXYHEADER, exchange->proxy_headers);
         c |= curl_easy_setopt(easy, CURLOPT_RESOLVE, exchange->resolve);
         c |= curl_easy_setopt(easy, CURLOPT_PROXY, spec->proxy->url); /* "" keeps libcurl from the environment */
-        c |= curl_easy_setopt(easy, CURLOPT_NOPROXY, spec->proxy->no_proxy);
+        c |= curl_easy_setopt(easy, CURLOPT_NOPROXY, ""); /* was judged already */
         c |= curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long) MIN(MAX(connect_msec, UINT64_C(1)), (uint64_t) INT32_MAX));
         /* A handle that has a buffer from an HTTP/2 stream refuses another size, and keeps the default. */
         (void) curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, buffer_size(spec));

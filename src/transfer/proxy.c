@@ -5,6 +5,7 @@
 
 #include "base/strings.h"
 #include "transfer/idn.h"
+#include "transfer/no_proxy.h"
 
 #define PROXY_DEFAULT_PORT "1080" /* libcurl's */
 
@@ -84,33 +85,32 @@ static int normalize(CURLU *url, const char *value, struct proxy_choice *choice)
         return r;
 }
 
-int proxy_choose(const char *const *variables, size_t n_variables, bool https, struct proxy_choice *ret) {
-        const char *value;
+int proxy_choose(const char *const *variables, size_t n_variables, bool https, const char *host, struct proxy_choice *ret) {
+        const char *value, *exempt;
         CURLU *url;
         int r;
 
-        *ret = (struct proxy_choice) { .url = "", .no_proxy = "" };
+        *ret = (struct proxy_choice) { .url = "" };
         value = variable(variables, n_variables, https ? "https_proxy" : "http_proxy");
         if (!value)
                 value = variable(variables, n_variables, "all_proxy");
         if (!value)
                 return 0;
+        exempt = variable(variables, n_variables, "no_proxy");
+        r = exempt ? no_proxy_names(exempt, host) : 0;
+        if (r != 0)
+                return r < 0 ? r : 0;
         url = curl_url();
         if (!url)
                 return -ENOMEM;
         r = normalize(url, value, ret);
         curl_url_cleanup(url);
-        if (r < 0) {
+        if (r < 0)
                 proxy_choice_done(ret);
-                return r;
-        }
-        value = variable(variables, n_variables, "no_proxy");
-        if (value)
-                ret->no_proxy = value;
-        return 0;
+        return r;
 }
 
 void proxy_choice_done(struct proxy_choice *choice) {
         curl_free(choice->allocated);
-        *choice = (struct proxy_choice) { .url = "", .no_proxy = "" };
+        *choice = (struct proxy_choice) { .url = "" };
 }

@@ -6,14 +6,13 @@
 #include "ipc/message.h"
 
 struct proxy_choice {
-        const char *url;      /* "" for none; normal form with scheme, host and port */
-        const char *no_proxy; /* "" for none: hosts that libcurl connects to directly all the same */
+        const char *url; /* "" for none; normal form with scheme, host and port */
         char host[IPC_HOST_MAX + 1]; /* of the proxy */
         uint16_t port;
-        char *allocated;      /* private */
+        char *allocated; /* private */
 };
 
 /* @variables: "http_proxy=…" and so on, in either case, but HTTP_PROXY never counts (a request header could set it in CGI).
- * 0, -EINVAL: the proxy's URL cannot be used, -ENOMEM. */
-int proxy_choose(const char *const *variables, size_t n_variables, bool https, struct proxy_choice *ret);
+ * @host: of the URL, as in struct url_parts; none if no_proxy names it. 0, -EINVAL: the proxy's URL cannot be used, -ENOMEM. */
+int proxy_choose(const char *const *variables, size_t n_variables, bool https, const char *host, struct proxy_choice *ret);
 void proxy_choice_done(struct proxy_choice *choice);

@@ -129,7 +129,7 @@ static int set_hop(struct request *request, const char *url) {
         if (r < 0)
                 return r;
         proxy_choice_done(&activity->proxy);
-        r = proxy_choose(spec->proxies, spec->n_proxies, activity->parts.https, &activity->proxy);
+        r = proxy_choose(spec->proxies, spec->n_proxies, activity->parts.https, activity->parts.host, &activity->proxy);
         return r == -EINVAL ? -EDESTADDRREQ : r;
 }
 

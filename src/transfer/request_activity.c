@@ -55,7 +55,7 @@ struct activity *request_activity_new(struct request_pool *pool, struct request 
         }
         (void) sd_event_source_set_userdata(activity->timer, request);
         activity->deadline_usec = USEC_INFINITY;
-        activity->proxy = (struct proxy_choice) { .url = "", .no_proxy = "" };
+        activity->proxy = (struct proxy_choice) { .url = "" };
         return activity;
 }
 
@@ -262,7 +262,7 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
                 if (!activity->slow) /* half, since acknowledgements of what we sent may have come later than the last bytes of ours */
                         exchange_cut_if_silent(&activity->exchange, request_stall_timeout(request) / 2);
                 request_exchange_done(request, CURLE_OPERATION_TIMEDOUT);
-        } else
+        } else if (!request_gives_up_name(request))
                 request_fail(request, ERROR_NAME_NOT_RESOLVED, ERROR_CONTEXT_GENERAL_TRANSPORT, true, 0,
                              "the name could not be resolved in time");
         return 0;

@@ -315,6 +315,18 @@ static void resolve_next(struct request *request) {
                 return request_fail_errno(request, r);
 }
 
+bool request_gives_up_name(struct request *request) {
+        struct activity *activity = request->activity;
+
+        if (request->stage != STAGE_RESOLVING || activity->name_at == activity->n_names || !activity->names[activity->name_at].optional)
+                return false;
+        activity->lookup = lookup_cancel(activity->lookup);
+        activity->name_at++;
+        request_arm_timer(request, request_connect_timeout(request));
+        resolve_next(request);
+        return true;
+}
+
 static void add_name(struct activity *activity, const char *host, uint16_t port, bool only_public, bool optional) {
         struct name *name = &activity->names[activity->n_names++];
 
@@ -334,8 +346,8 @@ static bool collect_names(struct activity *activity) {
                 add_name(activity, activity->proxy.host, activity->proxy.port, false, false);
         if (address_parse_host(activity->parts.host, 0, &address, &len) == 1)
                 return address_redirect_is_allowed(activity->from_public, (const struct sockaddr *) &address);
-        /* Behind a proxy we need the server's address only to refuse it, or if libcurl finds that no_proxy names the host. */
-        if (!has_proxy || activity->from_public || *activity->proxy.no_proxy)
+        /* Behind a proxy we need the server's address only to refuse it. */
+        if (!has_proxy || activity->from_public)
                 add_name(activity, activity->parts.host, activity->parts.port, activity->from_public, has_proxy);
         return true;
 }

@@ -137,6 +137,8 @@ bool request_hop_is_public(const struct activity *activity);
 
 /* The hop's host has room for it: finds addresses for the names, then fetches. */
 void request_seek_names(struct request *request);
+/* The look-up takes too long: true if it can do without, and went on. */
+bool request_gives_up_name(struct request *request);
 /* It takes long at its rate, as far as its length is known. */
 bool request_wants_to_be_alone(const struct request *request, bool https);
 

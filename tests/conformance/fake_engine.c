@@ -114,20 +114,6 @@ static void fail_verdict(struct fake_transfer *t, const struct verdict *verdict)
 
 /* ---- a question ---- */
 
-/* What libcurl does with it: the host itself, nothing more. */
-static bool is_exempt(const struct proxy_choice *proxy, const char *host) {
-        size_t n = strlen(host);
-
-        for (const char *p = proxy->no_proxy; *p;) {
-                size_t n_name = strcspn(p, ", ");
-
-                if (n_name == n && strncasecmp(p, host, n) == 0)
-                        return true;
-                p += n_name + strspn(p + n_name, ", ");
-        }
-        return false;
-}
-
 /* The head as it would go out, for whoever looks. */
 static void note_question(struct fake_transfer *t, const struct url_parts *parts, const struct proxy_choice *proxy) {
         const char *path = strchr(strstr(t->url, "://") + 3, '/');
@@ -176,10 +162,10 @@ static void go_to(struct fake_transfer *t, const char *url) {
         if (r == 0)
                 r = url_parse(url, &parts);
         if (r == 0)
-                r = proxy_choose(t->start.start.proxies, t->start.start.n_proxies, parts.https, &proxy);
+                r = proxy_choose(t->start.start.proxies, t->start.start.n_proxies, parts.https, parts.host, &proxy);
         if (r < 0)
                 return fail_errno(t, r);
-        by_proxy = *proxy.url && !is_exempt(&proxy, parts.host);
+        by_proxy = *proxy.url;
         note_question(t, &parts, by_proxy ? &proxy : NULL);
         proxy_choice_done(&proxy);
         if (!by_proxy && parts.port == REFUSING_PORT)

@@ -1,9 +1,10 @@
 /* A getaddrinfo() for dosvc-resolve in which a name says what addresses it has: each label but the last ("test") is the answer to one
  * look-up, the last of them to all later ones, and each letter of a label is one address, in that order. "p.pl.test" is public at first,
- * and then public and loopback. Linked with --wrap into the real program. */
+ * and then public and loopback. "hang.test" is never answered. Linked with --wrap into the real program. */
 #include <arpa/inet.h>
 #include <netdb.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -60,8 +61,11 @@ static struct addrinfo *make_info(char letter) {
 int __wrap_getaddrinfo(const char *host, const char *service, const struct addrinfo *hints, struct addrinfo **ret) {
         const char *label = host, *dot = strchr(host, '.');
         struct addrinfo **end = ret;
+        static sem_t never;
 
         *ret = NULL;
+        while (strcmp(host, "hang.test") == 0)
+                (void) sem_wait(&never);
         for (unsigned n = count_lookup(host); dot && n > 0 && strcmp(dot, ".test") != 0; n--) {
                 label = dot + 1;
                 dot = strchr(label, '.');

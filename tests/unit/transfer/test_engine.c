@@ -2,6 +2,7 @@
 #include "fixture.h"
 
 #include <fcntl.h>
+#include <stdlib.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -408,6 +409,40 @@ static void a_proxy_is_used_unless_no_proxy_names_the_host(void **state) {
         assert_failed(fetch(f, &request), ERROR_CONNECT_FAILURE);
 }
 
+/* The proxy would know nothing of them: what was reached without it is where its address says. */
+static void private_servers_that_no_proxy_names_may_lead_anywhere(void **state) {
+        struct fixture *f = *state;
+        const char *variables[] = { "http_proxy=http://127.0.0.1:1", "no_proxy=.localhost", NULL };
+        struct engine_piece piece;
+        char url[256];
+        struct engine_request request;
+
+        snprintf(url, sizeof(url), "http://files.localhost:%u/redirect/301?to=http://files.localhost:%u/data/1000", web.port, web.port);
+        request = request_for(f, 1, url, &piece);
+        request.proxy_environment = variables;
+        assert_done(fetch(f, &request));
+        assert_content(f, 0, 0, 1000);
+}
+
+/* Looked up for nothing but to refuse private addresses: the proxy may know what we do not. */
+static void a_proxy_is_asked_for_names_that_nobody_answers_us(void **state) {
+        struct fixture *f = *state;
+        char proxy[64];
+        const char *variables[] = { proxy, NULL };
+        struct engine_piece piece;
+        struct engine_request request = request_for(f, 1, "http://p.test/redirect/302?to=http://hang.test/data/1000", &piece);
+
+        snprintf(proxy, sizeof(proxy), "http_proxy=http://127.0.0.1:%u", web.port);
+        fixture_use_resolver(f, getenv("DOSVC_TEST_FLIPPING_RESOLVE"));
+        request.proxy_environment = variables;
+        request.connect_timeout_usec = USEC_PER_SEC;
+        assert_done(fetch(f, &request));
+        assert_content(f, 0, 0, 1000);
+        request = request_for(f, 2, "http://hang.test/data/1000", &piece);
+        request.connect_timeout_usec = USEC_PER_SEC;
+        assert_failed(fetch(f, &request), ERROR_NAME_NOT_RESOLVED);
+}
+
 static void names_are_resolved_for_libcurl(void **state) {
         struct fixture *f = *state;
         struct engine_piece piece;
@@ -622,6 +657,8 @@ int main(void) {
                 TEST(custom_headers_go_to_the_first_origin_only),
                 TEST(cookies_live_as_long_as_their_request),
                 TEST(a_proxy_is_used_unless_no_proxy_names_the_host),
+                TEST(private_servers_that_no_proxy_names_may_lead_anywhere),
+                TEST(a_proxy_is_asked_for_names_that_nobody_answers_us),
                 TEST(names_are_resolved_for_libcurl),
                 TEST(hosts_beyond_ascii_are_reached),
                 TEST(ipv6_works_without_ipv4),
