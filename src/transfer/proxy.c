@@ -48,8 +48,29 @@ static int set_host(struct proxy_choice *choice, const char *host, const char *p
         return 0;
 }
 
+static int set_kind(struct proxy_choice *choice, const char *scheme) {
+        static const struct {
+                const char *scheme;
+                bool wants_address;
+        } kinds[] = {
+                { "http", false },  { "https", false },  { "socks", true },    { "socks4", true },
+                { "socks4a", false }, { "socks5", true }, { "socks5h", false },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(kinds); i++)
+                if (strcasecmp(scheme, kinds[i].scheme) == 0) {
+                        choice->wants_address = kinds[i].wants_address;
+                        return 0;
+                }
+        return -EINVAL; /* libcurl would say that it could not connect */
+}
+
+static int set_default_port(CURLU *url, const char *scheme) {
+        return curl_url_set(url, CURLUPART_PORT, streq(scheme, "https") ? "443" : PROXY_DEFAULT_PORT, 0) == CURLUE_OK ? 0 : -EINVAL;
+}
+
 static int normalize(CURLU *url, const char *value, struct proxy_choice *choice) {
-        char *host = NULL, *port = NULL;
+        char *host = NULL, *port = NULL, *scheme = NULL;
         int r;
 
         if (curl_url_set(url, CURLUPART_URL, value,
@@ -61,21 +82,19 @@ static int normalize(CURLU *url, const char *value, struct proxy_choice *choice)
         r = idn_convert_host(url);
         if (r < 0)
                 return r == -ENOMEM ? r : -EINVAL;
-        if (take_part(url, CURLUPART_PORT, 0, &port) < 0) {
-                char *scheme = NULL;
-
-                r = take_part(url, CURLUPART_SCHEME, 0, &scheme);
-                if (r < 0)
-                        return r;
-                r = curl_url_set(url, CURLUPART_PORT, streq(scheme, "https") ? "443" : PROXY_DEFAULT_PORT, 0) == CURLUE_OK
-                            ? take_part(url, CURLUPART_PORT, 0, &port) : -EINVAL;
-                curl_free(scheme);
-                if (r < 0)
-                        return r;
+        r = take_part(url, CURLUPART_SCHEME, 0, &scheme);
+        if (r == 0)
+                r = set_kind(choice, scheme);
+        if (r == 0 && take_part(url, CURLUPART_PORT, 0, &port) < 0) {
+                r = set_default_port(url, scheme);
+                if (r == 0)
+                        r = take_part(url, CURLUPART_PORT, 0, &port);
         }
-        r = take_part(url, CURLUPART_HOST, 0, &host);
+        if (r == 0)
+                r = take_part(url, CURLUPART_HOST, 0, &host);
         if (r == 0)
                 r = set_host(choice, host, port);
+        curl_free(scheme);
         curl_free(host);
         curl_free(port);
         if (r < 0)

@@ -9,6 +9,7 @@ struct proxy_choice {
         const char *url; /* "" for none; normal form with scheme, host and port */
         char host[IPC_HOST_MAX + 1]; /* of the proxy */
         uint16_t port;
+        bool wants_address; /* socks4 and socks5: it is told the server's address, which is looked up here, and never a name */
         char *allocated; /* private */
 };
 

@@ -234,6 +234,8 @@ bool request_hop_is_public(const struct activity *activity) {
 
         if (address_parse_host(host, 0, &address, &len) == 1)
                 return address_is_public((const struct sockaddr *) &address);
+        if (activity->proxy.wants_address)
+                return activity->resolved_public;
         return !streq(host, "localhost");
 }
 

@@ -274,6 +274,7 @@ static void take_resolved(struct request *request, const struct ipc_resolved *re
 
         switch (result->status) {
         case IPC_RESOLVE_OK:
+                activity->resolved_public = resolved_has_public(result);
                 r = resolved_append(&activity->resolve, name->host, name->port, result);
                 if (r < 0)
                         return request_fail_errno(request, r);
@@ -336,7 +337,7 @@ static void add_name(struct activity *activity, const char *host, uint16_t port,
 
 /* Return: false if the target is an address that we do not go to. */
 static bool collect_names(struct activity *activity) {
-        bool has_proxy = *activity->proxy.url;
+        bool has_proxy = *activity->proxy.url, needs_address = !has_proxy || activity->proxy.wants_address;
         struct sockaddr_storage address;
         socklen_t len;
 
@@ -346,9 +347,9 @@ static bool collect_names(struct activity *activity) {
                 add_name(activity, activity->proxy.host, activity->proxy.port, false, false);
         if (address_parse_host(activity->parts.host, 0, &address, &len) == 1)
                 return address_redirect_is_allowed(activity->from_public, (const struct sockaddr *) &address);
-        /* Behind a proxy we need the server's address only to refuse it. */
-        if (!has_proxy || activity->from_public)
-                add_name(activity, activity->parts.host, activity->parts.port, activity->from_public, has_proxy);
+        /* What a proxy looks up itself we need only to refuse it. */
+        if (needs_address || activity->from_public)
+                add_name(activity, activity->parts.host, activity->parts.port, activity->from_public, !needs_address);
         return true;
 }
 

@@ -48,6 +48,7 @@ struct activity {
         CURLU *parsed; /* NULL: it is the request's own */
         const char *method; /* of this hop; NULL: GET */
         unsigned n_followed;
+        bool resolved_public; /* some address of the name that was looked up last, the server's, is public */
         bool from_public;  /* some server of this try had a public address and redirected */
         bool went_plain;   /* some answer of this try came over http */
         bool crossed;      /* another origin than the request's own */
@@ -130,7 +131,8 @@ void request_arm_timer(struct request *request, uint64_t delay_usec);
 
 /* ---- request.c ---- */
 
-/* The server of this hop is at a public address, by its address, or behind a proxy, where only the proxy knows that, by what its name shows. */
+/* The server of this hop is at a public address: by its address, as far as it was ours to find. Where only the proxy knows that, by what its
+ * name shows. */
 bool request_hop_is_public(const struct activity *activity);
 
 /* ---- request_fetch.c ---- */

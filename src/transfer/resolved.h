@@ -1,4 +1,4 @@
-/* Addresses that dosvc-resolve found, in the words of CURLOPT_RESOLVE. */
+/* Addresses that dosvc-resolve found: in the words of CURLOPT_RESOLVE, and where they are. */
 #pragma once
 
 #include <curl/curl.h>
@@ -7,3 +7,5 @@
 
 /* Adds "host:port:[2001:db8::1],192.0.2.1" to @list, in the order of preference that we were given. 0 or -ENOMEM. */
 int resolved_append(struct curl_slist **list, const char *host, uint16_t port, const struct ipc_resolved *result);
+/* Some of them are. */
+bool resolved_has_public(const struct ipc_resolved *result);

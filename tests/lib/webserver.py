@@ -266,6 +266,26 @@ def note(record):
             log_file.flush()
 
 
+def take_socks(c):
+    """A SOCKS proxy, too, behind which everybody is us."""
+    version = c.file.peek(1)[:1]
+    if version == b"\x05":
+        c.file.read(c.file.read(2)[1])
+        c.send(b"\x05\x00")
+        kind = c.file.read(4)[3]
+        host = c.file.read({1: 4, 4: 16}.get(kind) or c.file.read(1)[0])
+        c.file.read(2)
+        c.send(b"\x05\x00\x00\x01" + bytes(6))
+    elif version == b"\x04":
+        host = c.file.read(8)[4:]
+        while c.file.read(1) not in (b"\0", b""):
+            pass
+        c.send(b"\x00\x5a" + bytes(6))
+    else:
+        return
+    note({"socks": version[0], "host": host.hex()})
+
+
 def serve_connection(sock, context):
     raw = sock
     try:
@@ -273,6 +293,8 @@ def serve_connection(sock, context):
             sock = context.wrap_socket(sock, server_side=True, suppress_ragged_eofs=False)
         c = Connection(sock)
         c.abrupt = False
+        if not context:
+            take_socks(c)
         while c.keep:
             request = read_request(c)
             if not request:

@@ -424,6 +424,50 @@ static void private_servers_that_no_proxy_names_may_lead_anywhere(void **state) 
         assert_content(f, 0, 0, 1000);
 }
 
+/* libcurl looks the name up itself then, and can ask nobody. */
+static void a_proxy_that_wants_addresses_is_told_one(void **state) {
+        static const char *const schemes[] = { "socks5", "socks4", "socks5h" };
+        struct fixture *f = *state;
+        char proxy[64];
+        const char *variables[] = { proxy, NULL };
+        struct engine_piece piece;
+        struct engine_request request;
+
+        fixture_use_resolver(f, getenv("DOSVC_TEST_FLIPPING_RESOLVE"));
+        for (size_t i = 0; i < ELEMENTSOF(schemes); i++) {
+                snprintf(proxy, sizeof(proxy), "all_proxy=%s://127.0.0.1:%u", schemes[i], web.port);
+                request = request_for(f, i + 1, "http://t.test/data/1000", &piece);
+                request.proxy_environment = variables;
+                assert_done(fetch(f, &request));
+                assert_content(f, 0, 0, 1000);
+        }
+        request = request_for(f, 4, "http://somewhere.invalid/data/1000", &piece);
+        request.proxy_environment = variables;
+        assert_done(fetch(f, &request)); /* socks5h: only the proxy could know the name */
+        snprintf(proxy, sizeof(proxy), "all_proxy=socks5://127.0.0.1:%u", web.port);
+        request.id = 5;
+        assert_failed(fetch(f, &request), ERROR_NAME_NOT_RESOLVED);
+        request = request_for(f, 6, "http://t.test/redirect/302?to=http://t.test/data/1000", &piece);
+        request.proxy_environment = variables;
+        assert_done(fetch(f, &request)); /* it is known to be no public server */
+}
+
+static void a_proxy_that_wants_addresses_is_told_no_private_one_by_a_public_server(void **state) {
+        struct fixture *f = *state;
+        char proxy[64];
+        const char *variables[] = { proxy, NULL };
+        struct engine_piece piece;
+        struct engine_request request = request_for(f, 1, "http://p.test/redirect/302?to=http://t.test/data/1000", &piece);
+
+        snprintf(proxy, sizeof(proxy), "all_proxy=socks5://127.0.0.1:%u", web.port);
+        fixture_use_resolver(f, getenv("DOSVC_TEST_FLIPPING_RESOLVE"));
+        request.proxy_environment = variables;
+        assert_failed(fetch(f, &request), ERROR_ADDRESS_REFUSED);
+        request = request_for(f, 2, "http://t.test/redirect/302?to=http://p.test/data/1000", &piece);
+        request.proxy_environment = variables;
+        assert_done(fetch(f, &request));
+}
+
 /* Looked up for nothing but to refuse private addresses: the proxy may know what we do not. */
 static void a_proxy_is_asked_for_names_that_nobody_answers_us(void **state) {
         struct fixture *f = *state;
@@ -658,6 +702,8 @@ int main(void) {
                 TEST(cookies_live_as_long_as_their_request),
                 TEST(a_proxy_is_used_unless_no_proxy_names_the_host),
                 TEST(private_servers_that_no_proxy_names_may_lead_anywhere),
+                TEST(a_proxy_that_wants_addresses_is_told_one),
+                TEST(a_proxy_that_wants_addresses_is_told_no_private_one_by_a_public_server),
                 TEST(a_proxy_is_asked_for_names_that_nobody_answers_us),
                 TEST(names_are_resolved_for_libcurl),
                 TEST(hosts_beyond_ascii_are_reached),

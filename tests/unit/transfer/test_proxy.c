@@ -65,6 +65,24 @@ static void a_proxy_beyond_ascii_is_written_in_it(void **state) {
         proxy_choice_done(&c);
 }
 
+static void some_proxies_want_to_be_told_an_address(void **state) {
+        static const struct {
+                const char *variable;
+                bool wants_address;
+        } rows[] = {
+                { "all_proxy=h:1", false },          { "all_proxy=http://h:1", false },   { "all_proxy=https://h:1", false },
+                { "all_proxy=socks4://h:1", true },  { "all_proxy=socks4a://h:1", false }, { "all_proxy=SOCKS5://h:1", true },
+                { "all_proxy=socks5h://h:1", false }, { "all_proxy=socks://h", true },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(rows); i++) {
+                struct proxy_choice c = choose(rows[i].variable, NULL, false);
+
+                assert_int_equal(c.wants_address, rows[i].wants_address);
+                proxy_choice_done(&c);
+        }
+}
+
 static void an_empty_variable_is_none(void **state) {
         struct proxy_choice c = choose("http_proxy=", NULL, false);
 
@@ -87,7 +105,7 @@ static void a_host_that_no_proxy_names_has_none(void **state) {
 
 static void what_is_no_address_is_refused(void **state) {
         static const char *const bad[] = { "http_proxy=http://", "http_proxy=:", "http_proxy=http://h:99999", "http_proxy=http://[::1",
-                                           "http_proxy=http://\xc3" };
+                                           "http_proxy=http://\xc3", "http_proxy=ftp://h:1" };
         struct proxy_choice c;
 
         for (size_t i = 0; i < ELEMENTSOF(bad); i++) {
@@ -102,6 +120,7 @@ int main(void) {
                 cmocka_unit_test(upper_case_http_proxy_never_counts),
                 cmocka_unit_test(a_port_is_always_there),
                 cmocka_unit_test(a_proxy_beyond_ascii_is_written_in_it),
+                cmocka_unit_test(some_proxies_want_to_be_told_an_address),
                 cmocka_unit_test(an_empty_variable_is_none),
                 cmocka_unit_test(a_host_that_no_proxy_names_has_none),
                 cmocka_unit_test(what_is_no_address_is_refused),
