@@ -124,19 +124,18 @@ static void process_set_events(struct engine *base, const struct engine_events *
 
 static int process_set_limits(struct engine *base, const struct engine_limits *limits) {
         struct engine_process *engine = (struct engine_process *) base;
-        int r;
+        int r, first_error = 0;
 
         if (limits->max_connections_per_owner == 0 || limits->max_connections_per_host == 0)
                 return -EINVAL;
         engine->common.limits = *limits;
         quota_set_limits(engine->common.quota, limits);
-        for (size_t i = 0; i < engine->n_lanes; i++)
-                if (lane_has_processes(engine->lanes[i])) {
-                        r = lane_send_limits(engine->lanes[i]);
-                        if (r < 0)
-                                return r;
-                }
-        return 0;
+        for (size_t i = 0; i < engine->n_lanes; i++) {
+                r = lane_has_processes(engine->lanes[i]) ? lane_send_limits(engine->lanes[i]) : 0;
+                if (first_error == 0)
+                        first_error = r; /* one that is dying keeps nobody else from knowing */
+        }
+        return first_error;
 }
 
 static struct engine *process_free(struct engine *base) {

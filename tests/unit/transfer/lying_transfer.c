@@ -8,6 +8,18 @@
 #include "base/fds.h"
 #include "ipc/channel.h"
 
+static uint64_t limits_id, limits_told, limit; /* of "limits", who reports as many bytes as there may be connections to one host */
+
+static void tell_limits(struct ipc_channel *channel) {
+        if (limits_id == 0 || limit <= limits_told)
+                return;
+        (void) ipc_channel_send(channel, &(struct ipc_message) {
+                .type = IPC_PROGRESS,
+                .progress = { .id = limits_id, .local_start = limits_told, .local_end = limit },
+        }, -EBADF);
+        limits_told = limit;
+}
+
 static void lie(struct ipc_channel *channel, const struct ipc_start *start) {
         struct ipc_message message = { .type = IPC_PROGRESS, .progress = { .id = start->id, .local_start = 0, .local_end = 10 } };
         static const uint8_t garbage[64] = "not a frame";
@@ -22,6 +34,10 @@ static void lie(struct ipc_channel *channel, const struct ipc_start *start) {
                 _exit(1);
         else if (strstr(start->url, "waits"))
                 return;
+        else if (strstr(start->url, "limits")) {
+                limits_id = start->id;
+                return tell_limits(channel);
+        }
         else if (strstr(start->url, "garbage"))
                 (void) send(ipc_channel_fd(channel), garbage, sizeof(garbage), 0);
         else if (strstr(start->url, "stays")) {
@@ -48,6 +64,10 @@ int main(void) {
                         (void) fd_close(fd);
                         if (message.type == IPC_START)
                                 lie(channel, &message.start);
+                        if (message.type != IPC_LIMITS)
+                                continue;
+                        limit = message.limits.max_connections_per_host;
+                        tell_limits(channel);
                 }
                 if (r < 0)
                         return 0;

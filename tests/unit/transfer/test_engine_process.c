@@ -130,6 +130,29 @@ static void a_process_that_lies_is_killed(void **state) {
         }
 }
 
+static void limits_reach_everybody_while_a_process_is_dying(void **state) {
+        struct engine_limits limits = { .max_connections_per_owner = 64, .max_connections_per_host = 6 };
+        struct fixture *f = *state;
+        struct engine_piece piece;
+        struct engine_request request = request_for(f, 1, "http://lie/waits", &piece);
+
+        use_programs(f, getenv("DOSVC_TEST_LYING_TRANSFER"), NULL, NULL, USEC_INFINITY);
+        piece.length = UINT32_MAX;
+        assert_int_equal(engine_start(f->engine, &request), 0);
+        request.id = 2;
+        request.url = "http://lie/limits";
+        request.owner = 1001; /* a process of its own, that comes behind */
+        assert_int_equal(engine_start(f->engine, &request), 0);
+        wait_reported(f, 2, limits.max_connections_per_host);
+        request = request_for(f, 3, "http://lie/stays", &piece);
+        assert_int_equal(engine_start(f->engine, &request), 0);
+        while (limits.max_connections_per_host++, engine_set_limits(f->engine, &limits) == 0) {
+                assert_true(limits.max_connections_per_host < 1000000);
+                assert_true(sd_event_run(f->event, 5 * USEC_PER_SEC) > 0);
+        }
+        wait_reported(f, 2, limits.max_connections_per_host);
+}
+
 /* The delays themselves: test_restarts.c. */
 static void a_process_that_dies_again_and_again_is_started_ever_later_and_only_its_owner_waits(void **state) {
         struct fixture *f = *state;
@@ -341,6 +364,7 @@ int main(void) {
                 TEST(a_request_that_comes_while_a_process_dies_is_the_next_one_s),
                 TEST(programs_that_do_not_start_are_a_named_error),
                 TEST(a_process_that_lies_is_killed),
+                TEST(limits_reach_everybody_while_a_process_is_dying),
                 TEST(a_process_that_dies_again_and_again_is_started_ever_later_and_only_its_owner_waits),
                 TEST(idle_processes_leave_and_come_back),
                 TEST(changed_authorities_replace_an_idle_process),
