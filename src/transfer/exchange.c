@@ -16,6 +16,7 @@
 #define BUFFER_SIZE_LARGE (512L * 1024)       /* libcurl's maximum; fewer system calls for large files (measured) */
 #define CONNECTION_LIFETIME_SECONDS 3600L     /* then names are looked up anew */
 #define CONNECTION_IDLE_SECONDS 60L
+#define NAMES_SECONDS 3600L                   /* longer than an exchange waits for its connection: libcurl can ask nobody */
 #define CUSTOM_HEADER_MAX 8192
 
 /* Fields that are ours alone: what they say is judged afterwards, or they would change where cookies go. */
@@ -508,6 +509,7 @@ static CURLcode set_target(struct exchange *exchange, const struct exchange_spec
         c |= curl_easy_setopt(easy, CURLOPT_HTTPHEADER, exchange->headers);
         c |= curl_easy_setopt(easy, CURLOPT_PROXYHEADER, exchange->proxy_headers);
         c |= curl_easy_setopt(easy, CURLOPT_RESOLVE, exchange->resolve);
+        c |= curl_easy_setopt(easy, CURLOPT_DNS_CACHE_TIMEOUT, NAMES_SECONDS);
         c |= curl_easy_setopt(easy, CURLOPT_PROXY, spec->proxy->url); /* "" keeps libcurl from the environment */
         c |= curl_easy_setopt(easy, CURLOPT_NOPROXY, ""); /* was judged already */
         c |= curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long) MIN(MAX(connect_msec, UINT64_C(1)), (uint64_t) INT32_MAX));

@@ -6,7 +6,7 @@
 
 #include "base/address.h"
 
-#define ENTRY_MAX (IPC_HOST_MAX + 16 + IPC_ADDRESSES_MAX * (ADDRESS_TEXT_MAX + 3))
+#define ENTRY_MAX (IPC_HOST_MAX + 17 + IPC_ADDRESSES_MAX * (ADDRESS_TEXT_MAX + 3))
 
 static struct sockaddr_storage to_sockaddr(const struct ipc_address *address) {
         union {
@@ -46,7 +46,7 @@ int resolved_append(struct curl_slist **list, const char *host, uint16_t port, c
         struct curl_slist *longer;
         size_t at;
 
-        at = (size_t) snprintf(entry, sizeof(entry), "%s:%u:", host, port);
+        at = (size_t) snprintf(entry, sizeof(entry), "+%s:%u:", host, port);
         for (uint32_t i = 0; i < result->n_addresses; i++) {
                 bool six = result->addresses[i].family == 6;
 
