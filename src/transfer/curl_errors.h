@@ -1,6 +1,6 @@
 /* CURLcode → our error, context, and whether another try may help (design decision 5). The only table of CURLE_* in the tree.
  * Own aborts (stop, a verdict's end, address policy, a local file that cannot be written) are known to the caller and are not to be sent
- * through it. */
+ * through it; a time-out of ours is CURLE_OPERATION_TIMEDOUT. */
 #pragma once
 
 #include <curl/curl.h>
@@ -15,7 +15,7 @@ struct transport_facts {
         long connect_status;    /* CURLINFO_HTTP_CONNECTCODE: a proxy's answer to CONNECT, 0 if there was none */
         bool in_head;           /* it happened before the headers were complete */
         bool memory_left;       /* as much as headers may take could be had */
-        bool certificate_wanted; /* the server asked for one of ours, and had none */
+        bool certificate_wanted; /* the server asked for one of ours, and there was none */
         uint8_t alert;           /* of TLS, the last one that came; 0: none */
 };
 

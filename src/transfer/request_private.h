@@ -23,7 +23,7 @@ enum stage {
         STAGE_FINISHED,
 };
 
-/* A name that libcurl will look for: it must find it, because it cannot ask anybody. */
+/* A name that is looked up: for libcurl, which must find it because it cannot ask anybody, or only to refuse where it leads (optional). */
 struct name {
         char host[IPC_HOST_MAX + 1];
         uint16_t port;
