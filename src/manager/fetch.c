@@ -428,6 +428,14 @@ static size_t count_before(const struct file_piece *pieces, size_t n, uint64_t h
         return count;
 }
 
+/* What the total of the remote file must be at @own, its own server, or at another source: there the piece hash file counts, too, for a
+ * source with another size has another file. With its own server it is the hashes that are of no use (file_run_judge_size()). */
+static uint64_t expected_size(const struct file_run *run, bool own) {
+        uint64_t stated = file_is_whole(run->file) ? run->file->stated_size : ENGINE_SIZE_UNKNOWN;
+
+        return stated == ENGINE_SIZE_UNKNOWN && !own && run->judging ? run->content_length : stated;
+}
+
 int file_run_ask_part(struct file_run *run, struct interval part) {
         struct job_file *file = run->file;
         struct file_piece pieces[ENGINE_PIECES_MAX];
@@ -460,7 +468,7 @@ int file_run_ask_part(struct file_run *run, struct interval part) {
                         .digest_decides = file_run_is_guarded(run),
                         .own_connection = run->requests,
                         .remote_size = begun || offered ? file->remote_size : ENGINE_SIZE_UNKNOWN,
-                        .stated_size = file_is_whole(file) ? file->stated_size : ENGINE_SIZE_UNKNOWN,
+                        .stated_size = expected_size(run, own),
                         .max_bytes = file_is_whole(file) ? MIN(LIMIT_FILE_SIZE, file->job->max_download_size) : LIMIT_FILE_SIZE,
                         .etag = bound || preferred ? file->validators.etag : NULL,
                         .last_modified = bound ? file->validators.last_modified : NULL,

@@ -203,7 +203,8 @@ static int take_hashes(struct file_run *run, const struct piece_hashes *hashes) 
         if (run->file->integrity_mandatory && run->pieces_leave_edges)
                 return ERROR_INTEGRITY_UNAVAILABLE;
         run->judging = true;
-        return file_run_judge_size(run);
+        /* The size of a file of which nothing was kept is what a server said once: the next answer tells it anew. */
+        return run->file->received.n_items > 0 ? file_run_judge_size(run) : 0;
 }
 
 static void file_run_hashes_read(int error, struct piece_hashes *given, void *userdata) {

@@ -60,7 +60,7 @@ struct engine_request {
                              when the only piece starts at 0; else RESTART. false: ranges were asked for and are needed */
         bool digest_decides;    /* a digest or piece hash will be checked: resume without validators is allowed */
         uint64_t remote_size;   /* known total of the remote file, or ENGINE_SIZE_UNKNOWN */
-        uint64_t stated_size;   /* said by the client: another total is an error (SIZE_MISMATCH) */
+        uint64_t stated_size;   /* said by the client or a piece hash file: another total is an error (SIZE_MISMATCH) */
         uint64_t max_bytes;     /* cap for the remote file, ENGINE_SIZE_UNKNOWN for none */
         /* of the representation whose bytes are there already; NULL: unknown. Needed whenever a piece does not start a file anew */
         const char *etag;

@@ -58,6 +58,7 @@ static int fake_start(struct engine *engine, const struct engine_request *reques
         r->n_accepted = request->n_accepted;
         if (r->n_accepted > 0)
                 memcpy(r->accepted, request->accepted, r->n_accepted * sizeof(r->accepted[0]));
+        r->stated_size = request->stated_size;
         r->stall_timeout_usec = request->stall_timeout_usec;
         r->floor_rate = request->floor_rate;
         r->firm_floor = request->firm_floor;

@@ -25,6 +25,7 @@ struct fake_request {
         bool judge_certificate;
         uint8_t accepted[LIMIT_ACCEPTED_CERTIFICATES][32];
         size_t n_accepted;
+        uint64_t stated_size;
         uint64_t stall_timeout_usec;
         uint64_t floor_rate;
         bool firm_floor;

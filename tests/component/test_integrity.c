@@ -328,6 +328,59 @@ static void hashes_of_a_file_of_another_size_are_of_no_use(void **state) {
         }
 }
 
+/* As the engine does: a file of another size than stated is refused before a byte of it comes. */
+static void answer_with_size(struct harness *h, struct fake_request *r, uint64_t size) {
+        if (r->stated_size != ENGINE_SIZE_UNKNOWN && r->stated_size != size)
+                harness_finish(h, r, ENGINE_FAILED, ERROR_SIZE_MISMATCH, false);
+        else
+                harness_metadata(h, r, size, "\"old\"");
+        harness_pump(h);
+}
+
+/* Mandatory or not: what an old copy says is no reason to give up the hashes, or the file. */
+static void a_cache_server_with_a_file_of_another_size_lies_and_the_hashes_stay(void **state) {
+        for (unsigned mandatory = 0; mandatory < 2; mandatory++) {
+                struct metainfo metainfo = make_metainfo(SIZE);
+                struct harness *h;
+
+                harness_teardown(state);
+                harness_setup(state);
+                h = *state;
+                h->limits.cache_hosts = "cache";
+                harness_restart(h);
+                create_with(h, metainfo.info, mandatory, NULL, 0);
+                harness_serve_bytes(h, harness_request(h, 0), metainfo.text, metainfo.size);
+                assert_string_equal(harness_request(h, 0)->url, "http://cache/f?cacheHostOrigin=origin");
+                answer_with_size(h, harness_request(h, 0), SIZE - 1);
+                assert_int_equal(harness_job(h)->state, JOB_TRANSFERRING);
+                assert_true(job_host_lied(harness_job(h), "cache"));
+                assert_string_equal(harness_request(h, 0)->url, "http://origin/f");
+                assert_int_equal(harness_request(h, 0)->stated_size, ENGINE_SIZE_UNKNOWN); /* it knows its own file */
+                harness_serve(h, harness_request(h, 0), SIZE);
+                assert_int_equal(harness_job(h)->state, JOB_TRANSFERRED);
+                assert_int_equal(the_file(h)->integrity, FILE_INTEGRITY_VERIFIED);
+                metainfo_done(&metainfo);
+        }
+}
+
+/* No byte of the other file was kept: it may be right by now. */
+static void after_hashes_of_another_size_a_resume_asks_the_server_again(void **state) {
+        struct harness *h = *state;
+        struct metainfo metainfo = make_metainfo(SIZE);
+
+        begin(h, true);
+        harness_metadata(h, harness_request(h, 0), SIZE - 1, "\"v1\"");
+        harness_pump(h);
+        assert_int_equal(harness_job(h)->state, JOB_ERROR);
+        assert_int_equal(harness_call(h, manager_resume_job), 0);
+        harness_serve_bytes(h, harness_request(h, 0), metainfo.text, metainfo.size);
+        assert_string_equal(harness_request(h, 0)->url, "http://origin/f");
+        harness_serve(h, harness_request(h, 0), SIZE);
+        assert_int_equal(harness_job(h)->state, JOB_TRANSFERRED);
+        assert_int_equal(the_file(h)->integrity, FILE_INTEGRITY_VERIFIED);
+        metainfo_done(&metainfo);
+}
+
 static void only_whole_pieces_inside_a_range_are_judged(void **state) {
         static const struct byte_range ranges[] = { { 3 * PIECE - 10, PIECE + 20 }, { 0, PIECE } };
         struct harness *h = *state;
@@ -404,6 +457,8 @@ int main(void) {
                 TEST(a_mandatory_check_without_an_info_is_an_error),
                 TEST(forged_hashes_are_not_believed),
                 TEST(hashes_of_a_file_of_another_size_are_of_no_use),
+                TEST(a_cache_server_with_a_file_of_another_size_lies_and_the_hashes_stay),
+                TEST(after_hashes_of_another_size_a_resume_asks_the_server_again),
                 TEST(only_whole_pieces_inside_a_range_are_judged),
                 TEST(a_mandatory_check_refuses_ranges_that_cut_pieces),
                 TEST(bad_texts_are_refused_before_anything_is_made),

@@ -8,7 +8,7 @@ import threading
 import time
 
 import pytest
-from conftest import error_line
+from conftest import QUICK, Instance, error_line
 
 KIB = 1024
 PIECE = 64 * KIB
@@ -49,8 +49,7 @@ class SpoilingHandler(http.server.BaseHTTPRequestHandler):
         pass
 
 
-@pytest.fixture
-def spoiler():
+def a_spoiler():
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), SpoilingHandler)
     server.daemon_threads = True
     server.asked, server.spoils, server.files = [], 0, {}
@@ -59,6 +58,10 @@ def spoiler():
     yield server
     server.shutdown()
     server.server_close()
+
+
+spoiler = pytest.fixture(a_spoiler)
+old_cache = pytest.fixture(a_spoiler)
 
 
 @pytest.fixture
@@ -101,6 +104,23 @@ def test_hash_does_not_write_over_a_file(instance, tmp_path):
     assert instance.run("hash", "g", "--replace", cwd=tmp_path).returncode == 0
     assert instance.run("hash", "absent", cwd=tmp_path).returncode == 7
     assert instance.run("hash", "g", "--replace", "--piece-size", 1023, cwd=tmp_path).returncode != 0
+
+
+def test_an_old_copy_at_a_cache_server_costs_one_question_and_no_hashes(tmp_path, spoiler, old_cache, served):
+    cached = f"/f?cacheHostOrigin=127.0.0.1:{spoiler.server_port}"
+    old_cache.files = {cached: spoiler.files["/f"][:-1]}
+    cached_instance = Instance(str(tmp_path / "cached"), QUICK + f"DOCacheHost=127.0.0.1:{old_cache.server_port}\n")
+    cached_instance.start()
+    try:
+        for name in ("mandatory", "optional"):
+            target = tmp_path / name
+            target.mkdir()
+            result = get(cached_instance, spoiler, served, target, *["--integrity-optional"] * (name == "optional"))
+            assert result.returncode == 0, result.stderr
+            assert (target / "f").read_bytes() == spoiler.files["/f"]
+        assert old_cache.asked == [(cached, None)] * 2
+    finally:
+        cached_instance.close()
 
 
 def test_a_spoiled_byte_costs_one_piece(instance, spoiler, served, target):
