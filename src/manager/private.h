@@ -306,6 +306,7 @@ struct manager {
         size_t n_file_runs;
         size_t max_file_runs;           /* limits.files_in_flight; less after descriptors ran out */
         struct job_run *starved;        /* first come, first served */
+        bool feeding;                   /* they are being given places */
         struct file_request *by_request;
         uint64_t next_request;
 
@@ -550,7 +551,7 @@ void manager_forget_conditions(struct manager *m);
 /* pump.c */
 void manager_pump_job(struct manager *m, struct job *job);   /* starts files while it may */
 void manager_leave_starved(struct job_run *run);
-void manager_feed_starved(struct manager *m);                /* a place became free: the job that waits longest gets it */
+void manager_feed_starved(struct manager *m);                /* places became free: jobs get them in the order in which they wait */
 void manager_stop_runs(struct manager *m, struct job *job);
 void manager_run_schedule(struct manager *m);
 void manager_job_all_transferred(struct manager *m, struct job *job);

@@ -8,13 +8,19 @@ void manager_leave_starved(struct job_run *run) {
         DL_DELETE2(run->manager->starved, run, starved_prev, starved_next);
 }
 
+/* Those on the list that can take nothing any more (suspended, out of turn) wake nobody when they end: all are asked for whom there is a
+ * place. A file that fails at once comes back here, and the loop that is running goes on with what it left. */
 void manager_feed_starved(struct manager *m) {
-        struct job_run *run = m->starved;
-
-        if (!run || m->n_file_runs >= m->max_file_runs)
+        if (m->feeding)
                 return;
-        manager_leave_starved(run);
-        manager_pump_job(m, run->job);
+        m->feeding = true;
+        while (m->starved && m->n_file_runs < m->max_file_runs) {
+                struct job_run *run = m->starved;
+
+                manager_leave_starved(run);
+                manager_pump_job(m, run->job);
+        }
+        m->feeding = false;
 }
 
 static void enter_starved(struct manager *m, struct job_run *run) {

@@ -166,6 +166,7 @@ static void job_file_ended(struct manager *m, struct job *job, struct job_file *
         case ENGINE_STOPPED:
                 break;
         }
+        manager_feed_starved(m); /* before the job takes the place again: one with many files would keep all others out */
         if (job->intent != JOB_INTENT_NONE)
                 manager_op_continue(m, job);
         else
@@ -199,7 +200,6 @@ void file_run_end(struct file_run *run) {
         if (run->n_pending == 0)
                 file_run_free(run);
         job_file_ended(m, file->job, file, &result);
-        manager_feed_starved(m);
 }
 
 /* ---- finish ---- */

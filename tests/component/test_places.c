@@ -148,6 +148,76 @@ static void a_name_is_on_disk_before_its_file_is_made(void **state) {
         assert_int_equal(harness_count_temp(h), 2);
 }
 
+/* Four places, all of them taken by the files of one job. */
+static void fill_four_places(struct harness *h, unsigned n_files) {
+        h->limits.files_in_flight = 4;
+        harness_restart(h);
+        create_many(h, n_files);
+        assert_int_equal(harness_running(h), 4);
+}
+
+static void fetch_one_of_many(struct harness *h) {
+        for (size_t i = 0; i < harness_running(h); i++) {
+                struct fake_request *r = harness_request(h, i);
+
+                if (strcmp(r->url, "http://origin/x") != 0)
+                        continue;
+                harness_metadata(h, r, 10, NULL);
+                harness_write(h, r, 0, 10);
+                harness_finish(h, r, ENGINE_DONE, ERROR_NONE, false);
+                harness_pump(h);
+                harness_forget(h);
+                return;
+        }
+        fail_msg("none of many is under way");
+}
+
+static bool is_asked_for(struct harness *h, const char *url) {
+        for (size_t i = 0; i < harness_running(h); i++)
+                if (strcmp(harness_request(h, i)->url, url) == 0)
+                        return true;
+        return false;
+}
+
+static void a_place_goes_to_who_has_waited_before_it_goes_back_to_a_job_with_more_files(void **state) {
+        struct harness *h = *state;
+
+        fill_four_places(h, 20);
+        assert_int_equal(harness_create(h, "a", true, true), 0);
+        assert_int_equal(harness_create(h, "b", true, true), 0);
+        assert_int_equal(harness_running(h), 4);
+        fetch_one_of_many(h); /* the job itself was the first that waited for more places */
+        fetch_one_of_many(h);
+        assert_true(is_asked_for(h, "http://origin/a"));
+        fetch_one_of_many(h);
+        assert_true(is_asked_for(h, "http://origin/b"));
+        assert_int_equal(harness_running(h), 4);
+        for (unsigned i = 3; i < 20; i++) { /* and the rest has all that is left */
+                assert_int_equal(harness_running(h), MIN(4u, 2 + 20 - i));
+                fetch_one_of_many(h);
+        }
+        assert_true(harness_exists(h, "file19"));
+}
+
+/* Nothing else would wake the last one. */
+static void jobs_that_stopped_waiting_keep_no_place_from_those_that_still_do(void **state) {
+        static const char *const names[] = { "a", "b", "c", "d", "e" };
+        struct harness *h = *state;
+
+        fill_four_places(h, 4);
+        for (size_t i = 0; i < ELEMENTSOF(names); i++) {
+                assert_int_equal(harness_create(h, names[i], true, true), 0);
+                if (i + 1 < ELEMENTSOF(names))
+                        assert_int_equal(harness_call(h, manager_suspend_job), 0);
+        }
+        assert_int_equal(harness_running(h), 4);
+        fetch_one_of_many(h);
+        assert_true(is_asked_for(h, "http://origin/e"));
+        for (unsigned i = 1; i < 4; i++)
+                fetch_one_of_many(h);
+        assert_int_equal(harness_running(h), 1);
+}
+
 static void a_large_background_job_does_not_block_small_ones(void **state) {
         struct harness *h = *state;
         struct guid ids[6];
@@ -189,6 +259,8 @@ int main(void) {
                 TEST(places_of_ended_files_are_filled_by_the_batch_and_all_files_come),
                 TEST(files_that_wait_for_the_disk_leave_their_places_at_the_engine_to_others),
                 TEST(a_name_is_on_disk_before_its_file_is_made),
+                TEST(a_place_goes_to_who_has_waited_before_it_goes_back_to_a_job_with_more_files),
+                TEST(jobs_that_stopped_waiting_keep_no_place_from_those_that_still_do),
                 TEST(a_large_background_job_does_not_block_small_ones),
         };
 
