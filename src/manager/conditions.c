@@ -5,7 +5,7 @@
 #include "manager/private.h"
 
 /* A request that may have had its effect is not broken off: it would not be sent again. */
-static bool may_be_stopped(const struct job *job) {
+bool manager_may_stop_job(const struct job *job) {
         return !job->http_method || job_run(job)->n_file_runs == 0;
 }
 
@@ -60,7 +60,7 @@ static void judge(struct manager *m, struct job *job, bool network_is_back) {
                 return;
         code = find_blocker(m, job, text);
         if (job->state == JOB_TRANSFERRING) {
-                if (code != ERROR_NONE && may_be_stopped(job))
+                if (code != ERROR_NONE && manager_may_stop_job(job))
                         block(m, job, code, text);
         } else if (code != ERROR_NONE) {
                 if (job->error.code != code)

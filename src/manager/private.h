@@ -543,6 +543,8 @@ void manager_pace_turn(struct manager *m);
 /* conditions.c */
 /* It is to be started: false if it must not run now, and it says so from now on. */
 bool manager_job_may_run(struct manager *m, struct job *job);
+/* False: a request of it is out that must not be sent twice. It ends before anything that would make the job wait. */
+bool manager_may_stop_job(const struct job *job);
 void manager_judge_presence(struct manager *m, struct job *job); /* of its owner: may it have turns? */
 void manager_judge_job(struct manager *m, struct job *job);  /* it, or its policy, changed: it stops or goes on if it must */
 void manager_judge_jobs(struct manager *m);

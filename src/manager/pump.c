@@ -151,7 +151,8 @@ static void carry_out(struct manager *m, const struct schedule_decision *decisio
                         manager_pump_job(m, job);
                 break;
         case SCHEDULE_YIELD:
-                if (manager_transition(m, job, JOB_EVENT_YIELD) == 0) {
+                /* The scheduler has it out of its lanes all the same: whatever it becomes next, it waits then. */
+                if (manager_may_stop_job(job) && manager_transition(m, job, JOB_EVENT_YIELD) == 0) {
                         job_set_waiting(job, decision->reason, manager_realtime(m));
                         manager_save_job(m, job);
                         manager_stop_runs(m, job);

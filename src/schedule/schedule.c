@@ -439,6 +439,8 @@ void schedule_hold(struct schedule *schedule, struct job *job, enum waiting_reas
         if (entry->hold == reason)
                 return;
         entry->hold = reason;
+        if (reason == WAITING_NONE) /* one that did not yield need not any more */
+                entry->yielding = WAITING_NONE;
         entry_place(schedule, entry, entry->state);
 }
 

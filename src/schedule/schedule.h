@@ -70,7 +70,8 @@ struct schedule_decision {
         enum waiting_reason reason;
 };
 /* Return: number of decisions written. The caller carries each out and reports by schedule_update() before it asks again.
- * The same decision is not given twice for the same situation. */
+ * The same decision is not given twice for the same situation. The caller may leave out the YIELD of a foreground job: it stays TRANSFERRING, and
+ * waits when it is QUEUED the next time. */
 size_t schedule_decide(struct schedule *schedule, struct schedule_decision *ret, size_t max);
 /* CLOCK_BOOTTIME, USEC_INFINITY when nothing is due ever. */
 uint64_t schedule_next_deadline(const struct schedule *schedule);

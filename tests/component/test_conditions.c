@@ -309,18 +309,52 @@ static void log_off_at_the_moment_of_complete_takes_nothing_back(void **state) {
         harness_assert_content(h, "by-itself", MIB);
 }
 
-static void a_request_that_is_not_sent_twice_is_left_to_its_end(void **state) {
-        struct harness *h = *state;
-
-        create(h, "file", "http://93.184.216.34/file", JOB_PRIORITY_FOREGROUND);
+static void post(struct harness *h, const char *name, const char *url) {
+        create(h, name, url, JOB_PRIORITY_FOREGROUND);
         assert_int_equal(harness_call(h, manager_suspend_job), 0);
         harness_job(h)->resumed = false; /* its method can be set only before the first start */
         assert_int_equal(job_set_http_method(harness_job(h), "POST", 0), 0);
         assert_int_equal(harness_call(h, manager_resume_job), 0);
         harness_forget(h);
+}
+
+static void a_request_that_is_not_sent_twice_is_left_to_its_end(void **state) {
+        struct harness *h = *state;
+
+        post(h, "file", "http://93.184.216.34/file");
         set_conditions(h, network(NETWORK_NONE));
         harness_expect(h, "");
         assert_int_equal(harness_job(h)->state, JOB_TRANSFERRING);
+}
+
+static void a_request_that_is_not_sent_twice_is_not_broken_off_when_its_owner_logs_off(void **state) {
+        struct harness *h = *state;
+
+        require_logon(h);
+        post(h, "file", "http://127.0.0.1/file");
+        for (int i = 0; i < 2; i++) { /* off, on, off */
+                set_conditions(h, presence(false));
+                set_conditions(h, presence(true));
+        }
+        set_conditions(h, presence(false));
+        harness_expect(h, "");
+        assert_int_equal(harness_job(h)->state, JOB_TRANSFERRING);
+        harness_serve(h, harness_request(h, 0), MIB);
+        assert_int_equal(harness_job(h)->state, JOB_TRANSFERRED);
+
+        /* Whoever resumes it after an error waits as others do. */
+        set_conditions(h, presence(true));
+        post(h, "other", "http://127.0.0.1/other");
+        set_conditions(h, presence(false));
+        harness_finish(h, harness_request(h, 0), ENGINE_FAILED, ERROR_CONNECTION_CLOSED, true);
+        harness_pump(h);
+        assert_int_equal(harness_job(h)->state, JOB_ERROR);
+        assert_int_equal(harness_call(h, manager_resume_job), 0);
+        assert_int_equal(harness_job(h)->state, JOB_QUEUED);
+        assert_int_equal(harness_job(h)->waiting, WAITING_LOGON);
+        set_conditions(h, presence(true));
+        assert_int_equal(harness_job(h)->state, JOB_TRANSFERRING);
+        assert_int_equal(harness_running(h), 1);
 }
 
 int main(void) {
@@ -337,6 +371,7 @@ int main(void) {
                 TEST(log_off_counts_at_each_step_of_a_transfer),
                 TEST(log_off_at_the_moment_of_complete_takes_nothing_back),
                 TEST(a_request_that_is_not_sent_twice_is_left_to_its_end),
+                TEST(a_request_that_is_not_sent_twice_is_not_broken_off_when_its_owner_logs_off),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
