@@ -443,8 +443,9 @@ void file_run_source_delivered(struct file_run *run) {
 /* ---- when one fails ---- */
 
 static enum source_fault fault_of(const struct engine_result *result, bool own) {
-        if (result->outcome == ENGINE_RESTART) /* the file has changed, or is another one than elsewhere */
-                return own ? SOURCE_FAULT_NONE : SOURCE_FAULT_LIED;
+        /* The file has changed, or is another one than elsewhere; or its parts cannot be had here, which is no fault of the file. */
+        if (result->outcome == ENGINE_RESTART)
+                return own ? SOURCE_FAULT_NONE : result->code == ERROR_NO_RANGE_SUPPORT ? SOURCE_FAULT_REFUSED : SOURCE_FAULT_LIED;
         if (result->outcome != ENGINE_FAILED || result->context == ERROR_CONTEXT_LOCAL_FILE ||
             result->context == ERROR_CONTEXT_GENERAL_QUEUE_MANAGER)
                 return SOURCE_FAULT_NONE;

@@ -11,8 +11,8 @@
  *   are tried in turn until the delay is over, counted from when the file was first tried.
  * - A source that brings next to nothing goes behind all that did not, whatever their kind; it does not rest, and when all are slow,
  *   nobody is.
- * - Trouble (unreachable, stalled, busy) rests a source for a while that grows; a refusal (no such file, forbidden) rests it for good, as
- *   far as this array goes.
+ * - Trouble (unreachable, stalled, busy) rests a source for a while that grows; a refusal (no such file, forbidden, only the whole
+ *   file where a part is missing) rests it for good, as far as this array goes.
  * - So does a lie (bytes that a digest or the hash of a piece proves wrong, another size, another digest), and that for the whole job,
  *   however often the service starts anew: a source that lies is not used again. The file's own URL is the exception, and whoever holds
  *   the array makes it: it is asked once more before the job ends with an error, since its owner's Resume would mean nothing else. */
@@ -35,7 +35,7 @@ enum source_fault {
         SOURCE_FAULT_NONE,
         SOURCE_FAULT_TROUBLE, /* may pass by itself */
         SOURCE_FAULT_SLOW,    /* brings next to nothing */
-        SOURCE_FAULT_REFUSED, /* answered for good that it has no such file */
+        SOURCE_FAULT_REFUSED, /* answered for good that it has no such file, or no parts of it */
         SOURCE_FAULT_LIED,    /* sent what is not the file */
         _SOURCE_FAULT_MAX,
 };

@@ -131,6 +131,29 @@ static void a_mirror_that_lies_is_not_asked_again(void **state) {
         harness_assert_content(h, "file", SIZE);
 }
 
+/* It sends the whole file where a part was asked for: of no use to this one, but the next file of the job begins at its beginning. */
+static void a_mirror_without_ranges_is_no_liar(void **state) {
+        struct harness *h = *state;
+        struct fake_request *r;
+
+        create(h, "http://origin/file", MIRRORS, true);
+        r = harness_request(h, 0);
+        harness_metadata(h, r, SIZE, "\"v1\"");
+        harness_write(h, r, 0, 4000);
+        fails(h, "http://origin/file", ERROR_TIMED_OUT, true);
+        r = harness_request(h, 0);
+        assert_string_equal(r->url, "http://m1/file");
+        harness_finish(h, r, ENGINE_RESTART, ERROR_NO_RANGE_SUPPORT, false);
+        harness_pump(h);
+        assert_false(job_host_lied(harness_job(h), "m1"));
+        assert_non_null(strstr(harness_job(h)->files[0]->sources, "mirror refused http://m1/file"));
+        r = harness_request(h, 0);
+        assert_string_equal(r->url, "http://m2/file");
+        assert_int_equal(r->pieces[0].remote_offset, 4000);
+        harness_serve(h, r, SIZE);
+        harness_assert_content(h, "file", SIZE);
+}
+
 /* It stands among the sources as a liar before anybody is asked. */
 static void a_mirror_that_lied_is_not_asked_by_the_next_service_either(void **state) {
         struct harness *h = *state;
@@ -678,6 +701,7 @@ int main(void) {
                 TEST(with_a_digest_a_mirror_goes_on_where_the_own_server_stalled),
                 TEST(without_a_digest_bytes_of_two_servers_never_meet),
                 TEST(a_mirror_that_lies_is_not_asked_again),
+                TEST(a_mirror_without_ranges_is_no_liar),
                 TEST(a_mirror_that_lied_is_not_asked_by_the_next_service_either),
                 TEST(a_mirror_is_blamed_for_what_it_gave_before_the_job_stood_still_or_the_service_ended),
                 TEST(what_came_from_others_is_forgotten_when_it_is_right),
