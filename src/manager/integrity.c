@@ -101,6 +101,7 @@ void file_run_guard_done(struct file_run *run) {
         free(run->pieces);
         free(run->bad_tries);
         intervals_done(&run->vouched);
+        intervals_done(&run->inherited);
 }
 
 /* There are no hashes that could be used. Mandatory: the file cannot be had. Else it goes on without, and says so. */
@@ -439,7 +440,30 @@ static void say_bad_piece(struct file_run *run, size_t index) {
         file_run_result(run, ENGINE_FAILED, ERROR_BAD_PIECE_HASH, ERROR_CONTEXT_REMOTE_FILE, (uint32_t) index, false, text);
 }
 
+void file_run_inherit_pieces(struct file_run *run) {
+        const struct intervals *received = &run->file->received;
+        struct interval gap;
+        int r = 0;
+
+        for (size_t i = 0; run->judging && i < received->n_items; i++)
+                for (uint64_t from = received->items[i].start;
+                     r == 0 && intervals_next_gap(&run->vouched, from, received->items[i].end, &gap); from = gap.end)
+                        r = intervals_add(&run->inherited, gap.start, gap.end);
+        if (r < 0)
+                log_debug("no memory for whose bytes are whose: a source may be blamed for those of another");
+}
+
+/* Was some of a bad piece there before its source was asked? Then it comes once more as a whole, from one. */
+static int disinherit(struct file_run *run, size_t index, bool *ret_was) {
+        uint64_t before = intervals_total(&run->inherited);
+        int r = intervals_remove(&run->inherited, run->pieces[index].start, piece_end(run, index));
+
+        *ret_was = intervals_total(&run->inherited) < before;
+        return r;
+}
+
 static int take_verdict(struct file_run *run, size_t index, bool bad) {
+        bool inherited = false;
         int r;
 
         if (!bad) {
@@ -448,7 +472,9 @@ static int take_verdict(struct file_run *run, size_t index, bool bad) {
                 return intervals_add(&run->vouched, run->pieces[index].start, piece_end(run, index));
         }
         r = drop_piece(run, index);
-        if (r < 0 || run->stop)
+        if (r == 0)
+                r = disinherit(run, index, &inherited);
+        if (r < 0 || run->stop || inherited)
                 return r;
         if (file_run_source_kind(run) != SOURCE_OWN) {
                 say_bad_piece(run, index); /* who lies is left at once */

@@ -265,6 +265,7 @@ struct file_run {
         size_t n_pieces;
         size_t first_verified;      /* of the pieces that are being judged */
         struct intervals vouched;   /* local bytes that are right, or that nobody can judge */
+        struct intervals inherited; /* others were there when the source changed: it is not to blame for the pieces that they are of */
 
         /* decrypt.c */
         struct files_handle *plain;    /* what is decrypted into */
@@ -615,6 +616,8 @@ int file_run_judge_size(struct file_run *run);
 int file_run_judge(struct file_run *run);
 /* What may become durable of what was received. */
 int file_run_countable(const struct file_run *run, struct intervals *ret);
+/* Another source goes on, in the middle of pieces maybe. */
+void file_run_inherit_pieces(struct file_run *run);
 /* The last look found bad pieces. */
 void file_run_drop_bad(struct file_run *run, const bool *bad);
 void file_run_guard_done(struct file_run *run);

@@ -532,6 +532,8 @@ bool file_run_next_source(struct file_run *run) {
                         run->result.outcome = ENGINE_RESTART;
                         return false;
                 }
+                if (next != sources->current)
+                        file_run_inherit_pieces(run);
                 sources->current = next;
                 show_source(run);
                 return true;

@@ -156,6 +156,41 @@ static void a_mirror_that_sends_a_bad_piece_is_left_for_the_next(void **state) {
         assert_non_null(strstr(the_file(h)->source_trouble, "lied"));
 }
 
+/* Nobody knows which half was wrong: the piece is fetched again, from one source. Only then somebody has lied. */
+static void a_bad_piece_of_two_sources_is_no_lie_of_the_one_that_ended_it(void **state) {
+        struct harness *h = *state;
+        struct fake_request *r;
+
+        mirrors = "http://m1/f\nhttp://m2/f";
+        begin(h, true);
+        mirrors = NULL;
+        harness_finish(h, harness_request(h, 0), ENGINE_FAILED, ERROR_HTTP_STATUS, false);
+        harness_pump(h);
+        r = harness_request(h, 0);
+        assert_string_equal(r->url, "http://m1/f");
+        harness_metadata(h, r, SIZE, NULL);
+        h->spoiled = PIECE + 7;
+        harness_write(h, r, 0, PIECE + 500);
+        h->spoiled = UINT64_MAX;
+        harness_finish(h, r, ENGINE_FAILED, ERROR_CONNECTION_CLOSED, true);
+        harness_pump(h);
+        r = harness_request(h, 0);
+        assert_string_equal(r->url, "http://m2/f");
+        harness_serve(h, r, SIZE);
+        assert_false(job_host_lied(harness_job(h), "m2"));
+        r = harness_request(h, 0);
+        assert_string_equal(r->url, "http://m2/f");
+        assert_int_equal(r->pieces[0].remote_offset, PIECE);
+        assert_int_equal(r->pieces[0].length, PIECE);
+        h->spoiled = PIECE + 8;
+        harness_write(h, r, PIECE, 2 * PIECE);
+        h->spoiled = UINT64_MAX;
+        harness_finish(h, r, ENGINE_DONE, ERROR_NONE, false);
+        harness_pump(h);
+        assert_true(job_host_lied(harness_job(h), "m2")); /* all of it was its own */
+        assert_false(job_host_lied(harness_job(h), "m1"));
+}
+
 static void a_piece_that_stays_bad_ends_in_an_error(void **state) {
         struct harness *h = *state;
 
@@ -447,6 +482,7 @@ int main(void) {
                 TEST(the_hashes_come_first_and_the_pieces_are_judged_by_them),
                 TEST(a_bad_piece_is_fetched_again_and_nothing_else),
                 TEST(a_mirror_that_sends_a_bad_piece_is_left_for_the_next),
+                TEST(a_bad_piece_of_two_sources_is_no_lie_of_the_one_that_ended_it),
                 TEST(a_piece_that_stays_bad_ends_in_an_error),
                 TEST(what_is_not_judged_is_never_durable),
                 TEST(after_a_crash_it_goes_on_with_what_was_judged),
