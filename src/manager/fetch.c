@@ -412,9 +412,7 @@ int file_run_ask(struct file_run *run, struct engine_request *request) {
 /* Only GET has ranges (RFC 9110 section 14.2), and dynamic content has no parts: what is there is thrown away, and the next run fetches
  * everything; but not by sending a request of another method a second time. */
 static void file_run_cannot_continue(struct file_run *run) {
-        bool once = run->asked && run->file->job->http_method;
-
-        file_run_result(run, once ? ENGINE_FAILED : ENGINE_RESTART, run->refetch ? ERROR_BAD_PIECE_HASH : ERROR_NO_RANGE_SUPPORT,
+        file_run_result(run, ENGINE_RESTART, run->refetch ? ERROR_BAD_PIECE_HASH : ERROR_NO_RANGE_SUPPORT,
                         ERROR_CONTEXT_REMOTE_FILE, 0, false, "the job does not ask for parts of a file");
         file_run_end(run);
 }

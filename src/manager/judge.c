@@ -124,6 +124,8 @@ void manager_judging_changed(struct manager *m, struct job *job) {
                 manager_pump_job(m, job);
                 return;
         }
+        if (!manager_may_stop_job(job))
+                return;
         /* What is under way was asked for without a judge: it is asked for again. */
         for (size_t i = 0; i < job->n_files; i++) {
                 struct file_run *run = job->files[i]->attachment;

@@ -137,7 +137,8 @@ static void file_lost(struct manager *m, struct job_file *file) {
         manager_save_file(m, file);
 }
 
-static void job_file_ended(struct manager *m, struct job *job, struct job_file *file, const struct engine_result *result) {
+/* @once: it asked with a method that may have had its effect. Whatever is wrong with what came, it is not sent again by itself. */
+static void job_file_ended(struct manager *m, struct job *job, struct job_file *file, const struct engine_result *result, bool once) {
         bool running = job->state == JOB_TRANSFERRING && job->intent == JOB_INTENT_NONE;
 
         switch (result->outcome) {
@@ -146,10 +147,13 @@ static void job_file_ended(struct manager *m, struct job *job, struct job_file *
                         manager_job_all_transferred(m, job);
                 break;
         case ENGINE_RESTART:
-                file_restart(m, file, result);
-                break;
+                if (!once) {
+                        file_restart(m, file, result);
+                        break;
+                }
+                __attribute__((fallthrough));
         case ENGINE_FAILED:
-                if (result->code == ERROR_DESTINATION_CHANGED && file->n_restarts < RESTARTS_MAX)
+                if (result->code == ERROR_DESTINATION_CHANGED && file->n_restarts < RESTARTS_MAX && !once)
                         file_lost(m, file);
                 else if (running)
                         manager_fail_job(m, job, result->code, result->context, result->detail, file->index, result->transient,
@@ -177,6 +181,7 @@ void file_run_end(struct file_run *run) {
         struct manager *m = run->manager;
         struct job_file *file = run->file;
         struct engine_result result = run->result;
+        bool once = run->asked && file->job->http_method;
         char text[sizeof(run->result_text)];
 
         assert(!run->requests);
@@ -199,7 +204,7 @@ void file_run_end(struct file_run *run) {
         file_run_leave_job(run);
         if (run->n_pending == 0)
                 file_run_free(run);
-        job_file_ended(m, file->job, file, &result);
+        job_file_ended(m, file->job, file, &result, once);
 }
 
 /* ---- finish ---- */

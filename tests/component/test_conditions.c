@@ -357,6 +357,44 @@ static void a_request_that_is_not_sent_twice_is_not_broken_off_when_its_owner_lo
         assert_int_equal(harness_running(h), 1);
 }
 
+/* Its content is wrong, or it cannot be used: whether it is worth a second request is for whoever resumes. */
+static void a_request_that_is_not_sent_twice_is_not_repeated_for_another_content(void **state) {
+        struct harness *h = *state;
+
+        for (int how = 0; how < 2; how++) {
+                post(h, how == 0 ? "digest" : "changed", "http://127.0.0.1/file");
+                harness_job(h)->files[0]->has_sha256 = how == 0; /* of nothing that comes */
+                if (how == 0)
+                        harness_serve(h, harness_request(h, 0), MIB);
+                else
+                        harness_finish(h, harness_request(h, 0), ENGINE_RESTART, ERROR_REMOTE_FILE_CHANGED, false);
+                harness_pump(h);
+                assert_int_equal(harness_running(h), 0);
+                assert_int_equal(harness_job(h)->state, JOB_ERROR);
+                assert_int_equal(harness_job(h)->error.code, how == 0 ? ERROR_DIGEST_MISMATCH : ERROR_REMOTE_FILE_CHANGED);
+                assert_int_equal(harness_call(h, manager_resume_job), 0);
+                assert_int_equal(harness_running(h), 1);
+                harness_job(h)->files[0]->has_sha256 = false;
+                harness_serve(h, harness_request(h, 0), MIB);
+                assert_int_equal(harness_job(h)->state, JOB_TRANSFERRED);
+        }
+}
+
+/* What was sent cannot be judged any more; what is asked for next is. */
+static void a_request_that_is_not_sent_twice_outlives_that_certificates_are_to_be_judged(void **state) {
+        struct manager_properties properties = MANAGER_PROPERTIES_NONE;
+        struct harness *h = *state;
+        struct fake_request *r;
+
+        post(h, "file", "http://127.0.0.1/file");
+        r = harness_request(h, 0);
+        properties.judge_certificate = 1;
+        set(h, &properties);
+        assert_false(r->finished);
+        harness_serve(h, r, MIB);
+        assert_int_equal(harness_job(h)->state, JOB_TRANSFERRED);
+}
+
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, harness_setup, harness_teardown)
         const struct CMUnitTest tests[] = {
@@ -372,6 +410,8 @@ int main(void) {
                 TEST(log_off_at_the_moment_of_complete_takes_nothing_back),
                 TEST(a_request_that_is_not_sent_twice_is_left_to_its_end),
                 TEST(a_request_that_is_not_sent_twice_is_not_broken_off_when_its_owner_logs_off),
+                TEST(a_request_that_is_not_sent_twice_is_not_repeated_for_another_content),
+                TEST(a_request_that_is_not_sent_twice_outlives_that_certificates_are_to_be_judged),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
