@@ -88,6 +88,7 @@ struct job_op {
         bool partial;
         bool recovered; /* the intent came from the store: nobody waits for the answer */
         bool expired;
+        bool broke_off; /* a request that must not be sent twice */
         unsigned n_removals; /* that ended with the owner's process */
         int first_error;
         uint32_t first_error_file;

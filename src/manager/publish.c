@@ -39,6 +39,14 @@ void manager_orphan_op(struct job_run *run) {
                 manager_op_free(op);
 }
 
+/* Its request was under way, and may have done its work: whether to send it again is not ours to decide. */
+static void give_up_request(struct manager *m, struct job *job) {
+        if (job->error.code == ERROR_NONE) /* else it says what went wrong */
+                job_set_error(job, ERROR_CONNECTION_CLOSED, ERROR_CONTEXT_GENERAL_TRANSPORT, 0, JOB_ERROR_NO_FILE,
+                              "the request was broken off for something that failed");
+        (void) job_transition(job, JOB_EVENT_FATAL_ERROR, manager_realtime(m));
+}
+
 void manager_op_dismiss(struct job_op *op) {
         struct manager *m = op->manager;
         struct job *job = op->job;
@@ -47,9 +55,13 @@ void manager_op_dismiss(struct job_op *op) {
 
         job->intent = JOB_INTENT_NONE;
         run->op = NULL;
-        if (job->state == JOB_TRANSFERRING)
-                (void) job_transition(job, JOB_EVENT_YIELD, manager_realtime(m));
-        job_set_waiting(job, job->state == JOB_TRANSFERRED ? WAITING_COMPLETE : op->waited_for, manager_realtime(m));
+        if (job->state == JOB_TRANSFERRING && op->broke_off)
+                give_up_request(m, job);
+        else {
+                if (job->state == JOB_TRANSFERRING)
+                        (void) job_transition(job, JOB_EVENT_YIELD, manager_realtime(m));
+                job_set_waiting(job, job->state == JOB_TRANSFERRED ? WAITING_COMPLETE : op->waited_for, manager_realtime(m));
+        }
         r = schedule_add(m->schedule, job);
         if (r < 0)
                 log_error("cannot schedule a job: %s", strerror(-r));
@@ -386,6 +398,7 @@ void manager_op_begin(struct job_op *op) {
         run->scheduled = false;
         job_set_waiting(job, WAITING_PUBLISH, manager_realtime(m));
         manager_job_changed(m, job, false);
+        op->broke_off = !manager_may_stop_job(job);
         manager_stop_runs(m, job);
         manager_op_continue(m, job);
 }

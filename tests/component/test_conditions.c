@@ -1,6 +1,8 @@
 /* What jobs do when the network, its cost, the battery or their owner goes and comes back, in the exact order that leaves the service. */
 #include "harness.h"
 
+#include <sys/stat.h>
+
 #define MIB (UINT64_C(1) << 20)
 
 static void create(struct harness *h, const char *name, const char *url, enum job_priority priority) {
@@ -380,6 +382,35 @@ static void a_request_that_is_not_sent_twice_is_not_repeated_for_another_content
         }
 }
 
+/* Complete keeps what has come and breaks off the rest; when it fails, only the owner can know what to do about that. */
+static void a_request_that_is_not_sent_twice_is_not_repeated_when_complete_fails(void **state) {
+        struct harness *h = *state;
+        struct manager_file_spec files[2] = {};
+        struct manager_create_request request;
+        char paths[2][256];
+
+        for (int i = 0; i < 2; i++) {
+                strcpy(paths[i], harness_path(h, i == 0 ? "a" : "b"));
+                files[i].file = (struct job_file_spec) { .url = i == 0 ? "http://127.0.0.1/a" : "http://127.0.0.1/b", .path = paths[i],
+                                                         .stated_size = SIZE_UNKNOWN, .mode = 0644 };
+        }
+        request = harness_plain_request("two", files, 2);
+        request.family = JOB_FAMILY_DO;
+        request.resume = false;
+        assert_int_equal(harness_create_with(h, &request), 0);
+        assert_int_equal(job_set_http_method(harness_job(h), "POST", 0), 0);
+        assert_int_equal(harness_call(h, manager_resume_job), 0);
+        assert_int_equal(harness_running(h), 2);
+        harness_serve(h, harness_request(h, 1), MIB);
+        assert_int_equal(mkdir(paths[0], 0700), 0); /* it is in the way */
+        assert_int_not_equal(harness_call(h, manager_complete_job), 0);
+        assert_int_equal(harness_running(h), 0);
+        assert_int_equal(harness_job(h)->state, JOB_ERROR);
+        assert_int_not_equal(harness_job(h)->error.code, ERROR_NONE);
+        assert_int_equal(harness_call(h, manager_resume_job), 0);
+        assert_string_equal(harness_request(h, 0)->url, "http://127.0.0.1/b");
+}
+
 /* What was sent cannot be judged any more; what is asked for next is. */
 static void a_request_that_is_not_sent_twice_outlives_that_certificates_are_to_be_judged(void **state) {
         struct manager_properties properties = MANAGER_PROPERTIES_NONE;
@@ -411,6 +442,7 @@ int main(void) {
                 TEST(a_request_that_is_not_sent_twice_is_left_to_its_end),
                 TEST(a_request_that_is_not_sent_twice_is_not_broken_off_when_its_owner_logs_off),
                 TEST(a_request_that_is_not_sent_twice_is_not_repeated_for_another_content),
+                TEST(a_request_that_is_not_sent_twice_is_not_repeated_when_complete_fails),
                 TEST(a_request_that_is_not_sent_twice_outlives_that_certificates_are_to_be_judged),
         };
 
