@@ -9,6 +9,7 @@
 
 #include "base/fds.h"
 #include "base/log.h"
+#include "base/process.h"
 #include "base/strings.h"
 #include "daemon/arguments.h"
 #include "daemon/journal.h"
@@ -180,6 +181,9 @@ int main(int argc, char **argv) {
         log_setup("dosvcd", arguments.verbose ? LOG_LEVEL_DEBUG : level);
         if (prepare_process() < 0)
                 return EXIT_FAILURE;
+        r = process_spawn_apart(); /* before any file of an owner's is open */
+        if (r < 0)
+                log_debug("children are made with a copy of all descriptors: %s", strerror(-r));
         r = run(&arguments, successor);
         if (r != SERVICE_UPGRADED)
                 return r;
