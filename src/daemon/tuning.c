@@ -5,7 +5,8 @@
 #define BYTES_PER_KB 1024 /* of the bandwidth policies */
 #define RETRY_MAX_USEC (30 * USEC_PER_MINUTE)
 
-/* Three descriptors for each file on its way (two here, one being handed over), and some for clients, the store and ourselves. */
+/* Three descriptors for each file on its way (one here, one being handed over, one while it is finished), and some for clients, the store
+ * and ourselves. */
 static size_t files_that_fit(void) {
         struct rlimit rlimit;
 

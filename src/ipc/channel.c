@@ -24,8 +24,10 @@ struct packet {
         struct packet *prev, *next;
         size_t size;
         size_t allocated;
+        uint64_t number; /* of its last frame */
         unsigned n_fds;
         int fds[PACKET_FDS_MAX];
+        bool is_borrowed[PACKET_FDS_MAX]; /* each of them */
         uint8_t bytes[];
 };
 
@@ -34,6 +36,8 @@ struct ipc_channel {
         enum ipc_role self, peer;
         struct packet *queue;
         size_t queued_bytes;
+        uint64_t n_frames;  /* that were queued, ever, */
+        uint64_t n_written; /* and so many of them are written */
 
         bool peer_known;
         struct ipc_hello peer_hello;
@@ -48,7 +52,8 @@ struct ipc_channel {
 
 static struct packet *packet_free(struct packet *packet) {
         for (unsigned i = 0; i < packet->n_fds; i++)
-                (void) fd_close(packet->fds[i]);
+                if (!packet->is_borrowed[i])
+                        (void) fd_close(packet->fds[i]);
         explicit_bzero(packet->bytes, packet->size); /* credentials and keys travel, too */
         free(packet);
         return NULL;
@@ -167,7 +172,7 @@ static int packet_to_append(struct ipc_channel *channel, size_t size, unsigned n
         return 0;
 }
 
-int ipc_channel_send_frame(struct ipc_channel *channel, const uint8_t *frame, size_t size, int fd) {
+static int queue_frame(struct ipc_channel *channel, const uint8_t *frame, size_t size, int fd, bool is_borrowed) {
         struct packet *packet;
         int r;
 
@@ -178,10 +183,26 @@ int ipc_channel_send_frame(struct ipc_channel *channel, const uint8_t *frame, si
                 return r;
         memcpy(packet->bytes + packet->size, frame, size);
         packet->size += size;
+        packet->number = ++channel->n_frames;
         channel->queued_bytes += size;
-        if (fd >= 0)
+        if (fd >= 0) {
+                packet->is_borrowed[packet->n_fds] = is_borrowed;
                 packet->fds[packet->n_fds++] = fd;
+        }
         return 0;
+}
+
+int ipc_channel_send_frame(struct ipc_channel *channel, const uint8_t *frame, size_t size, int fd, uint64_t *ret_number) {
+        int r = queue_frame(channel, frame, size, fd, true);
+
+        if (r < 0)
+                return r;
+        *ret_number = channel->n_frames;
+        return 0;
+}
+
+bool ipc_channel_is_written(const struct ipc_channel *channel, uint64_t number) {
+        return number <= channel->n_written;
 }
 
 int ipc_channel_send(struct ipc_channel *channel, const struct ipc_message *message, int fd) {
@@ -200,7 +221,7 @@ int ipc_channel_send(struct ipc_channel *channel, const struct ipc_message *mess
                 if (copy < 0)
                         return copy;
         }
-        r = ipc_channel_send_frame(channel, frame, (size_t) size, copy);
+        r = queue_frame(channel, frame, (size_t) size, copy, false);
         explicit_bzero(frame, (size_t) size);
         if (r < 0)
                 return r;
@@ -244,6 +265,7 @@ int ipc_channel_flush(struct ipc_channel *channel) {
                         return r;
                 DL_DELETE(channel->queue, packet);
                 channel->queued_bytes -= packet->size;
+                channel->n_written = packet->number;
                 packet_free(packet);
         }
         return 0;

@@ -22,8 +22,10 @@ DEFINE_CLEANUP_FUNC(struct ipc_channel, ipc_channel_free)
 int ipc_channel_fd(const struct ipc_channel *channel);
 /* @fd: duplicated; -1 for messages without one. 0, -ENOBUFS: the queue is full, -EMFILE …, or what ipc_encode() says. */
 int ipc_channel_send(struct ipc_channel *channel, const struct ipc_message *message, int fd);
-/* The same for a frame that ipc_encode() made. @fd is consumed on success. */
-int ipc_channel_send_frame(struct ipc_channel *channel, const uint8_t *frame, size_t size, int fd);
+/* The same for a frame that ipc_encode() made. @fd is borrowed and never closed here: on some file systems each close(2) waits for whoever
+ * serves them. It must stay what it is until the frame *ret_number is written, or the channel is freed. */
+int ipc_channel_send_frame(struct ipc_channel *channel, const uint8_t *frame, size_t size, int fd, uint64_t *ret_number);
+bool ipc_channel_is_written(const struct ipc_channel *channel, uint64_t number);
 /* 0: all is written. 1: the peer must read first. -errno: the connection is dead. */
 int ipc_channel_flush(struct ipc_channel *channel);
 /* Bytes that wait to be written. */

@@ -34,7 +34,7 @@ struct manager_limits {
         size_t history_max_entries;
         uint64_t history_max_age_usec;
         uint32_t max_download_time_s; /* of new jobs */
-        size_t files_in_flight; /* of all jobs: each holds two descriptors here and one in the transfer process */
+        size_t files_in_flight; /* of all jobs: each holds a descriptor here and one in the transfer process */
         uint64_t checkpoint_bytes;
         uint64_t checkpoint_interval_usec;
         uint64_t chunk_hash_rate; /* bytes per second of all files together; what comes faster is not hashed at checkpoints */

@@ -53,11 +53,13 @@ void manager_orphan_runs(struct manager *m) {
         DL_FOREACH_SAFE(m->file_runs, run, tmp) {
                 DL_DELETE(m->file_runs, run);
                 m->n_file_runs--;
+                run->recalled = true;
+                while (run->requests) {
+                        engine_abandon(m->engine, run->requests->id); /* it has the descriptor */
+                        file_request_free(run->requests);
+                }
                 file_run_close(run);
                 file_run_leave_job(run);
-                file_run_recall(run);
-                while (run->requests)
-                        file_request_free(run->requests);
                 run->plain = files_close(m->files, run->plain);
                 if (run->n_pending == 0)
                         file_run_free(run);

@@ -2,10 +2,12 @@
  * dosvc-transfer process (engine_process.c), in tests a fake, later a peer engine.
  *
  * 1. engine_start() takes a request: a URL, pieces of the remote file, where each goes in the descriptor, what is known of the
- *    representation. Everything is copied, the descriptor duplicated.
+ *    representation. Everything is copied but the descriptor, which is borrowed: it stays open until finished(), engine_abandon(),
+ *    or the engine is freed.
+ *    A copy of it would have to be closed, and on some file systems each close(2) waits for whoever serves them.
  * 2. Events come on the loop, for each request in this order: offers() at any time; at most one metadata() before the first progress(); any
  *    number of progress() and replaced(); at most one metadata() of an answer that was refused; at most one certificate(); exactly one
- *    finished(). After finished() the engine never touches the descriptor again.
+ *    finished(). After finished() nothing of the engine's touches the descriptor, or has one of its own.
  * 3. engine_stop() asks for an early end: finished() still comes (outcome STOPPED unless it ended by itself meanwhile), after all
  *    progress() for bytes that were written.
  * 4. No byte is written before the response was judged (src/transfer/verdict.h): a response that does not fit what is known ends
@@ -188,6 +190,7 @@ struct engine_ops {
         int (*set_limits)(struct engine *engine, const struct engine_limits *limits);
         int (*start)(struct engine *engine, const struct engine_request *request);
         void (*stop)(struct engine *engine, uint64_t id);
+        void (*abandon)(struct engine *engine, uint64_t id); /* NULL: it has copies of descriptors, stop() does */
         void (*set_pace)(struct engine *engine, uint64_t id, const struct engine_pace *pace);
 };
 struct engine {
@@ -210,6 +213,13 @@ static inline int engine_start(struct engine *engine, const struct engine_reques
 /* Unknown or finished ids are ignored. */
 static inline void engine_stop(struct engine *engine, uint64_t id) {
         engine->ops->stop(engine, id);
+}
+/* The same, but nothing more is told of it, and its descriptor may be closed at once. */
+static inline void engine_abandon(struct engine *engine, uint64_t id) {
+        if (engine->ops->abandon)
+                engine->ops->abandon(engine, id);
+        else
+                engine->ops->stop(engine, id);
 }
 /* Unknown or finished ids are ignored. */
 static inline void engine_set_pace(struct engine *engine, uint64_t id, const struct engine_pace *pace) {

@@ -107,6 +107,14 @@ static void process_stop(struct engine *base, uint64_t id) {
                 process_request_stop(request);
 }
 
+static void process_abandon(struct engine *base, uint64_t id) {
+        struct engine_process *engine = (struct engine_process *) base;
+        struct process_request *request = process_request_find(&engine->common, id);
+
+        if (request)
+                process_request_abandon(request);
+}
+
 static void process_set_pace(struct engine *base, uint64_t id, const struct engine_pace *pace) {
         struct engine_process *engine = (struct engine_process *) base;
         struct process_request *request = process_request_find(&engine->common, id);
@@ -163,6 +171,7 @@ static const struct engine_ops process_ops = {
         .set_limits = process_set_limits,
         .start = process_start,
         .stop = process_stop,
+        .abandon = process_abandon,
         .set_pace = process_set_pace,
 };
 

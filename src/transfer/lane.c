@@ -28,9 +28,11 @@ struct process_request {
         uint64_t id;
         uint8_t *frame; /* START; NULL once it is sent */
         size_t frame_size;
-        int fd;
+        int fd; /* borrowed */
         bool sent;
+        uint64_t sent_as; /* the number of its START at the link */
         bool stopping;
+        bool abandoned;
         struct engine_pace pace;
         bool pace_changed; /* since its START was written */
         struct intervals wanted;   /* local ranges of the pieces: nothing else may be reported */
@@ -80,7 +82,6 @@ static void request_drop_frame(struct process_request *request) {
 struct process_request *process_request_free(struct process_request *request) {
         if (!request)
                 return NULL;
-        (void) fd_close(request->fd);
         request_drop_frame(request);
         intervals_done(&request->wanted);
         intervals_done(&request->reported);
@@ -101,9 +102,7 @@ static void request_finish(struct process_request *request, const struct engine_
         lane->n_requests--;
         if (lane->n_requests == 0 && lane->link)
                 lane_arm_timer(lane, engine->idle_exit_usec);
-        /* "Never touches the descriptor again" holds for ours too: whoever is told may look whether anybody can still write. */
-        request->fd = fd_close(request->fd);
-        if (engine->events && engine->events->finished)
+        if (!request->abandoned && engine->events && engine->events->finished)
                 engine->events->finished(engine->userdata, request->id, result);
         process_request_free(request);
 }
@@ -304,8 +303,11 @@ static void on_message(void *userdata, const struct ipc_message *message, int fd
              message->type == IPC_OFFERS ? message->offers.id :
              message->type == IPC_REPLACED ? message->replaced.id : message->finished.id;
         request = process_request_find(lane->engine, id);
-        if (!request || request->lane != lane || !request->sent)
+        /* Its descriptor may not be let go of before START is written: under its number could be another owner's by then. */
+        if (!request || request->lane != lane || !request->sent || !link_is_written(lane->link, request->sent_as))
                 return lane_distrust(lane, "a frame for a request that it does not have");
+        if (request->abandoned && message->type != IPC_FINISHED)
+                return;
         if (message->type == IPC_METADATA)
                 on_metadata(request, &message->metadata);
         else if (message->type == IPC_CERTIFICATE)
@@ -433,14 +435,13 @@ static bool lane_send_one(struct lane *lane, struct process_request *request) {
 
         if (link_queued(lane->link) > QUEUED_BYTES_WANTED)
                 return false;
-        r = link_send_frame(lane->link, request->frame, request->frame_size, request->fd);
+        r = link_send_frame(lane->link, request->frame, request->frame_size, request->fd, &request->sent_as);
         if (r == -ECONNRESET)
                 return false; /* it is dying, on_dead() comes: the next one gets it */
         if (r < 0) {
                 request_finish_failed(request, strerror(-r));
                 return true;
         }
-        (void) TAKE_FD(request->fd);
         request_drop_frame(request);
         DL_DELETE(lane->waiting, request);
         request->sent = true;
@@ -580,16 +581,13 @@ int process_request_new(const struct engine_request *from, struct process_reques
                 return -ENOMEM;
         request->id = from->id;
         request->pace = from->pace;
-        request->fd = -EBADF;
+        request->fd = from->fd;
         r = engine_message_new(from, &request->frame, &request->frame_size);
         if (r < 0)
                 return r;
         r = request_set_wanted(request, from);
         if (r < 0)
                 return r;
-        request->fd = fd_dup(from->fd);
-        if (request->fd < 0)
-                return request->fd;
         *ret = TAKE_PTR(request);
         return 0;
 }
@@ -640,6 +638,18 @@ void process_request_stop(struct process_request *request) {
         else if (link_send(request->lane->link, &(struct ipc_message) {
                         .type = IPC_STOP, .stop.id = request->id }, -EBADF) < 0)
                 lane_distrust(request->lane, "does not read");
+}
+
+void process_request_abandon(struct process_request *request) {
+        struct lane *lane = request->lane;
+
+        request->abandoned = true;
+        if (!request->sent)
+                request_finish(request, &(struct engine_result) { .outcome = ENGINE_STOPPED, .text = "" });
+        else if (!lane->link || link_write_now(lane->link, request->sent_as))
+                process_request_stop(request);
+        else
+                lane_distrust(lane, "does not read");
 }
 
 void process_request_set_pace(struct process_request *request, const struct engine_pace *pace) {

@@ -5,7 +5,7 @@
  *
  * 1. lane_new(): nothing is started.
  * 2. process_request_new() copies a request, lane_add() gives it to the lane, which owns it from then on. Nothing is told from within.
- * 3. process_request_stop() and process_request_set_pace() until finished() was told (transfer/engine.h): the request is gone then.
+ * 3. process_request_stop(), _abandon() and _set_pace() until finished() was told (transfer/engine.h): the request is gone then.
  * 4. lane_free(): the processes are killed, requests that are left go without a word. Quota and line uses outlive the lane. */
 #pragma once
 
@@ -39,7 +39,7 @@ struct lane_engine {
         struct process_request *requests; /* hash by id: those of all lanes, kept by them */
 };
 
-/* The copy waits for a lane: the frame is made now, the descriptor is duplicated. 0, or as engine_message_new() and dup(). */
+/* The copy waits for a lane: the frame is made now, the descriptor is borrowed. 0, or as engine_message_new(). */
 int process_request_new(const struct engine_request *from, struct process_request **ret);
 /* Only of one that was given to no lane. */
 struct process_request *process_request_free(struct process_request *request);
@@ -47,6 +47,8 @@ DEFINE_CLEANUP_FUNC(struct process_request, process_request_free)
 /* NULL: no lane has it. */
 struct process_request *process_request_find(const struct lane_engine *engine, uint64_t id);
 void process_request_stop(struct process_request *request);
+/* The same, and nothing more is told of it. The descriptor is not needed any more. */
+void process_request_abandon(struct process_request *request);
 void process_request_set_pace(struct process_request *request, const struct engine_pace *pace);
 
 int lane_new(struct lane_engine *engine, uint64_t owner, dev_t dev, struct lane **ret);

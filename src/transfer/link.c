@@ -20,14 +20,18 @@ struct link {
         bool closed;
 };
 
-static void link_close(struct link *link, int error) {
-        if (link->closed)
-                return;
+static void link_shut(struct link *link) {
         link->closed = true;
         (void) sd_event_source_set_enabled(link->io, SD_EVENT_OFF);
         (void) sd_event_source_set_enabled(link->turn, SD_EVENT_OFF);
         (void) sd_event_source_set_enabled(link->flush, SD_EVENT_OFF);
         (void) sd_event_source_set_enabled(link->collect, SD_EVENT_OFF);
+}
+
+static void link_close(struct link *link, int error) {
+        if (link->closed)
+                return;
+        link_shut(link);
         link->callbacks->closed(link->userdata, error); /* may free it */
 }
 
@@ -168,16 +172,20 @@ struct link *link_free(struct link *link) {
         return NULL;
 }
 
-int link_send_frame(struct link *link, const uint8_t *frame, size_t size, int fd) {
+int link_send_frame(struct link *link, const uint8_t *frame, size_t size, int fd, uint64_t *ret_number) {
         int r;
 
         if (link->closed)
                 return -ECONNRESET;
-        r = ipc_channel_send_frame(link->channel, frame, size, fd);
+        r = ipc_channel_send_frame(link->channel, frame, size, fd, ret_number);
         if (r < 0)
                 return r;
         link_flush_soon(link);
         return 0;
+}
+
+bool link_is_written(const struct link *link, uint64_t number) {
+        return ipc_channel_is_written(link->channel, number);
 }
 
 int link_send(struct link *link, const struct ipc_message *message, int fd) {
@@ -190,6 +198,15 @@ int link_send(struct link *link, const struct ipc_message *message, int fd) {
                 return r;
         link_flush_soon(link);
         return 0;
+}
+
+bool link_write_now(struct link *link, uint64_t number) {
+        if (!link->closed && !link_is_written(link, number))
+                link_flush(link);
+        if (link_is_written(link, number))
+                return true;
+        link_shut(link);
+        return false;
 }
 
 size_t link_queued(const struct link *link) {

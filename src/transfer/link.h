@@ -29,7 +29,11 @@ struct link *link_free(struct link *link);
 DEFINE_CLEANUP_FUNC(struct link, link_free)
 
 int link_send(struct link *link, const struct ipc_message *message, int fd);
-int link_send_frame(struct link *link, const uint8_t *frame, size_t size, int fd); /* @fd is consumed on success */
+/* As ipc_channel_send_frame(): @fd is borrowed until the frame *ret_number is written. */
+int link_send_frame(struct link *link, const uint8_t *frame, size_t size, int fd, uint64_t *ret_number);
+bool link_is_written(const struct link *link, uint64_t number);
+/* Writes frame @number, if it still waits. False: the peer takes nothing now; it will get nothing more, and is not heard any more. */
+bool link_write_now(struct link *link, uint64_t number);
 size_t link_queued(const struct link *link);
 /* Hears everything that a dead peer said before. */
 void link_drain(struct link *link);

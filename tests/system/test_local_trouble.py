@@ -1,5 +1,7 @@
 """The destination in trouble: every cause becomes the documented error, and the job goes on when it is mended."""
+import contextlib
 import os
+import signal
 import subprocess
 import time
 
@@ -157,20 +159,30 @@ def test_too_few_descriptors(tmp_path, origin, target):
         made.close()
 
 
-@pytest.mark.quiet
-def test_a_stuck_mount_stops_only_its_own_jobs(instance, origin, target, tmp_path):
-    """A FUSE mount in which every look-up hangs: other jobs go on and calls stay quick."""
+@contextlib.contextmanager
+def hanging(folder, *options):
+    """A mount of hangfs; .stdout has its words."""
     program = os.path.join(ROOT, os.environ.get("DOSVC_BUILD", "build"), "tests/lib/hangfs")
     if os.geteuid() != 0 or not os.path.exists("/dev/fuse"):
         pytest.skip("FUSE needs root and /dev/fuse")
-    stuck = tmp_path / "stuck"
-    stuck.mkdir()
-    hang = subprocess.Popen([program, str(stuck)])
+    folder.mkdir()
+    hang = subprocess.Popen([program, *options, str(folder)], stdout=subprocess.PIPE, text=True)
     try:
-        end = time.monotonic() + 10
-        while not os.path.ismount(stuck):
-            assert time.monotonic() < end and hang.poll() is None
-            time.sleep(0.01)
+        assert hang.stdout.readline() == "ready\n"
+        yield hang
+    finally:
+        hang.send_signal(signal.SIGUSR1)  # or whoever waits could not end
+        hang.terminate()
+        subprocess.run(["umount", "-l", str(folder)], check=False, stderr=subprocess.DEVNULL)
+        hang.wait()
+        hang.stdout.close()
+
+
+@pytest.mark.quiet
+def test_a_stuck_mount_stops_only_its_own_jobs(instance, origin, target, tmp_path):
+    """A FUSE mount in which every look-up hangs: other jobs go on and calls stay quick."""
+    stuck = tmp_path / "stuck"
+    with hanging(stuck):
         # The answer cannot come: the destination cannot be looked at. Ask without waiting.
         from gi.repository import Gio, GLib
         for i in range(20):
@@ -187,7 +199,37 @@ def test_a_stuck_mount_stops_only_its_own_jobs(instance, origin, target, tmp_pat
             wait_gone(instance, job)
         # The machine may be busy with other things for a moment; a service that waits for the mount is slow for ever.
         assert sorted(took)[len(took) // 2] < 0.02, took
-    finally:
-        hang.terminate()
-        subprocess.run(["umount", "-l", str(stuck)], check=False)
-        hang.wait()
+
+
+def test_a_mount_on_which_closing_hangs_stops_only_its_own_jobs(instance, origin, target, tmp_path):
+    """FUSE is asked at each close(2) of a descriptor, by whichever process, and who asks cannot even be killed."""
+    stuck = tmp_path / "stuck" / "file"
+    with hanging(stuck.parent, "--flush") as hang:
+        job = create(instance, origin, stuck, 20000)
+        assert hang.stdout.readline() == "waits\n"
+        good = [create(instance, origin, target / f"good{i}", 20000) for i in range(10)]
+        for other in good:
+            wait_gone(instance, other)
+        assert list(instance.list_jobs()) == [job]
+        hang.send_signal(signal.SIGUSR1)
+        wait_gone(instance, job)
+        assert stuck.read_bytes() == content("file", 20000)
+
+
+def test_a_service_leaves_and_comes_back_while_a_close_hangs(instance, origin, tmp_path):
+    stuck = tmp_path / "stuck" / "file"
+    with hanging(stuck.parent, "--flush") as hang:
+        job = create(instance, origin, stuck, 20000)
+        assert hang.stdout.readline() == "waits\n"
+        left = instance.process
+        left.terminate()
+        end = time.monotonic() + 15
+        while instance.state_of(left.pid) not in "ZX":  # the kernel keeps what hangs there, and the number with it
+            assert time.monotonic() < end
+            time.sleep(0.02)
+        instance.start()
+        assert list(instance.list_jobs()) == [job]
+        hang.send_signal(signal.SIGUSR1)
+        wait_gone(instance, job)
+        left.wait(15)
+        assert stuck.read_bytes() == content("file", 20000)

@@ -112,6 +112,37 @@ static void frames_arrive_in_order_with_their_descriptors(void **state) {
         (void) fd_close(zero_fd);
 }
 
+static void a_borrowed_descriptor_stays_open_and_is_known_to_be_written(void **state) {
+        struct pair *pair = *state;
+        _Alignas(8) uint8_t frame[IPC_FRAME_MAX];
+        struct ipc_message m = start(1);
+        ssize_t n = ipc_encode(&m, frame);
+        uint64_t first = 0, second = 0;
+        struct stat a, b;
+        int zero_fd, fd;
+
+        meet(pair);
+        zero_fd = open("/dev/zero", O_WRONLY | O_CLOEXEC);
+        assert_int_equal(ipc_channel_send_frame(pair->core, frame, (size_t) n, zero_fd, &first), 0);
+        assert_false(ipc_channel_is_written(pair->core, first));
+        assert_int_equal(ipc_channel_flush(pair->core), 0);
+        assert_true(ipc_channel_is_written(pair->core, first));
+        assert_int_equal(ipc_channel_receive(pair->transfer, &m, &fd), 1);
+        assert_int_equal(fstat(fd, &a), 0);
+        assert_int_equal(fstat(zero_fd, &b), 0);
+        assert_int_equal(a.st_rdev, b.st_rdev);
+        (void) fd_close(fd);
+
+        /* Nor does a channel that ends close it. */
+        assert_int_equal(ipc_channel_send_frame(pair->core, frame, (size_t) n, zero_fd, &second), 0);
+        assert_true(ipc_channel_is_written(pair->core, first));
+        assert_false(ipc_channel_is_written(pair->core, second));
+        pair->core = ipc_channel_free(pair->core);
+        assert_int_equal(fstat(zero_fd, &b), 0);
+        assert_int_equal(a.st_rdev, b.st_rdev);
+        (void) fd_close(zero_fd);
+}
+
 static void a_descriptor_goes_only_with_a_start(void **state) {
         struct pair *pair = *state;
         struct ipc_message m = stop(1);
@@ -317,6 +348,7 @@ static void the_last_words_of_a_dead_peer_are_heard(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(frames_arrive_in_order_with_their_descriptors, setup, teardown),
+                cmocka_unit_test_setup_teardown(a_borrowed_descriptor_stays_open_and_is_known_to_be_written, setup, teardown),
                 cmocka_unit_test_setup_teardown(a_descriptor_goes_only_with_a_start, setup, teardown),
                 cmocka_unit_test_setup_teardown(a_peer_that_does_not_read_makes_us_wait_and_loses_nothing, setup, teardown),
                 cmocka_unit_test_setup_teardown(the_queue_has_an_end, setup, teardown),

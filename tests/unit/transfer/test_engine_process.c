@@ -153,6 +153,65 @@ static void limits_reach_everybody_while_a_process_is_dying(void **state) {
         wait_reported(f, 2, limits.max_connections_per_host);
 }
 
+struct foreseen {
+        struct fixture *fixture;
+        enum engine_outcome outcomes[3];
+        unsigned n_finished;
+};
+
+static void on_foreseen_progress(void *userdata, uint64_t id, uint64_t start, uint64_t end, uint64_t fetched) {
+        struct foreseen *foreseen = userdata;
+        struct engine_piece piece;
+        struct engine_request request = request_for(foreseen->fixture, 2, "http://lie/waits", &piece);
+
+        (void) engine_start(foreseen->fixture->engine, &request); /* the first time */
+}
+
+static void on_foreseen_finished(void *userdata, uint64_t id, const struct engine_result *result) {
+        struct foreseen *foreseen = userdata;
+
+        foreseen->outcomes[id] = result->outcome;
+        foreseen->n_finished++;
+}
+
+/* Or its descriptor would be let go of while it waits to be handed over. */
+static void a_process_that_ends_what_it_was_not_given_yet_is_killed(void **state) {
+        static const struct engine_events events = { .progress = on_foreseen_progress, .finished = on_foreseen_finished };
+        struct fixture *f = *state;
+        struct foreseen foreseen = { .fixture = f };
+        struct engine_piece piece;
+        struct engine_request request = request_for(f, 1, "http://lie/foresees", &piece);
+
+        use_programs(f, getenv("DOSVC_TEST_LYING_TRANSFER"), NULL, NULL, USEC_INFINITY);
+        engine_set_events(f->engine, &events, &foreseen);
+        piece.length = 100;
+        assert_int_equal(engine_start(f->engine, &request), 0);
+        while (foreseen.n_finished < 1)
+                assert_true(sd_event_run(f->event, TEST_TIMEOUT_USEC) > 0);
+        assert_int_equal(foreseen.outcomes[1], ENGINE_LOST);
+        assert_int_not_equal(foreseen.outcomes[2], ENGINE_STOPPED);
+}
+
+static void an_abandoned_request_is_told_no_more_and_needs_its_descriptor_no_more(void **state) {
+        struct fixture *f = *state;
+        struct engine_piece piece;
+        struct engine_request request;
+
+        for (uint64_t turns = 0; turns < 6; turns++) { /* before it is given to the process, before that is written, and later */
+                request = request_for(f, 2 * turns + 1, url_of(&web, "/stall/1000/500"), &piece);
+                request.fd = memfd_create("abandoned", MFD_CLOEXEC);
+                assert_true(request.fd >= 0);
+                assert_int_equal(engine_start(f->engine, &request), 0);
+                for (uint64_t i = 0; i < turns; i++)
+                        assert_true(sd_event_run(f->event, 20 * USEC_PER_MSEC) >= 0);
+                engine_abandon(f->engine, request.id);
+                (void) fd_close(request.fd);
+                request = request_for(f, 2 * turns + 2, url_of(&web, "/data/1000"), &piece);
+                assert_done(fetch(f, &request));
+                assert_false(f->records[2 * turns + 1].finished);
+        }
+}
+
 /* The delays themselves: test_restarts.c. */
 static void a_process_that_dies_again_and_again_is_started_ever_later_and_only_its_owner_waits(void **state) {
         struct fixture *f = *state;
@@ -365,6 +424,8 @@ int main(void) {
                 TEST(programs_that_do_not_start_are_a_named_error),
                 TEST(a_process_that_lies_is_killed),
                 TEST(limits_reach_everybody_while_a_process_is_dying),
+                TEST(a_process_that_ends_what_it_was_not_given_yet_is_killed),
+                TEST(an_abandoned_request_is_told_no_more_and_needs_its_descriptor_no_more),
                 TEST(a_process_that_dies_again_and_again_is_started_ever_later_and_only_its_owner_waits),
                 TEST(idle_processes_leave_and_come_back),
                 TEST(changed_authorities_replace_an_idle_process),
