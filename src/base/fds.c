@@ -104,6 +104,20 @@ int fd_inode(int fd, uint64_t *ret_dev, uint64_t *ret_ino) {
         return 0;
 }
 
+bool fd_close_may_wait(int fd) {
+        int flags = fcntl(fd, F_GETFL);
+        struct statx sx;
+
+        if (flags < 0 || (flags & O_PATH)) /* it stands for a name: nothing was opened */
+                return false;
+        if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE, &sx) < 0)
+                return true;
+        /* Files in memory, and only they, have seals. Most files of tmpfs are small ones, for which another thread would be dear. */
+        if (S_ISREG(sx.stx_mode) || S_ISDIR(sx.stx_mode))
+                return sx.stx_dev_major == 0 && fcntl(fd, F_GET_SEALS) < 0;
+        return !S_ISFIFO(sx.stx_mode);
+}
+
 int fd_occupy_standard(void) {
         int fd;
 

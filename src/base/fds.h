@@ -24,6 +24,9 @@ ssize_t fd_pread_all(int fd, void *buf, size_t size, uint64_t offset);
 int fd_dup(int fd);
 /* Which inode it is, without asking its server: works, and never waits, on a mount that hangs too. 0 or -errno. */
 int fd_inode(int fd, uint64_t *ret_dev, uint64_t *ret_ino);
+/* May close(2) wait for somebody else? Asked without a word to whoever serves it: what is neither on a block device nor in memory may, as files
+ * of FUSE and of networks, sockets that linger, devices that drain. No answer is kept: numbers of devices are used again. */
+bool fd_close_may_wait(int fd);
 /* Makes sure that 0, 1 and 2 are open (on /dev/null): a database must never become "stderr". */
 int fd_occupy_standard(void);
 int fd_set_nonblocking(int fd, bool on);
