@@ -27,14 +27,14 @@ static int memory_file(const void *bytes, size_t size) {
         return fcntl(fd, F_ADD_SEALS, SEALS) < 0 ? -errno : TAKE_FD(fd);
 }
 
-int parcel_send(struct ipc_channel *channel, enum parcel_kind kind, uint64_t id, const void *bytes, size_t size, int fd) {
+int parcel_send(struct ipc_channel *channel, enum parcel_kind kind, uint64_t id, const void *bytes, size_t size, int fd, bool lend) {
         struct ipc_message message = { .call = { .id = id, .n_bytes = size } };
         _cleanup_close_ int memory = -EBADF;
 
         if (size <= IPC_CALL_BYTES_MAX) {
                 message.type = fd >= 0 ? types[kind].with : types[kind].bare;
                 message.call.bytes = bytes;
-                return ipc_channel_send(channel, &message, fd);
+                return lend ? ipc_channel_lend(channel, &message, fd) : ipc_channel_send(channel, &message, fd);
         }
         if (fd >= 0 || size > IPC_LARGE_BYTES_MAX)
                 return -EMSGSIZE;
@@ -62,8 +62,10 @@ int parcel_open(const struct ipc_message *message, int *fd, struct parcel *ret) 
                 return memory;
         /* Only a memory file has seals: reading anything else might hang. Sealed, it cannot change under us either. */
         seals = fcntl(memory, F_GET_SEALS);
-        if (seals < 0 || (seals & SEALS) != SEALS)
+        if (seals < 0 || (seals & SEALS) != SEALS) {
+                *fd = TAKE_FD(memory); /* and so might closing it */
                 return -EPROTO;
+        }
         bytes = malloc(ret->size);
         if (!bytes)
                 return -ENOMEM;

@@ -8,8 +8,9 @@ enum parcel_kind {
         PARCEL_ANSWER,
 };
 
-/* @fd: a descriptor that belongs to it (duplicated), or -EBADF; a large one cannot have one (-EMSGSIZE). */
-int parcel_send(struct ipc_channel *channel, enum parcel_kind kind, uint64_t id, const void *bytes, size_t size, int fd);
+/* @fd: a descriptor that belongs to it, or -EBADF; a large one cannot have one (-EMSGSIZE). It is duplicated, or, with @lend, only
+ * borrowed, as by ipc_channel_lend(). */
+int parcel_send(struct ipc_channel *channel, enum parcel_kind kind, uint64_t id, const void *bytes, size_t size, int fd, bool lend);
 
 struct parcel {
         uint64_t id;

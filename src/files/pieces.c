@@ -120,6 +120,7 @@ static void hashes_run(struct request *request) {
         struct hashes_request *self = CONTAINER_OF(request, struct hashes_request, request);
 
         self->error = hashes_read(self);
+        self->fd = fd_close(self->fd); /* it may wait: not on the loop */
 }
 
 static void hashes_complete(struct request *request) {

@@ -18,6 +18,7 @@
 #define RESTART_DELAY_MAX (30 * USEC_PER_SEC)
 #define HEALTHY_AFTER (10 * USEC_PER_SEC) /* a process that lived so long did not die of its start */
 #define DEATHS_PER_CALL 3
+#define FILE_SYSTEMS_MAX 8 /* of one owner, on which closing may hang before it waits on others, too */
 
 /* ---- the process ---- */
 
@@ -85,6 +86,7 @@ static int process_start(struct remote_files *self) {
                 (void) fd_close(fds[1]);
                 return r;
         }
+        ipc_channel_use_closer(self->channel, self->closer);
         self->started_usec = clock_now(self->clock, CLOCK_ID_MONOTONIC);
         r = ipc_channel_send(self->channel, &setup, -EBADF);
         if (r == 0)
@@ -120,6 +122,7 @@ static int take_answer(struct remote_files *self, const struct ipc_message *mess
                 remote_call_conclude(self, call, &answer, &parcel.fd);
                 wire_answer_done(&answer);
         }
+        parcel.fd = closer_drop(self->closer, parcel.fd);
         parcel_done(&parcel);
         return r;
 }
@@ -142,7 +145,7 @@ static void receive(struct remote_files *self) {
                         return;
                 if (r > 0 && message.type != IPC_HELLO)
                         r = take_answer(self, &message, &fd);
-                fd = fd_close(fd);
+                fd = closer_drop(self->closer, fd);
                 if (r < 0)
                         process_failed(self, r);
         }
@@ -187,7 +190,7 @@ static bool send_one(struct remote_files *self, struct remote_call *call) {
 
         if (ipc_channel_queued(self->channel) > QUEUED_BYTES_WANTED)
                 return false;
-        r = parcel_send(self->channel, PARCEL_CALL, call->id, call->bytes, call->size, call->fd);
+        r = parcel_send(self->channel, PARCEL_CALL, call->id, call->bytes, call->size, call->fd, false);
         DL_DELETE(self->waiting, call);
         if (r < 0 || call->kind == WIRE_CLOSE) {
                 remote_call_fail(self, call, r);
@@ -200,23 +203,26 @@ static bool send_one(struct remote_files *self, struct remote_call *call) {
         HASH_ADD(hh, self->by_id, id, sizeof(call->id), call);
         if (!remote_call_is_repeatable(call)) { /* never needed again */
                 free(TAKE_PTR(call->bytes));
-                call->fd = fd_close(call->fd);
+                call->fd = closer_drop(self->closer, call->fd);
         }
         return true;
 }
 
 static void transmit(struct remote_files *self) {
+        struct remote_call *call, *next;
         int r;
 
         if (!self->channel)
                 return;
-        /* Nothing is given to a process that has not said hello: one that cannot start must not lose requests. */
-        while (ipc_channel_peer(self->channel) && self->waiting && send_one(self, self->waiting))
-                ;
-        r = ipc_channel_flush(self->channel);
+        /* Nothing is given to a process that has not said hello: one that cannot start must not lose requests. What is sent may end at once,
+         * and whoever is told may ask for more: that comes to the end of the list. */
+        DL_FOREACH_SAFE(self->waiting, call, next)
+                if (!(call->handle && call->handle->closing) && (!self->channel || !ipc_channel_peer(self->channel) || !send_one(self, call)))
+                        break;
+        r = self->channel ? ipc_channel_flush(self->channel) : 0;
         if (r < 0)
                 return; /* what it said last is heard first: reading will find the end */
-        if ((r > 0) != self->wants_out)
+        if (self->channel && (r > 0) != self->wants_out)
                 watch_channel(self, EPOLL_CTL_MOD, r > 0);
 }
 
@@ -237,7 +243,7 @@ static void arm(struct remote_files *self) {
 
 static size_t remote_dispatch(struct files *files) {
         struct remote_files *self = to_remote(files);
-        struct epoll_event events[3];
+        struct epoll_event events[4];
         uint64_t ignored;
 
         self->n_told = 0;
@@ -245,6 +251,8 @@ static size_t remote_dispatch(struct files *files) {
         if (self->kicked && read(self->kick_fd, &ignored, sizeof(ignored)) < 0)
                 log_debug("a kick went by: %s", strerror(errno));
         self->kicked = false;
+        if (closer_outstanding(self->closer) > 0)
+                (void) closer_dispatch(self->closer);
         if (read(self->timer_fd, &ignored, sizeof(ignored)) > 0 && self->channel && is_idle(self))
                 process_lost(self, true);
         receive(self);
@@ -278,6 +286,7 @@ static int remote_fd(const struct files *files) {
 
 static struct files *remote_free(struct files *files, uint64_t patience_usec _unused_) {
         struct remote_files *self = to_remote(files);
+        struct remote_handle *handle, *next_handle;
         struct remote_call *call, *next;
 
         HASH_CLEAR(hh, self->by_id);
@@ -285,7 +294,11 @@ static struct files *remote_free(struct files *files, uint64_t patience_usec _un
         self->sent = NULL;
         DL_FOREACH_SAFE(self->waiting, call, next)
                 remote_call_free(self, call);
+        DL_FOREACH_SAFE(self->handles, handle, next_handle)
+                if (handle->closing)
+                        remote_handle_unref(self, handle);
         self->channel = ipc_channel_free(self->channel);
+        self->closer = closer_free(self->closer);
         (void) fd_close(self->epoll_fd);
         (void) fd_close(self->kick_fd);
         (void) fd_close(self->timer_fd);
@@ -328,7 +341,7 @@ static struct files_handle *remote_close(struct files *files, struct files_handl
         struct remote_files *self = to_remote(files);
         struct wire_call content = {};
 
-        call.handle->fd = fd_close(call.handle->fd);
+        call.handle->fd = closer_drop(self->closer, call.handle->fd);
         if (!call.handle->lost && remote_call_submit(self, &call, &content) < 0 && self->channel)
                        process_lost(self, false); /* no memory: it would stay open there for ever */
                remote_handle_unref(self, call.handle);
@@ -446,12 +459,35 @@ static int remote_digest_ahead(struct files *files, struct files_handle *handle,
                                 &(struct wire_call) { .start = start, .end = end });
 }
 
+static void handle_closed(void *userdata) {
+        struct remote_handle *handle = userdata;
+        struct remote_files *self = to_remote(handle->base.files);
+
+        handle->closing = false;
+        remote_handle_unref(self, handle);
+}
+
+static int handle_close_descriptor(struct remote_handle *handle) {
+        int r = closer_close(to_remote(handle->base.files)->closer, handle->fd, NULL, handle_closed, handle);
+
+        if (r < 0)
+                return r;
+        handle->fd = -EBADF;
+        if (r == 0) {
+                handle->closing = true;
+                handle->n_refs++;
+        }
+        return 0;
+}
+
 static int remote_finish(struct files *files, struct files_handle *handle, const struct files_finish_request *request,
                          files_finish_fn done, void *userdata) {
-        struct remote_handle *mine = to_handle(handle);
+        int r;
 
-        /* Nobody may be able to write any more: not we either. */
-        mine->fd = fd_close(mine->fd);
+        /* Nobody may be able to write any more: not we either. FINISH waits for that. */
+        r = handle_close_descriptor(to_handle(handle));
+        if (r < 0)
+                return r;
         return submit_on_handle(files, handle,
                                 &(struct remote_call) { .kind = WIRE_FINISH, .n_expected = request->n_pieces, .tell.finish = done,
                                                         .userdata = userdata },
@@ -523,7 +559,7 @@ void files_remote_refuse(struct files *files, int error) {
 bool files_remote_is_dormant(const struct files *files) {
         const struct remote_files *self = to_remote(files);
 
-        return !self->channel && is_idle(self);
+        return !self->channel && is_idle(self) && closer_outstanding(self->closer) == 0;
 }
 
 static int watch(int epoll_fd, int fd) {
@@ -547,6 +583,10 @@ int files_new_remote(const struct files_remote_config *config, const struct cloc
         r = self->epoll_fd < 0 ? -errno : watch(self->epoll_fd, self->kick_fd);
         if (r == 0)
                 r = watch(self->epoll_fd, self->timer_fd);
+        if (r == 0)
+                r = closer_new(FILE_SYSTEMS_MAX, &self->closer);
+        if (r == 0)
+                r = watch(self->epoll_fd, closer_fd(self->closer));
         if (r < 0) {
                 remote_free(&self->base, false);
                 return r;

@@ -11,7 +11,7 @@ struct remote_handle *remote_handle_unref(struct remote_files *self, struct remo
         if (!handle || --handle->n_refs > 0)
                 return NULL;
         DL_DELETE(self->handles, handle);
-        (void) fd_close(handle->fd);
+        (void) closer_drop(self->closer, handle->fd);
         ledger_done(&handle->base.ledger);
         free(handle);
         return NULL;
@@ -33,7 +33,7 @@ struct remote_handle *remote_handle_new(struct remote_files *self) {
 struct remote_call *remote_call_free(struct remote_files *self, struct remote_call *call) {
         if (!call)
                 return NULL;
-        (void) fd_close(call->fd);
+        (void) closer_drop(self->closer, call->fd);
         intervals_done(&call->written);
         remote_handle_unref(self, call->handle);
         if (call->kind == WIRE_DECRYPT && call->bytes)
@@ -59,7 +59,7 @@ int remote_call_submit(struct remote_files *self, const struct remote_call *temp
         int r;
 
         if (!call) {
-                (void) fd_close(template->fd);
+                (void) closer_drop(self->closer, template->fd);
                 return -ENOMEM;
         }
         *call = *template;
@@ -69,7 +69,7 @@ int remote_call_submit(struct remote_files *self, const struct remote_call *temp
         content->handle = call->handle ? call->handle->id : 0;
         r = wire_call_encode(content, &call->bytes, &call->size);
         if (r < 0) {
-                (void) fd_close(call->fd);
+                (void) closer_drop(self->closer, call->fd);
                 free(call);
                 return r;
         }

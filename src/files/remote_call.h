@@ -4,6 +4,7 @@
 #include <uthash.h>
 #include <utlist.h>
 
+#include "base/closer.h"
 #include "files/digest.h"
 #include "files/remote.h"
 #include "files/wire.h"
@@ -16,6 +17,7 @@ struct remote_handle {
         unsigned n_refs; /* the receiver's, and one for each call */
         bool asked_for;  /* its OPEN was sent */
         bool lost;       /* its process died */
+        bool closing;    /* our descriptor; nothing more is asked about it before that is done */
         bool digest;     /* a window that has one */
         uint8_t sha256[DIGEST_SIZE]; /* of what was dropped of it so far */
 };
@@ -55,6 +57,7 @@ struct remote_files {
         struct files_remote_config config;
         const struct clock *clock;
         int epoll_fd, kick_fd, timer_fd;
+        struct closer *closer; /* of this owner's files */
         bool kicked;
         bool wants_out;
         struct ipc_channel *channel;

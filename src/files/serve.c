@@ -4,12 +4,14 @@
 #include <string.h>
 #include <uthash.h>
 
+#include "base/closer.h"
 #include "base/fds.h"
 #include "base/log.h"
 #include "files/parcel.h"
 #include "files/wire.h"
 
 #define THREADS 16
+#define FILE_SYSTEMS_MAX 4 /* on which closing what is no handle's may hang before it waits on others, too */
 #define QUEUED_BYTES_MAX (8u * 1024 * 1024) /* of answers: more is not taken from a core that does not read them */
 
 struct opened {
@@ -20,6 +22,7 @@ struct opened {
 
 struct server {
         struct ipc_channel *channel;
+        struct closer *closer;
         struct files_config config;
         struct files *files; /* NULL until SETUP */
         struct opened *opened;
@@ -39,6 +42,7 @@ static struct served *served_free(struct served *served) {
         if (served->call.kind == WIRE_DECRYPT && served->parcel.owned)
                 explicit_bzero(served->parcel.owned, served->parcel.size); /* a key */
         wire_call_done(&served->call);
+        served->parcel.fd = closer_drop(served->server->closer, served->parcel.fd);
         parcel_done(&served->parcel);
         free(served);
         return NULL;
@@ -54,8 +58,10 @@ static void answer(struct served *served, struct wire_answer *answer, int fd) {
 
         answer->kind = served->call.kind;
         r = wire_answer_encode(answer, &bytes, &size);
+        /* OPEN's is the handle's, which stays for longer. A copy, which is closed a little later, could be taken for a writer's when the file
+         * is finished. */
         if (r == 0)
-                r = parcel_send(server->channel, PARCEL_ANSWER, served->parcel.id, bytes, size, fd);
+                r = parcel_send(server->channel, PARCEL_ANSWER, served->parcel.id, bytes, size, fd, answer->kind == WIRE_OPEN);
         if (r < 0)
                 server->error = r;
         if (bytes)
@@ -129,8 +135,11 @@ static void on_checkpoint(int error, void *userdata) {
 }
 
 static void on_scratch(int error, int fd, void *userdata) {
-        answer(userdata, &(struct wire_answer) { .error = error }, fd);
-        (void) fd_close(fd);
+        struct served *served = userdata;
+        struct server *server = served->server;
+
+        answer(served, &(struct wire_answer) { .error = error }, fd);
+        (void) closer_drop(server->closer, fd);
 }
 
 static int serve_window(struct served *served) {
@@ -348,7 +357,7 @@ static int receive(struct server *server) {
                 if (r <= 0)
                         return r;
                 r = on_message(server, &message, &fd);
-                (void) fd_close(fd);
+                (void) closer_drop(server->closer, fd);
                 if (r < 0)
                         return r;
         }
@@ -356,9 +365,10 @@ static int receive(struct server *server) {
 }
 
 static int turn(struct server *server) {
-        struct pollfd fds[2] = {
+        struct pollfd fds[3] = {
                 { .fd = ipc_channel_fd(server->channel), .events = POLLIN },
                 { .fd = server->files ? files_fd(server->files) : -1, .events = POLLIN },
+                { .fd = closer_fd(server->closer), .events = POLLIN },
         };
         int r;
 
@@ -373,6 +383,8 @@ static int turn(struct server *server) {
                 return errno == EINTR ? 0 : -errno;
         if (server->files)
                 (void) files_dispatch(server->files);
+        if (fds[2].revents)
+                (void) closer_dispatch(server->closer);
         if (fds[0].revents & (POLLIN | POLLHUP | POLLERR))
                 r = receive(server);
         return r < 0 ? r : server->error;
@@ -383,11 +395,15 @@ int files_serve(int fd, const struct files_config *config) {
         struct opened *opened, *next;
         int r;
 
-        r = ipc_channel_new(fd, IPC_ROLE_OWNER, IPC_ROLE_CORE, &server.channel);
+        r = closer_new(FILE_SYSTEMS_MAX, &server.closer);
+        if (r == 0)
+                r = ipc_channel_new(fd, IPC_ROLE_OWNER, IPC_ROLE_CORE, &server.channel);
         if (r < 0) {
+                (void) closer_free(server.closer);
                 (void) fd_close(fd);
                 return r;
         }
+        ipc_channel_use_closer(server.channel, server.closer);
         while (r >= 0)
                 r = turn(&server);
         HASH_ITER(hh, server.opened, opened, next)
@@ -396,5 +412,6 @@ int files_serve(int fd, const struct files_config *config) {
         if (server.files)
                 (void) files_free(server.files, 0);
         server.channel = ipc_channel_free(server.channel);
+        (void) closer_free(server.closer);
         return r == -ECONNRESET || r == -EPIPE ? 0 : r;
 }

@@ -7,6 +7,7 @@
 #include <unistd.h>
 #include <utlist.h>
 
+#include "base/closer.h"
 #include "base/fds.h"
 #include "base/strings.h"
 
@@ -34,6 +35,8 @@ struct packet {
 struct ipc_channel {
         int fd;
         enum ipc_role self, peer;
+        bool takes_fds; /* the peer may send some */
+        struct closer *closer; /* borrowed; NULL: at once */
         struct packet *queue;
         size_t queued_bytes;
         uint64_t n_frames;  /* that were queued, ever, */
@@ -50,10 +53,10 @@ struct ipc_channel {
         _Alignas(8) uint8_t in[IPC_FRAME_MAX];
 };
 
-static struct packet *packet_free(struct packet *packet) {
+static struct packet *packet_free(struct ipc_channel *channel, struct packet *packet) {
         for (unsigned i = 0; i < packet->n_fds; i++)
                 if (!packet->is_borrowed[i])
-                        (void) fd_close(packet->fds[i]);
+                        (void) closer_drop(channel->closer, packet->fds[i]);
         explicit_bzero(packet->bytes, packet->size); /* credentials and keys travel, too */
         free(packet);
         return NULL;
@@ -83,6 +86,13 @@ int ipc_channel_ask_pid(int fd) {
         return setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)) < 0 ? -errno : 0;
 }
 
+static bool sends_fds(enum ipc_role from, enum ipc_role to) {
+        for (enum ipc_type type = 0; type < _IPC_TYPE_MAX; type++)
+                if (ipc_type_is_allowed(type, from, to) && ipc_type_fds(type) > 0)
+                        return true;
+        return false;
+}
+
 int ipc_channel_new(int fd, enum ipc_role self, enum ipc_role peer, struct ipc_channel **ret) {
         const struct ipc_message message = {
                 .type = IPC_HELLO,
@@ -98,6 +108,7 @@ int ipc_channel_new(int fd, enum ipc_role self, enum ipc_role peer, struct ipc_c
         channel->fd = -EBADF;
         channel->self = self;
         channel->peer = peer;
+        channel->takes_fds = sends_fds(peer, self);
         r = ipc_channel_send(channel, &message, -EBADF);
         if (r < 0)
                 return r;
@@ -116,12 +127,16 @@ struct ipc_channel *ipc_channel_free(struct ipc_channel *channel) {
         if (!channel)
                 return NULL;
         DL_FOREACH_SAFE(channel->queue, packet, next)
-                packet_free(packet);
+                packet_free(channel, packet);
         for (unsigned i = channel->in_fds_at; i < channel->n_in_fds; i++)
-                (void) fd_close(channel->in_fds[i]);
+                (void) closer_drop(channel->closer, channel->in_fds[i]);
         (void) fd_close(channel->fd);
         free(channel);
         return NULL;
+}
+
+void ipc_channel_use_closer(struct ipc_channel *channel, struct closer *closer) {
+        channel->closer = closer;
 }
 
 int ipc_channel_fd(const struct ipc_channel *channel) {
@@ -205,7 +220,7 @@ bool ipc_channel_is_written(const struct ipc_channel *channel, uint64_t number) 
         return number <= channel->n_written;
 }
 
-int ipc_channel_send(struct ipc_channel *channel, const struct ipc_message *message, int fd) {
+static int send_message(struct ipc_channel *channel, const struct ipc_message *message, int fd, bool lend) {
         uint8_t frame[IPC_FRAME_MAX];
         _cleanup_close_ int copy = -EBADF;
         ssize_t size;
@@ -216,17 +231,25 @@ int ipc_channel_send(struct ipc_channel *channel, const struct ipc_message *mess
                 return (int) size;
         if ((fd >= 0) != (ipc_type_fds(message->type) == 1))
                 return -EINVAL;
-        if (fd >= 0) {
+        if (fd >= 0 && !lend) {
                 copy = fd_dup(fd);
                 if (copy < 0)
                         return copy;
         }
-        r = queue_frame(channel, frame, (size_t) size, copy, false);
+        r = queue_frame(channel, frame, (size_t) size, lend ? fd : copy, lend);
         explicit_bzero(frame, (size_t) size);
         if (r < 0)
                 return r;
         (void) TAKE_FD(copy);
         return 0;
+}
+
+int ipc_channel_send(struct ipc_channel *channel, const struct ipc_message *message, int fd) {
+        return send_message(channel, message, fd, false);
+}
+
+int ipc_channel_lend(struct ipc_channel *channel, const struct ipc_message *message, int fd) {
+        return send_message(channel, message, fd, true);
 }
 
 static int packet_write(int fd, const struct packet *packet) {
@@ -266,7 +289,7 @@ int ipc_channel_flush(struct ipc_channel *channel) {
                 DL_DELETE(channel->queue, packet);
                 channel->queued_bytes -= packet->size;
                 channel->n_written = packet->number;
-                packet_free(packet);
+                packet_free(channel, packet);
         }
         return 0;
 }
@@ -289,7 +312,7 @@ static void take_fds(struct ipc_channel *channel, struct msghdr *msg, bool *ret_
                                 channel->in_fds[channel->n_in_fds++] = fd;
                         else {
                                 *ret_excess = true;
-                                (void) fd_close(fd);
+                                (void) closer_drop(channel->closer, fd);
                         }
                 }
         }
@@ -321,6 +344,11 @@ static int packet_read(struct ipc_channel *channel) {
         for (;;) {
                 msg = (struct msghdr) { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control,
                                         .msg_controllen = sizeof(control) };
+                /* What it has no business to send is not even taken: it would have to be closed, which may wait. */
+                if (channel->peer_known && !channel->takes_fds) {
+                        msg.msg_control = NULL;
+                        msg.msg_controllen = 0;
+                }
                 n = recvmsg(channel->fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
                 if (n >= 0)
                         break;
@@ -339,6 +367,7 @@ static int packet_read(struct ipc_channel *channel) {
         channel->n_in_fds = channel->in_fds_at = 0;
         take_fds(channel, &msg, &excess);
         take_credentials(channel, &msg);
+        excess |= msg.msg_flags & MSG_CTRUNC && !channel->takes_fds;
         if (excess || (msg.msg_flags & MSG_TRUNC))
                 return -EPROTO;
         channel->in_fds_lost = msg.msg_flags & MSG_CTRUNC;
@@ -353,6 +382,8 @@ static int refuse_version(struct ipc_channel *channel) {
 }
 
 static int take_hello(struct ipc_channel *channel, const struct ipc_message *message) {
+        int off = 0;
+
         if (message->type != IPC_HELLO || message->hello.role != channel->peer)
                 return -EPROTO;
         if (!streq(message->hello.program_version, IPC_BUILD))
@@ -360,6 +391,8 @@ static int take_hello(struct ipc_channel *channel, const struct ipc_message *mes
         channel->peer_hello = message->hello;
         channel->peer_hello.program_version = IPC_BUILD;
         channel->peer_known = true;
+        /* Its pid is wanted of the first packet only. With it the kernel would say of all others, too, that something did not fit. */
+        (void) setsockopt(channel->fd, SOL_SOCKET, SO_PASSCRED, &off, sizeof(off));
         return 0;
 }
 

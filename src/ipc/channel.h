@@ -12,6 +12,7 @@
 
 #include "ipc/message.h"
 
+struct closer;
 struct ipc_channel;
 
 /* @fd is consumed on success. */
@@ -19,9 +20,14 @@ int ipc_channel_new(int fd, enum ipc_role self, enum ipc_role peer, struct ipc_c
 struct ipc_channel *ipc_channel_free(struct ipc_channel *channel);
 DEFINE_CLEANUP_FUNC(struct ipc_channel, ipc_channel_free)
 
+/* What comes or goes here may be of file systems whose close(2) waits: @closer closes it. It is borrowed. */
+void ipc_channel_use_closer(struct ipc_channel *channel, struct closer *closer);
+
 int ipc_channel_fd(const struct ipc_channel *channel);
 /* @fd: duplicated; -1 for messages without one. 0, -ENOBUFS: the queue is full, -EMFILE …, or what ipc_encode() says. */
 int ipc_channel_send(struct ipc_channel *channel, const struct ipc_message *message, int fd);
+/* The same, but @fd is borrowed, as with ipc_channel_send_frame(). */
+int ipc_channel_lend(struct ipc_channel *channel, const struct ipc_message *message, int fd);
 /* The same for a frame that ipc_encode() made. @fd is borrowed and never closed here: on some file systems each close(2) waits for whoever
  * serves them. It must stay what it is until the frame *ret_number is written, or the channel is freed. */
 int ipc_channel_send_frame(struct ipc_channel *channel, const uint8_t *frame, size_t size, int fd, uint64_t *ret_number);

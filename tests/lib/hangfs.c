@@ -1,9 +1,9 @@
-/* hangfs [--flush] MOUNTPOINT: a file system that does not answer, until this process gets SIGUSR1 (from then on it answers everything) or is
+/* hangfs [--flush | --flush-by NAME] MOUNTPOINT: a file system that does not answer, until this process gets SIGUSR1 (from then on it answers everything) or is
  * ended by SIGTERM, SIGINT or an unmount.
  *
  * Without an option it is empty, and every look-up of a name waits; then the answer is "no such file". Attributes of the mount point itself are
  * answered, as by a server that died after the mount. With --flush it is a folder for anybody's files, in memory, in which everything works but
- * each close(2): that waits in FUSE_FLUSH.
+ * each close(2): that waits in FUSE_FLUSH. With --flush-by so do those of processes of that name only.
  *
  * Prints "ready" when it is mounted, and "waits" when the first one waits. A process that waits here cannot be killed: send SIGUSR1 first. */
 #define FUSE_USE_VERSION 35
@@ -40,6 +40,7 @@ static struct {
 } waiting[WAITING_MAX];
 static size_t n_waiting;
 static bool released;
+static const char *flush_by; /* NULL: whoever */
 static struct file files[FILES_MAX];
 
 static void answer_later(fuse_req_t request, int answer) {
@@ -205,8 +206,25 @@ static void file_write(fuse_req_t request, fuse_ino_t ino, const char *bytes, si
         fuse_reply_write(request, size);
 }
 
+static bool is_called(pid_t thread, const char *name) {
+        char path[64], line[64] = {};
+        FILE *file;
+
+        (void) snprintf(path, sizeof(path), "/proc/%d/comm", (int) thread);
+        file = fopen(path, "re");
+        if (!file)
+                return false;
+        if (fgets(line, sizeof(line), file))
+                line[strcspn(line, "\n")] = 0;
+        fclose(file);
+        return strcmp(line, name) == 0;
+}
+
 static void file_flush(fuse_req_t request, fuse_ino_t ino, struct fuse_file_info *info) {
-        answer_later(request, 0);
+        if (!flush_by || is_called(fuse_req_ctx(request)->pid, flush_by))
+                answer_later(request, 0);
+        else
+                fuse_reply_err(request, 0);
 }
 
 static void file_done(fuse_req_t request, fuse_ino_t ino, struct fuse_file_info *info) {
@@ -329,15 +347,17 @@ int main(int argc, char *argv[]) {
         /* Anybody's: the owner of a job need not be the one who mounted it. */
         char *options[] = { argv[0], (char *) "-oallow_other", (char *) "-odefault_permissions", NULL };
         struct fuse_args args = FUSE_ARGS_INIT(3, options);
-        bool flush = argc == 3 && strcmp(argv[1], "--flush") == 0;
+        bool by = argc == 4 && strcmp(argv[1], "--flush-by") == 0;
+        bool flush = by || (argc == 3 && strcmp(argv[1], "--flush") == 0);
         struct fuse_session *session;
         sigset_t signals;
         int signal_fd;
 
         if (argc != 2 && !flush) {
-                fprintf(stderr, "usage: hangfs [--flush] MOUNTPOINT\n");
+                fprintf(stderr, "usage: hangfs [--flush | --flush-by NAME] MOUNTPOINT\n");
                 return 2;
         }
+        flush_by = by ? argv[2] : NULL;
         signal(SIGPIPE, SIG_IGN); /* who read "ready" may have heard enough */
         sigemptyset(&signals);
         sigaddset(&signals, SIGUSR1);

@@ -192,6 +192,33 @@ def folder_server(tmp_path):
     served.server_close()
 
 
+@pytest.mark.skipif(not os.path.exists("/dev/fuse"), reason="FUSE needs /dev/fuse")
+@pytest.mark.parametrize("options", [["--flush"], ["--flush-by", "dosvcd"]], ids=["all", "core"])
+def test_a_mount_on_which_closing_hangs_stops_only_its_owners_jobs(origin, options):
+    """The core has descriptors of everybody's files, and FUSE asks its server at each close(2) of one."""
+    with running(BUILD) as machine:
+        stuck, program = os.path.join(machine.home("alice"), "stuck"), os.path.join(BUILD, "tests/lib/hangfs")
+        os.mkdir(stuck, 0o755)
+        machine.spawn("hangfs", "root", program, *options, stuck)
+
+        def said(word):
+            return word in content_of(machine.path("hangfs.log")).split()
+        machine.wait(lambda: said(b"ready"), "the mount")
+        try:
+            machine.ok("alice", "get", origin.url("stuck", SIZE), "-d", stuck, "--detach")
+            machine.wait(lambda: said(b"waits"), "the first one that hangs")
+            for user in ("bob", "alice", "carol"):
+                target = os.path.join(machine.home(user), "beside")
+                machine.ok(user, "get", origin.url("beside", SIZE), "-o", target, "-q")
+                assert_delivered(target, "beside", SIZE, user)
+            assert len(machine.json("alice", "list")) == 1
+            machine.processes["hangfs"].send_signal(signal.SIGUSR1)
+            machine.wait(lambda: not machine.json("alice", "list"), "the end of the job")
+            assert machine.program("alice", "sha256sum", os.path.join(stuck, "stuck")).split()[0] == origin_module.digest("stuck", SIZE)
+        finally:
+            machine.processes["hangfs"].send_signal(signal.SIGUSR1)
+
+
 @pytest.fixture
 def encrypted(machine, folder_server):
     """(content, URL of what it is encrypted, the key's file)"""

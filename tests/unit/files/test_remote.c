@@ -101,7 +101,7 @@ static void process_says(struct world *w, uint64_t id, const struct wire_answer 
         size_t size;
 
         assert_int_equal(wire_answer_encode(answer, &bytes, &size), 0);
-        assert_int_equal(parcel_send(w->process, PARCEL_ANSWER, id, bytes, size, fd), 0);
+        assert_int_equal(parcel_send(w->process, PARCEL_ANSWER, id, bytes, size, fd, false), 0);
         assert_int_equal(ipc_channel_flush(w->process), 0);
         free(bytes);
         files_dispatch(w->files);
