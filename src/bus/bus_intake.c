@@ -80,20 +80,25 @@ static struct descriptors *descriptors_free(struct descriptors *all) {
 }
 
 /* @numbers are CONSUMED. */
-static int descriptors_take(struct intake *intake, const int *numbers, size_t n) {
+static int descriptors_take(struct peer *peer, const int *numbers, size_t n) {
+        struct intake *intake = peer->intake;
         struct descriptors *all = intake->descriptors ?: calloc(1, sizeof(*all));
         int r = all ? 0 : -ENOMEM;
 
         intake->descriptors = all;
         for (size_t i = 0; i < n; i++) {
+                int fd = numbers[i], taken = bus_passed_take(peer, &fd);
+
+                if (r == 0)
+                        r = taken;
                 if (r == 0 && all->n >= LIMIT_MESSAGE_DESCRIPTORS)
                         r = -EMFILE;
                 if (r == 0)
-                        r = fd_inode(numbers[i], &all->of[all->n].dev, &all->of[all->n].ino);
+                        r = fd_inode(fd, &all->of[all->n].dev, &all->of[all->n].ino);
                 if (r == 0)
-                        all->of[all->n++].number = numbers[i];
+                        all->of[all->n++].number = fd;
                 else
-                        (void) close(numbers[i]);
+                        (void) fd_close(fd);
         }
         return r;
 }
@@ -117,7 +122,7 @@ static void descriptors_recover(const struct descriptors *all) {
 
 /* ---- from the client ---- */
 
-static int take_control(struct intake *intake, struct msghdr *message) {
+static int take_control(struct peer *peer, struct msghdr *message) {
         struct cmsghdr *c;
         int r = 0;
 
@@ -128,7 +133,7 @@ static int take_control(struct intake *intake, struct msghdr *message) {
                 if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
                         continue;
                 memcpy(numbers, CMSG_DATA(c), n * sizeof(numbers[0]));
-                r = descriptors_take(intake, numbers, n);
+                r = descriptors_take(peer, numbers, n);
         }
         return message->msg_flags & MSG_CTRUNC ? -EMFILE : r;
 }
@@ -143,7 +148,7 @@ static ssize_t receive(struct peer *peer, void *buffer, size_t size) {
 
         if (n < 0)
                 return errno == EAGAIN || errno == EINTR ? 0 : -errno;
-        r = take_control(peer->intake, &message);
+        r = take_control(peer, &message);
         return r < 0 ? r : n == 0 ? -ECONNRESET : n;
 }
 
@@ -361,6 +366,7 @@ static int judge(struct peer *peer) {
 static void tell_end(const struct peer *peer, int error) {
         const char *why = error == -EBADMSG  ? "it sent what is no D-Bus message"
                         : error == -EMFILE   ? "it sent more descriptors than one message may have"
+                        : error == -EDQUOT   ? "what it or another one of its user passed does not let itself be closed"
                         : error == -EMSGSIZE ? "a line of its handshake is too long"
                         : error == -EACCES   ? "it said that it were somebody else"
                                              : NULL;
@@ -382,7 +388,7 @@ int bus_intake_process(struct peer *peer) {
         int taken = 0, r, judged;
 
         if (!intake->unread && peer_takes_its_answers(peer)) {
-                taken = take(peer);
+                taken = bus_passed_is_too_much(peer->server, peer->uid) ? -EDQUOT : take(peer);
                 if (taken < 0) {
                         tell_end(peer, taken);
                         return taken;

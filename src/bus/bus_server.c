@@ -180,6 +180,13 @@ static size_t count_peers_of(const struct bus_server *server, uid_t uid) {
 int server_judge_room(struct bus_server *server, uid_t uid) {
         const struct bus_server_config *config = &server->config;
 
+        if (bus_passed_is_too_much(server, uid)) {
+                if (!server->told_full_uid)
+                        log_notice("uid %u passed %d descriptors that do not let themselves be closed (does a file system hang?): it is refused until they do",
+                                   uid, LIMIT_UNCLOSED_DESCRIPTORS);
+                server->told_full_uid = true;
+                return -EUSERS;
+        }
         if (count_peers_of(server, uid) >= config->max_clients_per_user) {
                 if (!server->told_full_uid)
                         log_notice("uid %u has %zu clients: one more was refused (MaxClientsPerUser)", uid, config->max_clients_per_user);
@@ -255,6 +262,8 @@ int bus_server_new(sd_event *event, const struct bus_server_config *config, stru
                 r = server_add_sources(server);
         if (r >= 0)
                 r = bus_poll_start(server);
+        if (r >= 0)
+                r = bus_passed_start(server);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(server);
@@ -304,6 +313,7 @@ struct bus_server *bus_server_free(struct bus_server *server) {
         sd_event_source_disable_unref(server->reap_source);
         sd_event_source_disable_unref(server->accept_source);
         bus_poll_stop(server);
+        bus_passed_stop(server);
         sd_event_unref(server->event);
         free(server);
         return NULL;

@@ -27,8 +27,10 @@
 struct peer;
 struct listener;
 struct intake;
+struct bus_passed;
 struct bus_question;
 struct bus_rate;
+struct closer;
 
 /* A call that waits for its answer: a changing one for the manager's, a reading one (@reply is built) for the disk. */
 struct bus_call {
@@ -100,6 +102,9 @@ struct bus_server {
         struct peer *gate; /* NULL: on no bus */
         struct bus_call *orphans;
         struct bus_rate *rates; /* by uid */
+        struct bus_passed *passed; /* by uid */
+        struct closer *closer;
+        sd_event_source *closer_source;
         size_t n_peers;
         uint64_t next_serial;
         uint64_t next_served;
@@ -150,6 +155,14 @@ struct intake *bus_intake_free(struct intake *intake);
 int bus_intake_process(struct peer *peer);
 bool bus_intake_is_unread(const struct peer *peer); /* sd-bus has something to read, of which the client's socket says nothing */
 bool bus_intake_is_greeting(const struct peer *peer); /* the handshake is not over */
+
+/* bus_passed.c: descriptors that clients pass */
+int bus_passed_start(struct bus_server *server);
+void bus_passed_stop(struct bus_server *server);
+/* Makes *fd (CONSUMED) one that may be closed on the loop. 0 or -errno: *fd is none then. */
+int bus_passed_take(struct peer *peer, int *fd);
+/* Closing what this user passed hangs, and no more is let in. */
+bool bus_passed_is_too_much(const struct bus_server *server, uid_t uid);
 
 /* bus_name.c */
 /* Whose call a handler looks at: @peer is what its object was registered with. */

@@ -3,6 +3,7 @@ import contextlib
 import os
 import signal
 import subprocess
+import sys
 import time
 
 import pytest
@@ -214,6 +215,31 @@ def test_a_mount_on_which_closing_hangs_stops_only_its_own_jobs(instance, origin
         hang.send_signal(signal.SIGUSR1)
         wait_gone(instance, job)
         assert stuck.read_bytes() == content("file", 20000)
+
+
+PASSES_A_FILE = """
+import array, os, socket, sys, time
+import raw_dbus
+stream, fd = raw_dbus.connect(sys.argv[1]), os.open(sys.argv[2], os.O_RDWR | os.O_CREAT)
+rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [fd]))]
+stream.sendmsg([raw_dbus.manager_call(2, "GetServiceInfo")], rights)
+print("sent", flush=True)
+time.sleep(60)
+"""
+
+
+def test_a_client_that_passes_a_file_whose_closing_hangs_stops_nobody(instance, origin, target, tmp_path):
+    with hanging(tmp_path / "stuck", "--flush-by", "dosvcd") as hang:
+        client = subprocess.Popen([sys.executable, "-c", PASSES_A_FILE, instance.address, str(tmp_path / "stuck" / "file")],
+                                  stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": os.path.dirname(__file__)})
+        try:
+            assert client.stdout.readline() == "sent\n"
+            assert hang.stdout.readline() == "waits\n"
+            wait_gone(instance, create(instance, origin, target / "good", 20000))
+        finally:
+            client.kill()
+            client.wait()
+            client.stdout.close()
 
 
 def test_a_service_leaves_and_comes_back_while_a_close_hangs(instance, origin, tmp_path):
