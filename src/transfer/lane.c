@@ -423,6 +423,8 @@ static int lane_start_processes(struct lane *lane) {
 
 static int request_send_pace(struct process_request *request) {
         request->pace_changed = false;
+        if (!request->lane->link) /* its process is gone: it is about to end */
+                return 0;
         return link_send(request->lane->link, &(struct ipc_message) {
                 .type = IPC_PACE,
                 .set_pace = { request->id, engine_message_pace(&request->pace) },
@@ -635,6 +637,8 @@ void process_request_stop(struct process_request *request) {
         request->stopping = true;
         if (!request->sent)
                 lane_arm_pump(request->lane);
+        else if (!request->lane->link)
+                return; /* its process is gone: it is about to end */
         else if (link_send(request->lane->link, &(struct ipc_message) {
                         .type = IPC_STOP, .stop.id = request->id }, -EBADF) < 0)
                 lane_distrust(request->lane, "does not read");

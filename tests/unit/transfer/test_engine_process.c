@@ -192,6 +192,35 @@ static void a_process_that_ends_what_it_was_not_given_yet_is_killed(void **state
         assert_int_not_equal(foreseen.outcomes[2], ENGINE_STOPPED);
 }
 
+static void stop_the_other(void *userdata, uint64_t id, const struct engine_result *result) {
+        struct foreseen *foreseen = userdata;
+        const struct engine_pace pace = { .foreground = true, .max_rate = 1000 };
+
+        foreseen->outcomes[id] = result->outcome;
+        foreseen->n_finished++;
+        engine_set_pace(foreseen->fixture->engine, 3 - id, &pace);
+        engine_stop(foreseen->fixture->engine, 3 - id);
+}
+
+/* As the manager does when one file fails the job. */
+static void whoever_is_told_that_one_is_lost_may_stop_the_next(void **state) {
+        static const struct engine_events events = { .finished = stop_the_other };
+        struct fixture *f = *state;
+        struct foreseen foreseen = { .fixture = f };
+        struct engine_piece piece;
+        struct engine_request request = request_for(f, 1, "http://lie/waits", &piece);
+
+        use_programs(f, getenv("DOSVC_TEST_LYING_TRANSFER"), NULL, NULL, USEC_INFINITY);
+        engine_set_events(f->engine, &events, &foreseen);
+        assert_int_equal(engine_start(f->engine, &request), 0);
+        request = request_for(f, 2, "http://lie/dies", &piece);
+        assert_int_equal(engine_start(f->engine, &request), 0);
+        while (foreseen.n_finished < 2)
+                assert_true(sd_event_run(f->event, TEST_TIMEOUT_USEC) > 0);
+        assert_int_equal(foreseen.outcomes[1], ENGINE_LOST);
+        assert_int_equal(foreseen.outcomes[2], ENGINE_STOPPED);
+}
+
 static void an_abandoned_request_is_told_no_more_and_needs_its_descriptor_no_more(void **state) {
         struct fixture *f = *state;
         struct engine_piece piece;
@@ -425,6 +454,7 @@ int main(void) {
                 TEST(a_process_that_lies_is_killed),
                 TEST(limits_reach_everybody_while_a_process_is_dying),
                 TEST(a_process_that_ends_what_it_was_not_given_yet_is_killed),
+                TEST(whoever_is_told_that_one_is_lost_may_stop_the_next),
                 TEST(an_abandoned_request_is_told_no_more_and_needs_its_descriptor_no_more),
                 TEST(a_process_that_dies_again_and_again_is_started_ever_later_and_only_its_owner_waits),
                 TEST(idle_processes_leave_and_come_back),
