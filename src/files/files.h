@@ -140,8 +140,9 @@ void files_ledger_seed(struct files_handle *handle, const struct intervals *dura
 void files_ledger_assert_durable(const struct files_handle *handle, const struct intervals *claimed);
 
 /* ---- pieces ---- */
-/* A nameless file beside the temp file, for what is read once and then forgotten: it goes with its descriptor, whatever happens. */
-typedef void (*files_scratch_fn)(int error, int fd, void *userdata); /* @fd is OWNED by the receiver */
+/* A nameless file beside the temp file, for what is read once and then forgotten: it goes with its descriptor, whatever happens. That is the
+ * handle's, as closing it may wait for the file system: it stays until files_read_hashes(), the next files_scratch() or files_close(). */
+typedef void (*files_scratch_fn)(int error, int fd, void *userdata);
 int files_scratch(struct files *files, struct files_handle *handle, files_scratch_fn done, void *userdata);
 
 /* Parses the piece hash file of @size bytes that a descriptor (duplicated) reads; nothing of it is believed before @expected (copied)

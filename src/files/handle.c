@@ -20,6 +20,7 @@ struct local_handle *handle_destroy(struct local_handle *handle) {
         if (!handle)
                 return NULL;
         fd_close(handle->fd);
+        fd_close(handle->scratch_fd);
         directory_unref(handle->directory);
         ahead_free(handle->ahead);
         digest_free(handle->digest);
@@ -36,7 +37,7 @@ struct local_handle *handle_new(void) {
         if (!handle)
                 return NULL;
         handle->n_refs = 1;
-        handle->fd = handle->base.window_fd = -EBADF;
+        handle->fd = handle->scratch_fd = handle->base.window_fd = -EBADF;
         atomic_init(&handle->reserved, false);
         atomic_init(&handle->closed, false);
         atomic_init(&handle->ahead_over, false);
@@ -51,6 +52,7 @@ static void close_run(struct request *request) {
         ahead_stop(handle);
         /* close(2) may write back on network file systems; what it could tell, the last sync told. */
         handle->fd = fd_close(handle->fd);
+        handle->scratch_fd = fd_close(handle->scratch_fd);
         handle->directory = directory_unref(handle->directory);
 }
 

@@ -17,6 +17,7 @@ struct local_handle {
         bool is_counted; /* in mount->n_open */
         struct directory *directory; /* NULL: a window */
         int fd;
+        int scratch_fd; /* set and closed by threads */
         struct digest *digest;       /* of a window: what was dropped so far, or NULL */
         char temp_name[FILES_TEMP_NAME_MAX];
         struct file_facts facts;  /* when it was opened */

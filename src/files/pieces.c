@@ -55,21 +55,21 @@ static int scratch_open(int dirfd) {
 static void scratch_run(struct request *request) {
         struct scratch_request *self = CONTAINER_OF(request, struct scratch_request, request);
 
-        self->fd = self->handle->directory ? scratch_open(directory_fd(self->handle->directory)) : scratch_in_memory();
+        struct local_handle *handle = self->handle;
+
+        (void) fd_close(handle->scratch_fd);
+        handle->scratch_fd = self->fd = handle->directory ? scratch_open(directory_fd(handle->directory)) : scratch_in_memory();
 }
 
 static void scratch_complete(struct request *request) {
         struct scratch_request *self = CONTAINER_OF(request, struct scratch_request, request);
-        int fd = self->fd;
 
-        self->fd = -EBADF;
-        self->done(MIN(fd, 0), fd, self->userdata);
+        self->done(MIN(self->fd, 0), self->fd, self->userdata);
 }
 
 static void scratch_destroy(struct request *request) {
         struct scratch_request *self = CONTAINER_OF(request, struct scratch_request, request);
 
-        fd_close(self->fd);
         handle_unref(request->files, self->handle);
         free(self);
 }
@@ -121,6 +121,7 @@ static void hashes_run(struct request *request) {
 
         self->error = hashes_read(self);
         self->fd = fd_close(self->fd); /* it may wait: not on the loop */
+        self->handle->scratch_fd = fd_close(self->handle->scratch_fd);
 }
 
 static void hashes_complete(struct request *request) {

@@ -342,6 +342,7 @@ static struct files_handle *remote_close(struct files *files, struct files_handl
         struct wire_call content = {};
 
         call.handle->fd = closer_drop(self->closer, call.handle->fd);
+        call.handle->scratch_fd = closer_drop(self->closer, call.handle->scratch_fd);
         if (!call.handle->lost && remote_call_submit(self, &call, &content) < 0 && self->channel)
                        process_lost(self, false); /* no memory: it would stay open there for ever */
                remote_handle_unref(self, call.handle);
@@ -406,6 +407,7 @@ static int remote_read_hashes(struct files *files, struct files_handle *handle, 
         call.fd = fd_dup(fd);
         if (call.fd < 0)
                 return call.fd;
+        call.handle->scratch_fd = closer_drop(to_remote(files)->closer, call.handle->scratch_fd);
         return remote_call_submit(to_remote(files), &call, &content);
 }
 

@@ -12,6 +12,7 @@ struct remote_handle *remote_handle_unref(struct remote_files *self, struct remo
                 return NULL;
         DL_DELETE(self->handles, handle);
         (void) closer_drop(self->closer, handle->fd);
+        (void) closer_drop(self->closer, handle->scratch_fd);
         ledger_done(&handle->base.ledger);
         free(handle);
         return NULL;
@@ -23,7 +24,7 @@ struct remote_handle *remote_handle_new(struct remote_files *self) {
         if (!handle)
                 return NULL;
         handle->id = ++self->last_id;
-        handle->fd = handle->base.window_fd = -EBADF;
+        handle->fd = handle->scratch_fd = handle->base.window_fd = -EBADF;
         handle->n_refs = 1;
         handle->base.files = &self->base;
         DL_APPEND(self->handles, handle);
@@ -132,7 +133,9 @@ static void tell(struct remote_files *self, struct remote_call *call, struct wir
         case WIRE_SCRATCH:
                 if (answer->error == 0 && *fd < 0)
                         answer->error = -EMFILE;
-                return call->tell.scratch(answer->error, answer->error == 0 ? TAKE_FD(*fd) : answer->error, call->userdata);
+                (void) closer_drop(self->closer, call->handle->scratch_fd);
+                call->handle->scratch_fd = answer->error == 0 ? TAKE_FD(*fd) : -EBADF;
+                return call->tell.scratch(answer->error, answer->error == 0 ? call->handle->scratch_fd : answer->error, call->userdata);
         case WIRE_CERTIFICATE:
                 return call->tell.certificate(&(struct files_certificate_result) { answer->error, answer->text ?: "", answer->certificate,
                                                                                    answer->key }, call->userdata);

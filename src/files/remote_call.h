@@ -14,6 +14,7 @@ struct remote_handle {
         struct remote_handle *prev, *next;
         uint64_t id;
         int fd;
+        int scratch_fd;
         unsigned n_refs; /* the receiver's, and one for each call */
         bool asked_for;  /* its OPEN was sent */
         bool lost;       /* its process died */

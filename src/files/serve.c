@@ -58,10 +58,10 @@ static void answer(struct served *served, struct wire_answer *answer, int fd) {
 
         answer->kind = served->call.kind;
         r = wire_answer_encode(answer, &bytes, &size);
-        /* OPEN's is the handle's, which stays for longer. A copy, which is closed a little later, could be taken for a writer's when the file
-         * is finished. */
+        /* It is the handle's, which stays for longer. A copy of OPEN's, which is closed a little later, could be taken for a writer's when the
+         * file is finished. */
         if (r == 0)
-                r = parcel_send(server->channel, PARCEL_ANSWER, served->parcel.id, bytes, size, fd, answer->kind == WIRE_OPEN);
+                r = parcel_send(server->channel, PARCEL_ANSWER, served->parcel.id, bytes, size, fd, true);
         if (r < 0)
                 server->error = r;
         if (bytes)
@@ -135,11 +135,7 @@ static void on_checkpoint(int error, void *userdata) {
 }
 
 static void on_scratch(int error, int fd, void *userdata) {
-        struct served *served = userdata;
-        struct server *server = served->server;
-
-        answer(served, &(struct wire_answer) { .error = error }, fd);
-        (void) closer_drop(server->closer, fd);
+        answer(userdata, &(struct wire_answer) { .error = error }, fd);
 }
 
 static int serve_window(struct served *served) {

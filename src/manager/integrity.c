@@ -97,7 +97,6 @@ void manager_set_file_properties(struct manager *m, struct job_file *file, const
 /* ---- the piece hash file ---- */
 
 void file_run_guard_done(struct file_run *run) {
-        fd_close(run->hashes_fd);
         free(run->pieces);
         free(run->bad_tries);
         intervals_done(&run->vouched);
@@ -110,7 +109,6 @@ static void run_without_hashes(struct file_run *run, enum error_code code, uint3
         struct job_file *file = run->file;
         char text[sizeof(run->result_text)];
 
-        run->hashes_fd = fd_close(run->hashes_fd);
         if (file->integrity_mandatory) {
                 snprintf(text, sizeof(text), "piece hash file: %s", why);
                 file_run_result(run, ENGINE_FAILED, code, ERROR_CONTEXT_REMOTE_FILE, detail, false, text);
@@ -215,7 +213,6 @@ static void file_run_hashes_read(int error, struct piece_hashes *given, void *us
 
         if (!file_run_returned(run))
                 return;
-        run->hashes_fd = fd_close(run->hashes_fd);
         if (run->stop) {
                 file_run_end(run);
                 return;
@@ -309,10 +306,8 @@ static int ask_for_hashes(struct file_run *run) {
 static void file_run_scratched(int error, int fd, void *userdata) {
         struct file_run *run = userdata;
 
-        if (!file_run_returned(run)) {
-                fd_close(fd);
+        if (!file_run_returned(run))
                 return;
-        }
         run->hashes_fd = fd;
         if (error == 0 && run->stop)
                 file_run_end(run);

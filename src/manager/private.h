@@ -259,7 +259,7 @@ struct file_run {
         bool verify_running;
         bool refetch;               /* this request brought bad pieces: what is missing is asked for again */
         bool pieces_leave_edges;    /* of ranges; nobody can judge these bytes */
-        int hashes_fd;              /* where the piece hash file is written to, or -EBADF */
+        int hashes_fd;              /* where the piece hash file is written to, or -EBADF; the handle closes it */
         uint64_t content_length;    /* of the whole remote file, as the piece hash file says */
         struct files_piece *pieces; /* by position in the local file */
         uint8_t *bad_tries;         /* of each */
