@@ -1,5 +1,6 @@
 #include "base/closer.h"
 
+#include <pthread.h>
 #include <utlist.h>
 
 #include "base/fds.h"
@@ -47,9 +48,22 @@ struct closer *closer_free(struct closer *closer) {
         return NULL;
 }
 
+static pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
+
+void closers_hold(void) {
+        pthread_mutex_lock(&gate);
+}
+
+void closers_go_on(void) {
+        pthread_mutex_unlock(&gate);
+}
+
 static void closing_run(struct work *work) {
         struct closing *closing = (struct closing *) work;
 
+        /* Not held while it is closed, which may hang: its number is free as soon as that begins. */
+        closers_hold();
+        closers_go_on();
         closing->fd = fd_close(closing->fd);
 }
 

@@ -27,5 +27,8 @@ int closer_close(struct closer *closer, int fd, const void *lane, closer_fn done
 int closer_drop(struct closer *closer, int fd);
 int closer_fd(const struct closer *closer);
 size_t closer_dispatch(struct closer *closer);
+/* Between these two no closer of this process begins to close anything, so no number becomes free. Not for long: the threads stand still. */
+void closers_hold(void);
+void closers_go_on(void);
 /* So many are not closed yet, as far as was dispatched. */
 size_t closer_outstanding(const struct closer *closer);

@@ -21,6 +21,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/closer.h"
 #include "base/fds.h"
 #include "base/log.h"
 #include "base/strings.h"
@@ -103,7 +104,7 @@ static int descriptors_take(struct peer *peer, const int *numbers, size_t n) {
         return r;
 }
 
-/* The numbers that sd-bus will get for them, just before it reads them: the lowest that are free. */
+/* The numbers that sd-bus will get for them, just before it reads them: the lowest that are free. Closers must be held. */
 static void descriptors_foresee(struct descriptors *all) {
         for (size_t i = all->n_read; i < all->n_handed_on; i++)
                 all->of[i].number = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0);
@@ -386,6 +387,7 @@ bool bus_intake_is_greeting(const struct peer *peer) {
 int bus_intake_process(struct peer *peer) {
         struct intake *intake = peer->intake;
         int taken = 0, r, judged;
+        bool has_descriptors;
 
         if (!intake->unread && peer_takes_its_answers(peer)) {
                 taken = bus_passed_is_too_much(peer->server, peer->uid) ? -EDQUOT : take(peer);
@@ -394,10 +396,16 @@ int bus_intake_process(struct peer *peer) {
                         return taken;
                 }
         }
-        if (intake->descriptors)
+        /* Nor may a client, by what it lets us close meanwhile, see to it that the numbers are others. */
+        has_descriptors = intake->descriptors;
+        if (has_descriptors) {
+                closers_hold();
                 descriptors_foresee(intake->descriptors);
+        }
         peer->handled = false;
         r = sd_bus_process(peer->bus, NULL);
+        if (has_descriptors)
+                closers_go_on();
         if (r < 0)
                 return r;
         judged = judge(peer);

@@ -93,6 +93,20 @@ static void what_hangs_holds_up_no_other_file_system(void **state) {
         (void) sem_wait(&hangs);
 }
 
+static void while_closers_are_held_no_number_becomes_free(void **state) {
+        int fd = open("/proc/self/status", O_RDONLY | O_CLOEXEC);
+        struct pollfd p = { .fd = closer_fd(*state), .events = POLLIN };
+        unsigned n = 0;
+
+        closers_hold();
+        assert_int_equal(closer_close(*state, fd, NULL, note, &n), 0);
+        assert_int_equal(poll(&p, 1, 50), 0); /* it is not told that it were */
+        assert_true(is_open(fd));
+        closers_go_on();
+        wait_for(*state, &n, 1);
+        assert_false(is_open(fd));
+}
+
 static void freeing_waits_for_nothing_that_hangs(void **state) {
         struct closer *closer;
         int stuck = open("/proc/self/status", O_RDONLY | O_CLOEXEC);
@@ -121,6 +135,7 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(what_nobody_serves_is_closed_at_once, setup, teardown),
                 cmocka_unit_test_setup_teardown(what_somebody_may_serve_is_closed_beside_the_loop_and_told, setup, teardown),
                 cmocka_unit_test_setup_teardown(what_hangs_holds_up_no_other_file_system, setup, teardown),
+                cmocka_unit_test_setup_teardown(while_closers_are_held_no_number_becomes_free, setup, teardown),
                 cmocka_unit_test(freeing_waits_for_nothing_that_hangs),
         };
 
