@@ -107,10 +107,11 @@ void file_run_guard_done(struct file_run *run) {
 static void run_without_hashes(struct file_run *run, enum error_code code, uint32_t detail, const char *why) {
         struct manager *m = run->manager;
         struct job_file *file = run->file;
+        static const char prefix[] = "piece hash file: ";
         char text[sizeof(run->result_text)];
 
         if (file->integrity_mandatory) {
-                snprintf(text, sizeof(text), "piece hash file: %s", why);
+                snprintf(text, sizeof(text), "%s%.*s", prefix, (int) (sizeof(text) - sizeof(prefix)), why);
                 file_run_result(run, ENGINE_FAILED, code, ERROR_CONTEXT_REMOTE_FILE, detail, false, text);
                 file_run_end(run);
                 return;
