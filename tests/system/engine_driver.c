@@ -16,21 +16,38 @@
 #include <sys/epoll.h>
 #include <systemd/sd-event.h>
 #include <unistd.h>
+#include <utlist.h>
 
 #include "base/fds.h"
 #include "transfer/engine_process.h"
 
 #define LINE_MAX_BYTES (1u << 20)
 
+/* Whose descriptor the engine has borrowed. */
+struct started {
+        struct started *prev, *next;
+        uint64_t id;
+        int fd;
+};
+
 struct driver {
         sd_event *event;
         struct engine *engine;
+        struct started *started;
         char line[LINE_MAX_BYTES];
         size_t n_line;
 };
 
+static void request_over(struct driver *driver, struct started *started) {
+        DL_DELETE(driver->started, started);
+        (void) fd_close(started->fd);
+        free(started);
+}
+
 static void driver_done(struct driver *driver) {
         driver->engine = engine_free(driver->engine);
+        while (driver->started)
+                request_over(driver, driver->started);
         driver->event = sd_event_unref(driver->event);
 }
 
@@ -73,7 +90,12 @@ static void on_finished(void *userdata, uint64_t id, const struct engine_result 
                 [ENGINE_DONE] = "done", [ENGINE_STOPPED] = "stopped", [ENGINE_RESTART] = "restart", [ENGINE_FAILED] = "failed",
                 [ENGINE_LOST] = "lost",
         };
+        struct driver *driver = userdata;
+        struct started *started;
 
+        DL_SEARCH_SCALAR(driver->started, started, id, id);
+        if (started)
+                request_over(driver, started);
         say(json_pack("{s:s, s:I, s:s, s:s, s:s, s:b, s:I, s:I, s:b, s:I, s:I, s:o}", "event", "finished", "id", (json_int_t) id,
                       "outcome", outcomes[r->outcome], "code", error_code_name(r->code), "context", error_context_name(r->context),
                       "transient", r->transient, "detail", (json_int_t) r->detail, "retry_after_usec",
@@ -114,7 +136,7 @@ static size_t read_pieces(json_t *list, struct engine_piece pieces[static ENGINE
 
 static int start_request(struct driver *driver, json_t *object) {
         static struct engine_piece pieces[ENGINE_PIECES_MAX];
-        _cleanup_close_ int fd = -EBADF;
+        struct started *started;
         struct engine_request request = {
                 .id = number_of(object, "id", 0),
                 .owner = number_of(object, "owner", 1),
@@ -136,12 +158,20 @@ static int start_request(struct driver *driver, json_t *object) {
                 .connect_timeout_usec = number_of(object, "connect_timeout_usec", 10 * USEC_PER_SEC),
                 .stall_timeout_usec = number_of(object, "stall_timeout_usec", 10 * USEC_PER_SEC),
         };
+        int r;
 
-        fd = open(text_of(object, "path") ?: "", O_WRONLY | O_CLOEXEC);
-        if (fd < 0)
+        request.fd = open(text_of(object, "path") ?: "", O_WRONLY | O_CLOEXEC);
+        if (request.fd < 0)
                 return -errno;
-        request.fd = fd;
-        return engine_start(driver->engine, &request);
+        started = malloc(sizeof(*started));
+        if (!started)
+                abort();
+        *started = (struct started) { .id = request.id, .fd = request.fd };
+        DL_APPEND(driver->started, started);
+        r = engine_start(driver->engine, &request);
+        if (r < 0)
+                request_over(driver, started);
+        return r;
 }
 
 static void take_line(struct driver *driver, const char *line, size_t len) {
