@@ -1,6 +1,8 @@
 #include "base/closer.h"
 
+#include <fcntl.h>
 #include <pthread.h>
+#include <unistd.h>
 #include <utlist.h>
 
 #include "base/fds.h"
@@ -40,7 +42,8 @@ struct closer *closer_free(struct closer *closer) {
 
         if (!closer)
                 return NULL;
-        if (workers_free(closer->workers, 0))
+        /* Where nothing is outstanding nothing hangs, and a thread that is just done is waited for. */
+        if (workers_free(closer->workers, closer_outstanding(closer) > 0 ? 0 : USEC_INFINITY))
                 return NULL; /* the threads that hang still hold on to all of it */
         DL_FOREACH_SAFE(closer->all, closing, next)
                 free(closing);
@@ -61,10 +64,11 @@ void closers_go_on(void) {
 static void closing_run(struct work *work) {
         struct closing *closing = (struct closing *) work;
 
-        /* Not held while it is closed, which may hang: its number is free as soon as that begins. */
+        /* This closes it, and may hang; the number stays taken, by what nobody waits for. */
+        (void) dup3(closer_fd(closing->closer), closing->fd, O_CLOEXEC);
         closers_hold();
-        closers_go_on();
         closing->fd = fd_close(closing->fd);
+        closers_go_on();
 }
 
 static void closing_done(struct work *work) {

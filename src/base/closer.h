@@ -8,7 +8,8 @@
  * 2. closer_close(). Of one lane one is closed after the other. NULL: the lane of its file system, so that what hangs on one holds up no
  *    other, as long as fewer than @max_threads hang. What is beyond stays open, and is closed later.
  * 3. Watch closer_fd() for reading in the loop; when it is ready call closer_dispatch().
- * 4. closer_free() waits for nothing and tells nothing: what hangs stays open, and its thread stays, until the process ends. */
+ * 4. closer_free() waits for nothing that hangs, and tells nothing: that stays open, and its thread stays, until the process ends - which the
+ *    kernel does not end before whoever is asked has answered. */
 #pragma once
 
 #include "base/macros.h"
@@ -27,7 +28,7 @@ int closer_close(struct closer *closer, int fd, const void *lane, closer_fn done
 int closer_drop(struct closer *closer, int fd);
 int closer_fd(const struct closer *closer);
 size_t closer_dispatch(struct closer *closer);
-/* Between these two no closer of this process begins to close anything, so no number becomes free. Not for long: the threads stand still. */
+/* Between these two no number becomes free by a closer of this process. Not for long: its threads stand still. */
 void closers_hold(void);
 void closers_go_on(void);
 /* So many are not closed yet, as far as was dispatched. */

@@ -25,7 +25,8 @@ int fd_dup(int fd);
 /* Which inode it is, without asking its server: works, and never waits, on a mount that hangs too. 0 or -errno. */
 int fd_inode(int fd, uint64_t *ret_dev, uint64_t *ret_ino);
 /* May close(2) wait for somebody else? Asked without a word to whoever serves it: what is neither on a block device nor in memory may, as files
- * of FUSE and of networks, sockets that linger, devices that drain. No answer is kept: numbers of devices are used again. */
+ * of FUSE and of networks, sockets that linger, devices that drain. (FUSE on a block device, which only root mounts, looks like a disk.) No
+ * answer is kept: numbers of devices are used again. */
 bool fd_close_may_wait(int fd);
 /* Makes sure that 0, 1 and 2 are open (on /dev/null): a database must never become "stderr". */
 int fd_occupy_standard(void);

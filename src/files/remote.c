@@ -245,14 +245,17 @@ static size_t remote_dispatch(struct files *files) {
         struct remote_files *self = to_remote(files);
         struct epoll_event events[4];
         uint64_t ignored;
+        int n;
 
         self->n_told = 0;
-        (void) epoll_wait(self->epoll_fd, events, ELEMENTSOF(events), 0);
+        n = epoll_wait(self->epoll_fd, events, ELEMENTSOF(events), 0);
         if (self->kicked && read(self->kick_fd, &ignored, sizeof(ignored)) < 0)
                 log_debug("a kick went by: %s", strerror(errno));
         self->kicked = false;
-        if (closer_outstanding(self->closer) > 0)
-                (void) closer_dispatch(self->closer);
+        /* Also where nothing is outstanding: a thread wakes us after what it did may have been taken, and we would be woken for ever. */
+        for (int i = 0; i < n; i++)
+                if (events[i].data.fd == closer_fd(self->closer))
+                        (void) closer_dispatch(self->closer);
         if (read(self->timer_fd, &ignored, sizeof(ignored)) > 0 && self->channel && is_idle(self))
                 process_lost(self, true);
         receive(self);
