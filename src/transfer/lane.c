@@ -231,7 +231,7 @@ static void on_finished(struct process_request *request, const struct ipc_finish
                 .text = m->text,
         };
 
-        if (result.outcome == ENGINE_DONE && !request_is_covered(request))
+        if (result.outcome == ENGINE_DONE && !request->abandoned && !request_is_covered(request))
                 return lane_distrust(request->lane, "done without all bytes");
         if (result.outcome == ENGINE_DONE)
                 restarts_note_success(&request->lane->restarts);

@@ -310,8 +310,11 @@ static int take_parts(const struct url *url, struct url_parts *ret) {
 
 static int print_origin(const struct url *url, char **ret) {
         size_t size = strlen(url->scheme) + strlen("://:") + strlen(url->host) + strlen(url->port) + strlen(url->path) + 1;
-        char *text = malloc(size);
+        char *text;
 
+        if (size > LIMIT_ORIGIN + 1) /* a host beyond ASCII becomes longer */
+                return -EINVAL;
+        text = malloc(size);
         if (!text)
                 return -ENOMEM;
         (void) stpcpy(stpcpy(stpcpy(stpcpy(stpcpy(stpcpy(text, url->scheme), "://"), url->host), ":"), url->port), url->path);

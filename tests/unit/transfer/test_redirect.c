@@ -350,6 +350,21 @@ static void the_parsed_url_is_the_one_that_was_judged(void **state) {
         curl_url_cleanup(parsed);
 }
 
+/* A host becomes longer when it is written in ASCII; what does not fit a frame then is no URL. */
+static void an_origin_has_a_limit_too(void **state) {
+        static const char head[] = "https://\xc3\xbc.\xc3\xbc.\xc3\xbc.\xc3\xbc.example/";
+        char url[LIMIT_URL + 1], *origin = NULL;
+
+        memset(url, 'p', LIMIT_URL);
+        memcpy(url, head, strlen(head));
+        url[LIMIT_URL] = 0;
+        assert_int_equal(url_locate(url, NULL, &origin, NULL), -EINVAL);
+        url[LIMIT_URL - 30] = 0;
+        assert_int_equal(url_locate(url, NULL, &origin, NULL), 0);
+        assert_in_range(strlen(origin), LIMIT_URL - 30, LIMIT_ORIGIN);
+        free(origin);
+}
+
 static void secrets_never_reach_a_log(void **state) {
         static const char *const rows[][2] = {
                 { "https://h/a", "https://h/a" },
@@ -391,6 +406,7 @@ int main(void) {
                 cmocka_unit_test(what_is_normal_stays_as_it_is),
                 cmocka_unit_test(host_and_port_come_out_ready_to_be_resolved),
                 cmocka_unit_test(the_parsed_url_is_the_one_that_was_judged),
+                cmocka_unit_test(an_origin_has_a_limit_too),
                 cmocka_unit_test(secrets_never_reach_a_log),
         };
 
