@@ -203,6 +203,7 @@ static int take_hashes(struct file_run *run, const struct piece_hashes *hashes) 
         if (run->file->integrity_mandatory && run->pieces_leave_edges)
                 return ERROR_INTEGRITY_UNAVAILABLE;
         run->judging = true;
+        file_run_inherit_pieces(run); /* of an earlier run, which may have had no hashes */
         /* The size of a file of which nothing was kept is what a server said once: the next answer tells it anew. */
         return run->file->received.n_items > 0 ? file_run_judge_size(run) : 0;
 }
@@ -536,6 +537,6 @@ void file_run_drop_bad(struct file_run *run, const bool *bad) {
                 }
         manager_save_file(run->manager, file);
         file_run_result(run, ENGINE_STOPPED, ERROR_NONE, ERROR_CONTEXT_NONE, 0, false, "");
-        if (++file->n_restarts > RESTARTS_MAX)
+        if (file->job->http_method || ++file->n_restarts > RESTARTS_MAX) /* what is sent once is repeated by its owner only */
                 say_bad_piece(run, first_bad);
 }

@@ -479,7 +479,9 @@ static void fail_current(struct file_run *run, enum source_fault fault) {
         sources_failed(state, fault, manager_boottime(run->manager));
         if (fault == SOURCE_FAULT_LIED)
                 remember_liar(run, candidate->host, state);
-        else if (fault != SOURCE_FAULT_REFUSED) /* another file of the same host may well be there */
+        else if (fault != SOURCE_FAULT_REFUSED || (run->result.code == ERROR_NO_RANGE_SUPPORT && !file_run_is_guarded(run)))
+                /* Another file of a host that refused may well be there; but to ask one for parts that has none, where nothing proves that the
+                 * bytes of two are of one file, begins the file anew each time. */
                 remember_host(job_run(run->file->job), candidate->host, state);
         note_trouble(run, candidate->host, run->result.text, source_fault_name(fault));
         if (state->kind != SOURCE_OWN)

@@ -404,6 +404,29 @@ static void a_cache_in_trouble_is_left_at_once_without_a_delay(void **state) {
         harness_assert_content(h, "file", SIZE);
 }
 
+/* Where nothing proves that its bytes and the own server's are of one file, asking it again would mean to begin anew each time. */
+static void a_cache_without_ranges_is_asked_for_a_part_once(void **state) {
+        struct harness *h = *state;
+        struct fake_request *r;
+
+        use_caches(h, "cache", 0);
+        create(h, "http://origin/file", NULL, false);
+        r = harness_request(h, 0);
+        harness_metadata(h, r, SIZE, NULL);
+        harness_write(h, r, 0, 4000);
+        assert_int_equal(harness_call(h, manager_suspend_job), 0);
+        harness_pump(h);
+        assert_int_equal(harness_call(h, manager_resume_job), 0);
+        r = harness_request(h, 0);
+        assert_string_equal(r->url, "http://cache/file?cacheHostOrigin=origin");
+        assert_int_equal(r->pieces[0].remote_offset, 4000);
+        harness_finish(h, r, ENGINE_RESTART, ERROR_NO_RANGE_SUPPORT, false);
+        harness_pump(h);
+        assert_false(job_host_lied(harness_job(h), "cache"));
+        serves(h, "http://origin/file");
+        harness_assert_content(h, "file", SIZE);
+}
+
 static void with_a_fallback_delay_caches_are_asked_in_turn(void **state) {
         struct harness *h = *state;
 
@@ -725,6 +748,7 @@ int main(void) {
                 TEST(headers_of_the_job_go_to_its_own_server_only),
                 TEST(a_cache_server_is_asked_first_with_the_host_it_stands_for),
                 TEST(a_cache_in_trouble_is_left_at_once_without_a_delay),
+                TEST(a_cache_without_ranges_is_asked_for_a_part_once),
                 TEST(with_a_fallback_delay_caches_are_asked_in_turn),
                 TEST(https_and_passwords_never_go_through_a_cache),
         };
