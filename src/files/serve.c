@@ -58,10 +58,10 @@ static void answer(struct served *served, struct wire_answer *answer, int fd) {
 
         answer->kind = served->call.kind;
         r = wire_answer_encode(answer, &bytes, &size);
-        /* It is the handle's, which stays for longer. A copy of OPEN's, which is closed a little later, could be taken for a writer's when the
-         * file is finished. */
+        /* OPEN's is lent: the handle stays for longer, and a copy, which is closed a little later, could be taken for a writer's when the file
+         * is finished. */
         if (r == 0)
-                r = parcel_send(server->channel, PARCEL_ANSWER, served->parcel.id, bytes, size, fd, true);
+                r = parcel_send(server->channel, PARCEL_ANSWER, served->parcel.id, bytes, size, fd, answer->kind == WIRE_OPEN);
         if (r < 0)
                 server->error = r;
         if (bytes)
