@@ -17,15 +17,16 @@
 static int hanging_fd = -EBADF;
 static sem_t hangs, let_go;
 
-int __real_close(int fd);
-int __wrap_close(int fd);
-int __wrap_close(int fd) {
-        if (fd >= 0 && fd == hanging_fd) {
+/* By this it is closed: something else takes its number. */
+int __real_dup3(int from, int to, int flags);
+int __wrap_dup3(int from, int to, int flags);
+int __wrap_dup3(int from, int to, int flags) {
+        if (to >= 0 && to == hanging_fd) {
                 (void) sem_post(&hangs);
                 (void) sem_wait(&let_go);
                 hanging_fd = -EBADF;
         }
-        return __real_close(fd);
+        return __real_dup3(from, to, flags);
 }
 
 static void note(void *userdata) {
