@@ -1,6 +1,7 @@
 #include "base/fds.h"
 
 #include <fcntl.h>
+#include <stdio.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
@@ -102,6 +103,19 @@ int fd_inode(int fd, uint64_t *ret_dev, uint64_t *ret_ino) {
         *ret_dev = makedev(sx.stx_dev_major, sx.stx_dev_minor);
         *ret_ino = sx.stx_ino;
         return 0;
+}
+
+void fd_path(int fd, char ret[static FD_PATH_MAX]) {
+        (void) snprintf(ret, FD_PATH_MAX, "/proc/self/fd/%d", fd);
+}
+
+int fd_reopen(int fd, int flags) {
+        char path[FD_PATH_MAX];
+        int r;
+
+        fd_path(fd, path);
+        r = open(path, flags | O_CLOEXEC);
+        return r < 0 ? -errno : r;
 }
 
 bool fd_close_may_wait(int fd) {

@@ -22,6 +22,11 @@ ssize_t fd_pread_all(int fd, void *buf, size_t size, uint64_t offset);
 
 /* A duplicate above 2 with close-on-exec. Return: the new descriptor or -errno. */
 int fd_dup(int fd);
+/* Its magic link, for calls that take a name, or no O_PATH descriptor: they reach the very file, whatever became of its name. */
+#define FD_PATH_MAX 32
+void fd_path(int fd, char ret[static FD_PATH_MAX]);
+/* The same file, opened anew: with rights of its own, where a copy would share them. @flags get O_CLOEXEC. A descriptor or -errno. */
+int fd_reopen(int fd, int flags);
 /* Which inode it is, without asking its server: works, and never waits, on a mount that hangs too. 0 or -errno. */
 int fd_inode(int fd, uint64_t *ret_dev, uint64_t *ret_ino);
 /* May close(2) wait for somebody else? Asked without a word to whoever serves it: what is neither on a block device nor in memory may, as files

@@ -5,7 +5,6 @@
  * who want to know which file that is (nobody here wants more), and closing which waits for nobody. What was passed is closed beside the loop,
  * for each user one after the other. libdosvc passes O_PATH descriptors anyway: those go through as they are. */
 #include <fcntl.h>
-#include <stdio.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 
@@ -76,21 +75,12 @@ static int close_beside(struct bus_server *server, uid_t uid, int fd) {
         return r;
 }
 
-static int stand_in(int fd) {
-        char path[sizeof("/proc/self/fd/") + 10];
-        int r;
-
-        (void) snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-        r = open(path, O_PATH | O_CLOEXEC);
-        return r < 0 ? -errno : r;
-}
-
 int bus_passed_take(struct peer *peer, int *fd) {
         int given = *fd, r;
 
         if (!fd_close_may_wait(given))
                 return 0;
-        *fd = stand_in(given);
+        *fd = fd_reopen(given, O_PATH); /* the stand-in */
         r = close_beside(peer->server, peer->uid, given);
         if (*fd < 0)
                 return *fd;

@@ -53,20 +53,20 @@ static bool acl_mode(const void *acl, size_t size, mode_t *ret, bool *ret_has_ma
 
 /* Asked without room for one: most directories have none, and nobody needs to clear 64 KiB to hear that. */
 bool access_has_default(int dirfd) {
-        char directory[PATH_OF_FD_MAX];
+        char directory[FD_PATH_MAX];
 
-        path_of_fd(dirfd, directory);
+        fd_path(dirfd, directory);
         return getxattr(directory, ACL_DEFAULT_NAME, NULL, 0) > 0;
 }
 
 mode_t access_mode_by_default(int dirfd, int fd, mode_t wanted) {
         _cleanup_free_ void *acl = NULL;
-        char directory[PATH_OF_FD_MAX];
+        char directory[FD_PATH_MAX];
         bool has_mask;
         mode_t mode;
         ssize_t n;
 
-        path_of_fd(dirfd, directory);
+        fd_path(dirfd, directory);
         acl = malloc(ACL_MAX_BYTES);
         n = acl ? getxattr(directory, ACL_DEFAULT_NAME, acl, ACL_MAX_BYTES) : -1;
         if (n <= 0 || !acl_mode(acl, (size_t) n, &mode, &has_mask))
@@ -81,7 +81,7 @@ mode_t access_mode_by_default(int dirfd, int fd, mode_t wanted) {
 static int acl_copy(int fd, int dirfd, const char *name, const struct file_facts *replaced) {
         _cleanup_close_ int path_fd = openat(dirfd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
         _cleanup_free_ void *acl = malloc(ACL_MAX_BYTES);
-        char path[PATH_OF_FD_MAX];
+        char path[FD_PATH_MAX];
         struct file_facts facts;
         ssize_t n;
         int r;
@@ -96,7 +96,7 @@ static int acl_copy(int fd, int dirfd, const char *name, const struct file_facts
         /* Whoever may write to the directory could give the name to a file whose ACL lets him in. */
         if (!files_identity_equal(&facts.identity, &replaced->identity))
                 return -ESTALE;
-        path_of_fd(path_fd, path);
+        fd_path(path_fd, path);
         n = getxattr(path, ACL_ACCESS_NAME, acl, ACL_MAX_BYTES);
         if (n > 0)
                 return fsetxattr(fd, ACL_ACCESS_NAME, acl, (size_t) n, 0) < 0 ? -errno : 0;

@@ -1,7 +1,6 @@
 #include "files/files.h"
 
 #include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/random.h>
@@ -84,12 +83,7 @@ int files_open_window(struct files *files, uid_t owner, bool digest, struct file
 
 /* Opened anew: a copy of the descriptor would share its right to write. */
 int files_window_reader(const struct files_handle *handle) {
-        char path[sizeof("/proc/self/fd/") + 10];
-        int fd;
-
-        (void) snprintf(path, sizeof(path), "/proc/self/fd/%d", handle->window_fd);
-        fd = open(path, O_RDONLY | O_CLOEXEC);
-        return fd < 0 ? -errno : fd;
+        return fd_reopen(handle->window_fd, O_RDONLY);
 }
 
 int files_window_drop(struct files *files, struct files_handle *handle, uint64_t start, uint64_t end, files_done_fn done, void *userdata) {

@@ -185,20 +185,20 @@ static int set_time(const struct list_item *item, int temp) {
                 { .tv_sec = (time_t) (item->item.mtime_usec / USEC_PER_SEC),
                   .tv_nsec = (long) (item->item.mtime_usec % USEC_PER_SEC) * 1000 },
         };
-        char path[PATH_OF_FD_MAX];
+        char path[FD_PATH_MAX];
 
         if (item->item.mtime_usec == 0)
                 return 0;
-        path_of_fd(temp, path);
+        fd_path(temp, path);
         return utimensat(AT_FDCWD, path, times, 0) < 0 ? -errno : 0;
 }
 
 /* Whoever asked for a mode that locks himself out gets the file opened nevertheless. */
 static int open_for_reading(int temp) {
-        char path[PATH_OF_FD_MAX];
+        char path[FD_PATH_MAX];
         int fd;
 
-        path_of_fd(temp, path);
+        fd_path(temp, path);
         fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
         if (fd < 0 && errno == EACCES && chmod(path, 0600) == 0)
                 fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);

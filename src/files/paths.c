@@ -5,7 +5,6 @@
 #include <linux/magic.h>
 #include <linux/openat2.h>
 #include <pthread.h>
-#include <stdio.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/vfs.h>
@@ -226,10 +225,6 @@ int path_open_directory(const char *directory) {
 int path_open_beneath(int dirfd, const char *name, int flags, mode_t mode) {
         return open_resolving(dirfd, name, flags | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY, mode,
                               RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV);
-}
-
-void path_of_fd(int fd, char ret[static PATH_OF_FD_MAX]) {
-        (void) snprintf(ret, PATH_OF_FD_MAX, "/proc/self/fd/%d", fd);
 }
 
 int path_sync_directory(int dirfd, int any_fd) {

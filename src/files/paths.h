@@ -48,10 +48,6 @@ int path_open_directory(const char *directory);
  * O_CLOEXEC. */
 int path_open_beneath(int dirfd, const char *name, int flags, mode_t mode);
 
-/* Its magic link, for calls that take a name, or no O_PATH descriptor: they reach the very file, whatever became of its name. */
-#define PATH_OF_FD_MAX 32
-void path_of_fd(int fd, char ret[static PATH_OF_FD_MAX]);
-
 /* ---- directories ---- */
 /* Makes the names in @dirfd (O_PATH) durable. A directory that we may write but not read cannot be opened for
  * fsync(2): then the file system of @any_fd (a descriptor of a file in it) is synced instead; -EACCES if there is

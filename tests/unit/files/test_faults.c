@@ -511,6 +511,13 @@ static struct stat write_private(struct fixture *f) {
         return st;
 }
 
+/* When somebody looks at the final name, the private file comes under @name. */
+static void swap_late(struct fixture *f, const char *name) {
+        swap.from = fixture_path2(f, "private");
+        swap.to = fixture_path2(f, name);
+        swap.seen = "file";
+}
+
 static void assert_untouched(struct fixture *f, const char *name, const struct stat *was) {
         struct stat st;
 
@@ -530,9 +537,7 @@ static void what_comes_under_the_temp_name_late_gets_no_replaced_files_mode(void
         fixture_write(f, "file", "old");
         assert_int_equal(chmod(fixture_path(f, "file"), 0644), 0);
         item.replace = true;
-        swap.from = fixture_path2(f, "private");
-        swap.to = fixture_path2(f, temp);
-        swap.seen = "file";
+        swap_late(f, temp);
         assert_int_equal(item_now(f, files_publish, &item), -ESTALE);
         assert_content(f, "file", "old");
         assert_untouched(f, temp, &was);
@@ -545,9 +550,7 @@ static void what_comes_under_the_temp_name_late_gets_no_time(void **state) {
         struct stat was = write_private(f);
 
         item.mtime_usec = UINT64_C(1000000000000000);
-        swap.from = fixture_path2(f, "private");
-        swap.to = fixture_path2(f, temp);
-        swap.seen = "file";
+        swap_late(f, temp);
         assert_int_equal(item_now(f, files_publish, &item), -ESTALE);
         assert_false(fixture_exists(f, "file"));
         assert_untouched(f, temp, &was);
@@ -561,9 +564,7 @@ static void what_comes_under_the_final_name_late_hands_on_no_acl(void **state) {
 
         fixture_write(f, "file", "old");
         item.replace = true;
-        swap.from = fixture_path2(f, "private");
-        swap.to = fixture_path2(f, "file");
-        swap.seen = "file";
+        swap_late(f, "file");
         assert_int_equal(item_now(f, files_publish, &item), -ESTALE);
         assert_untouched(f, "file", &was);
         assert_content(f, temp, "content");
