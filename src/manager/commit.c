@@ -161,14 +161,18 @@ static void commit_done(int error, void *userdata) {
         struct manager *m = group->manager;
 
         m->n_commits--;
-        if (error == 0)
+        if (error == 0) {
                 m->n_durable_commits++;
-        if (error == 0)
                 m->durable_seq = MAX(m->durable_seq, group->seq);
+        } else if (m->commit_error == 0)
+                m->commit_error = error;
+        /* Those that were submitted behind a failed one come back with -ECANCELED, which is not why. */
+        error = m->commit_error;
         group_finish(group, error);
-        /* Those that were submitted behind a failed one come back with -ECANCELED; load again once, after the last. */
-        if (error < 0 && m->n_commits == 0)
+        if (error < 0 && m->n_commits == 0) { /* after the last: once */
+                m->commit_error = 0;
                 reload(m, error);
+        }
 }
 
 void manager_drop_group(struct manager *m) {

@@ -324,6 +324,7 @@ struct manager {
         uint64_t group_seq;             /* of the open group */
         uint64_t durable_seq;
         unsigned n_commits;             /* submitted, not back */
+        int commit_error;               /* of the first of them that failed */
         uint64_t held_until_boottime;   /* after a store failure: nothing is started before */
         bool held;                      /* what manager_go_on() has to do waits for that, too */
 

@@ -213,6 +213,38 @@ static void who_was_told_that_it_moves_is_told_that_it_waits(void **state) {
         harness_expect(h, "state f transferring\nengine: start http://origin/f from 0\n");
 }
 
+static void on_failed_call(const struct manager_reply *answer, void *userdata) {
+        unsigned *n = userdata;
+
+        assert_int_equal(answer->outcome, ERROR_STORE_FAILED);
+        assert_string_equal(answer->text, strerror(ENOSPC));
+        (*n)++;
+}
+
+static void rename_in_vain(struct harness *h, const char *name, unsigned *n) {
+        struct manager_properties properties = MANAGER_PROPERTIES_NONE;
+
+        properties.name = name;
+        manager_set_properties(h->manager, harness_job(h), &properties, on_failed_call, n);
+}
+
+static void what_was_behind_a_failed_commit_is_told_its_cause(void **state) {
+        struct harness *h = *state;
+        unsigned n = 0;
+
+        assert_int_equal(harness_create(h, "f", false, false), 0);
+        store_faulty_plan(h->store, 0, -ENOSPC, false);
+        rename_in_vain(h, "first", &n);
+        manager_turn(h->manager); /* on its way */
+        rename_in_vain(h, "second", &n);
+        manager_turn(h->manager); /* behind it */
+        rename_in_vain(h, "third", &n);
+        assert_int_equal(n, 0);
+        harness_pump(h);
+        assert_int_equal(n, 3);
+        assert_string_equal(harness_job(h)->name, "f");
+}
+
 static unsigned n_delivered;
 
 static void deliver(void *userdata _unused_, const struct job *job _unused_, const struct manager_notice *notice) {
@@ -300,6 +332,7 @@ int main(void) {
                 TEST(a_volatile_job_outlives_a_store_failure_and_not_its_client),
                 TEST(what_a_stream_held_is_lost_and_its_job_ends),
                 TEST(who_was_told_that_it_moves_is_told_that_it_waits),
+                TEST(what_was_behind_a_failed_commit_is_told_its_cause),
                 TEST(a_callback_that_was_taken_in_vain_comes_again_after_the_pause),
                 TEST(a_command_that_ran_in_vain_runs_again_after_the_pause),
                 TEST(no_space_is_waited_for_and_not_counted),
