@@ -20,7 +20,7 @@
 #define IPC_FRAME_MAX (272u * 1024)  /* one packet; the largest START fits (asserted in message.c) */
 #define IPC_HEADER_SIZE 16u
 #define IPC_PIECES_MAX 500
-#define IPC_PROXIES_MAX 4           /* http_proxy https_proxy all_proxy no_proxy */
+#define IPC_PROXIES_MAX 4           /* http_proxy https_proxy all_proxy, and no_proxy or proxy_bypass */
 #define IPC_PROXY_BYTES (LIMIT_PROXY_LIST + 16) /* one of them */
 #define IPC_HOST_MAX 255            /* RFC 1035 */
 #define IPC_HOST_KEY_MAX (IPC_HOST_MAX + 32) /* scheme://host:port */

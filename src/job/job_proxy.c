@@ -6,7 +6,7 @@
 
 #include "base/strings.h"
 
-#define PROXY_VARIABLES 4 /* http, https, all, no */
+#define PROXY_VARIABLES 4 /* http, https, all, and no_proxy or proxy_bypass */
 
 static bool list_is_valid(const char *list) {
         return utf8_is_valid(list, SIZE_MAX) && !string_has_control(list);
@@ -92,19 +92,14 @@ static int take_proxy(const char *entry, size_t n, char **to) {
         return 0;
 }
 
-/* The bypass list's blanks and semicolons become commas. */
+/* Not no_proxy, which has other rules: "example.com" is that host alone here. */
 static int take_bypass(const char *bypass, char **to) {
-        char *variable;
-
-        if (asprintf(&variable, "no_proxy=%s", bypass) < 0)
-                return -ENOMEM;
-        for (char *c = variable; *c; c++)
-                if (*c == ' ' || *c == ';')
-                        *c = ',';
         for (; *to; to++)
                 ;
-        *to = variable;
-        return 0;
+        if (asprintf(to, "proxy_bypass=%s", bypass) >= 0)
+                return 0;
+        *to = NULL;
+        return -ENOMEM;
 }
 
 static int convert_list(const struct job *job, char **to) {

@@ -94,6 +94,10 @@ bool job_sources_are(const struct job *job, const bool allowed[static _HOST_KIND
         return true;
 }
 
+static bool names_a_proxy(const char *variable) {
+        return !startswith(variable, "no_proxy=") && !startswith(variable, "proxy_bypass=");
+}
+
 bool job_proxy_is(const struct job *job, const bool allowed[static _HOST_KIND_MAX]) {
         char **variables;
         bool found = false;
@@ -103,7 +107,7 @@ bool job_proxy_is(const struct job *job, const bool allowed[static _HOST_KIND_MA
         for (char **variable = variables; *variable && !found; variable++) {
                 const char *value = strchr(*variable, '=') + 1;
 
-                found = !startswith(*variable, "no_proxy=") && *value && allowed[kind_of_url(value, strlen(value))];
+                found = names_a_proxy(*variable) && *value && allowed[kind_of_url(value, strlen(value))];
         }
         job_proxy_variables_free(variables);
         return found;

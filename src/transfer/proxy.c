@@ -104,8 +104,16 @@ static int normalize(CURLU *url, const char *value, struct proxy_choice *choice)
         return r;
 }
 
+/* As no_proxy_names(). */
+static int is_exempt(const char *const *variables, size_t n, const char *host) {
+        const char *no_proxy = variable(variables, n, "no_proxy"), *bypass = variable(variables, n, "proxy_bypass");
+        int r = no_proxy ? no_proxy_names(no_proxy, host) : 0;
+
+        return r == 0 && bypass ? proxy_bypass_names(bypass, host) : r;
+}
+
 int proxy_choose(const char *const *variables, size_t n_variables, bool https, const char *host, struct proxy_choice *ret) {
-        const char *value, *exempt;
+        const char *value;
         CURLU *url;
         int r;
 
@@ -115,8 +123,7 @@ int proxy_choose(const char *const *variables, size_t n_variables, bool https, c
                 value = variable(variables, n_variables, "all_proxy");
         if (!value)
                 return 0;
-        exempt = variable(variables, n_variables, "no_proxy");
-        r = exempt ? no_proxy_names(exempt, host) : 0;
+        r = is_exempt(variables, n_variables, host);
         if (r != 0)
                 return r < 0 ? r : 0;
         url = curl_url();

@@ -14,6 +14,6 @@ struct proxy_choice {
 };
 
 /* @variables: "http_proxy=…" and so on, in either case, but HTTP_PROXY never counts (a request header could set it in CGI).
- * @host: of the URL, as in struct url_parts; none if no_proxy names it. 0, -EINVAL: the proxy's URL cannot be used, -ENOMEM. */
+ * @host: of the URL, as in struct url_parts; none if no_proxy or proxy_bypass names it. 0, -EINVAL: the proxy's URL cannot be used, -ENOMEM. */
 int proxy_choose(const char *const *variables, size_t n_variables, bool https, const char *host, struct proxy_choice *ret);
 void proxy_choice_done(struct proxy_choice *choice);

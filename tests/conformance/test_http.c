@@ -480,6 +480,11 @@ static void bytes_come_through_the_proxy_that_the_job_names(void **state) {
                 fetch_by(family, BG_JOB_PROXY_USAGE_OVERRIDE, widen(address), L"other.invalid 127.0.0.1",
                          tap_url(direct, "/bypassed"));
                 assert_true(tap_heard(direct, "GET /bypassed HTTP/1.1"));
+                fetch_by(family, BG_JOB_PROXY_USAGE_OVERRIDE, widen(address), L"<local> 127.*", tap_url(direct, "/pattern"));
+                assert_true(tap_heard(direct, "GET /pattern HTTP/1.1"));
+                fetch_by(family, BG_JOB_PROXY_USAGE_OVERRIDE, widen(address), L"<local> invalid *.valid",
+                         L"http://nowhere.invalid/not-bypassed");
+                assert_true(tap_heard(proxy, "GET http://nowhere.invalid/not-bypassed HTTP/1.1"));
                 assert_int_equal(setenv("http_proxy", address, 1), 0);
                 fetch_by(family, BG_JOB_PROXY_USAGE_PRECONFIG, NULL, NULL, L"http://nowhere.invalid/two");
                 assert_true(tap_heard(proxy, "GET http://nowhere.invalid/two HTTP/1.1"));

@@ -80,6 +80,8 @@ static void a_proxy_counts_where_it_is(void **state _unused_) {
         assert_false(job_proxy_is(job, loopback));
         assert_int_equal(job_set_proxy(job, JOB_PROXY_OVERRIDE, "http=8.8.8.8:1 https=localhost:2", "", T0), 0);
         assert_true(job_proxy_is(job, loopback));
+        assert_int_equal(job_set_proxy(job, JOB_PROXY_OVERRIDE, "http=8.8.8.8:1", "localhost", T0), 0);
+        assert_false(job_proxy_is(job, loopback)); /* what is reached without it is no proxy */
         assert_int_equal(job_set_proxy(job, JOB_PROXY_NONE, "", "", T0), 0);
         assert_false(job_proxy_is(job, loopback));
 }

@@ -98,6 +98,12 @@ static void a_host_that_no_proxy_names_has_none(void **state) {
 
         assert_string_equal(c.url, "");
         proxy_choice_done(&c);
+        c = choose("all_proxy=http://c:3", "proxy_bypass=<local>;*.example", false);
+        assert_string_equal(c.url, "");
+        proxy_choice_done(&c);
+        c = choose("all_proxy=http://c:3", "proxy_bypass=<local> example", false);
+        assert_string_equal(c.host, "c");
+        proxy_choice_done(&c);
         c = choose("http_proxy=:", "no_proxy=*", false); /* what it is does not matter then */
         assert_string_equal(c.url, "");
         proxy_choice_done(&c);
