@@ -60,6 +60,7 @@ struct manager_limits tuning_make_limits(const struct settings *settings) {
         limits.max_ranges_per_file = settings_get(settings, SETTING_MaxRangesPerFile);
         limits.history_max_entries = settings_get(settings, SETTING_HistoryMaxEntries);
         limits.max_download_time_s = (uint32_t) settings_get(settings, SETTING_MaxDownloadTime);
+        limits.job_inactivity_usec = settings_get(settings, SETTING_JobInactivityTimeout) * USEC_PER_SEC;
         limits.history_max_age_usec = settings_get(settings, SETTING_HistoryMaxAge) * USEC_PER_SEC;
         limits.checkpoint_bytes = settings_get(settings, SETTING_CheckpointBytes);
         limits.checkpoint_interval_usec = settings_get(settings, SETTING_CheckpointInterval) * USEC_PER_SEC;

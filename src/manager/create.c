@@ -396,6 +396,8 @@ static int draft_job(struct manager *m, const struct manager_create_request *req
         (*ret)->is_volatile = request->client;
         if (request->life_time_usec > 0)
                 (*ret)->life_time_usec = request->life_time_usec;
+        else if (request->family == JOB_FAMILY_BITS)
+                (*ret)->life_time_usec = m->limits.job_inactivity_usec;
         (*ret)->max_rate = MIN(request->max_rate, (uint64_t) INT64_MAX);
         if (request->replace >= 0)
                 (*ret)->replace = request->replace != 0;

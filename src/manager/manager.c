@@ -13,6 +13,7 @@ const struct manager_limits manager_limits_default = {
         .history_max_entries = 1000,
         .history_max_age_usec = 90 * USEC_PER_DAY,
         .max_download_time_s = 90 * 24 * 3600,
+        .job_inactivity_usec = 90 * USEC_PER_DAY,
         .files_in_flight = 2048,
         .checkpoint_bytes = UINT64_C(16) << 20,
         .checkpoint_interval_usec = 5 * USEC_PER_SEC,

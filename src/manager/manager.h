@@ -34,6 +34,7 @@ struct manager_limits {
         size_t history_max_entries;
         uint64_t history_max_age_usec;
         uint32_t max_download_time_s; /* of new jobs */
+        uint64_t job_inactivity_usec; /* likewise, of the BITS family: life_time_usec */
         size_t files_in_flight; /* of all jobs: each holds a descriptor here and one in the transfer process */
         uint64_t checkpoint_bytes;
         uint64_t checkpoint_interval_usec;

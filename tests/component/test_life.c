@@ -45,6 +45,15 @@ static void a_job_at_the_end_of_its_life_goes_with_its_files(void **state) {
         }
 }
 
+static void an_administrator_may_let_jobs_of_bits_wait_less_long(void **state) {
+        struct harness *h = *state;
+
+        h->limits.job_inactivity_usec = 7 * USEC_PER_DAY;
+        manager_set_limits(h->manager, &h->limits, &h->schedule);
+        assert_expires_after(h, JOB_FAMILY_BITS, 7 * USEC_PER_DAY, false);
+        assert_expires_after(h, JOB_FAMILY_DO, 30 * USEC_PER_DAY, false);
+}
+
 /* ---- how often ---- */
 
 static unsigned n_told;
@@ -105,6 +114,7 @@ static void changes_are_told_an_interval_apart(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(a_job_at_the_end_of_its_life_goes_with_its_files, harness_setup, harness_teardown),
+                cmocka_unit_test_setup_teardown(an_administrator_may_let_jobs_of_bits_wait_less_long, harness_setup, harness_teardown),
                 cmocka_unit_test_setup_teardown(changes_are_told_an_interval_apart, harness_setup, harness_teardown),
         };
 

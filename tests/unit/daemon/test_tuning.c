@@ -71,6 +71,7 @@ static const struct row {
         LIMITED(HistoryMaxEntries, "0", 1000, 0, history_max_entries),
         LIMITED(HistoryMaxAge, "11", 7776000 * USEC_PER_SEC, 11 * USEC_PER_SEC, history_max_age_usec),
         LIMITED(MaxDownloadTime, "4294967295", 7776000, UINT32_MAX, max_download_time_s),
+        LIMITED(JobInactivityTimeout, "3153600000", 7776000 * USEC_PER_SEC, 3153600000 * USEC_PER_SEC, job_inactivity_usec),
         LIMITED(CheckpointBytes, "65536", 16777216, 65536, checkpoint_bytes),
         LIMITED(CheckpointInterval, "6", 5 * USEC_PER_SEC, 6 * USEC_PER_SEC, checkpoint_interval_usec),
         LIMITED(ChunkHashRate, "0", 33554432, 0, chunk_hash_rate),
