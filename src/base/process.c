@@ -16,6 +16,7 @@
 
 /* The thread that makes children apart; -EBADF: there is none. */
 static int spawner_fd = -EBADF;
+static pthread_t spawner;
 
 /* What it is to do. Its descriptors come beside it: a number means another file there. */
 struct order {
@@ -176,30 +177,37 @@ int process_spawn_apart(void) {
         pthread_attr_t attributes;
         struct order *answer;
         sigset_t all, old;
-        pthread_t thread;
 
         if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
                 return -errno;
         r = -pthread_attr_init(&attributes);
         if (r == 0) {
                 (void) pthread_attr_setstacksize(&attributes, SPAWNER_STACK_BYTES);
-                (void) pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
                 sigfillset(&all); /* signals belong to the loop's thread */
                 (void) pthread_sigmask(SIG_SETMASK, &all, &old);
-                r = -pthread_create(&thread, &attributes, spawner_main, pair);
+                r = -pthread_create(&spawner, &attributes, spawner_main, pair);
                 (void) pthread_sigmask(SIG_SETMASK, &old, NULL);
                 (void) pthread_attr_destroy(&attributes);
         }
-        if (r == 0) {
-                answer = receive_order(pair[0], fds, &n_fds);
-                r = answer ? answer->error : -ECONNRESET;
-        }
-        (void) fd_close(pair[1]);
-        if (r == 0)
-                spawner_fd = pair[0];
-        else
+        if (r < 0) {
                 (void) fd_close(pair[0]);
+                (void) fd_close(pair[1]);
+                return r;
+        }
+        spawner_fd = pair[0];
+        answer = receive_order(pair[0], fds, &n_fds);
+        r = answer ? answer->error : -ECONNRESET;
+        (void) fd_close(pair[1]);
+        if (r < 0)
+                process_spawn_together();
         return r;
+}
+
+void process_spawn_together(void) {
+        if (spawner_fd < 0)
+                return;
+        spawner_fd = fd_close(spawner_fd); /* it hears that, and ends */
+        (void) pthread_join(spawner, NULL);
 }
 
 int process_spawn(const struct process_spawn *spawn, pid_t *ret_pid) {

@@ -22,5 +22,7 @@ struct process_spawn {
 /* From now on children have no copy of what is opened here: they are made by a thread with a descriptor table of its own. Once, before
  * anything is opened that a child must not have. 0 or -errno: they are made as before. */
 int process_spawn_apart(void);
+/* At the end: that thread is gone when it returns, and children are made as before. */
+void process_spawn_together(void);
 /* 0 or -errno. */
 int process_spawn(const struct process_spawn *spawn, pid_t *ret_pid);

@@ -185,6 +185,7 @@ int main(int argc, char **argv) {
         if (r < 0)
                 log_debug("children are made with a copy of all descriptors: %s", strerror(-r));
         r = run(&arguments, successor);
+        process_spawn_together();
         if (r != SERVICE_UPGRADED)
                 return r;
         r = successor_exec(successor);
