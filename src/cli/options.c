@@ -1,5 +1,6 @@
 #include "cli/cli.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
@@ -77,7 +78,7 @@ int option_rate(const struct arguments *arguments, uint64_t *ret) {
         if (!option_given(arguments, OPTION_LIMIT_RATE))
                 return 0;
         n = strlen(text);
-        suffix = n > 0 ? strchr(suffixes, text[n - 1]) : NULL;
+        suffix = n > 0 ? strchr(suffixes, toupper((unsigned char) text[n - 1])) : NULL;
         if (suffix && *suffix) {
                 shift = 10 * (unsigned) (suffix - suffixes + 1);
                 n--;

@@ -1,5 +1,6 @@
 /* <dosvc.h>: properties by key. idl/properties.txt is the table; what a key is called on the wire, how its value is
  * written, and whether it may be set, is known nowhere else. */
+#include <ctype.h>
 #include <inttypes.h>
 #include <stdio.h>
 
@@ -393,7 +394,7 @@ static int parse_number(const struct property_row *row, const char *value, uint6
         if (n == 0 || n >= sizeof(digits))
                 return -EINVAL;
         memcpy(digits, value, n + 1);
-        suffix = row->form == FORM_SIZE ? strchr(suffixes, digits[n - 1]) : NULL;
+        suffix = row->form == FORM_SIZE ? strchr(suffixes, toupper((unsigned char) digits[n - 1])) : NULL;
         if (suffix) {
                 digits[n - 1] = 0;
                 shift = 10 * (unsigned) (suffix - suffixes + 1);

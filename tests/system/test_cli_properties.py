@@ -38,6 +38,8 @@ def test_every_key_that_can_be_set_is_shown_as_it_was_set(instance):
     text = instance.run("show", "--all", job_id, check=True).stdout
     assert re.search(r"^max_download_size=5368709120 +\* +bytes ", text, re.MULTILINE)
     assert re.search(r"^custom_headers=X-One: 1 \| X-Two: 2 ", text, re.MULTILINE)
+    instance.run("set", job_id, "max_rate=2m", check=True)
+    assert properties(instance, job_id)["max_rate"] == 2 * MIB
     instance.run("set", job_id, "max-download-size=none", "custom_headers=", check=True)
     assert properties(instance, job_id)["max_download_size"] is None
 

@@ -110,6 +110,21 @@ static void numbers_and_digests_are_read_whole_or_not_at_all(void **state) {
         assert_int_equal(parse_sha256("AbCdEf0123456789AbCdEf0123456789AbCdEf0123456789AbCdEf012345678 ", digest), -EINVAL);
 }
 
+static void a_rate_may_have_a_large_or_a_small_letter_behind_it(void **state) {
+        static const struct {
+                const char *text;
+                uint64_t rate;
+        } rows[] = { { "500", 500 }, { "500K", 512000 }, { "500k", 512000 }, { "2m", 2097152 }, { "1g", 1073741824 } };
+
+        for (size_t i = 0; i < ELEMENTSOF(rows); i++) {
+                struct arguments arguments = { .given = OPTION_BIT(OPTION_LIMIT_RATE), .values = { [OPTION_LIMIT_RATE] = rows[i].text } };
+                uint64_t rate;
+
+                assert_int_equal(option_rate(&arguments, &rate), 0);
+                assert_true(rate == rows[i].rate);
+        }
+}
+
 static void every_verb_and_option_has_a_text_and_a_name_of_its_own(void **state) {
         for (size_t i = 0; i < n_commands; i++) {
                 assert_true(strlen(commands[i].text) > 0);
@@ -136,6 +151,7 @@ int main(void) {
                 cmocka_unit_test(what_excludes_each_other_is_refused),
                 cmocka_unit_test(help_needs_no_operands),
                 cmocka_unit_test(numbers_and_digests_are_read_whole_or_not_at_all),
+                cmocka_unit_test(a_rate_may_have_a_large_or_a_small_letter_behind_it),
                 cmocka_unit_test(every_verb_and_option_has_a_text_and_a_name_of_its_own),
         };
 
