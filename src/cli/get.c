@@ -57,6 +57,15 @@ static void get_done(struct get *get) {
         dosvc_close(get->connection);
 }
 
+/* What no digest and no --replace makes a file of ours. An exit code. */
+static int refuse_irregular(const char *path, mode_t mode) {
+        if (S_ISDIR(mode))
+                report("get: %s is a directory; -d DIR puts files into one, -o FILE gives another name", path);
+        else
+                report("get: %s exists already and is no regular file, so it is never replaced; choose another name with -o", path);
+        return EXIT_LOCAL_FILE;
+}
+
 /* A destination that is there already is fine if it is what was asked for. 1: it is, 0: nothing is there, else -exit code. */
 static int judge_destination(const struct get *get, const dosvc_file_spec *spec) {
         struct stat st;
@@ -64,6 +73,8 @@ static int judge_destination(const struct get *get, const dosvc_file_spec *spec)
 
         if (lstat(spec->path, &st) < 0)
                 return 0; /* whatever is wrong, the service says it better */
+        if (!S_ISREG(st.st_mode))
+                return -refuse_irregular(spec->path, st.st_mode);
         r = spec->sha256 ? dosvc_file_has_sha256(spec->path, spec->sha256) : 0;
         if (r > 0)
                 return 1;

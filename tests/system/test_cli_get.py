@@ -108,6 +108,16 @@ def test_what_exists_is_refused_kept_or_replaced_as_asked(instance, origin, targ
     assert (target / "f").read_bytes() == content("f", 100)
 
 
+@pytest.mark.parametrize("extra", [[], ["--replace"], ["--sha256", "0" * 64]])
+def test_a_destination_that_is_no_file_is_named_for_what_it_is(instance, origin, target, extra):
+    """Nobody is asked to remove a folder or a device."""
+    (target / "folder").mkdir()
+    line = error_line(instance.run("get", "-o", "folder", *extra, origin.url("f", 100), cwd=target))
+    assert f"{target / 'folder'} is a directory" in line and "-d" in line and "remove" not in line
+    result = instance.run("get", "-o", "/dev/null", *extra, origin.url("f", 100), cwd=target)
+    assert result.returncode == 7 and "no regular file" in error_line(result) and "remove" not in result.stderr
+
+
 def test_a_link_is_never_replaced(instance, origin, target):
     (target / "real").write_bytes(b"real")
     os.symlink("real", target / "f")
