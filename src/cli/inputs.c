@@ -149,10 +149,33 @@ static int apply_single_options(const struct arguments *arguments, struct inputs
         return EXIT_DONE;
 }
 
+/* What is no URL at all; the service knows the rest. */
+static int check_urls(const struct list_entry *entry) {
+        if (!strstr(entry->url, "://")) {
+                report("\"%s\" is no URL: it must begin with http:// or https://; the name of a list goes with -i", entry->url);
+                return EXIT_USAGE;
+        }
+        for (const char *mirror = entry->mirrors; mirror && *mirror;) {
+                _cleanup_(freep) char *url = must_printf("%.*s", (int) strcspn(mirror, "\n"), mirror);
+
+                if (*url && !strstr(url, "://")) {
+                        report("the mirror %s is no URL: it must begin with http:// or https://", url);
+                        return EXIT_USAGE;
+                }
+                mirror += strlen(url);
+                mirror += *mirror == '\n';
+        }
+        return EXIT_DONE;
+}
+
 static int make_path(const struct list_entry *entry, const char *directory, char **ret) {
         _cleanup_(freep) char *name = NULL;
         const char *why;
+        int code;
 
+        code = check_urls(entry);
+        if (code)
+                return code;
         if (!entry->out && name_from_url(entry->url, &name, &why) < 0) {
                 report("cannot make a file name of %s: %s; say one with -o FILE (out=FILE in a list)", entry->url, why);
                 return EXIT_USAGE;
