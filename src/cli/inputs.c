@@ -19,6 +19,20 @@ void inputs_done(struct inputs *inputs) {
         *inputs = (struct inputs) { 0 };
 }
 
+/* In a URL of the command line, or in one of the mirrors. */
+static bool is_password_given(const struct arguments *arguments, int first) {
+        _cleanup_(freep) char *mirrors = text(arguments->values[OPTION_MIRROR]);
+        char *rest = mirrors;
+
+        for (int i = first; i < arguments->n_operands; i++)
+                if (url_has_password(arguments->operands[i]))
+                        return true;
+        for (const char *mirror; (mirror = strsep(&rest, " "));)
+                if (url_has_password(mirror))
+                        return true;
+        return false;
+}
+
 /* URLs of the command line first, then those of the list, as entries. */
 static int collect_entries(const struct arguments *arguments, int first, struct inputs *inputs) {
         _cleanup_(freep) char *problem = NULL;
@@ -27,11 +41,10 @@ static int collect_entries(const struct arguments *arguments, int first, struct 
         size_t n_listed = 0;
         int r;
 
-        for (int i = first; i < arguments->n_operands; i++)
-                if (url_has_password(arguments->operands[i])) {
-                        report("a password in the command line can be read by everybody on this machine; put the URL into a list: -i LIST, or -i - for stdin");
-                        return EXIT_USAGE;
-                }
+        if (is_password_given(arguments, first)) {
+                report("a password in the command line can be read by everybody on this machine; put the URL into a list: -i LIST, or -i - for stdin");
+                return EXIT_USAGE;
+        }
         if (option_given(arguments, OPTION_INPUT)) {
                 r = list_read(arguments->values[OPTION_INPUT], &listed, &n_listed, &problem);
                 if (r < 0) {

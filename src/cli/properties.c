@@ -207,6 +207,10 @@ int command_rebase(const struct arguments *arguments) {
         int32_t r;
         int code;
 
+        if (url_has_password(arguments->operands[2])) {
+                report("rebase: a password in the command line can be read by everybody on this machine; \"dosvc set\" takes one from a file: file.N.url@FILE");
+                return EXIT_USAGE;
+        }
         code = connect_job(arguments, arguments->operands[0], "rebase", &connection, id);
         if (code)
                 return code;

@@ -70,6 +70,8 @@ def test_no_verb_shows_the_overview_as_a_usage_error():
     (["get", "list.txt"], "-i"),
     (["get", "--mirror", "http://m/a n/a", "http://h/a"], "the mirror n/a is no URL"),
     (["get", "https://me:secret@h/a"], "-i -"),
+    (["get", "--mirror", "http://m/a https://me:secret@h/a", "http://h/a"], "-i -"),
+    (["rebase", "1234abcd", "http://h/", "https://me:secret@h/"], "file.N.url@FILE"),
     (["resume"], "ID"),
     (["list", "more"], '"more"'),
     (["set", "1234abcd", "priority"], "KEY=VALUE"),
