@@ -105,13 +105,15 @@ static int read_lines(FILE *f, const char *path, struct list_entry **entries, si
         ssize_t size;
 
         while ((size = getline(&line, &allocated, f)) > 0) {
+                /* Some editors put a mark before the first line of UTF-8. */
+                size_t mark = number == 0 && strncmp(line, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
                 const char *why = "the line is too long";
                 struct list_entry entry = { 0 };
                 int r = -EINVAL;
 
                 number++;
                 if (size <= LIST_LINE_MAX)
-                        r = list_parse_line(line, (size_t) size, &entry, &why);
+                        r = list_parse_line(line + mark, (size_t) size - mark, &entry, &why);
                 if (r > 0 && *n >= LIST_ENTRIES_MAX) {
                         list_entry_done(&entry);
                         why = "there are too many lines";

@@ -90,6 +90,23 @@ static void a_file_is_read_to_its_end_without_a_last_newline(void **state) {
         free(entries);
 }
 
+static void a_mark_before_the_first_line_is_no_part_of_it(void **state) {
+        static const char *const texts[] = { "\xef\xbb\xbfhttp://h/1\r\n", "\xef\xbb\xbf# from Windows\r\nhttp://h/1\r\n" };
+
+        for (size_t i = 0; i < ELEMENTSOF(texts); i++) {
+                _cleanup_(freep) char *path = write_list(texts[i]), *problem = NULL;
+                struct list_entry *entries = NULL;
+                size_t n = 0;
+
+                assert_int_equal(list_read(path, &entries, &n, &problem), 0);
+                unlink(path);
+                assert_int_equal(n, 1);
+                assert_string_equal(entries[0].url, "http://h/1");
+                list_entry_done(&entries[0]);
+                free(entries);
+        }
+}
+
 static void a_bad_line_is_reported_with_its_number(void **state) {
         _cleanup_(freep) char *path = write_list("http://h/1\n\nhttp://h/2 what\n"), *problem = NULL;
         struct list_entry *entries = NULL;
@@ -144,6 +161,7 @@ int main(void) {
                 cmocka_unit_test(blank_lines_and_comments_are_skipped),
                 cmocka_unit_test(what_is_wrong_in_a_line_is_named),
                 cmocka_unit_test(a_file_is_read_to_its_end_without_a_last_newline),
+                cmocka_unit_test(a_mark_before_the_first_line_is_no_part_of_it),
                 cmocka_unit_test(a_bad_line_is_reported_with_its_number),
                 cmocka_unit_test(mirrors_may_be_several),
                 cmocka_unit_test(a_line_without_end_is_refused),
