@@ -62,10 +62,11 @@ static void print_bash(void) {
         for (size_t i = 0; i < n_commands; i++)
                 printf("%s ", commands[i].name);
         fputs("--help --version\" -- \"$cur\"))\n                return\n        fi\n        case $prev in\n"
-              "        --input | -i | --output | -o | --key-file) COMPREPLY=($(compgen -f -- \"$cur\")); return ;;\n"
-              "        --directory | -d) COMPREPLY=($(compgen -d -- \"$cur\")); return ;;\n"
+              "        # Names are left to bash, which knows how to quote them.\n"
+              "        --input | -i | --output | -o | --key-file | --integrity) return ;;\n"
+              "        --directory | -d) compopt -o dirnames +o default; return ;;\n"
               "        --priority) COMPREPLY=($(compgen -W \"foreground high normal low\" -- \"$cur\")); return ;;\n"
-              "        --family) COMPREPLY=($(compgen -W \"do bits\" -- \"$cur\")); return ;;\n"
+              "        --family) COMPREPLY=($(compgen -W \"do bits $([[ $verb != create ]] && echo download)\" -- \"$cur\")); return ;;\n"
               "        --mode) COMPREPLY=($(compgen -W \"gcm cbc\" -- \"$cur\")); return ;;\n        esac\n        case $verb in\n",
               stdout);
         for (size_t i = 0; i < n_commands; i++) {
@@ -105,8 +106,8 @@ static void print_zsh(void) {
         for (size_t i = 0; i < n_commands; i++)
                 print_described("", commands[i].name, commands[i].text);
         fputs(")\n        if (( CURRENT == 2 )); then\n                _describe verb verbs\n                return\n        fi\n"
-              "        case $words[CURRENT-1] in\n        (--input|-i|--output|-o|--key-file) _files; return ;;\n        (--directory|-d) _files -/; return ;;\n"
-              "        (--priority) compadd foreground high normal low; return ;;\n        (--family) compadd do bits; return ;;\n        (--mode) compadd gcm cbc; return ;;\n        esac\n"
+              "        case $words[CURRENT-1] in\n        (--input|-i|--output|-o|--key-file|--integrity) _files; return ;;\n        (--directory|-d) _files -/; return ;;\n"
+              "        (--priority) compadd foreground high normal low; return ;;\n        (--family) compadd do bits; [[ $words[2] != create ]] && compadd download; return ;;\n        (--mode) compadd gcm cbc; return ;;\n        esac\n"
               "        case $words[2] in\n",
               stdout);
         for (size_t i = 0; i < n_commands; i++) {
@@ -127,7 +128,7 @@ static void print_zsh(void) {
                 puts(" ;;");
         }
         fputs("        esac\n        (( $#jobs )) && compadd -a jobs\n        (( $#keys )) && compadd -S '' -a keys\n"
-              "        [[ $PREFIX == -* ]] && _describe -o option options\n        [[ $words[2] == (get|add) ]] && _urls\n        return 0\n}\n"
+              "        [[ $PREFIX == -* ]] && _describe -o option options\n        [[ $words[2] == (get|add) ]] && _urls\n        [[ $words[2] == (hash|encrypt|decrypt) ]] && _files\n        return 0\n}\n"
               "_dosvc \"$@\"\n",
               stdout);
 }

@@ -1,5 +1,6 @@
 """Documents that are made from tables are current, and the package list has what meson.build asks for."""
 import os
+import pty
 import re
 import shutil
 import subprocess
@@ -158,6 +159,13 @@ def test_completion_knows_every_verb_and_is_sound_for_zsh():
     subprocess.run(["zsh", "-n"], input=script, text=True, check=True)
 
 
+def test_zsh_completes_files_where_a_verb_takes_some():
+    last = completion("zsh").split("esac")[-1]
+    for verb in verbs():
+        takes_files = help_of(verb).splitlines()[0].endswith(" FILE...")
+        assert bool(re.search(rf"\(([a-z]+\|)*{verb}(\|[a-z]+)*\) \]\] && _files", last)) == takes_files, verb
+
+
 def complete_in_bash(*words):
     """What bash offers for the last of the words."""
     script = completion("bash") + 'COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _dosvc; printf "%s\\n" "${COMPREPLY[@]}"\n'
@@ -172,6 +180,31 @@ def test_bash_completes_verbs_options_and_keys():
     assert complete_in_bash("dosvc", "set", "12345678", "prio") == [f"priority={w}" for w in ("foreground", "high", "normal", "low")]
     assert complete_in_bash("dosvc", "set", "12345678", "max_d") == ["max_download_size="]
     assert complete_in_bash("dosvc", "list", "--family", "b") == ["bits"]
+    assert complete_in_bash("dosvc", "list", "--family", "do") == ["do", "download"]
+    assert complete_in_bash("dosvc", "create", "--family", "do") == ["do"]
+
+
+def typed_in_bash(folder, keys):
+    """The words of the command when somebody types this into a bash with completion."""
+    script = folder / "rc"
+    script.write_text(completion("bash") + "dosvc() { printf '<%s>' \"$@\"; echo; exit; }\nPS1=\n")
+    master, slave = pty.openpty()
+    environment = {**os.environ, "TERM": "dumb", "INPUTRC": "/dev/null", "HISTFILE": ""}
+    with subprocess.Popen(["bash", "--noprofile", "--rcfile", str(script), "-i"], stdin=slave, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                          cwd=folder, env=environment, text=True, start_new_session=True) as shell:
+        os.close(slave)
+        os.write(master, keys.encode())
+        out = shell.communicate(timeout=60)[0]
+    os.close(master)
+    return re.findall(r"<(.*?)>", out)
+
+
+def test_bash_completes_names_with_blanks_and_only_folders_where_a_folder_is_wanted(tmp_path):
+    (tmp_path / "my list of files.txt").touch()
+    (tmp_path / "my own folder").mkdir()
+    assert typed_in_bash(tmp_path, "dosvc get -i my\\ l\t\n") == ["get", "-i", "my list of files.txt"]
+    assert typed_in_bash(tmp_path, "dosvc get --integrity my\\ l\t\n") == ["get", "--integrity", "my list of files.txt"]
+    assert typed_in_bash(tmp_path, "dosvc get -d my\t\n") == ["get", "-d", "my own folder/"]
 
 
 def test_every_dependency_of_the_build_is_in_the_package_list():
