@@ -183,6 +183,8 @@ struct table {
         char *(*rows)[TABLE_COLUMNS];
         size_t n_rows, room;
         uint64_t right_aligned; /* bit n: column n */
+        size_t name_column;     /* is cut where a terminal is too narrow; 0: none */
+        bool one_line_a_row;    /* on a terminal rows are cut at its edge, too, rather than broken */
 };
 void table_done(struct table *table);
 /* Takes the strings. */

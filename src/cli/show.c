@@ -75,7 +75,7 @@ static int list_one_service(dosvc *connection, void *userdata) {
 int command_list(const struct arguments *arguments) {
         const bool of_all = option_given(arguments, OPTION_ALL_USERS);
         struct list list = { .arguments = arguments, .of_all = of_all,
-                             .table = { .n_columns = LIST_COLUMNS - !of_all, .right_aligned = UINT64_C(0x1c) << of_all } };
+                             .table = { .n_columns = LIST_COLUMNS - !of_all, .right_aligned = UINT64_C(0x1c) << of_all, .name_column = 5 + of_all } };
         int code;
 
         if (option_given(arguments, OPTION_JSON))
@@ -358,7 +358,7 @@ static int history_of_one_service(dosvc *connection, void *userdata) {
 }
 
 int command_history(const struct arguments *arguments) {
-        struct history history = { .arguments = arguments, .max = HISTORY_LINES, .table = { .n_columns = 6, .right_aligned = 1 << 3 } };
+        struct history history = { .arguments = arguments, .max = HISTORY_LINES, .table = { .n_columns = 6, .right_aligned = 1 << 3, .name_column = 4 } };
         uint64_t lines;
         int code;
 

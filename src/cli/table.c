@@ -5,6 +5,9 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#define NOTE_MIN 24 /* columns of a terminal that the last cell gets before a name does */
+#define NAME_MIN 16 /* and the name, whatever stands behind it */
+
 int finish_output(void) {
         if (fflush(stdout) == 0 && !ferror(stdout))
                 return EXIT_DONE;
@@ -39,22 +42,43 @@ size_t output_columns(void) {
         return size.ws_col;
 }
 
-static void table_print_row(const struct table *table, size_t row, const size_t widths[], size_t limit) {
-        size_t used = 0;
+/* The line without its end, and without blanks there. To be freed. */
+static char *table_line(const struct table *table, size_t row, const size_t widths[], size_t limit) {
+        size_t used = 0, size = 0;
+        char *line = NULL;
+        FILE *f = must(open_memstream(&line, &size));
 
         for (size_t c = 0; c < table->n_columns; c++) {
-                const char *cell = table->rows[row][c];
-                size_t width = format_width(cell), pad = widths[c] > width ? widths[c] - width : 0;
-                _cleanup_(freep) char *cut = NULL;
+                bool is_last = c + 1 == table->n_columns;
+                size_t room = !is_last ? widths[c] : limit > used + SHORT_ID ? limit - used : SIZE_MAX;
+                _cleanup_(freep) char *cell = format_cut(table->rows[row][c], room);
+                int pad = is_last ? 0 : (int) (widths[c] - format_width(cell));
 
-                if (c + 1 == table->n_columns) {
-                        cut = limit > used + SHORT_ID ? format_cut(cell, limit - used) : format_printable(cell);
-                        printf("%s\n", cut);
-                } else if (table->right_aligned & UINT64_C(1) << c)
-                        printf("%*s%s  ", (int) pad, "", cell);
+                if (table->right_aligned & UINT64_C(1) << c)
+                        fprintf(f, "%*s%s  ", pad, "", cell);
                 else
-                        printf("%s%*s  ", cell, (int) pad, "");
+                        fprintf(f, "%s%*s%s", cell, pad, "", is_last ? "" : "  ");
                 used += widths[c] + 2;
+        }
+        if (fclose(f) != 0)
+                must(NULL);
+        while (size > 0 && line[size - 1] == ' ')
+                line[--size] = 0;
+        return line;
+}
+
+/* A long name leaves room for what stands behind it. */
+static void narrow_names(const struct table *table, size_t widths[], size_t limit) {
+        size_t last = table->n_columns - 1, needed = widths[last] < NOTE_MIN ? widths[last] : NOTE_MIN, least;
+
+        if (!table->name_column || limit == 0)
+                return;
+        for (size_t c = 0; c < last; c++)
+                needed += widths[c] + 2;
+        least = widths[table->name_column] < NAME_MIN ? widths[table->name_column] : NAME_MIN;
+        while (needed > limit && widths[table->name_column] > least) {
+                widths[table->name_column]--;
+                needed--;
         }
 }
 
@@ -67,8 +91,13 @@ void table_print(const struct table *table) {
 
                         widths[c] = width > widths[c] ? width : widths[c];
                 }
-        for (size_t r = 0; r < table->n_rows; r++)
-                table_print_row(table, r, widths, limit);
+        narrow_names(table, widths, limit);
+        for (size_t r = 0; r < table->n_rows; r++) {
+                _cleanup_(freep) char *line = table_line(table, r, widths, limit);
+                _cleanup_(freep) char *cut = table->one_line_a_row && limit > 0 ? format_cut(line, limit) : text(line);
+
+                printf("%s\n", cut);
+        }
 }
 
 char *text(const char *s) {

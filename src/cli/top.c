@@ -156,22 +156,25 @@ static void print_tables(struct top *top) {
 }
 
 static void print_frame(struct top *top) {
+        _cleanup_(freep) char *head = NULL, *cut = NULL;
         char speed[FORMAT_SHORT], clock[16] = "";
+        size_t columns = output_columns();
         time_t now = time(NULL);
         struct tm tm;
 
         if (localtime_r(&now, &tm))
                 (void) strftime(clock, sizeof(clock), "%H:%M:%S", &tm);
-        fputs(top->is_terminal ? "\033[H\033[J" : "", stdout);
-        printf("dosvc top, %s: %" PRIu64 " job%s, %" PRIu64 " transferring, %s/s%s\n", clock, top->n_jobs, top->n_jobs == 1 ? "" : "s",
-               top->n_transferring, format_size(top->rate, speed), top->is_terminal ? "; q leaves" : "");
+        head = must_printf("dosvc top, %s: %" PRIu64 " job%s, %" PRIu64 " transferring, %s/s%s", clock, top->n_jobs, top->n_jobs == 1 ? "" : "s",
+                           top->n_transferring, format_size(top->rate, speed), top->is_terminal ? "; q leaves" : "");
+        cut = format_cut(head, columns > 0 ? columns : SIZE_MAX);
+        printf("%s%s\n", top->is_terminal ? "\033[H\033[J" : "", cut);
         print_tables(top);
 }
 
 static int show_frame(struct top *top) {
         int code;
 
-        top->moving = top->standing = (struct table) { .n_columns = 8, .right_aligned = 0x3c };
+        top->moving = top->standing = (struct table) { .n_columns = 8, .right_aligned = 0x3c, .name_column = 6, .one_line_a_row = true };
         table_add(&top->moving, (char *[]) { text("ID"), text("STATE"), text("DONE"), text("SIZE"), text("RATE"), text("LEFT"), text("NAME"), text("") });
         top->n_jobs = top->n_transferring = top->rate = 0;
         top->jobs = option_given(top->arguments, OPTION_JSON) ? must(json_array()) : NULL;

@@ -151,21 +151,24 @@ def test_top_draws_one_picture(instance, origin, target):
 
 
 class Terminal:
-    """top on a terminal of 80 columns and 6 rows."""
+    """top on a terminal of 6 rows."""
 
-    def __init__(self, instance, *words):
+    def __init__(self, instance, columns=80, command=(COMMAND, "top")):
         self.master, slave = pty.openpty()
-        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 6, 80, 0, 0))
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 6, columns, 0, 0))
         self.modes = termios.tcgetattr(slave)
-        self.process = subprocess.Popen([COMMAND, "top", *words], stdin=slave, stdout=slave, stderr=slave,
+        self.process = subprocess.Popen(command, stdin=slave, stdout=slave, stderr=slave,
                                         env={**instance.command_environment(), "TERM": "xterm"}, start_new_session=True)
         self.slave = slave
         self.seen = b""
 
+    def read_more(self):
+        assert select.select([self.master], [], [], 20)[0], self.seen
+        self.seen += os.read(self.master, 65536)
+
     def read_until(self, word):
         while word not in self.seen:
-            assert select.select([self.master], [], [], 20)[0], self.seen
-            self.seen += os.read(self.master, 65536)
+            self.read_more()
 
     def close(self):
         code = self.process.wait(20)
@@ -184,14 +187,28 @@ def test_top_on_a_terminal_fits_is_drawn_again_and_leaves_it_as_it_was(instance,
     assert terminal.seen.startswith(b"\033[H\033[J") and b"job 3" not in terminal.seen
     first = len(terminal.seen)
     while terminal.seen.count(b"\033[H\033[J") < 2:
-        assert select.select([terminal.master], [], [], 20)[0]
-        terminal.seen += os.read(terminal.master, 65536)
+        terminal.read_more()
     assert len(terminal.seen) > first
     if leave == "q":
         os.write(terminal.master, b"q")
     else:
         terminal.process.send_signal(signal.SIGINT)
     assert terminal.close() == 0
+
+
+@pytest.mark.parametrize("columns", [30, 60, 80])
+def test_top_breaks_no_line_for_a_long_name(instance, columns):
+    for i in range(10):
+        create(instance, f"{i} " + "a name with many words " * 10)
+    terminal = Terminal(instance, columns)
+    while terminal.seen.count(b"\033[H\033[J") < 2:
+        terminal.read_more()
+    terminal.process.send_signal(signal.SIGINT)
+    assert terminal.close() == 0
+    lines = terminal.seen.decode().split("\033[H\033[J")[1].split("\r\n")
+    assert len(lines) == 6 and lines[5] == "" and all(len(line) <= columns for line in lines)
+    if columns == 80:
+        assert "0 a name with" in lines[2] and "is suspended and" in lines[2]
 
 
 def test_a_notify_command_shows_where_it_stands_and_may_complete_its_job(instance, origin, target, tmp_path):
