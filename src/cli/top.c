@@ -51,7 +51,8 @@ static struct termios modes_before;
 
 static bool terminal_open(struct top *top) {
         const char *kind = getenv("TERM");
-        struct sigaction action = { .sa_handler = on_signal };
+        /* A write that has begun goes on; waiting for the next frame ends in any case. */
+        struct sigaction action = { .sa_handler = on_signal, .sa_flags = SA_RESTART };
         struct termios modes;
 
         (void) sigaction(SIGINT, &action, NULL);
@@ -59,7 +60,8 @@ static bool terminal_open(struct top *top) {
         top->is_terminal = isatty(STDOUT_FILENO) && kind && *kind && strcmp(kind, "dumb") != 0 && !option_given(top->arguments, OPTION_ONCE) &&
                            !option_given(top->arguments, OPTION_JSON);
         top->keys_fd = -1;
-        if (!isatty(STDIN_FILENO) || tcgetattr(STDIN_FILENO, &modes_before) < 0)
+        /* A reader of a pipe may go away and take us with it: nobody would give the terminal its modes back. */
+        if (!isatty(STDOUT_FILENO) || !isatty(STDIN_FILENO) || tcgetattr(STDIN_FILENO, &modes_before) < 0)
                 return false;
         top->keys_fd = STDIN_FILENO;
         modes = modes_before;

@@ -211,6 +211,12 @@ def test_top_breaks_no_line_for_a_long_name(instance, columns):
         assert "0 a name with" in lines[2] and "is suspended and" in lines[2]
 
 
+def test_top_leaves_the_terminal_as_it_was_when_its_reader_goes(instance):
+    create(instance, "x")
+    terminal = Terminal(instance, command=["sh", "-c", f"{COMMAND} top | head -n 1"])
+    assert terminal.close() == 0
+
+
 def test_a_notify_command_shows_where_it_stands_and_may_complete_its_job(instance, origin, target, tmp_path):
     script = tmp_path / "script"
     script.write_text(f"#!/bin/sh\n[ -e {tmp_path}/may ] || exit 3\nexec {COMMAND} complete \"$DOSVC_JOB\"\n")
