@@ -239,12 +239,14 @@ int json_print(struct json_t *value, bool compact);
 struct meter;
 struct meter *meter_new(const char *label);
 struct meter *meter_free(struct meter *meter); /* ends the line */
-bool meter_is_terminal(const struct meter *meter);
 /* @now_usec: monotonic. Draws when it is time. */
 void meter_show(struct meter *meter, const dosvc_job_info *job, uint64_t now_usec);
 void meter_clear(struct meter *meter);
 /* The line without its end, at most @width columns (0: no limit). To be freed. */
 char *meter_line(const char *label, const dosvc_job_info *job, uint64_t bytes_per_second, size_t width);
+/* dosvc_watch() of one job without a time-out. On a terminal (@meter may be NULL: quiet) @fn is called each second when nothing changes, too.
+ * A service that goes away is waited for, after the job was seen. */
+int32_t meter_watch(struct meter *meter, dosvc *connection, const char *id, dosvc_job_fn fn, void *userdata);
 uint64_t meter_rate(const struct meter *meter);
 uint64_t now_monotonic_usec(void);
 void meter_sample(struct meter *meter, uint64_t bytes, uint64_t now_usec);

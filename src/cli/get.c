@@ -9,7 +9,6 @@
 /* "dosvc get": the job does everything, this program only makes it and looks on. So it may be killed at any time. */
 
 #define NO_PROGRESS_TIMEOUT_SECONDS (14 * 24 * 3600) /* what people mean by "fetch it": design decision 10 */
-#define WATCH_TURN_MSEC 1000                         /* a bar that stands still must say so */
 #define WATCH_ENDED 1000
 
 static dosvc *interrupted_connection;
@@ -211,17 +210,15 @@ static void suspend_job(struct get *get) {
 }
 
 static void follow_job(struct get *get) {
-        int turn = get->meter && meter_is_terminal(get->meter) ? WATCH_TURN_MSEC : -1;
-
         while (!get->ended) {
-                int32_t r = interrupted ? 0 : dosvc_watch(get->connection, get->id, turn, on_change, get);
+                int32_t r = interrupted ? 0 : meter_watch(get->meter, get->connection, get->id, on_change, get);
 
                 if (get->ended)
                         return;
-                if (interrupted) {
-                        meter_clear(get->meter);
+                meter_clear(get->meter);
+                if (interrupted)
                         suspend_job(get);
-                } else if (r < 0)
+                else if (r < 0)
                         end_with(get, report_failure(get->connection, r, "get"), NULL);
         }
 }

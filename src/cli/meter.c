@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <time.h>
 #include <unistd.h>
 
 #define USEC_PER_SEC UINT64_C(1000000)
@@ -15,6 +16,8 @@
 #define SAMPLE_USEC (USEC_PER_SEC / 10)
 #define SAMPLES 64 /* more than RATE_WINDOW_USEC / SAMPLE_USEC */
 #define DEFAULT_COLUMNS 80
+#define WATCH_TURN_MSEC 1000 /* on a terminal: a bar that stands still must say so */
+#define WATCH_TIMED_OUT 1    /* S_FALSE */
 #define BAR_MAX 30
 #define BAR_MIN 8
 
@@ -56,10 +59,6 @@ struct meter *meter_free(struct meter *meter) {
         free(meter->label);
         free(meter);
         return NULL;
-}
-
-bool meter_is_terminal(const struct meter *meter) {
-        return meter->terminal;
 }
 
 void meter_sample(struct meter *meter, uint64_t bytes, uint64_t now_usec) {
@@ -208,4 +207,38 @@ void meter_show(struct meter *meter, const dosvc_job_info *job, uint64_t now_use
                 fprintf(stderr, "%s\n", line);
         }
         fflush(stderr);
+}
+
+/* The last failure of the connection may be another one than what a call ended with: an interrupt. */
+static bool is_away(const dosvc *connection, int32_t hresult) {
+        const dosvc_error *error = dosvc_last_error(connection);
+
+        return error && error->hresult == hresult && error->name && strcmp(error->name, "NoService") == 0;
+}
+
+/* A second, or until a signal comes: false. */
+static bool wait_for_service(struct meter *meter) {
+        const struct timespec turn = { .tv_sec = WATCH_TURN_MSEC / 1000 };
+        _cleanup_(freep) char *label = format_cut(meter->label, terminal_columns() / 3);
+
+        fprintf(stderr, "\r%s  waits for the service\033[K", label);
+        fflush(stderr);
+        meter->line_is_open = true;
+        return nanosleep(&turn, NULL) == 0;
+}
+
+int32_t meter_watch(struct meter *meter, dosvc *connection, const char *id, dosvc_job_fn fn, void *userdata) {
+        bool seen = false;
+        int32_t r;
+
+        if (!meter || !meter->terminal)
+                return dosvc_watch(connection, id, -1, fn, userdata);
+        for (;;) {
+                r = dosvc_watch(connection, id, WATCH_TURN_MSEC, fn, userdata);
+                seen = seen || r == WATCH_TIMED_OUT;
+                if (r == WATCH_TIMED_OUT)
+                        continue;
+                if (r >= 0 || !seen || !is_away(connection, r) || !wait_for_service(meter))
+                        return r;
+        }
 }

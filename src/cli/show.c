@@ -318,7 +318,10 @@ int command_watch(const struct arguments *arguments) {
         if (code)
                 return code;
         watch.meter = meter_new(watch.all ? "" : id);
-        r = dosvc_watch(connection, watch.all ? NULL : id, -1, on_watch, &watch);
+        if (watch.all || watch.json)
+                r = dosvc_watch(connection, watch.all ? NULL : id, -1, on_watch, &watch);
+        else
+                r = meter_watch(watch.meter, connection, id, on_watch, &watch);
         watch.meter = meter_free(watch.meter);
         if (r < 0)
                 return report_failure(connection, r, "watch");

@@ -354,26 +354,40 @@ def test_without_a_terminal_progress_comes_in_plain_lines(instance, origin, targ
     assert re.search(r"f +\d+%  [\d.]+ \w+ of 10\.0 MiB", result.stderr)
 
 
+class Terminal:
+    def __init__(self, instance, words, columns, cwd):
+        self.leader, follower = pty.openpty()
+        fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+        self.process = subprocess.Popen([COMMAND, *words], stdin=follower, stdout=follower, stderr=follower, cwd=cwd,
+                                        env=instance.command_environment())
+        instance.spawned.append(self.process)
+        os.close(follower)
+        self.output = b""
+
+    def read_more(self):
+        """False: the command ended."""
+        assert select.select([self.leader], [], [], 60)[0], self.output
+        try:
+            data = os.read(self.leader, 65536)
+        except OSError:
+            return False
+        self.output += data
+        return data != b""
+
+    def read(self, until=None):
+        """Until the word is there, else until the command ends."""
+        while not (until and until in self.output) and self.read_more():
+            pass
+        assert not until or until in self.output, self.output
+
+    def close(self):
+        self.read()
+        os.close(self.leader)
+        return self.process.wait(10), self.output.decode()
+
+
 def run_on_terminal(instance, words, columns, cwd):
-    leader, follower = pty.openpty()
-    fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
-    process = subprocess.Popen([COMMAND, *words], stdin=follower, stdout=follower, stderr=follower, cwd=cwd,
-                               env=instance.command_environment())
-    instance.spawned.append(process)
-    os.close(follower)
-    output = b""
-    end = time.monotonic() + 60
-    while time.monotonic() < end:
-        if select.select([leader], [], [], 1)[0]:
-            try:
-                data = os.read(leader, 65536)
-            except OSError:
-                break
-            if not data:
-                break
-            output += data
-    os.close(leader)
-    return process.wait(10), output.decode()
+    return Terminal(instance, words, columns, cwd).close()
 
 
 @pytest.mark.parametrize("columns", [40, 80, 200])
@@ -392,3 +406,42 @@ def test_on_a_terminal_one_line_is_redrawn_within_its_width(instance, origin, ta
         assert any("/s" in line and "left" in line for line in drawn)
     if columns == 200:
         assert any("[==" in line for line in drawn)
+
+
+@pytest.mark.parametrize("verb", ["get", "watch"])
+def test_on_a_terminal_a_service_that_goes_away_is_waited_for(instance, origin, target, verb):
+    origin.rate = MIB
+    words = ["get", origin.url("f", 8 * MIB)]
+    if verb == "watch":
+        words = ["watch", instance.run(words[0], "--detach", words[1], cwd=target, check=True).stdout.strip()]
+    terminal = Terminal(instance, words, 100, target)
+    terminal.read(until=b"%")
+    instance.kill()
+    terminal.read(until=b"waits for the service")
+    origin.rate = None
+    instance.start()
+    code, output = terminal.close()
+    assert code == 0, output
+    assert (target / "f").read_bytes() == content("f", 8 * MIB)
+
+
+def test_on_a_terminal_ctrl_c_ends_the_wait_for_a_service_and_the_error_has_a_line_of_its_own(instance, origin, target):
+    origin.rate = MIB
+    terminal = Terminal(instance, ["get", origin.url("f", 8 * MIB)], 100, target)
+    terminal.read(until=b"%")
+    instance.kill()
+    terminal.read(until=b"waits for the service")
+    terminal.process.send_signal(signal.SIGINT)
+    code, output = terminal.close()
+    assert code == 5 and "\r\033[Kdosvc: get: cannot suspend the job" in output, output
+
+
+def test_watch_on_a_terminal_counts_down_what_is_left_to_wait(instance, target):
+    job_id = instance.run("get", "--detach", "http://127.0.0.1:1/f", cwd=target, check=True).stdout.strip()
+    instance.run("set", job_id, "minimum_retry_delay=60", check=True)
+    wait_until(lambda: instance.jobs()[0]["error_count"] >= 2 or instance.jobs()[0]["retry_time"])
+    terminal = Terminal(instance, ["watch", job_id], 100, target)
+    while len(set(re.findall(rb"next try in (\d+:\d+)", terminal.output))) < 3:
+        assert terminal.read_more()
+    terminal.process.send_signal(signal.SIGINT)
+    terminal.close()
