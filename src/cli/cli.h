@@ -124,10 +124,12 @@ int cli_main(int argc, char *argv[]);
         (OPTION_BIT(OPTION_JSON) | OPTION_BIT(OPTION_SYSTEM) | OPTION_BIT(OPTION_USER) | OPTION_BIT(OPTION_HELP))
 /* argv[0] is the verb. 0, or -EINVAL with a sentence in *reterr_problem (to be freed). Operands point into @argv. */
 int options_parse(const struct command *command, int argc, char *argv[], struct arguments *ret, char **reterr_problem);
-/* Seconds in decimal. 0 or -EINVAL. */
+/* What options say. 0, or -EINVAL, which is reported. */
+int option_number(const struct arguments *arguments, enum option_id id, uint64_t *ret);
+/* *ret stays as it is if the option is not given. */
+int option_seconds(const struct arguments *arguments, enum option_id id, int64_t *ret);
 /* --limit-rate; 0 if it is not given. */
 int option_rate(const struct arguments *arguments, uint64_t *ret);
-int option_number(const struct arguments *arguments, enum option_id id, uint64_t *ret);
 int parse_number(const char *s, uint64_t *ret);
 int parse_sha256(const char *hex, unsigned char ret[static 32]);
 

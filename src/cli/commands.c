@@ -14,7 +14,9 @@ const struct command commands[] = {
         { "get", "URL...", "fetch files and wait for them",
           "One job with all the URLs. It goes on in the service whatever happens to this program; Ctrl-C suspends it, and the\n"
           "same command again goes on with it. A file appears under its name only when it is complete.\n",
-          OPTIONS_INPUTS | BIT(REPLACE) | BIT(BACKGROUND) | BIT(DETACH) | BIT(QUIET) | BIT(REMOTE_TIME) | BIT(LIMIT_RATE), 0, -1, command_get },
+          OPTIONS_INPUTS | BIT(REPLACE) | BIT(BACKGROUND) | BIT(DETACH) | BIT(QUIET) | BIT(REMOTE_TIME) | BIT(NO_PROGRESS_TIMEOUT) |
+                  BIT(LIMIT_RATE),
+          0, -1, command_get },
         { "create", "NAME", "make an empty, suspended job and print its id", "Then: add, resume, and complete when it is transferred.\n",
           BIT(DESCRIPTION) | BIT(PRIORITY) | BIT(FAMILY) | BIT(COMPLETE) | BIT(REPLACE) | BIT(REMOTE_TIME) |
                   BIT(NO_PROGRESS_TIMEOUT) | BIT(MINIMUM_RETRY_DELAY) | BIT(LIMIT_RATE),

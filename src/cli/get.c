@@ -31,7 +31,9 @@ static void catch_interrupt(dosvc *connection) {
 struct get {
         const struct arguments *arguments;
         struct inputs inputs;
-        json_t *already_there; /* paths */
+        int64_t no_progress_timeout; /* seconds */
+        uint64_t max_rate;           /* bytes per second; 0: no limit */
+        json_t *already_there;       /* paths */
         dosvc *connection;
         char id[DOSVC_ID_SIZE];
         int attached;
@@ -128,13 +130,12 @@ static int make_job(struct get *get, size_t n_wanted) {
                 .remote_time = option_given(arguments, OPTION_REMOTE_TIME),
                 .resume = 1,
                 .attach = 1,
-                .no_progress_timeout = NO_PROGRESS_TIMEOUT_SECONDS,
+                .no_progress_timeout = get->no_progress_timeout,
                 .minimum_retry_delay = -1,
+                .max_rate = get->max_rate,
         };
         int32_t r;
 
-        if (option_rate(arguments, &options.max_rate) < 0)
-                return EXIT_USAGE;
         r = dosvc_create_job(get->connection, &options, get->inputs.specs, n_wanted, get->id, &get->attached);
         return r < 0 ? report_failure(get->connection, r, "get") : EXIT_DONE;
 }
@@ -287,10 +288,13 @@ static int run_job(struct get *get, size_t n_wanted) {
 }
 
 int command_get(const struct arguments *arguments) {
-        _cleanup_(get_done) struct get get = { .arguments = arguments, .already_there = must(json_array()) };
+        _cleanup_(get_done) struct get get = { .arguments = arguments, .no_progress_timeout = NO_PROGRESS_TIMEOUT_SECONDS,
+                                               .already_there = must(json_array()) };
         size_t n_wanted = 0;
         int code;
 
+        if (option_seconds(arguments, OPTION_NO_PROGRESS_TIMEOUT, &get.no_progress_timeout) < 0 || option_rate(arguments, &get.max_rate) < 0)
+                return EXIT_USAGE;
         code = inputs_collect(arguments, 0, &get.inputs);
         if (code == EXIT_DONE)
                 code = drop_what_is_there(&get, &n_wanted);

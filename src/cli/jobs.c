@@ -9,22 +9,6 @@
 #define PARTIAL_COMPLETE 0x00200017        /* BG_S_PARTIAL_COMPLETE */
 #define UNABLE_TO_DELETE_FILES 0x0020001A  /* BG_S_UNABLE_TO_DELETE_FILES */
 
-static int seconds_of(const struct arguments *arguments, enum option_id id, int64_t *ret) {
-        uint64_t value;
-
-        *ret = -1;
-        if (!option_given(arguments, id))
-                return EXIT_DONE;
-        if (option_number(arguments, id, &value) < 0)
-                return EXIT_USAGE;
-        if (value > UINT32_MAX) {
-                report("--%s: %s is too many seconds", option_rows[id].name, arguments->values[id]);
-                return EXIT_USAGE;
-        }
-        *ret = (int64_t) value;
-        return EXIT_DONE;
-}
-
 int show_result(const struct arguments *arguments, dosvc *connection, const char *id, const char *line) {
         json_t *array, *object;
 
@@ -51,18 +35,17 @@ int command_create(const struct arguments *arguments) {
                 .complete_when_transferred = option_given(arguments, OPTION_COMPLETE),
                 .replace = option_given(arguments, OPTION_REPLACE),
                 .remote_time = option_given(arguments, OPTION_REMOTE_TIME),
+                .no_progress_timeout = -1,
+                .minimum_retry_delay = -1,
         };
         char id[DOSVC_ID_SIZE];
         int32_t r;
         int code;
 
-        code = seconds_of(arguments, OPTION_NO_PROGRESS_TIMEOUT, &options.no_progress_timeout);
-        if (code == EXIT_DONE)
-                code = seconds_of(arguments, OPTION_MINIMUM_RETRY_DELAY, &options.minimum_retry_delay);
-        if (code == EXIT_DONE && option_rate(arguments, &options.max_rate) < 0)
-                code = EXIT_USAGE;
-        if (code == EXIT_DONE)
-                code = connect_service(arguments, &connection);
+        if (option_seconds(arguments, OPTION_NO_PROGRESS_TIMEOUT, &options.no_progress_timeout) < 0 ||
+            option_seconds(arguments, OPTION_MINIMUM_RETRY_DELAY, &options.minimum_retry_delay) < 0 || option_rate(arguments, &options.max_rate) < 0)
+                return EXIT_USAGE;
+        code = connect_service(arguments, &connection);
         if (code)
                 return code;
         r = dosvc_create_job(connection, &options, NULL, 0, id, NULL);

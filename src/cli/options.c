@@ -66,6 +66,21 @@ int option_number(const struct arguments *arguments, enum option_id id, uint64_t
         return -EINVAL;
 }
 
+int option_seconds(const struct arguments *arguments, enum option_id id, int64_t *ret) {
+        uint64_t value;
+
+        if (!option_given(arguments, id))
+                return 0;
+        if (option_number(arguments, id, &value) < 0)
+                return -EINVAL;
+        if (value > UINT32_MAX) {
+                report("--%s: %s is too many seconds", option_rows[id].name, arguments->values[id]);
+                return -EINVAL;
+        }
+        *ret = (int64_t) value;
+        return 0;
+}
+
 int option_rate(const struct arguments *arguments, uint64_t *ret) {
         static const char suffixes[] = "KMG";
         const char *text = arguments->values[OPTION_LIMIT_RATE];

@@ -242,6 +242,12 @@ def test_the_same_command_again_attaches(instance, origin, target):
     assert instance.run("get", "--detach", origin.url("g", 10 * MIB), cwd=target, check=True).stdout != first
 
 
+def test_get_gives_up_when_it_was_told_to(instance, target):
+    result = instance.run("get", "--no-progress-timeout", "0", "http://127.0.0.1:1/f", cwd=target)
+    assert result.returncode == 6 and "connection" in error_line(result)
+    assert instance.jobs()[0]["state"] == "error"
+
+
 def test_ctrl_c_suspends_and_the_same_command_goes_on(instance, origin, target):
     size = 64 * MIB
     origin.rate = 20 * MIB

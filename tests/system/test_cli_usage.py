@@ -69,6 +69,8 @@ def test_no_verb_shows_the_overview_as_a_usage_error():
     (["get", "example.org/file", "-o", "f"], "it must begin with http:// or https://"),
     (["get", "list.txt"], "-i"),
     (["get", "--mirror", "http://m/a n/a", "http://h/a"], "the mirror n/a is no URL"),
+    (["get", "--no-progress-timeout", "soon", "http://h/a"], "wants a number"),
+    (["get", "--limit-rate", "fast", "http://h/a"], "bytes per second"),
     (["get", "https://me:secret@h/a"], "-i -"),
     (["get", "--mirror", "http://m/a https://me:secret@h/a", "http://h/a"], "-i -"),
     (["rebase", "1234abcd", "http://h/", "https://me:secret@h/"], "file.N.url@FILE"),
