@@ -119,6 +119,26 @@ static const char *base_name(const char *path) {
         return slash ? slash + 1 : path;
 }
 
+/* A job that is there already keeps what this command line does not say. The number of @ret. */
+static size_t list_changes(const struct arguments *arguments, dosvc_property ret[static _OPTION_MAX]) {
+        static const struct {
+                enum option_id option;
+                const char *key, *value; /* NULL: the option's */
+        } rows[] = {
+                { OPTION_REPLACE, "replace", "yes" },
+                { OPTION_BACKGROUND, "priority", "normal" },
+                { OPTION_REMOTE_TIME, "remote_time", "yes" },
+                { OPTION_NO_PROGRESS_TIMEOUT, "no_progress_timeout", NULL },
+                { OPTION_LIMIT_RATE, "max_rate", NULL },
+        };
+        size_t n = 0;
+
+        for (size_t i = 0; i < ELEMENTSOF(rows); i++)
+                if (option_given(arguments, rows[i].option))
+                        ret[n++] = (dosvc_property) { rows[i].key, rows[i].value ? rows[i].value : arguments->values[rows[i].option] };
+        return n;
+}
+
 static int make_job(struct get *get, size_t n_wanted) {
         const struct arguments *arguments = get->arguments;
         dosvc_job_options options = {
@@ -134,9 +154,17 @@ static int make_job(struct get *get, size_t n_wanted) {
                 .minimum_retry_delay = -1,
                 .max_rate = get->max_rate,
         };
+        dosvc_property changes[_OPTION_MAX];
+        size_t n_changes = list_changes(arguments, changes);
         int32_t r;
 
+        /* One that failed for want of --replace would fail again before it is told. */
+        options.resume = n_changes == 0;
         r = dosvc_create_job(get->connection, &options, get->inputs.specs, n_wanted, get->id, &get->attached);
+        if (r >= 0 && n_changes > 0 && get->attached)
+                r = dosvc_set_properties(get->connection, get->id, changes, n_changes);
+        if (r >= 0 && n_changes > 0)
+                r = dosvc_resume(get->connection, get->id);
         return r < 0 ? report_failure(get->connection, r, "get") : EXIT_DONE;
 }
 

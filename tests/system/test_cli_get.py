@@ -242,6 +242,29 @@ def test_the_same_command_again_attaches(instance, origin, target):
     assert instance.run("get", "--detach", origin.url("g", 10 * MIB), cwd=target, check=True).stdout != first
 
 
+def test_options_that_are_given_again_hold_for_the_job_that_is_there(instance, origin, target):
+    origin.rate = MIB
+    job_id = instance.run("get", "--detach", origin.url("f", 10 * MIB), cwd=target, check=True).stdout.strip()
+    words = ["--replace", "--background", "--remote-time", "--no-progress-timeout", "90", "--limit-rate", "100k"]
+    keys = ["replace", "priority", "remote_time", "no_progress_timeout", "max_rate"]
+    job = instance.json("get", "--detach", *words, origin.url("f", 10 * MIB), cwd=target)
+    assert job["id"] == job_id and [job[key] for key in keys] == [True, "normal", True, 90, 100 << 10]
+    job = instance.json("get", "--detach", origin.url("f", 10 * MIB), cwd=target)
+    assert job["id"] == job_id and [job[key] for key in keys] == [True, "normal", True, 90, 100 << 10]
+    assert job["state"] in ("queued", "transferring")
+
+
+def test_a_file_that_came_meanwhile_is_replaced_by_the_same_command_with_replace(instance, origin, target):
+    origin.rate = MIB
+    job_id = instance.run("get", "--detach", origin.url("f", 2 * MIB), cwd=target, check=True).stdout.strip()
+    (target / "f").write_text("was faster")
+    assert instance.run("watch", job_id).returncode == 7
+    assert instance.run("get", origin.url("f", 2 * MIB), cwd=target).returncode == 7
+    result = instance.run("get", "--replace", origin.url("f", 2 * MIB), cwd=target)
+    assert result.returncode == 0 and "going on" in result.stderr, result.stderr
+    assert (target / "f").read_bytes() == content("f", 2 * MIB)
+
+
 def test_get_gives_up_when_it_was_told_to(instance, target):
     result = instance.run("get", "--no-progress-timeout", "0", "http://127.0.0.1:1/f", cwd=target)
     assert result.returncode == 6 and "connection" in error_line(result)
