@@ -126,9 +126,28 @@ static int run_command(const struct command *command, int argc, char *argv[]) {
         }
         if (option_given(&arguments, OPTION_HELP)) {
                 print_command_help(command);
-                return EXIT_DONE;
+                return finish_output();
         }
         return command->run(&arguments);
+}
+
+static int refuse_verb(const char *word) {
+        report(word[0] == '-' ? "the verb comes first, then options such as %s; see \"dosvc --help\""
+                              : "there is no verb \"%s\"; see \"dosvc --help\"",
+               word);
+        return EXIT_USAGE;
+}
+
+static int show_help(const char *verb) {
+        const struct command *command = verb ? find_command(verb) : NULL;
+
+        if (verb && !command)
+                return refuse_verb(verb);
+        if (command)
+                print_command_help(command);
+        else
+                print_overview(stdout);
+        return finish_output();
 }
 
 int cli_main(int argc, char *argv[]) {
@@ -143,24 +162,12 @@ int cli_main(int argc, char *argv[]) {
                 print_overview(stderr);
                 return EXIT_USAGE;
         }
-        if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0 || strcmp(word, "help") == 0) {
-                command = argc > 2 ? find_command(argv[2]) : NULL;
-                if (command)
-                        print_command_help(command);
-                else
-                        print_overview(stdout);
-                return EXIT_DONE;
-        }
+        if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0 || strcmp(word, "help") == 0)
+                return show_help(argc > 2 ? argv[2] : NULL);
         if (strcmp(word, "--version") == 0) {
                 puts("dosvc " DOSVC_VERSION);
-                return EXIT_DONE;
+                return finish_output();
         }
         command = find_command(word);
-        if (!command) {
-                report(word[0] == '-' ? "the verb comes first, then options such as %s; see \"dosvc --help\""
-                                      : "there is no verb \"%s\"; see \"dosvc --help\"",
-                       word);
-                return EXIT_USAGE;
-        }
-        return run_command(command, argc - 1, argv + 1);
+        return command ? run_command(command, argc - 1, argv + 1) : refuse_verb(word);
 }

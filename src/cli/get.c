@@ -297,7 +297,7 @@ static int run_job(struct get *get, size_t n_wanted) {
                 if (json)
                         return print_json(get);
                 puts(get->id);
-                return fflush(stdout) == 0 ? EXIT_DONE : EXIT_OTHER;
+                return finish_output();
         }
         if (!option_given(get->arguments, OPTION_QUIET) && !json) {
                 if (get->attached)

@@ -21,7 +21,7 @@ int show_result(const struct arguments *arguments, dosvc *connection, const char
         }
         if (line)
                 puts(line);
-        return fflush(stdout) == 0 ? EXIT_DONE : EXIT_OTHER;
+        return finish_output();
 }
 
 int command_create(const struct arguments *arguments) {

@@ -328,7 +328,8 @@ int command_watch(const struct arguments *arguments) {
         if (watch.failure)
                 report("watch: %s", watch.failure);
         free(watch.failure);
-        return watch.exit_code;
+        code = watch.json ? EXIT_DONE : finish_output();
+        return watch.exit_code ? watch.exit_code : code;
 }
 
 /* ---- history, config, service ---- */

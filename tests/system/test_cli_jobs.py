@@ -210,6 +210,13 @@ def test_set_changes_properties_and_refuses_others(instance):
         error_line(result)
 
 
+def test_an_id_that_cannot_be_written_is_said(instance, origin, target):
+    for words in (["create", "x"], ["get", "--detach", origin.url("f", 10), "-d", target]):
+        with open("/dev/full", "w", encoding="ascii") as full:
+            process = instance.spawn(*words, stdout=full)
+            assert "cannot write to stdout" in process.communicate(timeout=30)[1] and process.returncode == 1
+
+
 def test_several_ids_are_all_tried(instance):
     ids = [create(instance, f"job {i}") for i in range(2)]
     result = instance.run("cancel", ids[0], "00000000-0000-0000-0000-000000000000", ids[1])

@@ -41,6 +41,13 @@ def test_help_lists_all_verbs_and_version_is_said():
     assert run("help", "get").stdout == run("get", "--help").stdout
 
 
+@pytest.mark.parametrize("words", [["--help"], ["get", "--help"], ["help", "set"], ["--version"], ["completion"]])
+def test_what_cannot_be_written_is_said(words):
+    with open("/dev/full", "w", encoding="ascii") as full:
+        result = subprocess.run([COMMAND, *words], stdout=full, stderr=subprocess.PIPE, text=True, timeout=30, check=False)
+    assert result.returncode == 1 and result.stderr.startswith("dosvc: cannot write to stdout")
+
+
 def test_no_verb_shows_the_overview_as_a_usage_error():
     result = run()
     assert result.returncode == 2 and result.stdout == "" and "usage:" in result.stderr
@@ -69,6 +76,7 @@ def test_no_verb_shows_the_overview_as_a_usage_error():
     (["get", "example.org/file", "-o", "f"], "it must begin with http:// or https://"),
     (["get", "list.txt"], "-i"),
     (["get", "--mirror", "http://m/a n/a", "http://h/a"], "the mirror n/a is no URL"),
+    (["help", "fetch"], '"fetch"'),
     (["get", "--no-progress-timeout", "soon", "http://h/a"], "wants a number"),
     (["get", "--limit-rate", "fast", "http://h/a"], "bytes per second"),
     (["get", "https://me:secret@h/a"], "-i -"),
