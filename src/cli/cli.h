@@ -209,6 +209,8 @@ int exit_code_of(const dosvc_failure *failure);
 char *failure_sentence(const dosvc_failure *failure);
 /* Reports the last failure of the connection in one line; its exit code. */
 int report_failure(const dosvc *connection, int32_t hresult, const char *what);
+/* The same of a call about a job: if its state forbids that, it says which state that is. */
+int report_job_failure(dosvc *connection, const char *id, int32_t hresult, const char *what);
 void *must(void *p); /* memory, or the end */
 char *must_printf(const char *format, ...) _printf_(1, 2);
 

@@ -118,6 +118,28 @@ char *failure_sentence(const dosvc_failure *failure) {
                            url ? url : "", file || url ? "]" : "", (unsigned) failure->hresult);
 }
 
+static int add_state(const dosvc_job_info *job, void *userdata) {
+        char **sentence = userdata, *longer;
+        bool is_ending = job->waiting_reason && strcmp(job->waiting_reason, "publish") == 0;
+
+        longer = must_printf("%s It is %s.", *sentence, is_ending ? "being completed or cancelled" : job->state);
+        free(*sentence);
+        *sentence = longer;
+        return 0;
+}
+
+int report_job_failure(dosvc *connection, const char *id, int32_t hresult, const char *what) {
+        const dosvc_error *error = dosvc_last_error(connection);
+        _cleanup_(freep) char *sentence = NULL;
+
+        if (!error || !error->name || strcmp(error->name, "InvalidState") != 0)
+                return report_failure(connection, hresult, what);
+        sentence = must_printf("%s", error->text);
+        (void) dosvc_get_job(connection, id, add_state, &sentence);
+        report("%s: %s (0x%08X)", what, sentence, (unsigned) hresult);
+        return EXIT_OTHER;
+}
+
 int report_failure(const dosvc *connection, int32_t hresult, const char *what) {
         const dosvc_error *error = dosvc_last_error(connection);
         dosvc_failure failure = { .hresult = hresult };

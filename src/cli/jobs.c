@@ -68,7 +68,7 @@ int command_add(const struct arguments *arguments) {
                 return code;
         r = dosvc_add_files(connection, id, inputs.specs, inputs.n_specs);
         if (r < 0)
-                return report_failure(connection, r, "add");
+                return report_job_failure(connection, id, r, "add");
         return show_result(arguments, connection, id, NULL);
 }
 
@@ -92,7 +92,7 @@ static int act_on_one(const struct arguments *arguments, const struct action *ac
                 return code;
         r = action->call(connection, id);
         if (r < 0)
-                return report_failure(connection, r, what);
+                return report_job_failure(connection, id, r, what);
         if (r > 0 && r == action->remark_code)
                 report("%s: %s", what, action->remark);
         if (results)

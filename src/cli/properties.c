@@ -166,6 +166,20 @@ static int read_changes(const struct arguments *arguments, struct changes *ret) 
         return code;
 }
 
+/* @key: which one was refused; NULL: one of several. */
+static int report_refusal(dosvc *connection, const char *id, int32_t hresult, const char *key) {
+        _cleanup_(freep) char *what = must_printf("set%s%s", key ? " " : "", key ? key : "");
+        const dosvc_error *error = dosvc_last_error(connection);
+        const char *key_of_file;
+        uint32_t index;
+
+        if (key && is_of_file(key, &index, &key_of_file) && error && error->name && strcmp(error->name, "NotFound") == 0) {
+                report("%s: the job has no file %" PRIu32 "; \"dosvc show %.8s\" numbers those that it has", what, index, id);
+                return EXIT_USAGE;
+        }
+        return report_job_failure(connection, id, hresult, what);
+}
+
 /* Those of the job in one step, all or none; then the files'. */
 static int apply_changes(dosvc *connection, const char *id, const struct changes *changes) {
         _cleanup_(freep) dosvc_property *properties = must(calloc(changes->n, sizeof(*properties)));
@@ -179,10 +193,16 @@ static int apply_changes(dosvc *connection, const char *id, const struct changes
                         properties[n++] = (dosvc_property) { changes->assignments[i].key, changes->assignments[i].value };
         if (n > 0)
                 r = dosvc_set_properties(connection, id, properties, n);
-        for (size_t i = 0; i < changes->n && r >= 0; i++)
-                if (is_of_file(changes->assignments[i].key, &index, &key))
-                        r = dosvc_set_of_file(connection, id, index, key, changes->assignments[i].value);
-        return r < 0 ? report_failure(connection, r, "set") : EXIT_DONE;
+        if (r < 0)
+                return report_refusal(connection, id, r, n == 1 ? properties[0].key : NULL);
+        for (size_t i = 0; i < changes->n; i++) {
+                if (!is_of_file(changes->assignments[i].key, &index, &key))
+                        continue;
+                r = dosvc_set_of_file(connection, id, index, key, changes->assignments[i].value);
+                if (r < 0)
+                        return report_refusal(connection, id, r, changes->assignments[i].key);
+        }
+        return EXIT_DONE;
 }
 
 int command_set(const struct arguments *arguments) {
@@ -216,7 +236,7 @@ int command_rebase(const struct arguments *arguments) {
                 return code;
         r = dosvc_replace_url_prefix(connection, id, arguments->operands[1], arguments->operands[2], &changed);
         if (r < 0)
-                return report_failure(connection, r, "rebase");
+                return report_job_failure(connection, id, r, "rebase");
         if (changed == 0) {
                 report("rebase: no file that is still to be fetched has a URL that begins with %s", arguments->operands[1]);
                 return EXIT_OTHER;

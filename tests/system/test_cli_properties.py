@@ -63,6 +63,15 @@ def test_a_value_that_is_none_is_a_usage_error(instance, word):
     error_line(result)
 
 
+def test_a_key_that_is_refused_is_named(instance, origin, target):
+    job_id = create(instance, "x")
+    assert "set custom_headers: " in error_line(instance.run("set", job_id, "custom_headers=no header"))
+    instance.run("add", job_id, "-d", target, origin.url("a", 1), check=True)
+    assert "set file.0.url: " in error_line(instance.run("set", job_id, "file.0.url=ftp://h/x"))
+    result = instance.run("set", job_id, "file.1.url=http://h/x")
+    assert result.returncode == 2 and "the job has no file 1;" in error_line(result)
+
+
 def test_values_come_from_a_file_or_stdin_and_secrets_only_from_there(instance, tmp_path):
     job_id = create(instance, "x")
     (tmp_path / "headers").write_text("Authorization: Bearer token\nX-A: b\n")
