@@ -1,8 +1,11 @@
 #include "cli/cli.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
+
+#define ID_DIGITS_MIN 4 /* of a prefix: as the service has it */
 
 static bool instance_is_chosen(const struct arguments *arguments) {
         return option_given(arguments, OPTION_SYSTEM) || option_given(arguments, OPTION_USER) ||
@@ -46,6 +49,46 @@ static dosvc *find_elsewhere(const char *id, char ret_id[static DOSVC_ID_SIZE]) 
         return NULL;
 }
 
+/* ---- the beginning of a finished job's id: the service knows those of live jobs ---- */
+
+struct search {
+        const char *prefix;
+        char *ret_id; /* of the last one that was found */
+        size_t found;
+};
+
+static int compare_id(struct search *search, const char *id) {
+        const char *p = search->prefix, *q = id;
+
+        for (; *p; p++) {
+                if (*p == '-')
+                        continue;
+                q += *q == '-';
+                if (tolower((unsigned char) *p) != *q++)
+                        return 0;
+        }
+        snprintf(search->ret_id, DOSVC_ID_SIZE, "%s", id);
+        search->found++;
+        return 0;
+}
+
+static int compare_job(const dosvc_job_info *job, void *userdata) {
+        return compare_id(userdata, job->id);
+}
+
+static int compare_entry(const dosvc_history_info *entry, void *userdata) {
+        return compare_id(userdata, entry->id);
+}
+
+static bool find_finished(dosvc *connection, const char *prefix, char ret_id[static DOSVC_ID_SIZE]) {
+        struct search live = { .prefix = prefix, .ret_id = ret_id }, finished = live;
+
+        if (strspn(prefix, "0123456789abcdefABCDEF") < ID_DIGITS_MIN || dosvc_list_jobs(connection, NULL, compare_job, &live) < 0 ||
+            live.found > 0)
+                return false;
+        return dosvc_list_history(connection, SIZE_MAX, compare_entry, &finished) >= 0 && finished.found == 1;
+}
+
 int connect_job(const struct arguments *arguments, const char *id, const char *what, dosvc **ret, char ret_id[static DOSVC_ID_SIZE]) {
         _cleanup_(dosvc_closep) dosvc *connection = NULL;
         int32_t r;
@@ -59,6 +102,12 @@ int connect_job(const struct arguments *arguments, const char *id, const char *w
                 *ret = find_elsewhere(id, ret_id);
                 if (*ret)
                         return EXIT_DONE;
+        }
+        if (r < 0 && is_not_found(connection)) {
+                if (find_finished(connection, id, ret_id)) {
+                        *ret = TAKE_PTR(connection);
+                        return EXIT_DONE;
+                }
                 r = dosvc_get_job(connection, id, copy_id, ret_id); /* for its words */
         }
         if (r < 0)

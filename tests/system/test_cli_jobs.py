@@ -111,6 +111,16 @@ def test_a_prefix_is_as_good_as_the_id_while_it_is_unique(instance):
     assert [job["id"] for job in shown] == [ids[1]]
 
 
+def test_a_prefix_finds_a_finished_job_too(instance, origin, target):
+    done = instance.run("get", "--detach", origin.url("f", 10), cwd=target, check=True).stdout.strip()
+    assert instance.run("watch", done).returncode == 0
+    assert instance.run("watch", done[:8]).returncode == 0
+    assert instance.json("show", done[:10].upper())[0]["state"] == "acknowledged"
+    assert instance.run("show", done[:3]).returncode == 3
+    result = instance.run("cancel", done[:8])
+    assert result.returncode == 1 and "It is acknowledged." in error_line(result)
+
+
 def test_an_ambiguous_prefix_is_exit_3(instance):
     """600 ids share their first digit with another one, and some their first four: at least one pair of 65536 is nearly sure."""
     seen = {}
