@@ -280,11 +280,21 @@ static void say_outcome(const struct get *get) {
                 fprintf(stderr, "%s\n", shown);
 }
 
+/* What the job is called. Names of jobs are UTF-8, those of files need not be. */
+static char *label_of(const struct get *get, size_t n_wanted) {
+        char *label = n_wanted == 1 ? must_printf("%s", base_name(get->inputs.specs[0].path)) : must_printf("%zu files", n_wanted);
+
+        if (!text_is_utf8(label, strlen(label)))
+                for (char *p = label; *p; p++)
+                        *p = *p & 0x80 ? '?' : *p;
+        return label;
+}
+
 static int run_job(struct get *get, size_t n_wanted) {
         bool json = option_given(get->arguments, OPTION_JSON);
         int code;
 
-        get->label = n_wanted == 1 ? must_printf("%s", base_name(get->inputs.specs[0].path)) : must_printf("%zu files", n_wanted);
+        get->label = label_of(get, n_wanted);
         code = connect_service(get->arguments, &get->connection);
         if (code)
                 return code;

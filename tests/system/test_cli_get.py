@@ -271,6 +271,12 @@ def test_get_gives_up_when_it_was_told_to(instance, target):
     assert instance.jobs()[0]["state"] == "error"
 
 
+def test_a_name_that_is_not_utf_8_is_a_name(instance, origin, target):
+    instance.run("get", "-q", "-o", os.fsdecode(b"a\xff"), origin.url("f", 10), cwd=target, check=True)
+    assert os.listdir(os.fsencode(target)) == [b"a\xff"]
+    assert instance.json("history")[0]["name"] == "a?"
+
+
 def test_ctrl_c_suspends_and_the_same_command_goes_on(instance, origin, target):
     size = 64 * MIB
     origin.rate = 20 * MIB
