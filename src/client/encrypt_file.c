@@ -24,6 +24,7 @@ struct work {
         uint8_t *from;     /* room for a buffer with its tag and padding */
         uint8_t *to;
         const char *why;   /* more than the code says, or NULL */
+        bool of_output;    /* what fails has to do with the file that is written */
 };
 
 static int32_t fail(const char *path, int r, const char *text) {
@@ -99,12 +100,14 @@ static int decrypt(struct work *work) {
 
 static int open_input(struct work *work, const char *path, mode_t *ret_mode) {
         struct stat st;
+        int r;
 
         work->in = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-        if (work->in < 0 || fstat(work->in, &st) < 0)
-                return -errno;
-        if (!S_ISREG(st.st_mode))
-                return ERROR_NOT_A_REGULAR_FILE;
+        r = work->in < 0 || fstat(work->in, &st) < 0 ? -errno : S_ISREG(st.st_mode) ? 0 : (int) ERROR_NOT_A_REGULAR_FILE;
+        if (r != 0) {
+                work->why = failure_text_of_input(r);
+                return r;
+        }
         work->size = (uint64_t) st.st_size;
         *ret_mode = st.st_mode & 0666;
         return 0;
@@ -145,17 +148,23 @@ static int carry_out(struct work *work, const char *path, const char *output, bo
         int r;
 
         r = open_input(work, path, &mode);
-        if (r == 0 && !replace && access(output, F_OK) == 0)
+        if (r != 0)
+                return r;
+        work->of_output = true;
+        if (!replace && access(output, F_OK) == 0)
                 r = -EEXIST; /* before the work, not only behind it */
         if (r == 0)
                 r = open_output(work, output, &name);
         if (r != 0)
                 return r;
+        work->of_output = false;
         work->from = malloc(room);
         work->to = malloc(room);
         r = work->from && work->to ? what(work) : -ENOMEM;
-        if (r == 0)
+        if (r == 0) {
+                work->of_output = true;
                 r = put_in_place(work, name, output, mode, replace);
+        }
         if (r != 0)
                 (void) unlink(name);
         return r;
@@ -185,7 +194,7 @@ static int32_t call(const char *path, const char *output, const char *decryption
         r = carry_out(&work, path, output, replace, what);
         if (r == -EAGAIN)
                 return fail(path, ERROR_LOCAL_FILE_ERROR, "The file changes while it is read.");
-        return r == 0 ? RIM_S_OK : fail(r == -EEXIST ? output : path, r, work.why);
+        return r == 0 ? RIM_S_OK : fail(work.of_output ? output : path, r, work.why);
 }
 
 int32_t dosvc_encrypt_file(const char *path, const char *output, const char *decryption_info, int replace) {

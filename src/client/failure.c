@@ -150,6 +150,21 @@ int failure_set_errno(const struct dosvc *connection, int r) {
         }
 }
 
+const char *failure_text_of_input(int r) {
+        switch (r) {
+        case -ENOENT:
+        case -ENOTDIR:
+                return "There is no such file.";
+        case -EACCES:
+        case -EPERM:
+                return "This program may not read the file.";
+        case ERROR_NOT_A_REGULAR_FILE:
+                return "It is no regular file.";
+        default:
+                return NULL;
+        }
+}
+
 void failure_about(const struct dosvc *connection, const char *file, const char *url) {
         struct remembered *item = find(serial_of(connection));
 

@@ -20,6 +20,9 @@ int failure_set(const struct dosvc *connection, enum error_code code, const char
 int failure_setf(const struct dosvc *connection, enum error_code code, const char *format, ...) _printf_(3, 4);
 /* The same for a negative errno of this side. */
 int failure_set_errno(const struct dosvc *connection, int r);
+/* What a failure to open a file for reading says in place of the table's sentence, which speaks of destinations. A negative errno or an
+ * enum error_code; NULL: the table says it. */
+const char *failure_text_of_input(int r);
 /* Adds what the failure is about, if there is one; each may be NULL. */
 void failure_about(const struct dosvc *connection, const char *file, const char *url);
 /* Never NULL. */

@@ -89,9 +89,9 @@ int32_t dosvc_make_piece_hash_file(const char *path, uint64_t piece_size, const 
                 return fail(path, ERROR_INVALID_ARGUMENT, "The piece size must be from 1024 to 67108864 bytes.");
         fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
         if (fd < 0 || fstat(fd, &st) < 0)
-                return fail(path, error_code_from_errno(errno), NULL);
+                return fail(path, error_code_from_errno(errno), failure_text_of_input(-errno));
         if (!S_ISREG(st.st_mode))
-                return fail(path, ERROR_NOT_A_REGULAR_FILE, NULL);
+                return fail(path, ERROR_NOT_A_REGULAR_FILE, failure_text_of_input(ERROR_NOT_A_REGULAR_FILE));
         if (piece_hashes_count((uint64_t) st.st_size, piece_size) > LIMIT_PIECES)
                 return fail(path, ERROR_INVALID_ARGUMENT, "That makes more than 350000 pieces: take larger ones.");
         hashes = calloc(1, sizeof(*hashes));

@@ -117,6 +117,14 @@ def test_encrypt_and_decrypt_write_whole_files_or_none(instance, tmp_path, key):
     assert sorted(os.listdir(tmp_path)) == before
 
 
+def test_what_cannot_be_read_or_written_is_named(instance, tmp_path, key):
+    (tmp_path / "f").write_bytes(b"f")
+    for words, said in ((["absent"], "There is no such file. [absent]"), (["."], "It is no regular file."),
+                        (["f", "-o", "absent/f.enc"], "directory does not exist. Create it first. [absent/f.enc]")):
+        result = instance.run("encrypt", *words, "--key-file", key, cwd=tmp_path)
+        assert result.returncode == 7 and said in error_line(result)
+
+
 def test_with_the_wrong_key_nothing_appears_and_the_right_one_fetches_nothing_again(instance, server, key, tmp_path, target):
     body = content(BUFFER + 1)
     serve(instance, server, key, "f", body)

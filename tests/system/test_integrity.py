@@ -102,7 +102,9 @@ def test_hash_does_not_write_over_a_file(instance, tmp_path):
     assert "1 pieces of 1048576 bytes" in first.stdout and hashlib.sha256(b"g").hexdigest() in first.stdout
     assert "--replace" in error_line(instance.run("hash", "g", cwd=tmp_path))
     assert instance.run("hash", "g", "--replace", cwd=tmp_path).returncode == 0
-    assert instance.run("hash", "absent", cwd=tmp_path).returncode == 7
+    result = instance.run("hash", "absent", cwd=tmp_path)
+    assert result.returncode == 7 and "There is no such file. [absent]" in error_line(result)
+    assert "It is no regular file." in error_line(instance.run("hash", ".", "-o", "x", cwd=tmp_path))
     assert instance.run("hash", "g", "--replace", "--piece-size", 1023, cwd=tmp_path).returncode != 0
 
 
