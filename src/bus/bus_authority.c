@@ -68,11 +68,16 @@ static struct bus_question *question_free(struct bus_question *question) {
 }
 DEFINE_CLEANUP_FUNC(struct bus_question, question_free)
 
+/* Whoever may not know that something exists is told nothing else. */
+static const char *why_of(enum error_code refusal) {
+        return refusal == ERROR_ACCESS_DENIED ? "That is for administrators." : "";
+}
+
 static void refuse(struct peer *peer, const struct bus_question *question) {
         _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
 
-        (void) bus_set_error(&error, (int) question->refusal, "");
+        (void) bus_set_error(&error, (int) question->refusal, why_of(question->refusal));
         if (sd_bus_message_new_method_error(question->message, &reply, &error) < 0 || peer_send(peer, reply) < 0)
                 peer_drop(peer);
 }
@@ -130,7 +135,7 @@ int bus_authorize(struct peer *peer, sd_bus_message *m, const char *action, enum
         if (peer_is_administrator(peer))
                 return 1;
         if (!config->authority || (!peer->name && peer->pidfd < 0))
-                return bus_set_error(error, (int) refusal, "");
+                return bus_set_error(error, (int) refusal, why_of(refusal));
         if (peer->server->stopping)
                 return bus_set_error(error, ERROR_SHUTTING_DOWN, "");
         if (peer->question)
@@ -143,7 +148,7 @@ int bus_authorize(struct peer *peer, sd_bus_message *m, const char *action, enum
         r = config->authority->ask(config->authority_userdata, &asks, on_decision, question, &question->asked);
         if (r < 0) {
                 log_debug("nobody can be asked: %s", strerror(-r));
-                return bus_set_error(error, (int) refusal, "");
+                return bus_set_error(error, (int) refusal, why_of(refusal));
         }
         question->peer = peer;
         peer->question = TAKE_PTR(question);
