@@ -40,9 +40,11 @@ static int32_t list_jobs(dosvc *c, bool everybodys, const char *family, dosvc_jo
         int32_t value = 0;
         int code;
 
-        if (!c || !fn || (family && job_family_from_name(family) < 0 && !streq(family, job_kind_name(JOB_KIND_DOWNLOAD))))
+        if (!c || !fn)
                 return refuse(c);
         failure_clear(c);
+        if (family && job_family_from_name(family) < 0 && !streq(family, job_kind_name(JOB_KIND_DOWNLOAD)))
+                return result(failure_set(c, ERROR_INVALID_ARGUMENT, "The family is do, bits or download."));
         for (bool more = true; more && value == 0;) {
                 struct job_page page;
 

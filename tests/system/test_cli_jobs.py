@@ -185,6 +185,11 @@ def test_list_can_show_one_family(instance):
     assert instance.run("create", "three", "--family", "torrent").returncode == 2
 
 
+def test_a_family_that_is_none_is_refused_with_those_that_are(instance):
+    result = instance.run("list", "--family", "none")
+    assert result.returncode == 2 and "do, bits or download" in error_line(result)
+
+
 def test_show_has_the_files(instance, origin, target):
     job_id = create(instance, "x")
     given = "ab" * 32
