@@ -93,11 +93,16 @@ static bool is_moving(const dosvc_job_info *job) {
         return strcmp(job->state, "transferring") == 0 || strcmp(job->state, "connecting") == 0;
 }
 
+static bool is_over(const dosvc_job_info *job) {
+        return strcmp(job->state, "acknowledged") == 0 || strcmp(job->state, "cancelled") == 0;
+}
+
 /* What a job that does not move says: what it waits for, and after what failure. */
 static char *standing_text(const dosvc_job_info *job) {
-        const char *what = job->waiting_text && *job->waiting_text ? job->waiting_text : job->state;
+        bool waits = job->waiting_text && *job->waiting_text && !(job->waiting_reason && strcmp(job->waiting_reason, "none") == 0);
         uint64_t now = now_realtime_usec();
-        char wait[FORMAT_SHORT];
+        char wait[FORMAT_SHORT], size[FORMAT_SHORT];
+        const char *what = waits ? job->waiting_text : is_over(job) ? format_size(job->bytes_transferred, size) : job->state;
 
         if (job->waiting_reason && strcmp(job->waiting_reason, "publish") == 0)
                 return must_printf("is being put in its place");

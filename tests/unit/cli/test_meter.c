@@ -96,6 +96,20 @@ static void a_waiting_job_says_what_it_waits_for(void **state) {
         assert_non_null(strstr(with_error, "No connection."));
 }
 
+static void a_job_that_waits_for_nothing_does_not_say_so(void **state) {
+        dosvc_job_info job = moving;
+        _cleanup_(freep) char *over = NULL, *queued = NULL;
+
+        job.waiting_text = "does not wait";
+        job.state = "acknowledged";
+        job.bytes_transferred = job.bytes_total;
+        over = meter_line("f", &job, 0, 0);
+        assert_string_equal(over, "f  100%  100.0 MiB");
+        job.state = "queued";
+        queued = meter_line("f", &job, 0, 0);
+        assert_string_equal(queued, "f  100%  queued");
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(the_rate_is_that_of_the_last_seconds),
@@ -106,6 +120,7 @@ int main(void) {
                 cmocka_unit_test(every_width_is_kept),
                 cmocka_unit_test(an_unknown_size_shows_no_share),
                 cmocka_unit_test(a_waiting_job_says_what_it_waits_for),
+                cmocka_unit_test(a_job_that_waits_for_nothing_does_not_say_so),
         };
 
         (void) setlocale(LC_CTYPE, "C.UTF-8");
