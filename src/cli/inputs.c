@@ -189,6 +189,10 @@ static int make_path(const struct list_entry *entry, const char *directory, char
         code = check_urls(entry);
         if (code)
                 return code;
+        if (entry->out && *entry->out && entry->out[strlen(entry->out) - 1] == '/') {
+                report("%s is the name of a directory: -d DIR puts files into one; -o, and out= in a list, name a file", entry->out);
+                return EXIT_USAGE;
+        }
         if (!entry->out && name_from_url(entry->url, &name, &why) < 0) {
                 report("cannot make a file name of %s: %s; say one with -o FILE (out=FILE in a list)", entry->url, why);
                 return EXIT_USAGE;

@@ -113,6 +113,11 @@ def test_a_bad_line_of_a_list_is_named_by_file_and_number(tmp_path):
     assert "-:1: " in refused(2, "get", "-i", "-", stdin="http://h/a what=ever\n")
 
 
+def test_a_name_with_a_slash_behind_it_is_no_name_of_a_file(tmp_path):
+    assert "-d DIR" in refused(2, "get", "-o", "folder/", "http://h/a", cwd=tmp_path)
+    assert "folder/ is" in refused(2, "get", "-i", "-", stdin="http://h/a out=folder/\n", cwd=tmp_path)
+
+
 def test_a_list_that_cannot_be_read_is_a_local_error(tmp_path):
     assert str(tmp_path / "no") in refused(7, "get", "-i", str(tmp_path / "no"))
 
