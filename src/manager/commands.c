@@ -243,7 +243,8 @@ void manager_set_properties(struct manager *m, struct job *job, const struct man
         if (r == 0)
                 r = apply_properties(job, properties, now);
         if (r != 0) {
-                manager_refuse(reply, &job->id, r, "");
+                /* The error's own sentence is about destinations. */
+                manager_refuse(reply, &job->id, r, r == ERROR_INVALID_NAME ? "A notify command is an absolute path in UTF-8." : "");
                 return;
         }
         if (properties->notify_command)

@@ -66,6 +66,7 @@ def test_a_value_that_is_none_is_a_usage_error(instance, word):
 def test_a_key_that_is_refused_is_named(instance, origin, target):
     job_id = create(instance, "x")
     assert "set custom_headers: " in error_line(instance.run("set", job_id, "custom_headers=no header"))
+    assert "A notify command is an absolute path" in error_line(instance.run("set", job_id, "notify_command=unpack"))
     instance.run("add", job_id, "-d", target, origin.url("a", 1), check=True)
     assert "set file.0.url: " in error_line(instance.run("set", job_id, "file.0.url=ftp://h/x"))
     result = instance.run("set", job_id, "file.1.url=http://h/x")
