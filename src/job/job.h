@@ -120,6 +120,7 @@ struct job_file {
         bool integrity_mandatory; /* not a byte counts that has no piece hash to vouch for it */
         bool length_unverified;   /* body ended without a stated length (design decision 8) */
         bool notify_due;          /* it became TRANSFERRED, and no callback has taken that with S_OK yet; stored */
+        uint8_t notify_round;     /* how often it did; not stored, wraps */
 
         /* What the origin said */
         uint64_t remote_size; /* of the whole remote file, or SIZE_UNKNOWN */
@@ -214,6 +215,7 @@ struct job {
         enum job_priority priority;
         uint32_t notify_flags;
         uint32_t notify_due; /* JOB_NOTIFY_TRANSFERRED or _ERROR that no callback has taken with S_OK yet; stored */
+        uint32_t notify_round; /* how often one of them became due; not stored, wraps */
         uint32_t minimum_retry_delay_s;
         uint32_t no_progress_timeout_s;
         uint32_t max_download_time_s; /* of transferring; see job_pace.moved_usec */

@@ -97,6 +97,8 @@ static void enter(struct job *job, enum job_state state, uint64_t now_usec) {
         job->state = state;
         job->state_since_usec = now_usec;
         job->notify_due |= facts[state].notify;
+        if (facts[state].notify)
+                job->notify_round++;
         if (state == JOB_TRANSFERRED)
                 job->transferred_usec = now_usec;
 }

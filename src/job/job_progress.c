@@ -166,6 +166,8 @@ static bool state_counts_as_transferred(enum file_state state) {
 static void set_notify_due(struct job_file *file, bool due) {
         file->job->n_files_notify_due -= file->notify_due;
         file->job->n_files_notify_due += due;
+        if (due && !file->notify_due)
+                file->notify_round++;
         file->notify_due = due;
 }
 

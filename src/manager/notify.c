@@ -100,6 +100,10 @@ static struct manager_notice next_notice(struct manager *m, struct job_run *run)
         return (struct manager_notice) {};
 }
 
+static uint32_t round_of(const struct job *job, uint32_t event, uint32_t index) {
+        return is_about_a_file(event) ? job->files[index]->notify_round : job->notify_round;
+}
+
 static void call_back(struct manager *m, struct job *job) {
         struct job_run *run = job_run(job);
         struct notify_state *notify = run->notify;
@@ -117,6 +121,7 @@ static void call_back(struct manager *m, struct job *job) {
                 return;
         notify->in_flight = notice.event;
         notify->in_flight_file = notice.file ? notice.file->index : 0;
+        notify->in_flight_round = round_of(job, notice.event, notify->in_flight_file);
         notify->notifier->deliver(notify->userdata, job, &notice);
 }
 
@@ -185,7 +190,11 @@ void *manager_get_notifier(const struct manager *m _unused_, const struct job *j
         return run->notify ? run->notify->userdata : NULL;
 }
 
-static void taken(struct manager *m, struct job *job, uint32_t event, uint32_t index) {
+static void taken(struct manager *m, struct job *job, const struct notify_state *notify, uint32_t event) {
+        uint32_t index = notify->in_flight_file;
+
+        if (round_of(job, event, index) != notify->in_flight_round)
+                return; /* it happened again before the program had answered */
         if (!is_about_a_file(event)) {
                 job->notify_due &= ~event;
                 manager_save_job(m, job);
@@ -223,7 +232,7 @@ void manager_notified(struct manager *m, const struct guid *id, uint32_t event, 
         retry = is_about_a_file(event) ? &notify->file_retry : &notify->job_retry;
         if (ok) {
                 *retry = (struct notify_retry) {};
-                taken(m, run->job, event, notify->in_flight_file);
+                taken(m, run->job, notify, event);
         } else
                 manager_notify_refused(m, retry, 0);
         manager_notify(m, run->job);

@@ -115,6 +115,7 @@ struct notify_state {
         void *userdata;
         uint32_t in_flight;       /* event that was handed over and not answered */
         uint32_t in_flight_file;  /* the file that it is about */
+        uint32_t in_flight_round; /* which time that was: an answer is about no later one */
         struct intervals told;    /* the ranges that went with it */
         struct notify_retry job_retry, file_retry; /* a program that refuses the one kind still gets the other */
         uint32_t next_file;       /* where the search for the next file begins */

@@ -347,6 +347,46 @@ static void validate_first(struct manager *m, struct job *job, manager_reply_fn 
         manager_set_file_validation(m, job->files[0], verdict, fn, userdata);
 }
 
+static void answer(struct program *program) {
+        assert_true(program->n_events > 0);
+        manager_notified(program->h->manager, &program->h->id, program->events[program->n_events - 1], true);
+        harness_pump(program->h);
+}
+
+static void fetch_first_anew(struct harness *h) {
+        verdict = false;
+        assert_int_equal(harness_call(h, validate_first), 0);
+        assert_int_equal(harness_job(h)->state, JOB_ERROR);
+        assert_int_equal(harness_call(h, manager_resume_job), 0);
+        harness_serve(h, harness_request(h, 0), 1000);
+        assert_int_equal(harness_job(h)->state, JOB_TRANSFERRED);
+}
+
+/* SENTENCES: callback.again callback.file */
+static void an_answer_is_about_what_was_told_and_nothing_later(void **state) {
+        static const uint32_t events[] = { JOB_NOTIFY_FILE_TRANSFERRED, JOB_NOTIFY_FILE_TRANSFERRED, JOB_NOTIFY_FILE_TRANSFERRED, JOB_NOTIFY_TRANSFERRED,
+                                           JOB_NOTIFY_FILE_TRANSFERRED, JOB_NOTIFY_TRANSFERRED };
+        static const uint32_t files[] = { 0, 1, 0, UINT32_MAX, 0, UINT32_MAX };
+        struct harness *h = *state;
+        struct program program = { .h = h };
+
+        create_two_files(h);
+        manager_set_notifier(h->manager, harness_job(h), &notifier, &program);
+        harness_serve(h, harness_request(h, 1), 1000);
+        harness_serve(h, harness_request(h, 0), 2000);
+        for (size_t i = 0; i < ELEMENTSOF(events); i++) {
+                harness_advance(h, USEC_PER_SEC);
+                assert_int_equal(program.n_events, i + 1);
+                assert_int_equal(program.events[i], events[i]);
+                assert_int_equal(program.files[i], files[i]);
+                if (i == 0 || i == 3) /* it happens again before the program has answered */
+                        fetch_first_anew(h);
+                answer(&program);
+        }
+        harness_advance(h, USEC_PER_HOUR);
+        assert_int_equal(program.n_events, ELEMENTSOF(events));
+}
+
 /* SENTENCES: state.validation */
 static void a_bad_verdict_throws_the_content_away_and_resume_fetches_it_anew(void **state) {
         struct harness *h = *state;
@@ -649,6 +689,7 @@ int main(void) {
                 TEST(a_destination_that_exists_is_refused_when_it_is_said),
                 TEST(an_intent_in_progress_refuses_every_other_change),
                 TEST(a_callback_comes_again_until_it_is_taken),
+                TEST(an_answer_is_about_what_was_told_and_nothing_later),
                 TEST(each_file_is_told_until_it_is_taken_and_then_the_job),
                 TEST(time_of_transferring_is_counted_across_restarts_and_ends),
                 TEST(a_high_performance_job_makes_no_checkpoints_but_keeps_what_came_when_it_stops),
