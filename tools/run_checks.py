@@ -227,7 +227,8 @@ def soak(run):
     if built is None or built.failed == 0:
         run.step("unit tests under valgrind", run.meson_tests, run.arguments.build,
                  ["--suite", "unit", "--no-suite", "native", "-t", "20", "--wrap",
-                  "valgrind --quiet --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite"], "valgrind.log",
+                  "valgrind --quiet --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite "
+                  f"--suppressions={os.path.join(ROOT, 'tests', 'valgrind.supp')}"], "valgrind.log",
                  {"DOSVC_VALGRIND": "1"})
         run.step("long tests", run.meson_tests, run.arguments.build, ["--suite", "soak", "-t", "0"], "soak.log",
                  {"DOSVC_SOAK": "1", "DOSVC_BUILD": os.path.join(ROOT, run.arguments.build)})

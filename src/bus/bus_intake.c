@@ -357,8 +357,10 @@ static int judge(struct peer *peer) {
         }
         if (intake->left > 0 || intake->size == 0)
                 return 0;
-        if (intake->descriptors && !was_handled(peer))
+        if (intake->descriptors && !was_handled(peer)) {
                 descriptors_recover(intake->descriptors);
+                bus_passed_lost(peer, intake->descriptors->n_read);
+        }
         intake->descriptors = descriptors_free(intake->descriptors);
         intake->size = 0;
         return was_handled(peer) ? 0 : -EBADMSG;
@@ -367,7 +369,7 @@ static int judge(struct peer *peer) {
 static void tell_end(const struct peer *peer, int error) {
         const char *why = error == -EBADMSG  ? "it sent what is no D-Bus message"
                         : error == -EMFILE   ? "it sent more descriptors than one message may have"
-                        : error == -EDQUOT   ? "what it or another one of its user passed does not let itself be closed"
+                        : error == -EDQUOT   ? bus_passed_why_no_more(peer->server, peer->uid)
                         : error == -EMSGSIZE ? "a line of its handshake is too long"
                         : error == -EACCES   ? "it said that it were somebody else"
                                              : NULL;
@@ -390,7 +392,7 @@ int bus_intake_process(struct peer *peer) {
         bool has_descriptors;
 
         if (!intake->unread && peer_takes_its_answers(peer)) {
-                taken = bus_passed_is_too_much(peer->server, peer->uid) ? -EDQUOT : take(peer);
+                taken = bus_passed_why_no_more(peer->server, peer->uid) ? -EDQUOT : take(peer);
                 if (taken < 0) {
                         tell_end(peer, taken);
                         return taken;

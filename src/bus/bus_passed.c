@@ -20,6 +20,7 @@ struct bus_passed {
         UT_hash_handle hh;
         struct bus_server *server;
         size_t n_open; /* of what is being closed */
+        size_t n_lost; /* that came with what is no message, since the service started */
 };
 
 static struct bus_passed *passed_find(const struct bus_server *server, uid_t uid) {
@@ -48,7 +49,7 @@ static int passed_get(struct bus_server *server, uid_t uid, struct bus_passed **
 }
 
 static void forget_idle(struct bus_passed *passed) {
-        if (passed->n_open > 0)
+        if (passed->n_open > 0 || passed->n_lost > 0)
                 return;
         HASH_DEL(passed->server->passed, passed);
         free(passed);
@@ -89,10 +90,21 @@ int bus_passed_take(struct peer *peer, int *fd) {
         return MIN(r, 0);
 }
 
-bool bus_passed_is_too_much(const struct bus_server *server, uid_t uid) {
+void bus_passed_lost(struct peer *peer, size_t n) {
+        struct bus_passed *passed;
+
+        if (passed_get(peer->server, peer->uid, &passed) == 0)
+                passed->n_lost += n;
+}
+
+const char *bus_passed_why_no_more(const struct bus_server *server, uid_t uid) {
         const struct bus_passed *passed = passed_find(server, uid);
 
-        return passed && passed->n_open >= LIMIT_UNCLOSED_DESCRIPTORS;
+        if (passed && passed->n_open >= LIMIT_UNCLOSED_DESCRIPTORS)
+                return "what its user passed does not let itself be closed (does a file system hang?)";
+        if (passed && passed->n_lost >= LIMIT_LOST_DESCRIPTORS)
+                return "its user sent too many descriptors with what is no D-Bus message";
+        return NULL;
 }
 
 static int on_closer(sd_event_source *source _unused_, int fd _unused_, uint32_t revents _unused_, void *userdata) {

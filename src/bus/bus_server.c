@@ -179,11 +179,11 @@ static size_t count_peers_of(const struct bus_server *server, uid_t uid) {
 
 int server_judge_room(struct bus_server *server, uid_t uid) {
         const struct bus_server_config *config = &server->config;
+        const char *why = bus_passed_why_no_more(server, uid);
 
-        if (bus_passed_is_too_much(server, uid)) {
+        if (why) {
                 if (!server->told_full_uid)
-                        log_notice("uid %u passed %d descriptors that do not let themselves be closed (does a file system hang?): it is refused until they do",
-                                   uid, LIMIT_UNCLOSED_DESCRIPTORS);
+                        log_notice("a client of uid %u was refused: %s", uid, why);
                 server->told_full_uid = true;
                 return -EUSERS;
         }

@@ -161,8 +161,10 @@ int bus_passed_start(struct bus_server *server);
 void bus_passed_stop(struct bus_server *server);
 /* Makes *fd (CONSUMED) one that may be closed on the loop. 0 or -errno: *fd is none then. */
 int bus_passed_take(struct peer *peer, int *fd);
-/* Closing what this user passed hangs, and no more is let in. */
-bool bus_passed_is_too_much(const struct bus_server *server, uid_t uid);
+/* So many came with what was no message. */
+void bus_passed_lost(struct peer *peer, size_t n);
+/* NULL; or no more is let in of this user: why. */
+const char *bus_passed_why_no_more(const struct bus_server *server, uid_t uid);
 
 /* bus_name.c */
 /* Whose call a handler looks at: @peer is what its object was registered with. */

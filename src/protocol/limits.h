@@ -57,6 +57,7 @@
 #define LIMIT_MESSAGE_BYTES (1024 * 1024) /* one D-Bus message at the socket of the service: some files with everything that they may have, or a thousand usual ones */
 #define LIMIT_MESSAGE_DESCRIPTORS 253 /* that come with it; what the kernel passes at once (SCM_MAX_FD) */
 #define LIMIT_UNCLOSED_DESCRIPTORS 1024 /* of one user: that clients passed, and that the kernel has not closed yet. More are not let in */
+#define LIMIT_LOST_DESCRIPTORS 65536 /* of one user, with what is no message: sd-bus (252) never frees its list of them, four bytes for each */
 #define LIMIT_HANDSHAKE_LINE 512    /* bytes of a line before the first message */
 #define LIMIT_SUBSCRIPTIONS 4096    /* per client */
 #define LIMIT_CLIENTS_ON_A_BUS 256  /* dbus-daemon has 512 match rules for one connection, and each client takes one */

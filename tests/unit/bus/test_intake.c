@@ -411,6 +411,23 @@ static void descriptors_whose_closing_hangs_hang_beside_the_loop_and_have_an_end
                 settle(*state);
 }
 
+static void who_sends_too_many_with_what_is_no_message_is_refused(void **state) {
+        unsigned n = 0;
+        _cleanup_free_ uint8_t *m = NULL;
+
+        make_call(200, false, &m);
+        m[24] = ' ';
+        while (!is_refused(*state)) {
+                struct raw *raw = raw_new_greeted(*state);
+
+                say_with_descriptors(raw, m, 200, LIMIT_MESSAGE_DESCRIPTORS);
+                assert_true(is_cut_off(raw));
+                raw_free(raw);
+                n += LIMIT_MESSAGE_DESCRIPTORS;
+        }
+        assert_in_range(n, LIMIT_LOST_DESCRIPTORS, LIMIT_LOST_DESCRIPTORS + LIMIT_MESSAGE_DESCRIPTORS - 1);
+}
+
 /* ---- the handshake ---- */
 
 static void a_line_of_the_handshake_is_as_long_as_it_may_be(void **state) {
@@ -472,6 +489,7 @@ int main(void) {
                 TEST(descriptors_of_what_is_refused_or_not_over_are_closed),
                 TEST(a_message_has_as_many_descriptors_as_one_may),
                 TEST(descriptors_whose_closing_hangs_hang_beside_the_loop_and_have_an_end),
+                TEST(who_sends_too_many_with_what_is_no_message_is_refused),
                 TEST(a_line_of_the_handshake_is_as_long_as_it_may_be),
                 TEST(nobody_may_say_that_he_is_somebody_else),
         };

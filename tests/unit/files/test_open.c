@@ -542,6 +542,8 @@ static void running_out_of_descriptors_is_an_error_that_passes(void **state) {
         int fds[128];
         size_t n = 0;
 
+        if (getenv("DOSVC_VALGRIND"))
+                skip(); /* it keeps the limit of descriptors itself, and recvmsg() never meets it */
         assert_int_equal(check_path(f, "file", false), 0); /* a thread is there */
         assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
         low = limit;
