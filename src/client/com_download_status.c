@@ -17,7 +17,8 @@ struct observed {
         IDODownloadStatusCallback *callback;
         struct dosvc *c;     /* one user, with a callback */
         uint64_t generation; /* in which the service was asked for signals */
-        bool changed;
+        bool changed;        /* since somebody looked */
+        uint64_t due;        /* CLOCK_MONOTONIC: when what was seen then may be told; UINT64_MAX: there is nothing */
         bool told_once;
         DO_DOWNLOAD_STATUS told;
         uint64_t told_at; /* CLOCK_MONOTONIC */
@@ -39,7 +40,7 @@ static struct observed *find_or_add(const char *hex) {
         o = malloc(sizeof(*o));
         if (!o)
                 return NULL;
-        *o = (struct observed){ .settings = DOWNLOAD_SETTINGS_DEFAULT };
+        *o = (struct observed){ .settings = DOWNLOAD_SETTINGS_DEFAULT, .due = UINT64_MAX };
         strcpy(o->hex, hex);
         HASH_ADD_STR(all, hex, o);
         return o;
@@ -118,6 +119,7 @@ HRESULT com_download_set_callback(struct dosvc *c, const char *hex, IUnknown *un
                 o->generation = 0;
                 o->told_once = false;
                 o->changed = unknown;
+                o->due = UINT64_MAX;
         }
         pthread_mutex_unlock(&lock);
         if (!o) {
@@ -209,15 +211,17 @@ static uint64_t due_at(const struct observed *o, const DO_DOWNLOAD_STATUS *now) 
         return settings->seconds > 0 ? o->told_at + settings->seconds * USEC_PER_SEC : UINT64_MAX;
 }
 
-/* A copy of the next one that is marked, which keeps everything alive while the program is called. */
+/* A copy of the next one that is marked or due, which keeps everything alive while the program is called. */
 static bool take_next(struct observed *ret) {
+        uint64_t now = clock_now(&clock_system, CLOCK_ID_MONOTONIC);
         struct observed *o, *next;
         bool found = false;
 
         pthread_mutex_lock(&lock);
         HASH_ITER(hh, all, o, next)
-                if (!found && o->changed && o->callback) {
+                if (!found && o->callback && (o->changed || o->due <= now)) {
                         o->changed = false;
+                        o->due = UINT64_MAX;
                         *ret = *o;
                         (void) ret->unknown->lpVtbl->AddRef(ret->unknown);
                         (void) ret->callback->lpVtbl->AddRef(ret->callback);
@@ -300,40 +304,37 @@ static uint64_t turn_one(struct observed *o) {
         return UINT64_MAX;
 }
 
-static void mark_again(const char *hex) {
+/* Not a mark: one that waits for its time is looked at again as soon as there are news, which may be of a kind that does not wait. */
+static void set_due(const char *hex, uint64_t due) {
         struct observed *o;
 
         pthread_mutex_lock(&lock);
         HASH_FIND_STR(all, hex, o);
         if (o)
-                o->changed = true;
+                o->due = due;
         pthread_mutex_unlock(&lock);
 }
 
+static uint64_t first_due(void) {
+        uint64_t first = UINT64_MAX;
+        struct observed *o, *next;
+
+        pthread_mutex_lock(&lock);
+        HASH_ITER(hh, all, o, next)
+                if (o->callback)
+                        first = MIN(first, o->due);
+        pthread_mutex_unlock(&lock);
+        return first;
+}
+
 uint64_t com_download_turn(void) {
-        struct observed *waiting = NULL, *o, *tmp, next;
-        uint64_t again = UINT64_MAX;
+        struct observed next;
 
         while (take_next(&next)) {
-                uint64_t at = turn_one(&next);
-
+                set_due(next.hex, turn_one(&next));
                 drop_callback(next.unknown, next.callback, next.c);
-                if (at == UINT64_MAX)
-                        continue;
-                again = MIN(again, at);
-                /* Marked when this round is over, or it would never be. */
-                o = malloc(sizeof(*o));
-                if (!o)
-                        continue;
-                *o = next;
-                HASH_ADD_STR(waiting, hex, o);
         }
-        HASH_ITER(hh, waiting, o, tmp) {
-                HASH_DEL(waiting, o);
-                mark_again(o->hex);
-                free(o);
-        }
-        return again;
+        return first_due();
 }
 
 /* ---- the end ---- */

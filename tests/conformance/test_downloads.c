@@ -517,6 +517,34 @@ static void without_a_frequency_only_states_are_told(void **state) {
         download_drop(d);
 }
 
+static void let_progress_be_seen(IDODownload *d) {
+        struct timespec pause = { .tv_nsec = 5000000 };
+        UINT64 before = 0, now;
+
+        for (int i = 0; i < 5; before = now, i++)
+                while ((now = download_status(d).BytesTransferred) == before)
+                        (void) nanosleep(&pause, NULL); /* between two questions; nothing depends on its length */
+}
+
+/* CONFORMS: api.md 1.8 "OnStatusChange": called by CallbackFreq*, and on state change */
+static void a_state_is_told_at_once_however_rarely_progress_is(void **state) {
+        IDODownload *d = new_download("/d?size=10000000&rate=300000", NULL);
+        struct listener listener;
+
+        listener_init(&listener);
+        assert_hr(download_set_number(d, DODownloadProperty_CallbackFreqSeconds, 3600), S_OK);
+        assert_hr(set_listener(d, &listener), S_OK);
+        assert_hr(IDODownload_Start(d, NULL), S_OK);
+        (void) wait_for(&listener, DODownloadState_Transferring);
+        let_progress_be_seen(d);
+        assert_hr(IDODownload_Pause(d), S_OK);
+        (void) wait_for(&listener, DODownloadState_Paused);
+        assert_hr(IDODownload_Abort(d), S_OK);
+        (void) wait_for(&listener, DODownloadState_Aborted);
+        wait_for_release(&listener);
+        download_drop(d);
+}
+
 /* CONFORMS: api.md 1.4 BlockingMode; another thread's Abort ends the wait */
 static void *abort_it(void *download) {
         (void) IDODownload_Abort((IDODownload *) download);
@@ -615,6 +643,7 @@ int main(int argc, char **argv) {
                 cmocka_unit_test(downloads_are_found_by_five_properties),
                 cmocka_unit_test(a_callback_hears_of_each_state_and_may_finalize),
                 cmocka_unit_test(without_a_frequency_only_states_are_told),
+                cmocka_unit_test(a_state_is_told_at_once_however_rarely_progress_is),
                 cmocka_unit_test(a_blocking_start_ends_with_its_download),
                 cmocka_unit_test(a_volatile_download_dies_with_its_client_and_another_one_does_not),
         };
