@@ -835,7 +835,10 @@ struct IBackgroundCopyError : public IUnknown {
          */
         virtual HRESULT STDMETHODCALLTYPE GetError(BG_ERROR_CONTEXT *pContext, HRESULT *pCode) = 0;
 
-        /* The file that it happened to; BG_E_FILE_NOT_AVAILABLE if it is none's. */
+        /*
+         * The file that it happened to, with the names that it had then;
+         * BG_E_FILE_NOT_AVAILABLE if it is none's.
+         */
         virtual HRESULT STDMETHODCALLTYPE GetFile(IBackgroundCopyFile **pVal) = 0;
 
         /* A sentence for people. There is English; other languages get it too. */

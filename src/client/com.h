@@ -75,6 +75,8 @@ HRESULT com_job_new(struct dosvc *c, enum job_family family, const char *hex, IB
 /* @record is done with afterwards, whatever happens. */
 HRESULT com_file_new(struct dosvc *c, enum job_family family, const char *hex, struct file_record *record,
                      IBackgroundCopyFile **ret);
+/* Its names stay what they were when it was made, whatever becomes of the file. Before anybody else has it. */
+void com_file_keep_names(IBackgroundCopyFile *file);
 /* Out of the job's own error. */
 HRESULT com_error_new(struct dosvc *c, const char *hex, const struct job_record *record, IBackgroundCopyError **ret);
 

@@ -129,10 +129,14 @@ static char *scheme_of(const struct job_record *record) {
 
 static HRESULT find_file(struct com_error *self, struct dosvc *c, const char *hex, uint32_t index) {
         struct file_record record;
+        HRESULT hr;
 
         if (index == JOB_ERROR_NO_FILE || wire_get_file(c, hex, index, &record))
                 return S_OK;
-        return com_file_new(c, self->family, hex, &record, &self->file);
+        hr = com_file_new(c, self->family, hex, &record, &self->file);
+        if (SUCCEEDED(hr))
+                com_file_keep_names(self->file);
+        return hr;
 }
 
 HRESULT com_error_new(struct dosvc *c, const char *hex, const struct job_record *record, IBackgroundCopyError **ret) {

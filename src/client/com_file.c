@@ -1,10 +1,10 @@
-/* IBackgroundCopyFile to IBackgroundCopyFile6. Names are those of the moment when the object was made; progress
- * is asked for. */
+/* IBackgroundCopyFile to IBackgroundCopyFile6. The ranges that it was added with stay; the rest is asked for, names too: others change
+ * them (another object of the same file, ReplaceRemotePrefix, a redirect that is reported, a sink that is set later). The file of an error
+ * keeps those with which it failed. */
 #include <stdio.h>
 
 #include "base/strings.h"
 #include "client/com_file.h"
-#include "protocol/limits.h"
 
 static struct com_file *file_of(IBackgroundCopyFile6 *This) {
         return CONTAINER_OF(This, struct com_file, file);
@@ -41,8 +41,6 @@ static ULONG file_com_AddRef(IBackgroundCopyFile6 *This) {
 
 static void file_free(struct com_file *self) {
         file_record_done(&self->record);
-        free(self->url);
-        (void) pthread_mutex_destroy(&self->lock);
         com_connection_put(self->c);
         free(self);
 }
@@ -57,20 +55,6 @@ ULONG com_file_release(struct com_file *self) {
 
 static ULONG file_com_Release(IBackgroundCopyFile6 *This) {
         return com_file_release(file_of(This));
-}
-
-static HRESULT file_com_GetRemoteName(IBackgroundCopyFile6 *This, LPWSTR *pVal) {
-        struct com_file *self = file_of(This);
-        HRESULT hr;
-
-        pthread_mutex_lock(&self->lock);
-        hr = com_string_out(self->url, pVal);
-        pthread_mutex_unlock(&self->lock);
-        return hr;
-}
-
-static HRESULT file_com_GetLocalName(IBackgroundCopyFile6 *This, LPWSTR *pVal) {
-        return com_string_out(file_of(This)->record.info.path, pVal);
 }
 
 static BG_FILE_PROGRESS progress_of(const dosvc_file_info *info) {
@@ -89,6 +73,32 @@ HRESULT com_file_read(struct com_file *self, struct file_record *ret) {
                                      .file_id = self->record.file_id,
                                      .validation = self->record.validation };
         return S_OK;
+}
+
+static HRESULT get_name(IBackgroundCopyFile6 *This, bool is_remote, LPWSTR *ret) {
+        struct com_file *self = file_of(This);
+        struct file_record record;
+        HRESULT hr;
+
+        if (!ret)
+                return E_INVALIDARG;
+        if (self->keeps_names)
+                return com_string_out(is_remote ? self->record.info.url : self->record.info.path, ret);
+        *ret = NULL;
+        hr = com_file_read(self, &record);
+        if (FAILED(hr))
+                return hr;
+        hr = com_string_out(is_remote ? record.info.url : record.info.path, ret);
+        file_record_done(&record);
+        return hr;
+}
+
+static HRESULT file_com_GetRemoteName(IBackgroundCopyFile6 *This, LPWSTR *pVal) {
+        return get_name(This, true, pVal);
+}
+
+static HRESULT file_com_GetLocalName(IBackgroundCopyFile6 *This, LPWSTR *pVal) {
+        return get_name(This, false, pVal);
 }
 
 static HRESULT file_com_GetProgress(IBackgroundCopyFile6 *This, BG_FILE_PROGRESS *pVal) {
@@ -128,26 +138,12 @@ static HRESULT file_com_GetFileRanges(IBackgroundCopyFile6 *This, DWORD *RangeCo
 
 static HRESULT file_com_SetRemoteName(IBackgroundCopyFile6 *This, LPCWSTR Val) {
         struct com_file *self = file_of(This);
-        char *url;
-        HRESULT hr;
-        int code;
+        _cleanup_free_ char *url = NULL;
+        HRESULT hr = com_url_in(Val, &url);
 
-        hr = com_string_in(Val, LIMIT_URL_COM, E_INVALIDARG, &url);
-        if (SUCCEEDED(hr) && !*url)
-                hr = E_INVALIDARG;
-        if (SUCCEEDED(hr)) {
-                code = wire_set_url(self->c, self->hex, self->record.info.index, url);
-                hr = rim_hresult(code, self->family);
-        }
-        if (FAILED(hr)) {
-                free(url);
+        if (FAILED(hr))
                 return hr;
-        }
-        pthread_mutex_lock(&self->lock);
-        free(self->url);
-        self->url = url;
-        pthread_mutex_unlock(&self->lock);
-        return S_OK;
+        return rim_hresult(wire_set_url(self->c, self->hex, self->record.info.index, url), self->family);
 }
 
 /* ---- IBackgroundCopyFile3 ---- */
@@ -322,13 +318,10 @@ static const IBackgroundCopyFile6Vtbl file_vtbl = {
 HRESULT com_file_new(struct dosvc *c, enum job_family family, const char *hex, struct file_record *record,
                      IBackgroundCopyFile **ret) {
         struct com_file *self = malloc(sizeof(*self));
-        char *url = strdup(record->info.url);
 
         *ret = NULL;
-        if (!self || !url) {
+        if (!self) {
                 file_record_done(record);
-                free(self);
-                free(url);
                 return E_OUTOFMEMORY;
         }
         *self = (struct com_file){ .file = { &file_vtbl },
@@ -337,11 +330,13 @@ HRESULT com_file_new(struct dosvc *c, enum job_family family, const char *hex, s
                                    .n_references = 1,
                                    .c = com_connection_ref(c),
                                    .family = family,
-                                   .record = *record,
-                                   .lock = PTHREAD_MUTEX_INITIALIZER,
-                                   .url = url };
+                                   .record = *record };
         *record = (struct file_record){};
         strcpy(self->hex, hex);
         *ret = (IBackgroundCopyFile *) (void *) &self->file;
         return S_OK;
+}
+
+void com_file_keep_names(IBackgroundCopyFile *file) {
+        file_of((IBackgroundCopyFile6 *) (void *) file)->keeps_names = true;
 }

@@ -12,9 +12,8 @@ struct com_file {
         struct dosvc *c;
         enum job_family family;
         char hex[WIRE_ID_HEX + 1];
-        struct file_record record;
-        pthread_mutex_t lock; /* guards the URL, which SetRemoteName changes */
-        char *url;
+        struct file_record record; /* as it was when the object was made */
+        bool keeps_names;          /* those of the record */
 };
 
 extern const IDeliveryOptimizationFileVtbl com_file_delivery_vtbl;

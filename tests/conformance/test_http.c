@@ -310,11 +310,11 @@ static void redirects_are_taken_as_the_job_says(void **state) {
                 assert_hr(IBackgroundCopyJobHttpOptions3_SetSecurityFlags(options, cases[i].flags), S_OK);
                 assert_hr(IBackgroundCopyJobHttpOptions3_GetSecurityFlags(options, &flags), S_OK);
                 assert_int_equal(flags, cases[i].flags);
+                file = job_first_file(&job); /* which is told, too */
                 job_resume(&job);
                 job_wait(&job, cases[i].refused ? BG_JOB_STATE_ERROR : BG_JOB_STATE_TRANSFERRED);
                 if (cases[i].refused)
                         assert_hr(error_of(&job), (HRESULT) 0x8019012E);
-                file = job_first_file(&job);
                 assert_hr(IBackgroundCopyFile_GetRemoteName(file, &name), S_OK);
                 assert_int_equal(wcscmp(name, cases[i].renamed ? tap_url(there, "/there") : url), 0);
                 CoTaskMemFree(name);

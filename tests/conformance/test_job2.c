@@ -256,6 +256,41 @@ static void a_prefix_is_replaced_in_all_urls_that_have_it(void **state) {
         }
 }
 
+static void assert_name(IBackgroundCopyFile2 *file, const wchar_t *url) {
+        LPWSTR name;
+
+        assert_hr(IBackgroundCopyFile2_GetRemoteName(file, &name), S_OK);
+        assert_int_equal(wcscmp(name, url), 0);
+        CoTaskMemFree(name);
+}
+
+/* CONFORMS: bits.h GetRemoteName: what SetRemoteName made of it, whichever object of the file it was said to */
+static void a_file_that_is_held_knows_its_new_name(void **state) {
+        FOR_EACH_FAMILY(family) {
+                struct job job = job_new(family);
+                IBackgroundCopyJob3 *job3 = query(job.com, &IID_IBackgroundCopyJob3);
+                IBackgroundCopyFile *first, *second;
+                IBackgroundCopyFile2 *one, *other;
+
+                job_add(&job, L"http://nowhere.invalid/a", destination("held"));
+                first = job_first_file(&job);
+                second = job_first_file(&job);
+                one = query(first, &IID_IBackgroundCopyFile2);
+                other = query(second, &IID_IBackgroundCopyFile2);
+                assert_hr(IBackgroundCopyJob3_ReplaceRemotePrefix(job3, L"http://nowhere.invalid/", L"http://elsewhere.invalid/"), S_OK);
+                assert_name(one, L"http://elsewhere.invalid/a");
+                assert_hr(IBackgroundCopyFile2_SetRemoteName(one, L"http://third.invalid/a"), S_OK);
+                assert_name(one, L"http://third.invalid/a");
+                assert_name(other, L"http://third.invalid/a");
+                drop(one);
+                drop(other);
+                drop(first);
+                drop(second);
+                drop(job3);
+                job_done(&job);
+        }
+}
+
 /* CONFORMS: design.md decision 2: SMB ACL flags and peer caching have no meaning here */
 /* SENTENCES: job.acl */
 static void what_has_no_meaning_here_says_so(void **state) {
@@ -702,6 +737,7 @@ int main(int argc, char **argv) {
                 cmocka_unit_test(credentials_want_a_known_target_and_scheme),
                 cmocka_unit_test(ranges_are_put_one_after_another_in_the_callers_order),
                 cmocka_unit_test(a_prefix_is_replaced_in_all_urls_that_have_it),
+                cmocka_unit_test(a_file_that_is_held_knows_its_new_name),
                 cmocka_unit_test(what_has_no_meaning_here_says_so),
                 cmocka_unit_test(a_job_knows_how_its_owner_stood),
                 cmocka_unit_test(a_property_that_the_family_does_not_have_is_unknown),

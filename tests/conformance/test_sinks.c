@@ -64,6 +64,8 @@ static void assert_file_not_set(IDeliveryOptimizationFile2 *file2, DOFilePropert
 static void a_file_gets_its_destination_after_it_was_added(void **state) {
         struct later later = later_new(origin_url("/later?size=5000"), 0, NULL);
         const wchar_t *path = destination("later");
+        IBackgroundCopyFile *file = query(later.file, &IID_IBackgroundCopyFile);
+        LPWSTR name;
         VARIANT v;
 
         assert_file_not_set(later.file2, DOFilePropertyId_DownloadSinkFilePath);
@@ -75,6 +77,10 @@ static void a_file_gets_its_destination_after_it_was_added(void **state) {
         assert_int_equal(v.vt, VT_BSTR);
         assert_int_equal(wcscmp(v.bstrVal, path), 0);
         (void) VariantClear(&v);
+        assert_hr(IBackgroundCopyFile_GetLocalName(file, &name), S_OK);
+        assert_int_equal(wcscmp(name, path), 0);
+        CoTaskMemFree(name);
+        drop(file);
         job_resume(&later.job);
         job_wait(&later.job, BG_JOB_STATE_TRANSFERRED);
         assert_hr(set_text(later.file2, DOFilePropertyId_DownloadSinkFilePath, destination("too late")), DO_E_INVALID_STATE);
