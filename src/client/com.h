@@ -61,6 +61,8 @@ HRESULT com_string_out(const char *s, LPWSTR *ret);
 /* The same; NULL for "". */
 HRESULT com_optional_string_out(const char *s, LPWSTR *ret);
 HRESULT com_hresult_from_errno(int r);
+/* The result of a call that changes a job, or what belongs to it. One that the service knows only from its history is in a final state. */
+HRESULT com_result(struct dosvc *c, enum job_family family, const char *hex, int code);
 void com_guid_from(const struct guid *from, GUID *to);
 void com_guid_to(const GUID *from, struct guid *to);
 FILETIME com_filetime(uint64_t usec);

@@ -595,7 +595,7 @@ HRESULT com_callback_set(struct dosvc *c, enum job_family family, const char *he
                 code = wire_set_notify(c, hex, false);
                 if (!code)
                         registration_free(withdraw(hex));
-                return rim_hresult(code, family);
+                return com_result(c, family, hex, code);
         }
         hr = registration_new(c, family, hex, unknown, &registration);
         if (FAILED(hr))
@@ -614,7 +614,7 @@ HRESULT com_callback_set(struct dosvc *c, enum job_family family, const char *he
         else if (code && !old)
                 old = withdraw(hex);
         registration_free(old);
-        return rim_hresult(code, family);
+        return com_result(c, family, hex, code);
 }
 
 IUnknown *com_callback_get(const char *hex) {

@@ -41,13 +41,7 @@ HRESULT com_download_read(struct com_download *self, struct job_record *ret) {
 }
 
 HRESULT com_download_result(struct com_download *self, int code) {
-        struct job_record record;
-
-        if (code == ERROR_NOT_FOUND && !wire_get_job_or_history(self->c, self->hex, 0, &record)) {
-                code = ERROR_INVALID_STATE;
-                job_record_done(&record);
-        }
-        return rim_hresult(code, JOB_FAMILY_DO);
+        return com_result(self->c, JOB_FAMILY_DO, self->hex, code);
 }
 
 /* ---- state ---- */

@@ -16,7 +16,7 @@ struct com_download {
 
 HRESULT com_download_new(struct dosvc *c, const char *hex, IDODownload **ret);
 HRESULT com_download_read(struct com_download *self, struct job_record *ret); /* as it is, or as it ended */
-/* The result of a call that changes the download: one that ended is in the wrong state, not unknown. */
+/* The result of a call that changes the download. */
 HRESULT com_download_result(struct com_download *self, int code);
 DO_DOWNLOAD_STATUS com_download_status(const struct job_record *record);
 

@@ -72,7 +72,12 @@ HRESULT com_file_read(struct com_file *self, struct file_record *ret) {
         *ret = (struct file_record){ .info = self->record.info,
                                      .file_id = self->record.file_id,
                                      .validation = self->record.validation };
+        ret->info.temporary_name = ""; /* gone with the job */
         return S_OK;
+}
+
+HRESULT com_file_result(struct com_file *self, int code) {
+        return com_result(self->c, self->family, self->hex, code);
 }
 
 static HRESULT get_name(IBackgroundCopyFile6 *This, bool is_remote, LPWSTR *ret) {
@@ -143,7 +148,7 @@ static HRESULT file_com_SetRemoteName(IBackgroundCopyFile6 *This, LPCWSTR Val) {
 
         if (FAILED(hr))
                 return hr;
-        return rim_hresult(wire_set_url(self->c, self->hex, self->record.info.index, url), self->family);
+        return com_file_result(self, wire_set_url(self->c, self->hex, self->record.info.index, url));
 }
 
 /* ---- IBackgroundCopyFile3 ---- */
@@ -178,7 +183,7 @@ static HRESULT file_com_GetTemporaryName(IBackgroundCopyFile6 *This, LPWSTR *pFi
 static HRESULT file_com_SetValidationState(IBackgroundCopyFile6 *This, BOOL state) {
         struct com_file *self = file_of(This);
 
-        return rim_hresult(wire_set_validation(self->c, self->hex, self->record.info.index, state), self->family);
+        return com_file_result(self, wire_set_validation(self->c, self->hex, self->record.info.index, state));
 }
 
 /* E_PENDING: nobody gave a verdict yet. */
@@ -256,7 +261,7 @@ static HRESULT file_com_GetProperty(IBackgroundCopyFile6 *This, BITS_FILE_PROPER
 static HRESULT file_com_UpdateDownloadPosition(IBackgroundCopyFile6 *This, UINT64 offset) {
         struct com_file *self = file_of(This);
 
-        return rim_hresult(wire_set_position(self->c, self->hex, self->record.info.index, offset), self->family);
+        return com_file_result(self, wire_set_position(self->c, self->hex, self->record.info.index, offset));
 }
 
 static HRESULT file_com_RequestFileRanges(IBackgroundCopyFile6 *This, DWORD rangeCount, const BG_FILE_RANGE ranges[]) {
@@ -272,8 +277,7 @@ static HRESULT file_com_RequestFileRanges(IBackgroundCopyFile6 *This, DWORD rang
                 return E_OUTOFMEMORY;
         for (DWORD i = 0; i < rangeCount; i++)
                 wanted[i] = (struct record_range){ .offset = ranges[i].InitialOffset, .length = ranges[i].Length };
-        return rim_hresult(wire_request_ranges(self->c, self->hex, self->record.info.index, wanted, rangeCount),
-                           self->family);
+        return com_file_result(self, wire_request_ranges(self->c, self->hex, self->record.info.index, wanted, rangeCount));
 }
 
 static HRESULT file_com_GetFilledFileRanges(IBackgroundCopyFile6 *This, DWORD *rangeCount, BG_FILE_RANGE **ranges) {

@@ -24,3 +24,5 @@ ULONG com_file_add_ref(void *object);
 ULONG com_file_release(struct com_file *self);
 /* The file as it is now; of a job that ended long ago, as it was when the object was made. To be done with. */
 HRESULT com_file_read(struct com_file *self, struct file_record *ret);
+/* The result of a call that changes the file. */
+HRESULT com_file_result(struct com_file *self, int code);

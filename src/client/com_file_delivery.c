@@ -92,19 +92,8 @@ struct property {
         HRESULT (*set)(struct com_file *self, const VARIANT *value);
 };
 
-/* The result of a call that changes the file: that of a job which ended is in the wrong state, not unknown. */
-static HRESULT file_result(struct com_file *self, int code) {
-        struct job_record record;
-
-        if (code == ERROR_NOT_FOUND && !wire_get_job_or_history(self->c, self->hex, 0, &record)) {
-                code = ERROR_INVALID_STATE;
-                job_record_done(&record);
-        }
-        return rim_hresult(code, self->family);
-}
-
 static HRESULT set_property(struct com_file *self, struct wire_property property) {
-        return file_result(self, wire_set_file_property(self->c, self->hex, self->record.info.index, &property));
+        return com_file_result(self, wire_set_file_property(self->c, self->hex, self->record.info.index, &property));
 }
 
 static HRESULT set_text(struct com_file *self, const VARIANT *value, size_t max, const char *name) {
@@ -140,7 +129,7 @@ static HRESULT set_path(struct com_file *self, const VARIANT *value) {
         _cleanup_free_ char *s = NULL;
         HRESULT hr = com_variant_take_path(value, &s);
 
-        return FAILED(hr) ? hr : file_result(self, wire_set_path(self->c, self->hex, self->record.info.index, s));
+        return FAILED(hr) ? hr : com_file_result(self, wire_set_path(self->c, self->hex, self->record.info.index, s));
 }
 
 static HRESULT get_size(const struct com_file *self, const struct file_record *file, VARIANT *ret) {

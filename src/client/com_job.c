@@ -55,14 +55,7 @@ HRESULT com_job_read(struct com_job *self, struct job_record *ret) {
 }
 
 HRESULT com_job_result(struct com_job *self, int code) {
-        struct job_record record;
-
-        if (code == ERROR_NOT_FOUND && !wire_get_job_or_history(self->c, self->hex, 0, &record)) {
-                if (record.state == JOB_ACKNOWLEDGED || record.state == JOB_CANCELLED)
-                        code = ERROR_INVALID_STATE;
-                job_record_done(&record);
-        }
-        return rim_hresult(code, self->family);
+        return com_result(self->c, self->family, self->hex, code);
 }
 
 /* ---- commands ---- */

@@ -31,7 +31,7 @@ ULONG com_job_release(struct com_job *self);
 
 /* The job as it is, or as it was when it ended. */
 HRESULT com_job_read(struct com_job *self, struct job_record *ret);
-/* The result of a call that changes the job. One that the service knows only from its history is in a final state. */
+/* The result of a call that changes the job. */
 HRESULT com_job_result(struct com_job *self, int code);
 
 HRESULT job_com_AddFileSet(IBackgroundCopyJob5 *This, ULONG cFileCount, BG_FILE_INFO *pFileSet);

@@ -138,7 +138,7 @@ static HRESULT unset(struct dosvc *c, enum job_family family, const char *hex) {
                 code = wire_set_judge(c, hex, false);
         if (!code)
                 judge_free(withdraw(hex));
-        return rim_hresult(code, family);
+        return com_result(c, family, hex, code);
 }
 
 HRESULT com_judge_set(struct dosvc *c, enum job_family family, const char *hex, IUnknown *unknown) {
@@ -169,7 +169,7 @@ HRESULT com_judge_set(struct dosvc *c, enum job_family family, const char *hex, 
         if (code) {
                 judge_free(withdraw(hex));
                 put_back(old);
-                return rim_hresult(code, family);
+                return com_result(c, family, hex, code);
         }
         judge_free(old);
         return S_OK;

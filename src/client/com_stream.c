@@ -206,7 +206,7 @@ HRESULT com_stream_set(struct dosvc *c, enum job_family family, const char *hex,
                 r = start(s);
         if (code || r < 0)
                 stream_free(s);
-        return code ? rim_hresult(code, family) : com_hresult_from_errno(MIN(r, 0));
+        return code ? com_result(c, family, hex, code) : com_hresult_from_errno(MIN(r, 0));
 }
 
 IUnknown *com_stream_get(const char *hex, uint32_t index) {

@@ -52,6 +52,17 @@ HRESULT com_hresult_from_errno(int r) {
         }
 }
 
+HRESULT com_result(struct dosvc *c, enum job_family family, const char *hex, int code) {
+        struct job_record record;
+
+        if (code == ERROR_NOT_FOUND && !wire_get_job_or_history(c, hex, 0, &record)) {
+                if (record.state == JOB_ACKNOWLEDGED || record.state == JOB_CANCELLED)
+                        code = ERROR_INVALID_STATE;
+                job_record_done(&record);
+        }
+        return rim_hresult(code, family);
+}
+
 HRESULT com_string_in(LPCWSTR s, size_t max, HRESULT too_long, char **ret) {
         int r;
 

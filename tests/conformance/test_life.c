@@ -607,6 +607,39 @@ static void every_state_survives_a_kill_of_the_service(void **state) {
         }
 }
 
+/* CONFORMS: api.md 2.1 A / X: nothing changes a final job, and pointers that are held go on to answer; also when the service has forgotten it */
+/* SENTENCES: state.final state.restart */
+static void what_ended_before_a_restart_is_final_all_the_same(void **state) {
+        FOR_EACH_FAMILY(family) {
+                struct job job = job_in_state(family, FETCHED, BG_JOB_STATE_TRANSFERRED, NULL);
+                IBackgroundCopyFile *file = job_first_file(&job);
+                IBackgroundCopyJobHttpOptions3 *http;
+                IBackgroundCopyFile6 *file6;
+                BG_FILE_RANGE range = { 0, 10 };
+                LPWSTR name;
+
+                assert_hr(IBackgroundCopyFile_QueryInterface(file, &IID_IBackgroundCopyFile6, (void **) &file6), S_OK);
+                assert_hr(IBackgroundCopyJob_QueryInterface(job.com, &IID_IBackgroundCopyJobHttpOptions3, (void **) &http), S_OK);
+                assert_hr(IBackgroundCopyJob_Complete(job.com), S_OK);
+                world_kill_service();
+                world_start_service();
+                assert_hr(IBackgroundCopyJob_SetNotifyInterface(job.com, NULL), family->invalid_state);
+                assert_hr(IBackgroundCopyJobHttpOptions3_SetServerCertificateValidationInterface(http, NULL), family->invalid_state);
+                assert_hr(IBackgroundCopyFile6_SetRemoteName(file6, origin_url(FETCHED)), family->invalid_state);
+                assert_hr(IBackgroundCopyFile6_SetValidationState(file6, TRUE), family->invalid_state);
+                assert_hr(IBackgroundCopyFile6_UpdateDownloadPosition(file6, 0), family->invalid_state);
+                assert_hr(IBackgroundCopyFile6_RequestFileRanges(file6, 1, &range), family->invalid_state);
+                assert_hr(IBackgroundCopyFile6_GetTemporaryName(file6, &name), family->file_not_available);
+                assert_hr(IBackgroundCopyFile6_GetRemoteName(file6, &name), S_OK);
+                assert_string_equal(narrow(name), narrow(origin_url(FETCHED)));
+                CoTaskMemFree(name);
+                (void) IBackgroundCopyFile6_Release(file6);
+                (void) IBackgroundCopyFile_Release(file);
+                (void) IBackgroundCopyJobHttpOptions3_Release(http);
+                job_done(&job);
+        }
+}
+
 int main(int argc, char **argv) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(a_file_appears_with_complete_and_not_before),
@@ -634,6 +667,7 @@ int main(int argc, char **argv) {
                 cmocka_unit_test(one_file_that_fails_stops_the_job),
                 cmocka_unit_test(foreground_runs_at_once_and_the_others_in_order),
                 cmocka_unit_test(every_state_survives_a_kill_of_the_service),
+                cmocka_unit_test(what_ended_before_a_restart_is_final_all_the_same),
         };
 
         return world_run(argc, argv, "the life of a job", "BackgroundSlots=1\nMaxConnectionsPerHost=32\nMinimumRetryDelayDO=1800\n", tests, ELEMENTSOF(tests));
