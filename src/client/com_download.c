@@ -200,18 +200,24 @@ static HRESULT download_com_Pause(IDODownload *This) {
         return com_download_result(self, wire_suspend(self->c, self->hex));
 }
 
+static HRESULT end(struct com_download *self, int code) {
+        if (!code)
+                com_download_forget_settings(self->hex);
+        return com_download_result(self, code);
+}
+
 static HRESULT download_com_Abort(IDODownload *This) {
         struct com_download *self = download_of(This);
         bool left;
 
-        return com_download_result(self, wire_cancel(self->c, self->hex, &left));
+        return end(self, wire_cancel(self->c, self->hex, &left));
 }
 
 static HRESULT download_com_Finalize(IDODownload *This) {
         struct com_download *self = download_of(This);
         bool partial;
 
-        return com_download_result(self, wire_complete(self->c, self->hex, &partial));
+        return end(self, wire_complete(self->c, self->hex, &partial));
 }
 
 static const IDODownloadVtbl download_vtbl = {

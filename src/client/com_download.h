@@ -40,3 +40,5 @@ HRESULT com_download_set_callback(struct dosvc *c, const char *hex, IUnknown *un
 IUnknown *com_download_get_callback(const char *hex);
 /* It ended: nothing is kept. */
 void com_download_forget(const char *hex);
+/* The same, unless somebody is to be told of the end first. */
+void com_download_forget_settings(const char *hex);

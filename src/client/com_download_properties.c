@@ -278,6 +278,19 @@ static HRESULT set_integrity_mandatory(struct com_download *self, const VARIANT 
 
 /* ---- what is this process's ---- */
 
+/* Of one that ended nothing is kept, nor changed. */
+static HRESULT set_settings(struct com_download *self, const struct download_settings *settings) {
+        struct job_record record;
+        HRESULT hr = com_download_read(self, &record);
+
+        if (FAILED(hr))
+                return hr;
+        if (record.state == JOB_ACKNOWLEDGED || record.state == JOB_CANCELLED)
+                hr = DO_E_INVALID_STATE;
+        job_record_done(&record);
+        return FAILED(hr) ? hr : com_download_set_settings(self->hex, settings);
+}
+
 static HRESULT get_percent(const struct view *view, VARIANT *ret) {
         return com_variant_put_u32(com_download_settings(view->self->hex).percent, ret);
 }
@@ -286,7 +299,7 @@ static HRESULT set_percent(struct com_download *self, const VARIANT *value) {
         struct download_settings settings = com_download_settings(self->hex);
 
         settings.percent = V_UI4(value);
-        return settings.percent > FREQ_PERCENT_MAX ? E_INVALIDARG : com_download_set_settings(self->hex, &settings);
+        return settings.percent > FREQ_PERCENT_MAX ? E_INVALIDARG : set_settings(self, &settings);
 }
 
 static HRESULT get_seconds(const struct view *view, VARIANT *ret) {
@@ -297,7 +310,7 @@ static HRESULT set_seconds(struct com_download *self, const VARIANT *value) {
         struct download_settings settings = com_download_settings(self->hex);
 
         settings.seconds = V_UI4(value);
-        return com_download_set_settings(self->hex, &settings);
+        return set_settings(self, &settings);
 }
 
 static HRESULT get_blocking(const struct view *view, VARIANT *ret) {
@@ -308,7 +321,7 @@ static HRESULT set_blocking(struct com_download *self, const VARIANT *value) {
         struct download_settings settings = com_download_settings(self->hex);
 
         settings.blocking = com_variant_take_bool(value);
-        return com_download_set_settings(self->hex, &settings);
+        return set_settings(self, &settings);
 }
 
 static HRESULT get_no_cellular(const struct view *view, VARIANT *ret) {
@@ -339,7 +352,7 @@ static HRESULT set_vector(struct com_download *self, const VARIANT *value) {
         if (FAILED(hr))
                 return hr;
         wcscpy(settings.vector, V_BSTR(value) ? V_BSTR(value) : L"");
-        return com_download_set_settings(self->hex, &settings);
+        return set_settings(self, &settings);
 }
 
 static HRESULT get_callback(const struct view *view, VARIANT *ret) {

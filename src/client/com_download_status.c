@@ -96,6 +96,19 @@ void com_download_forget(const char *hex) {
         observed_free(o);
 }
 
+void com_download_forget_settings(const char *hex) {
+        struct observed *o;
+
+        pthread_mutex_lock(&lock);
+        HASH_FIND_STR(all, hex, o);
+        if (o && o->callback)
+                o = NULL;
+        if (o)
+                HASH_DEL(all, o);
+        pthread_mutex_unlock(&lock);
+        observed_free(o);
+}
+
 HRESULT com_download_set_callback(struct dosvc *c, const char *hex, IUnknown *unknown) {
         struct observed *o, old = {};
         void *callback = NULL;

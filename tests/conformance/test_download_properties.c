@@ -145,6 +145,7 @@ static void what_has_ended_can_be_read_and_not_changed(void **state) {
         VARIANT id, again;
 
         assert_hr(download_set_text(d, DODownloadProperty_DisplayName, L"a name"), S_OK);
+        assert_hr(download_set_text(d, DODownloadProperty_CorrelationVector, L"a vector"), S_OK);
         assert_hr(IDODownload_GetProperty(d, DODownloadProperty_Id, &id), S_OK);
         assert_int_equal(wcslen(id.bstrVal), 36);
         assert_hr(download_run(d, NULL), S_OK);
@@ -160,6 +161,13 @@ static void what_has_ended_can_be_read_and_not_changed(void **state) {
         assert_hr(download_set_number(d, DODownloadProperty_CostPolicy, DODownloadCostPolicy_Always), DO_E_INVALID_STATE);
         assert_hr(download_set_number(d, DODownloadProperty_SecurityFlags, 0x100), DO_E_INVALID_STATE);
         assert_hr(download_set_number(d, DODownloadProperty_NoProgressTimeoutSeconds, 60), DO_E_INVALID_STATE);
+        /* What this process kept for it is gone, and does not come back. */
+        assert_switch(d, DODownloadProperty_BlockingMode, false);
+        assert_not_set(d, DODownloadProperty_CorrelationVector);
+        assert_hr(download_set_text(d, DODownloadProperty_CorrelationVector, L"late"), DO_E_INVALID_STATE);
+        assert_hr(download_set_switch(d, DODownloadProperty_BlockingMode, true), DO_E_INVALID_STATE);
+        assert_hr(download_set_number(d, DODownloadProperty_CallbackFreqSeconds, 5), DO_E_INVALID_STATE);
+        assert_hr(download_set_number(d, DODownloadProperty_CallbackFreqPercent, 5), DO_E_INVALID_STATE);
         (void) VariantClear(&id);
         (void) VariantClear(&again);
         assert_int_equal(IDODownload_Release(d), 0);
