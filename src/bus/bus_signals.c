@@ -68,6 +68,11 @@ static bool peer_wanted(const struct peer *peer, const struct guid *id) {
         return !peer->dead && (peer->wants_all || subscription);
 }
 
+/* Who has its callback, or judges its servers, is told of its end: nothing else would say that this is over. */
+static bool peer_listens(struct peer *peer, const struct guid *id) {
+        return !peer->dead && bus_notifier_find(peer, id);
+}
+
 /* ---- telling ---- */
 
 /* The same message goes to all who see the same of the job: its owner, and others, who see no secrets. On a bus each needs one of its own,
@@ -167,7 +172,7 @@ static void on_job_removed(void *userdata, const struct job *job) {
         struct peer *peer, *tmp;
 
         DL_FOREACH_SAFE(server->peers, peer, tmp) {
-                if (peer_wants(peer, job))
+                if (peer_wants(peer, job) || peer_listens(peer, &job->id))
                         tell(&removed, peer);
                 bus_notify_forget_job(peer, &job->id);
                 peer_unsubscribe(peer, &job->id);
@@ -184,7 +189,7 @@ static void on_job_taken(void *userdata, const struct job *job, uid_t old_owner)
 
         DL_FOREACH_SAFE(server->peers, peer, tmp) {
                 if (peer->uid == old_owner) {
-                        if (peer_wanted(peer, &job->id))
+                        if (peer_wanted(peer, &job->id) || peer_listens(peer, &job->id))
                                 tell(&removed, peer);
                         bus_notify_forget_job(peer, &job->id);
                         peer_unsubscribe(peer, &job->id);

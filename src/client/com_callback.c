@@ -24,6 +24,7 @@ enum event_kind {
         EVENT_FILE_TRANSFERRED,
         EVENT_FILE_RANGES,
         EVENT_CERTIFICATE, /* a question */
+        EVENT_ENDED,       /* nobody is told: it takes the registrations away */
 };
 
 struct registration {
@@ -45,7 +46,7 @@ struct event {
         struct record_ranges ranges;
         struct judge_question question; /* points into @call */
         struct dosvc *c; /* a reference, as the registration may be gone */
-        sd_bus_message *call;
+        sd_bus_message *call; /* NULL: nobody waits for an answer */
 };
 
 static pthread_mutex_t lock =
@@ -156,6 +157,8 @@ static void event_free(struct event *event) {
 }
 
 static void answer(struct event *event, bool taken) {
+        if (!event->call)
+                return;
         connection_lock(event->c);
         connection_answer(event->c, TAKE_PTR(event->call), taken ? NULL : NOT_TAKEN, NOT_TAKEN_TEXT);
         connection_unlock(event->c);
@@ -237,6 +240,43 @@ static int queue(struct dosvc *c, sd_bus_message *call, enum event_kind kind) {
         return told_anyway ? sd_bus_reply_method_return(call, NULL) : 1;
 }
 
+/* Behind what is still to be told of it. Without memory the callback stays until it is registered again, or for good. */
+static void queue_end(struct dosvc *c, const char *id) {
+        struct registration *registration;
+        struct event *event;
+        struct guid guid;
+
+        if (guid_from_string(id, &guid) < 0)
+                return;
+        event = malloc(sizeof(*event));
+        if (!event)
+                return;
+        *event = (struct event){ .kind = EVENT_ENDED };
+        guid_to_compact(&guid, event->hex);
+        pthread_mutex_lock(&lock);
+        HASH_FIND_STR(registrations, event->hex, registration);
+        if (running && !stop && (registration || com_judge_is_needed())) {
+                event->c = connection_ref(c);
+                DL_APPEND(events, event);
+                event = NULL;
+                pthread_cond_signal(&wake);
+        }
+        pthread_mutex_unlock(&lock);
+        free(event);
+}
+
+/* A job ended, whoever ended it. By the reading thread, too. */
+static int on_signal(sd_bus_message *m, void *userdata, sd_bus_error *reterr) {
+        const char *id;
+
+        if (sd_bus_message_is_signal(m, WIRE_MANAGER, "JobRemoved") <= 0)
+                return 0;
+        if (sd_bus_message_read_basic(m, 's', &id) >= 0)
+                queue_end(userdata, id);
+        (void) sd_bus_message_rewind(m, true);
+        return 0;
+}
+
 static int on_transferred(sd_bus_message *call, void *userdata, sd_bus_error *reterr) {
         return queue(userdata, call, EVENT_TRANSFERRED);
 }
@@ -286,6 +326,8 @@ static int on_connected(struct dosvc *c, sd_bus *bus) {
         r = sd_bus_add_object_vtable(bus, NULL, WIRE_CALLBACK_PATH, WIRE_CALLBACK, callback_vtable, c);
         if (r >= 0)
                 r = sd_bus_add_filter(bus, NULL, com_download_on_message, c);
+        if (r >= 0)
+                r = sd_bus_add_filter(bus, NULL, on_signal, c);
         if (r < 0)
                 return r;
         ask_to_renew();
@@ -411,6 +453,12 @@ static void deliver(struct event *event) {
 
         if (event->kind == EVENT_CERTIFICATE) {
                 put_question(event);
+                event_free(event);
+                return;
+        }
+        if (event->kind == EVENT_ENDED) {
+                com_callback_forget(event->hex);
+                com_judge_forget(event->hex);
                 event_free(event);
                 return;
         }

@@ -339,6 +339,24 @@ static void a_registration_survives_the_service(void **state) {
         }
 }
 
+/* CONFORMS: design.md 1: a job may end without its client (dosvc cancel, another program, its life time); nobody keeps its callback then */
+static void a_callback_is_released_when_somebody_else_ends_its_job(void **state) {
+        dosvc *connection;
+
+        assert_int_equal(dosvc_open(DOSVC_CONNECT_NO_START, &connection), 0);
+        FOR_EACH_FAMILY(family) {
+                struct job job = new_job_of(family, FETCHED);
+                struct listener listener = LISTENER;
+
+                assert_hr(listen_to(&job, &listener), S_OK);
+                assert_true(atomic_load(&listener.n_references) > 1);
+                assert_int_equal(dosvc_cancel(connection, job.text), 0);
+                assert_true(waits_for_references(&listener, 1));
+                job_done(&job);
+        }
+        dosvc_close(connection);
+}
+
 /* CONFORMS: api.md 2.2 JobModification: property or state change, coalesced; only with its flag */
 /* SENTENCES: callback.modification */
 static void a_change_is_told_to_who_asked_for_changes(void **state) {
@@ -529,6 +547,7 @@ int main(int argc, char **argv) {
                 cmocka_unit_test(an_event_is_told_until_it_is_taken),
                 cmocka_unit_test(an_event_whose_client_died_is_told_to_the_next),
                 cmocka_unit_test(a_registration_survives_the_service),
+                cmocka_unit_test(a_callback_is_released_when_somebody_else_ends_its_job),
                 cmocka_unit_test(a_change_is_told_to_who_asked_for_changes),
                 cmocka_unit_test(flags_decide_what_is_told),
                 cmocka_unit_test(the_last_registration_wins),
