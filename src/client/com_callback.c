@@ -119,30 +119,42 @@ static struct registration *withdraw(const char *hex) {
         return old;
 }
 
+/* Under the lock: @registration has what was there, and there is what it had. false: nothing was there, nothing changed. */
+static bool swap(struct registration *registration) {
+        struct registration *there;
+
+        HASH_FIND_STR(registrations, registration->hex, there);
+        if (!there)
+                return false;
+        SWAP(there->family, registration->family);
+        SWAP(there->c, registration->c);
+        SWAP(there->unknown, registration->unknown);
+        SWAP(there->callback, registration->callback);
+        SWAP(there->callback2, registration->callback2);
+        SWAP(there->callback3, registration->callback3);
+        return true;
+}
+
 /* Puts @registration in the place of what is there, which is given back. Needs memory only if nothing is there, so that it can
  * always be taken back. false: it is not registered. */
 static bool exchange(struct registration *registration, struct registration **ret_old) {
-        struct registration *there, old;
         bool ok = true;
 
         pthread_mutex_lock(&lock);
-        HASH_FIND_STR(registrations, registration->hex, there);
-        *ret_old = there ? registration : NULL;
-        if (there) {
-                old = *there;
-                there->family = registration->family;
-                there->c = registration->c;
-                there->unknown = registration->unknown;
-                there->callback = registration->callback;
-                there->callback2 = registration->callback2;
-                there->callback3 = registration->callback3;
-                *registration = old;
-        } else {
+        *ret_old = swap(registration) ? registration : NULL;
+        if (!*ret_old) {
                 HASH_ADD_STR(registrations, hex, registration);
                 ok = registration->hh.tbl != NULL;
         }
         pthread_mutex_unlock(&lock);
         return ok;
+}
+
+/* Takes an exchange back, but not if nothing is there: the job ended meanwhile. @old is what nobody needs afterwards. */
+static void put_back(struct registration *old) {
+        pthread_mutex_lock(&lock);
+        (void) swap(old);
+        pthread_mutex_unlock(&lock);
 }
 
 /* ---- events ---- */
@@ -657,9 +669,9 @@ HRESULT com_callback_set(struct dosvc *c, enum job_family family, const char *he
                 return hr;
         }
         code = wire_set_notify(c, hex, true);
-        if (code && old && exchange(old, &registration))
-                old = registration;
-        else if (code && !old)
+        if (code && old)
+                put_back(old);
+        else if (code)
                 old = withdraw(hex);
         registration_free(old);
         return com_result(c, family, hex, code);

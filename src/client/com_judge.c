@@ -167,7 +167,10 @@ HRESULT com_judge_set(struct dosvc *c, enum job_family family, const char *hex, 
         if (!code)
                 code = want(c, hex, true);
         if (code) {
-                judge_free(withdraw(hex));
+                judge = withdraw(hex);
+                if (!judge)
+                        old = judge_free(old); /* the job ended meanwhile */
+                judge_free(judge);
                 put_back(old);
                 return com_result(c, family, hex, code);
         }

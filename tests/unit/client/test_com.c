@@ -842,6 +842,29 @@ static void the_last_callback_wins_and_can_be_asked_for(void **state) {
         assert_int_equal(IBackgroundCopyJob_SetNotifyInterface(f->job, (IUnknown *) f->manager), E_NOINTERFACE);
 }
 
+static void *cancel_in_between(void *arg) {
+        struct fixture *f = arg;
+
+        fake_service_wait_for(f->fake, "SetNotify", 2);
+        assert_int_equal(IBackgroundCopyJob_Cancel(f->job), S_OK);
+        fake_service_release(f->fake);
+        return NULL;
+}
+
+static void a_job_that_ends_while_its_callback_is_replaced_keeps_neither(void **state) {
+        struct fixture *f = *state;
+        struct callback *first = new_callback(f), *second = new_callback(f);
+        pthread_t thread;
+
+        set_callback(f, first);
+        fake_service_hold(f->fake, "SetNotify");
+        assert_int_equal(pthread_create(&thread, NULL, cancel_in_between, f), 0);
+        assert_int_equal(IBackgroundCopyJob_SetNotifyInterface(f->job, (IUnknown *) second), BG_E_INVALID_STATE);
+        pthread_join(thread, NULL);
+        assert_int_equal(first->n_references, 1);
+        assert_int_equal(second->n_references, 1);
+}
+
 static void a_restarted_service_is_told_again_who_wants_events(void **state) {
         struct fixture *f = *state;
         struct callback *callback = new_callback(f);
@@ -964,6 +987,7 @@ int main(void) {
                 TEST(the_callback_may_remove_itself),
                 TEST(events_come_also_when_the_job_was_released),
                 TEST(the_last_callback_wins_and_can_be_asked_for),
+                TEST(a_job_that_ends_while_its_callback_is_replaced_keeps_neither),
                 TEST(a_restarted_service_is_told_again_who_wants_events),
                 TEST(after_uninitialising_no_callback_comes),
                 TEST(a_child_of_fork_can_use_the_objects_and_gets_no_callbacks),

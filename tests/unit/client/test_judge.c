@@ -310,6 +310,32 @@ static void the_end_of_a_job_is_the_end_of_its_judge(void **state) {
         assert_false(com_judge_is_needed());
 }
 
+static void *cancel_in_between(void *arg) {
+        struct fixture *f = arg;
+        IBackgroundCopyJob *job;
+
+        fake_service_wait_for(f->fake, "SetJudge", 2);
+        assert_int_equal(IBackgroundCopyJobHttpOptions3_QueryInterface(f->jobs[0], &IID_IBackgroundCopyJob, (void **) &job), S_OK);
+        assert_int_equal(IBackgroundCopyJob_Cancel(job), S_OK);
+        (void) IBackgroundCopyJob_Release(job);
+        fake_service_release(f->fake);
+        return NULL;
+}
+
+static void a_job_that_ends_while_its_judge_is_replaced_keeps_neither(void **state) {
+        struct fixture *f = *state;
+        pthread_t thread;
+
+        assert_int_equal(set_judge(f, 0, &f->judges[0]), S_OK);
+        fake_service_hold(f->fake, "SetJudge");
+        assert_int_equal(pthread_create(&thread, NULL, cancel_in_between, f), 0);
+        assert_int_equal(set_judge(f, 0, &f->judges[1]), BG_E_INVALID_STATE);
+        pthread_join(thread, NULL);
+        assert_int_equal(f->judges[0].n_references, 1);
+        assert_int_equal(f->judges[1].n_references, 1);
+        assert_false(com_judge_is_needed());
+}
+
 static void a_child_is_nobodys_judge(void **state) {
         struct fixture *f = *state;
         int status;
@@ -338,6 +364,7 @@ int main(void) {
                 TEST(a_judge_may_take_itself_away),
                 TEST(a_new_connection_hears_of_the_judges_again),
                 TEST(the_end_of_a_job_is_the_end_of_its_judge),
+                TEST(a_job_that_ends_while_its_judge_is_replaced_keeps_neither),
                 TEST(a_child_is_nobodys_judge),
         };
 
