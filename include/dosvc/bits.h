@@ -113,7 +113,7 @@ EXTERN_C DOSVC_API const GUID IID_AsyncIBackgroundCopyCallback;
 #define BG_NOTIFY_DISABLE 0x0004 /* wins over the others; not in the DO family */
 #define BG_NOTIFY_JOB_MODIFICATION 0x0008
 #define BG_NOTIFY_FILE_TRANSFERRED 0x0010 /* wants IBackgroundCopyCallback2 */
-/* wants IBackgroundCopyCallback3; not in the DO family */
+/* on-demand mode; wants IBackgroundCopyCallback3; not in DO */
 #define BG_NOTIFY_FILE_RANGES_TRANSFERRED 0x0020
 
 /* IBackgroundCopyManager::EnumJobs */
@@ -2194,7 +2194,7 @@ EXTERN_C DOSVC_API const IID IID_IBackgroundCopyCallback3;
 #if defined(__cplusplus) && !defined(CINTERFACE)
 
 struct IBackgroundCopyCallback3 : public IBackgroundCopyCallback2 {
-        /* New ranges are there (BG_NOTIFY_FILE_RANGES_TRANSFERRED). */
+        /* Of a job in on-demand mode: new ranges are there (BG_NOTIFY_FILE_RANGES_TRANSFERRED). */
         virtual HRESULT STDMETHODCALLTYPE FileRangesTransferred(IBackgroundCopyJob *job,
                                                                 IBackgroundCopyFile *file,
                                                                 DWORD rangeCount,
