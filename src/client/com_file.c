@@ -63,16 +63,32 @@ static BG_FILE_PROGRESS progress_of(const dosvc_file_info *info) {
                                    .Completed = streq(info->state, "published") };
 }
 
+/* Of a job that the service has forgotten. It borrows the strings, and owns none. The history does not know files one by one. */
+static void recall(const struct com_file *self, struct file_record *ret) {
+        struct job_record job;
+
+        *ret = (struct file_record){ .info = self->record.info,
+                                     .file_id = self->record.file_id,
+                                     .validation = self->record.validation };
+        ret->info.temporary_name = ""; /* gone with the job */
+        if (wire_get_job_or_history(self->c, self->hex, 0, &job))
+                return;
+        if (job.state == JOB_ACKNOWLEDGED && job.info.files_transferred == job.info.files_total) {
+                ret->info.state = "published";
+                if (job.info.files_total == 1)
+                        ret->info.bytes_total = job.info.bytes_total;
+                if (ret->info.bytes_total != DOSVC_UNKNOWN)
+                        ret->info.bytes_transferred = ret->info.bytes_total;
+        }
+        job_record_done(&job);
+}
+
 HRESULT com_file_read(struct com_file *self, struct file_record *ret) {
         int code = wire_get_file(self->c, self->hex, self->record.info.index, ret);
 
         if (code != ERROR_NOT_FOUND)
                 return rim_hresult(code, self->family);
-        /* Borrows the strings, owns none. */
-        *ret = (struct file_record){ .info = self->record.info,
-                                     .file_id = self->record.file_id,
-                                     .validation = self->record.validation };
-        ret->info.temporary_name = ""; /* gone with the job */
+        recall(self, ret);
         return S_OK;
 }
 

@@ -22,7 +22,8 @@ extern const IDeliveryOptimizationFile2Vtbl com_file_delivery2_vtbl;
 HRESULT com_file_query(struct com_file *self, REFIID riid, void **ppv);
 ULONG com_file_add_ref(void *object);
 ULONG com_file_release(struct com_file *self);
-/* The file as it is now; of a job that ended long ago, as it was when the object was made. To be done with. */
+/* The file as it is now; of a job that ended long ago, as it was when the object was made, but published if all its files were. To be
+ * done with. */
 HRESULT com_file_read(struct com_file *self, struct file_record *ret);
 /* The result of a call that changes the file. */
 HRESULT com_file_result(struct com_file *self, int code);

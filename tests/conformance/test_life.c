@@ -616,6 +616,7 @@ static void what_ended_before_a_restart_is_final_all_the_same(void **state) {
                 IBackgroundCopyJobHttpOptions3 *http;
                 IBackgroundCopyFile6 *file6;
                 BG_FILE_RANGE range = { 0, 10 };
+                BG_FILE_PROGRESS progress;
                 LPWSTR name;
 
                 assert_hr(IBackgroundCopyFile_QueryInterface(file, &IID_IBackgroundCopyFile6, (void **) &file6), S_OK);
@@ -630,6 +631,10 @@ static void what_ended_before_a_restart_is_final_all_the_same(void **state) {
                 assert_hr(IBackgroundCopyFile6_UpdateDownloadPosition(file6, 0), family->invalid_state);
                 assert_hr(IBackgroundCopyFile6_RequestFileRanges(file6, 1, &range), family->invalid_state);
                 assert_hr(IBackgroundCopyFile6_GetTemporaryName(file6, &name), family->file_not_available);
+                assert_hr(IBackgroundCopyFile6_GetProgress(file6, &progress), S_OK);
+                assert_int_equal(progress.Completed, TRUE);
+                assert_int_equal(progress.BytesTransferred, FETCHED_SIZE);
+                assert_int_equal(progress.BytesTotal, FETCHED_SIZE);
                 assert_hr(IBackgroundCopyFile6_GetRemoteName(file6, &name), S_OK);
                 assert_string_equal(narrow(name), narrow(origin_url(FETCHED)));
                 CoTaskMemFree(name);
