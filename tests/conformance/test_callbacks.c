@@ -32,6 +32,7 @@ struct listener {
         bool completes; /* JobTransferred calls Complete */
         HRESULT completed;
         bool dies; /* the process ends inside of the callback */
+        const wchar_t *mends; /* JobError gives the first file this URL, resumes the job, and stays until it has failed again */
 };
 
 static struct listener *listener_of(IBackgroundCopyCallback3 *This) {
@@ -94,6 +95,28 @@ static HRESULT listener_transferred(IBackgroundCopyCallback3 *This, IBackgroundC
         return listener_take(listener_of(This), job, &listener_of(This)->n_transferred);
 }
 
+static ULONG count_errors(IBackgroundCopyJob *job) {
+        ULONG n = 0;
+
+        (void) IBackgroundCopyJob_GetErrorCount(job, &n);
+        return n;
+}
+
+static void try_again(IBackgroundCopyJob *job, struct listener *self) {
+        const struct timespec pause = { .tv_nsec = 1000000 };
+        ULONG before = count_errors(job);
+        IBackgroundCopyJob3 *job3;
+
+        if (FAILED(IBackgroundCopyJob_QueryInterface(job, &IID_IBackgroundCopyJob3, (void **) &job3)))
+                return;
+        (void) IBackgroundCopyJob3_ReplaceRemotePrefix(job3, origin_url("/"), self->mends);
+        (void) IBackgroundCopyJob3_Resume(job3);
+        (void) IBackgroundCopyJob3_Release(job3);
+        for (int i = 0; i < PATIENCE_SECONDS * 1000 && count_errors(job) == before; i++)
+                (void) nanosleep(&pause, NULL); /* between two questions; nothing depends on its length */
+        self->mends = NULL;
+}
+
 static HRESULT listener_error(IBackgroundCopyCallback3 *This, IBackgroundCopyJob *job, IBackgroundCopyError *error) {
         struct listener *self = listener_of(This);
         BG_ERROR_CONTEXT context;
@@ -103,6 +126,8 @@ static HRESULT listener_error(IBackgroundCopyCallback3 *This, IBackgroundCopyJob
         pthread_mutex_lock(&self->lock);
         self->error_code = code;
         pthread_mutex_unlock(&self->lock);
+        if (self->mends)
+                try_again(job, self);
         return listener_take(self, job, &self->n_errors);
 }
 
@@ -538,6 +563,21 @@ static void a_job_that_is_transferred_again_tells_again(void **state) {
         }
 }
 
+/* CONFORMS: api.md 2.2 JobError on entering E: also when it is there again before the callback, which resumed it, has returned */
+/* SENTENCES: callback.error */
+static void what_fails_again_while_its_callback_runs_is_told_again(void **state) {
+        FOR_EACH_FAMILY(family) {
+                struct job job = new_job_of(family, "/first?status=404");
+                struct listener listener = LISTENER;
+
+                listener.mends = origin_url("/second/");
+                assert_hr(listen_to(&job, &listener), S_OK);
+                job_resume(&job);
+                assert_true(waits_for(&listener, &listener.n_errors, 2));
+                job_done_with(&job, &listener);
+        }
+}
+
 int main(int argc, char **argv) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(a_transferred_job_calls_its_client),
@@ -556,6 +596,7 @@ int main(int argc, char **argv) {
                 cmocka_unit_test(what_is_no_callback_is_refused),
                 cmocka_unit_test(a_callback_may_complete_the_job),
                 cmocka_unit_test(a_job_that_is_transferred_again_tells_again),
+                cmocka_unit_test(what_fails_again_while_its_callback_runs_is_told_again),
         };
 
         return world_run(argc, argv, "callbacks", "MinimumRetryDelayDO=1800\n", tests, ELEMENTSOF(tests));
