@@ -452,7 +452,7 @@ EXTERN_C DOSVC_API const IID IID_IBackgroundCopyFile3;
 struct IBackgroundCopyFile3 : public IBackgroundCopyFile2 {
         /*
          * Where the bytes are until Complete. BG_E_FILE_NOT_AVAILABLE (DO:
-         * DO_E_FILE_NOT_AVAILABLE) before there is one, and after Complete.
+         * DO_E_FILE_NOT_AVAILABLE) before the first byte, and after Complete or Cancel.
          */
         virtual HRESULT STDMETHODCALLTYPE GetTemporaryName(LPWSTR *pFilename) = 0;
 

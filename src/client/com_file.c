@@ -169,7 +169,25 @@ static HRESULT file_com_SetRemoteName(IBackgroundCopyFile6 *This, LPCWSTR Val) {
 
 /* ---- IBackgroundCopyFile3 ---- */
 
-/* Temporary files lie beside their destination. There is none before the first byte and after the end. */
+static bool job_is_final(const struct com_file *self) {
+        struct job_record job;
+        bool is_final;
+
+        if (wire_get_job_or_history(self->c, self->hex, 0, &job))
+                return false;
+        is_final = job.state == JOB_ACKNOWLEDGED || job.state == JOB_CANCELLED;
+        job_record_done(&job);
+        return is_final;
+}
+
+/* There is none before the first byte and after the end; the service chooses the name earlier, and remembers it longer. */
+static bool has_temporary(const struct com_file *self, const dosvc_file_info *info) {
+        if (!*info->temporary_name || (streq(info->state, "pending") && info->bytes_transferred == 0))
+                return false;
+        return !streq(info->state, "published") && !streq(info->state, "discarded") && !job_is_final(self);
+}
+
+/* Temporary files lie beside their destination. */
 static HRESULT file_com_GetTemporaryName(IBackgroundCopyFile6 *This, LPWSTR *pFilename) {
         struct com_file *self = file_of(This);
         _cleanup_free_ char *path = NULL;
@@ -184,7 +202,7 @@ static HRESULT file_com_GetTemporaryName(IBackgroundCopyFile6 *This, LPWSTR *pFi
         if (FAILED(hr))
                 return hr;
         slash = strrchr(record.info.path, '/');
-        if (!slash || !*record.info.temporary_name || streq(record.info.state, "published"))
+        if (!slash || !has_temporary(self, &record.info))
                 hr = self->family == JOB_FAMILY_DO ? DO_E_FILE_NOT_AVAILABLE : BG_E_FILE_NOT_AVAILABLE;
         else if (asprintf(&path, "%.*s/%s", (int) (slash - record.info.path), record.info.path,
                           record.info.temporary_name) < 0) {

@@ -256,6 +256,23 @@ static void a_prefix_is_replaced_in_all_urls_that_have_it(void **state) {
         }
 }
 
+/* CONFORMS: bits.h GetTemporaryName: FILE_NOT_AVAILABLE when there is none any more */
+static void a_cancelled_file_has_no_temporary_name(void **state) {
+        FOR_EACH_FAMILY(family) {
+                struct job job = job_in_state(family, "/t?size=1000", BG_JOB_STATE_TRANSFERRED, NULL);
+                IBackgroundCopyFile *file = job_first_file(&job);
+                IBackgroundCopyFile3 *file3 = query(file, &IID_IBackgroundCopyFile3);
+                LPWSTR name;
+
+                assert_hr(IBackgroundCopyJob_Cancel(job.com), S_OK);
+                assert_hr(IBackgroundCopyFile3_GetTemporaryName(file3, &name), family->file_not_available);
+                assert_null(name);
+                drop(file3);
+                drop(file);
+                job_done(&job);
+        }
+}
+
 static void assert_name(IBackgroundCopyFile2 *file, const wchar_t *url) {
         LPWSTR name;
 
@@ -540,6 +557,8 @@ static void a_transferred_file_is_under_its_temporary_name(void **state) {
                 job_add(&job, origin_url("/t?size=1000"), path);
                 file = job_first_file(&job);
                 file3 = query(file, &IID_IBackgroundCopyFile3);
+                assert_hr(IBackgroundCopyFile3_GetTemporaryName(file3, &name), unavailable); /* nothing is there yet */
+                assert_null(name);
                 job_resume(&job);
                 job_wait(&job, BG_JOB_STATE_TRANSFERRED);
                 assert_hr(IBackgroundCopyFile3_GetTemporaryName(file3, &name), S_OK);
@@ -738,6 +757,7 @@ int main(int argc, char **argv) {
                 cmocka_unit_test(ranges_are_put_one_after_another_in_the_callers_order),
                 cmocka_unit_test(a_prefix_is_replaced_in_all_urls_that_have_it),
                 cmocka_unit_test(a_file_that_is_held_knows_its_new_name),
+                cmocka_unit_test(a_cancelled_file_has_no_temporary_name),
                 cmocka_unit_test(what_has_no_meaning_here_says_so),
                 cmocka_unit_test(a_job_knows_how_its_owner_stood),
                 cmocka_unit_test(a_property_that_the_family_does_not_have_is_unknown),
