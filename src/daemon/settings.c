@@ -290,20 +290,32 @@ static void _printf_(3, 4) complain(struct reader *reader, unsigned line, const 
                 reader->settings->wrong = TAKE_PTR(text);
 }
 
+/* A comment begins behind a blank; libinih knows ";" only. */
+static size_t length_without_comment(const char *line, size_t n) {
+        for (size_t i = 1; i < n; i++)
+                if ((line[i] == '#' || line[i] == ';') && (line[i - 1] == ' ' || line[i - 1] == '\t'))
+                        return i;
+        return n;
+}
+
 /* libinih does not tell the line, and cuts long ones in two: so lines are handed to it one by one. It takes 199 bytes; what a list has more
  * can stand in further lines, and a comment may have any length. */
 static char *read_line(char *ret, int size, void *userdata) {
         struct reader *reader = userdata;
         _cleanup_free_ char *line = NULL;
         size_t n_allocated = 0;
-        ssize_t n = getline(&line, &n_allocated, reader->stream);
+        ssize_t n_read = getline(&line, &n_allocated, reader->stream);
+        size_t n;
         char first;
 
-        if (n < 0)
+        if (n_read < 0)
                 return NULL;
         reader->line++;
+        n = length_without_comment(line, (size_t) n_read);
+        if (n < (size_t) n_read)
+                line[n++] = '\n';
         first = line[strspn(line, " \t")];
-        if (first != '#' && first != ';' && (n >= size || memchr(line, 0, (size_t) n))) {
+        if (first != '#' && first != ';' && (n >= (size_t) size || memchr(line, 0, n))) {
                 complain(reader, reader->line, "the line is too long (%d bytes at most) or has a zero byte", size - 1);
                 reader->is_taken = false;
                 first = '#';
@@ -315,7 +327,7 @@ static char *read_line(char *ret, int size, void *userdata) {
         reader->goes_on = reader->has_key && (line[0] == ' ' || line[0] == '\t');
         if (first == '[' && !reader->goes_on)
                 reader->has_key = false;
-        memcpy(ret, line, (size_t) n);
+        memcpy(ret, line, n);
         ret[n] = 0;
         return ret;
 }

@@ -112,6 +112,21 @@ static void a_list_goes_on_in_lines_that_begin_with_a_blank(void **state) {
         assert_int_equal(settings_get(settings, SETTING_TimeSlice), 7);
 }
 
+/* An administrator notes the reason where the number stands. */
+static void a_comment_behind_a_value_and_a_blank_is_no_part_of_it(void **state) {
+        _cleanup_(settings_freep) struct settings *settings = NULL;
+        char text[1024];
+
+        snprintf(text, sizeof(text), "[Service] # all of them\nMaxClients=7 # %0300d\nTimeSlice=8\t; %0300d\n  # on its own\n"
+                                     "CAFile=/etc/ca#1.pem #2\nDOVpnKeywords=a#1, b # first\n c;1 ; last\n", 0, 0);
+        write_file("conf", text);
+        settings = read_conf();
+        assert_int_equal(settings_get(settings, SETTING_MaxClients), 7);
+        assert_int_equal(settings_get(settings, SETTING_TimeSlice), 8);
+        assert_string_equal(settings_get_text(settings, SETTING_CAFile), "/etc/ca#1.pem");
+        assert_string_equal(settings_get_text(settings, SETTING_DOVpnKeywords), "a#1, b,c;1");
+}
+
 /* Its other lines belong to nothing, and not to the key before it. */
 static void a_line_that_is_too_long_is_told_and_ignored(void **state) {
         _cleanup_(settings_freep) struct settings *settings = NULL;
@@ -365,6 +380,7 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(hosts_are_names_and_ports_with_commas, make_folder, remove_folder),
                 cmocka_unit_test_setup_teardown(a_list_goes_on_in_lines_that_begin_with_a_blank, make_folder, remove_folder),
                 cmocka_unit_test_setup_teardown(a_line_that_is_too_long_is_told_and_ignored, make_folder, remove_folder),
+                cmocka_unit_test_setup_teardown(a_comment_behind_a_value_and_a_blank_is_no_part_of_it, make_folder, remove_folder),
                 cmocka_unit_test_setup_teardown(hours_are_taken_as_they_are_written, make_folder, remove_folder),
                 cmocka_unit_test_setup_teardown(what_the_file_says_counts, make_folder, remove_folder),
                 cmocka_unit_test_setup_teardown(a_path_is_absolute_or_empty, make_folder, remove_folder),
