@@ -68,7 +68,7 @@ static int read_settings(const struct arguments *arguments, struct settings **re
         else if (r == -ENXIO)
                 r = 0; /* no home, no configuration */
         if (r < 0) {
-                log_error("cannot read the configuration %s: %s", path ? path : "", strerror(-r));
+                log_error("cannot read the configuration %s", settings_wrong(settings) ?: strerror(-r));
                 return r;
         }
         *ret = TAKE_PTR(settings);

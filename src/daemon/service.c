@@ -249,7 +249,7 @@ static int reload(void *userdata, char **reterr_why) {
                 *reterr_why = NULL;
         if (r < 0)
                 log_error("the configuration %s stays as it was: %s", service->config.config_path,
-                          r == -EBADMSG ? "what was read has errors, see above" : strerror(-r));
+                          r == -EBADMSG ? "what was read has errors, see above" : *reterr_why ?: strerror(-r));
         else
                 log_notice("the configuration was read again: %d settings changed", r);
         (void) sd_notify(0, "READY=1");

@@ -73,7 +73,7 @@ struct settings {
         char *values[_SETTING_MAX];
         char *sources[_SETTING_MAX];
         struct bus_config_entry entries[_SETTING_MAX];
-        char *wrong; /* the first value or line that could not be taken, as it was logged; NULL: none */
+        char *wrong; /* the first value or line that could not be taken, as it was logged, or the file that could not be read; NULL: none */
 };
 
 /* ---- one value ---- */
@@ -256,6 +256,10 @@ const char *settings_get_text(const struct settings *settings, enum setting sett
         return settings->values[setting];
 }
 
+const char *settings_wrong(const struct settings *settings) {
+        return settings->wrong;
+}
+
 const struct bus_config_entry *settings_entries(const struct settings *settings) {
         return settings->entries;
 }
@@ -308,8 +312,11 @@ static char *read_line(char *ret, int size, void *userdata) {
         size_t n;
         char first;
 
-        if (n_read < 0)
+        if (n_read < 0) {
+                if (!feof(reader->stream))
+                        reader->error = -errno;
                 return NULL;
+        }
         reader->line++;
         n = length_without_comment(line, (size_t) n_read);
         if (n < (size_t) n_read)
@@ -402,10 +409,22 @@ static int read_one(struct settings *settings, const char *path) {
         bad = ini_parse_stream(read_line, &reader, take_pair, &reader);
         if (bad > 0)
                 complain(&reader, (unsigned) bad, "neither [section] nor Key=value");
-        if (ferror(reader.stream))
-                reader.error = -EIO;
         (void) fclose(reader.stream);
         return bad < 0 && reader.error == 0 ? -ENOMEM : reader.error;
+}
+
+/* Return: @r. */
+static int cannot_read(struct settings *settings, const char *path, int r) {
+        free(settings->wrong);
+        if (asprintf(&settings->wrong, "%s: %s", path, strerror(-r)) < 0)
+                settings->wrong = NULL;
+        return r;
+}
+
+static int read_needed(struct settings *settings, const char *path) {
+        int r = read_one(settings, path);
+
+        return r < 0 ? cannot_read(settings, path, r) : 0;
 }
 
 static int is_conf(const struct dirent *entry) {
@@ -427,14 +446,14 @@ static int read_drop_ins(struct settings *settings, const char *path) {
                 return -ENOMEM;
         n = scandir(directory, &entries, is_conf, by_name);
         if (n < 0)
-                return errno == ENOENT || errno == ENOTDIR ? 0 : -errno;
+                return errno == ENOENT || errno == ENOTDIR ? 0 : cannot_read(settings, directory, -errno);
         for (int i = 0; i < n; i++) {
                 _cleanup_free_ char *file = NULL;
 
                 if (r == 0 && asprintf(&file, "%s/%s", directory, entries[i]->d_name) < 0)
                         r = -ENOMEM;
-                if (r == 0)
-                        r = read_one(settings, file);
+                else if (r == 0)
+                        r = read_needed(settings, file);
                 free(entries[i]);
         }
         free(entries);
@@ -465,7 +484,7 @@ int settings_read(struct settings *settings, const char *path, bool required) {
         int r = read_one(settings, path);
 
         if (r < 0 && (r != -ENOENT || required))
-                return r;
+                return cannot_read(settings, path, r);
         r = read_drop_ins(settings, path);
         return r < 0 ? r : apply_bits_quotas(settings);
 }
@@ -486,12 +505,12 @@ int settings_reload(struct settings *settings, const char *path, bool required, 
         r = settings_new(&fresh);
         if (r >= 0)
                 r = settings_read(fresh, path, required);
-        if (r >= 0 && fresh->wrong) {
-                *reterr_why = TAKE_PTR(fresh->wrong);
+        if (r >= 0 && fresh->wrong)
                 r = -EBADMSG;
-        }
-        if (r < 0)
+        if (r < 0) {
+                *reterr_why = fresh ? TAKE_PTR(fresh->wrong) : NULL;
                 return r;
+        }
         for (size_t i = 0; i < _SETTING_MAX; i++) {
                 bool same = streq(settings->values[i], fresh->values[i]);
 

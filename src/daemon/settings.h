@@ -20,11 +20,13 @@ struct settings *settings_free(struct settings *settings);
 DEFINE_CLEANUP_FUNC(struct settings, settings_free)
 
 /* Reads @path (dosvc.conf) and then all *.conf files of @path.d (dosvc.conf.d/) in the order of their names: the
- * last one wins. @required: that @path is missing is an error. 0 or -errno of reading; what is wrong inside is only
- * logged. */
+ * last one wins. @required: that @path is missing is an error. 0 or -errno of reading, then settings_wrong() says which file; what is wrong
+ * inside is only logged. */
 int settings_read(struct settings *settings, const char *path, bool required);
-/* Reads the same files anew, from the defaults on. -EBADMSG (a value or a line is wrong; unknown keys are only reported) or another
- * error: nothing changed, what is wrong was logged, and the first of it is *reterr_why (NULL if nobody knows more; the caller frees it). Else the number of settings that have another value now. One that needs a restart keeps its
+/* The file that could not be read and why, else the first line that could not be taken; NULL: none, or nobody knows more. */
+const char *settings_wrong(const struct settings *settings);
+/* Reads the same files anew, from the defaults on. -EBADMSG (a value or a line is wrong, which was logged; unknown keys are only reported) or
+ * another error: nothing changed, and *reterr_why is what settings_wrong() would say (the caller frees it). Else the number of settings that have another value now. One that needs a restart keeps its
  * value, and the log says so. The entries stay where they are, texts do not. */
 int settings_reload(struct settings *settings, const char *path, bool required, char **reterr_why);
 

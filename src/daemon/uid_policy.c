@@ -36,8 +36,10 @@ int uid_policy_read(struct uid_policy *policy, const char *config) {
         r = settings_new(&settings);
         if (r >= 0)
                 r = settings_read(settings, config ? config : SYSTEM_CONFIG, config != NULL);
-        if (r < 0)
+        if (r < 0) {
+                log_error("cannot read the configuration %s", settings && settings_wrong(settings) ? settings_wrong(settings) : strerror(-r));
                 return r;
+        }
         uid_policy_parse(policy, settings_get_text(settings, SETTING_SystemUsers));
         return 0;
 }

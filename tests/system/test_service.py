@@ -147,6 +147,18 @@ def test_a_configuration_that_was_named_must_be_there(tmp_path):
     assert result.returncode == 1 and "absent" in result.stderr
 
 
+def test_a_drop_in_that_cannot_be_read_is_named(service):
+    os.mkdir(service.config + ".d")
+    drop_in = service.config + ".d/50.conf"
+    os.symlink("/nowhere", drop_in)
+    with pytest.raises(Exception, match=drop_in + ": No such file"):
+        service.call("/org/dosvc", "Manager1", "Reload")
+    assert f"{service.config} stays as it was: {drop_in}: No such file" in service.log()
+    service.stop()
+    result = run("--user", "--state-dir", service.state, "--config", service.config)
+    assert result.returncode == 1 and f"{drop_in}: No such file" in result.stderr
+
+
 # ---- one service per state folder ----
 
 def test_the_lock_file_says_who_and_where(service):

@@ -239,6 +239,29 @@ static void the_last_drop_in_wins(void **state) {
         assert_string_equal(settings_entries(settings)[SETTING_MaxClients].source, in_folder("conf.d/a.conf:3"));
 }
 
+/* One among many, and the first file is innocent. */
+static void a_drop_in_that_cannot_be_read_is_named(void **state) {
+        _cleanup_(settings_freep) struct settings *settings = NULL, *fresh = NULL;
+
+        assert_int_equal(mkdir(in_folder("conf.d"), 0700), 0);
+        write_file("conf", "[Service]\nMaxClients=5\n");
+        settings = read_conf();
+        assert_null(settings_wrong(settings));
+        write_file("conf", "[Service]\nMaxClients=6\nTimeSlice=0\n");
+        write_file("conf.d/b.conf", "[Service]\nMaxClients=7\n");
+        assert_int_equal(symlink("/nowhere", in_folder("conf.d/a.conf")), 0);
+        assert_int_equal(read_again(settings, false), -ENOENT);
+        assert_string_equal(startswith(why, folder), "/conf.d/a.conf: No such file or directory");
+        assert_int_equal(settings_get(settings, SETTING_MaxClients), 5);
+        assert_int_equal(settings_new(&fresh), 0);
+        assert_int_equal(settings_read(fresh, in_folder("conf"), false), -ENOENT);
+        assert_string_equal(settings_wrong(fresh), why);
+        assert_int_equal(remove(in_folder("conf.d/a.conf")), 0);
+        assert_int_equal(mkdir(in_folder("conf.d/a.conf"), 0700), 0);
+        assert_int_equal(read_again(settings, false), -EISDIR);
+        assert_string_equal(startswith(why, folder), "/conf.d/a.conf: Is a directory");
+}
+
 static void the_quotas_of_bits_hold_where_nobody_set_others(void **state) {
         static const enum setting quotas[] = { SETTING_MaxJobsPerUser, SETTING_MaxJobsPerMachine, SETTING_MaxFilesPerJob, SETTING_MaxRangesPerFile };
         static const uint64_t documented[] = { 60, 300, 200, 500 };
@@ -303,7 +326,7 @@ static void a_broken_file_read_again_changes_nothing(void **state) {
         }
         assert_int_equal(remove(in_folder("conf")), 0);
         assert_int_equal(read_again(settings, true), -ENOENT);
-        assert_null(why);
+        assert_string_equal(startswith(why, folder), "/conf: No such file or directory");
         assert_int_equal(settings_get(settings, SETTING_MaxClients), 5);
         assert_int_equal(read_again(settings, false), 1);
         assert_int_equal(settings_get(settings, SETTING_MaxClients), 1024);
@@ -387,6 +410,7 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(what_is_wrong_changes_nothing, make_folder, remove_folder),
                 cmocka_unit_test_setup_teardown(bytes_that_overflow_are_refused, make_folder, remove_folder),
                 cmocka_unit_test_setup_teardown(the_last_drop_in_wins, make_folder, remove_folder),
+                cmocka_unit_test_setup_teardown(a_drop_in_that_cannot_be_read_is_named, make_folder, remove_folder),
                 cmocka_unit_test_setup_teardown(the_quotas_of_bits_hold_where_nobody_set_others, make_folder, remove_folder),
                 cmocka_unit_test_setup_teardown(read_again_they_are_what_the_files_say_now, make_folder, remove_folder),
                 cmocka_unit_test_setup_teardown(a_broken_file_read_again_changes_nothing, make_folder, remove_folder),
