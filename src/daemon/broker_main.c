@@ -59,6 +59,7 @@ struct broker {
         char *programs[_IPC_PROGRAM_MAX]; /* paths */
         uid_t core_uid;
         struct uid_policy policy;
+        const char *config; /* NULL: the default */
         struct successor *successor;
         int listen_fd;
         struct link *core;
@@ -314,6 +315,9 @@ static int on_connection(sd_event_source *source _unused_, int listen_fd, uint32
                 log_warning("a connection of uid %u was refused: only the core may ask", credentials.uid);
                 return 0;
         }
+        /* A core begins with what the configuration says when it starts, and is not contradicted by what it said when we did. */
+        if (uid_policy_read(&broker->policy, broker->config) < 0)
+                log_warning("who of the users of the system is served stays as it was");
         /* There is one core; the older connection is that of one that died. */
         broker->core = link_free(broker->core);
         r = link_new(broker->event, fd, IPC_ROLE_BROKER, IPC_ROLE_CORE, &callbacks, broker, &broker->core);
@@ -405,15 +409,16 @@ static void broker_done(struct broker *broker) {
 
 static int run(const struct options *options, struct successor *successor) {
         const struct passwd *core = getpwnam(options->core_user);
-        _cleanup_(broker_done) struct broker broker = { .verbose = options->verbose, .successor = successor, .listen_fd = -EBADF };
-        int r;
+        _cleanup_(broker_done) struct broker broker = {
+                .verbose = options->verbose, .config = options->config, .successor = successor, .listen_fd = -EBADF
+        };
+        int r = 0;
 
         if (!core) {
                 log_error("there is no user %s for the core", options->core_user);
                 return -ESRCH;
         }
         broker.core_uid = core->pw_uid;
-        r = uid_policy_read(&broker.policy, options->config);
         for (unsigned i = 0; r >= 0 && i < _IPC_PROGRAM_MAX; i++)
                 r = programs_find(program_names[i], &broker.programs[i]);
         if (r >= 0)

@@ -75,16 +75,35 @@ def test_root_is_an_administrator_there_and_has_jobs_in_an_instance_of_its_own(o
     assert dosvc_json("tester", "list") == []
 
 
+def restart_with(name, text):
+    os.makedirs("/etc/dosvc/dosvc.conf.d", exist_ok=True)
+    with open(f"/etc/dosvc/dosvc.conf.d/{name}.conf", "w", encoding="ascii") as f:
+        f.write("[Service]\n" + text)
+    systemctl("restart", "dosvc.service")
+
+
+def restart_without(name):
+    os.unlink(f"/etc/dosvc/dosvc.conf.d/{name}.conf")
+    systemctl("restart", "dosvc.service")
+
+
+def test_users_of_the_system_are_served_once_the_service_started_anew_with_their_names(origin):
+    dosvc("tester", "get", "-q", "-o", home("tester") + "/before", origin.url("before", 1000))
+    broker = show("dosvc-broker.service", "MainPID")
+    restart_with("users", "SystemUsers=root\n")
+    dosvc("root", "get", "-q", "-o", "/root/named", origin.url("named", 1000))
+    assert content_of("/root/named") == origin_module.content("named", 1000)
+    assert show("dosvc-broker.service", "MainPID") == broker != "0"  # nobody needs to know that there is one
+    restart_without("users")
+    assert dosvc("root", "get", "-q", "-o", "/root/unnamed", origin.url("unnamed", 1000), check=False).returncode == 4
+
+
 @contextlib.contextmanager
 def metrics_socket():
     path = "/run/dosvc/metrics/socket"
-    os.makedirs("/etc/dosvc/dosvc.conf.d", exist_ok=True)
-    with open("/etc/dosvc/dosvc.conf.d/metrics.conf", "w", encoding="ascii") as f:
-        f.write(f"[Service]\nMetricsSocket={path}\n")
-    systemctl("restart", "dosvc.service")
+    restart_with("metrics", f"MetricsSocket={path}\n")
     yield path
-    os.unlink("/etc/dosvc/dosvc.conf.d/metrics.conf")
-    systemctl("restart", "dosvc.service")
+    restart_without("metrics")
     assert not os.path.exists(path)
 
 
