@@ -79,11 +79,12 @@ int listeners_open(struct bus_server *bus, const char *socket, const char *state
 
         if (socket)
                 r = absolute(socket, &path);
-        else
+        else if (state_dir)
                 r = asprintf(&path, "%s/bus", state_dir) < 0 ? -ENOMEM : 0;
-        if (r < 0)
-                return r;
-        r = listen_at(bus, path, socket != NULL, &address);
+        else
+                r = 0;
+        if (r >= 0 && path)
+                r = listen_at(bus, path, socket != NULL, &address);
         if (r < 0)
                 return r;
         handed = take_handed_over(bus, &address);

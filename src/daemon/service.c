@@ -671,8 +671,10 @@ static const char *socket_of(const struct service *service) {
         return arguments->socket || !arguments->system || sd_listen_fds(0) > 0 ? arguments->socket : SYSTEM_SOCKET;
 }
 
-/* Listening comes last: whoever gets through finds everything loaded. */
+/* Listening comes last: whoever gets through finds everything loaded. Those whom the system instance serves cannot enter its state folder:
+ * a socket there would be no address for the programs of their jobs. */
 static int open_doors(struct service *service) {
+        const char *state_dir = service->config.arguments->system ? NULL : service->config.state_dir;
         _cleanup_free_ char *address = NULL;
         int r;
 
@@ -682,8 +684,7 @@ static int open_doors(struct service *service) {
         if (r >= 0)
                 r = manager_loop_new(service->event, service->manager, service->store, service->files, &service->loop);
         if (r >= 0)
-                r = listeners_open(service->bus, socket_of(service), service->config.state_dir,
-                                   service->config.default_state_dir, &address);
+                r = listeners_open(service->bus, socket_of(service), state_dir, service->config.default_state_dir, &address);
         if (r >= 0)
                 r = state_lock_publish(service->config.lock_fd, address);
         if (r >= 0)

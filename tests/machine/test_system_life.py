@@ -75,16 +75,34 @@ def test_root_is_an_administrator_there_and_has_jobs_in_an_instance_of_its_own(o
     assert dosvc_json("tester", "list") == []
 
 
+def test_a_program_of_a_job_finds_the_service_that_runs_it(origin):
+    """At the socket for all users: nobody but the service enters its state directory."""
+    told = home("tester") + "/told"
+    job = dosvc("tester", "create", "tells").stdout.strip()
+    dosvc("tester", "add", job, "-o", told + ".file", origin.url("tells", 1000))
+    program = f"echo $DOSVC_ADDRESS >{told}.new; dosvc show $DOSVC_JOB >/dev/null && mv {told}.new {told}"
+    dosvc("tester", "set", job, "notify_command=/bin/sh", f'notify_parameters=sh -c "{program}"')
+    dosvc("tester", "resume", job)
+    wait_until(lambda: os.path.exists(told))
+    assert content_of(told) == b"unix:path=/run/dosvc/bus\n" and not os.path.exists("/var/lib/dosvc/bus")
+    dosvc("tester", "complete", job)
+
+
+def restart():
+    systemctl("reset-failed", "dosvc.service")  # counts starts from 0: tests are faster than administrators
+    systemctl("restart", "dosvc.service")
+
+
 def restart_with(name, text):
     os.makedirs("/etc/dosvc/dosvc.conf.d", exist_ok=True)
     with open(f"/etc/dosvc/dosvc.conf.d/{name}.conf", "w", encoding="ascii") as f:
         f.write("[Service]\n" + text)
-    systemctl("restart", "dosvc.service")
+    restart()
 
 
 def restart_without(name):
     os.unlink(f"/etc/dosvc/dosvc.conf.d/{name}.conf")
-    systemctl("restart", "dosvc.service")
+    restart()
 
 
 def test_users_of_the_system_are_served_once_the_service_started_anew_with_their_names(origin):
