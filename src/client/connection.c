@@ -300,9 +300,22 @@ int connection_start_thread(pthread_t *ret, const char *name, void *(*main)(void
 
 /* ---- connecting ---- */
 
+/* Only its units start that one, and "dosvcd --user" by hand would show another. */
+static int failure_to_connect_system(const struct dosvc *c, int r) {
+        const char *what = r == -ENOENT || r == -ECONNREFUSED ? "is not there"
+                           : r == -ETIMEDOUT                  ? "did not answer in time"
+                           : r == -ECONNRESET || r == -EPIPE  ? "ended the connection: it has as many clients as it takes, or does not start"
+                                                              : "cannot be reached";
+
+        return failure_setf(c, ERROR_NO_SERVICE,
+                            "The system instance %s. `systemctl status dosvc.socket dosvc.service` says more.", what);
+}
+
 static int failure_to_connect(const struct dosvc *c, int r) {
         char buffer[128];
 
+        if (c->places == DISCOVER_SYSTEM && r != -ENOMEM)
+                return failure_to_connect_system(c, r);
         switch (-r) {
         case ENOMEM:
                 return failure_set_errno(c, r);

@@ -57,8 +57,10 @@ def test_a_service_that_can_not_start_ends_its_socket_and_programs_use_their_own
     dosvc("tester", "list")
     systemctl("stop", "dosvc.service")
     version = exchange_version(1000000)
-    assert dosvc("tester", "list", check=False).returncode == 5
+    refused = dosvc("tester", "list", check=False)
+    assert refused.returncode == 5 and "does not start. `systemctl status dosvc.socket dosvc.service` says more." in refused.stderr
     wait_until(lambda: show("dosvc.socket", "ActiveState") == "failed")
+    assert "The system instance is not there. `systemctl status" in dosvc("tester", "list", check=False).stderr
     run_as("tester", "dosvc", "get", "-q", "-o", home("tester") + "/meanwhile", origin.url("meanwhile", 1000))
     exchange_version(version)
     systemctl("reset-failed", "dosvc.service")
