@@ -402,6 +402,22 @@ static int open_store_again(struct service *service, const struct store_options 
         return r < 0 ? r : store_open_sqlite(options, &service->store);
 }
 
+static int open_database(struct service *service, struct store_options *options) {
+        int r;
+
+        r = state_dir_is_network(options->state_dir);
+        if (r < 0)
+                return r;
+        options->network_fs = r > 0;
+        r = state_dir_begin_run(options->state_dir, &options->unclean);
+        if (r < 0)
+                return r;
+        if (options->unclean)
+                log_notice("the last run did not end well: the state is checked");
+        r = store_open_sqlite(options, &service->store);
+        return r == -EUCLEAN ? open_store_again(service, options) : r;
+}
+
 static int open_store(struct service *service) {
         struct store_options options = { .state_dir = service->config.state_dir };
         int r;
@@ -410,20 +426,11 @@ static int open_store(struct service *service) {
         if (r < 0)
                 return r;
         options.sealer = service->sealer;
-        r = state_dir_is_network(options.state_dir);
-        if (r < 0)
-                return r;
-        options.network_fs = r > 0;
-        r = state_dir_begin_run(options.state_dir, &options.unclean);
-        if (r < 0)
-                return r;
-        if (options.unclean)
-                log_notice("the last run did not end well: the state is checked");
-        r = store_open_sqlite(&options, &service->store);
-        if (r == -EUCLEAN)
-                r = open_store_again(service, &options);
+        r = open_database(service, &options);
         if (r == -EPROTONOSUPPORT)
                 log_error("the state in %s was written by a newer version; it was not touched", options.state_dir);
+        else if (r < 0)
+                log_error("the state in %s cannot be used: %s", options.state_dir, strerror(-r));
         return r;
 }
 

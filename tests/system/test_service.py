@@ -424,6 +424,13 @@ def test_a_state_of_a_newer_version_is_not_touched(service):
     assert [job["Name"] for job in service.list_jobs().values()] == ["precious"]
 
 
+def test_a_state_that_cannot_be_used_is_named(tmp_path):
+    (tmp_path / "state").mkdir(mode=0o700)
+    (tmp_path / "state" / "jobs.sqlite").mkdir()
+    result = run("--user", "--state-dir", str(tmp_path / "state"))
+    assert result.returncode == 1 and f"the state in {tmp_path}/state cannot be used: " in result.stderr
+
+
 def test_a_full_disk_refuses_and_forgets_nothing_that_was_acknowledged(service):
     """A file size limit of the process stands for the full disk."""
     kept = {service.create(f"job {i}", []) for i in range(3)}
