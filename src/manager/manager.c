@@ -77,6 +77,7 @@ void manager_set_limits(struct manager *m, const struct manager_limits *limits, 
 
         m->limits = *limits;
         m->limits.files_in_flight = files_in_flight;
+        (void) manager_trim_history(m, m->limits.history_max_entries); /* on disk when the next job ends */
         schedule_set_config(m->schedule, schedule);
         m->schedule_dirty = true;
         if (engine_set_limits(m->engine, &m->limits.engine) < 0)

@@ -567,6 +567,25 @@ static void the_history_forgets_what_is_old(void **state) {
         assert_int_equal(count_history(h), 3);
 }
 
+static void a_history_that_may_keep_less_keeps_less_at_once(void **state) {
+        static const size_t numbers[] = { 2, 0, 7 };
+        struct harness *h = *state;
+
+        for (unsigned i = 0; i < 3; i++) {
+                char name[8];
+
+                snprintf(name, sizeof(name), "f%u", i);
+                assert_int_equal(harness_create(h, name, true, true), 0);
+                harness_serve(h, harness_request(h, 0), 10);
+        }
+        assert_int_equal(count_history(h), 3);
+        for (size_t i = 0; i < ELEMENTSOF(numbers); i++) {
+                h->limits.history_max_entries = numbers[i];
+                manager_set_limits(h->manager, &h->limits, &h->schedule);
+                assert_int_equal(count_history(h), i == 0 ? 2 : 0);
+        }
+}
+
 static void an_idle_service_has_no_deadline(void **state) {
         struct harness *h = *state;
 
@@ -696,6 +715,7 @@ int main(void) {
                 TEST(a_job_on_demand_asks_for_what_is_wanted_and_then_waits),
                 TEST(a_bad_verdict_throws_the_content_away_and_resume_fetches_it_anew),
                 TEST(the_history_forgets_what_is_old),
+                TEST(a_history_that_may_keep_less_keeps_less_at_once),
                 TEST(an_idle_service_has_no_deadline),
                 TEST(stopping_makes_what_was_received_durable),
                 TEST(the_same_files_again_attach_to_the_job_that_is_there),
