@@ -9,35 +9,46 @@
 #include "base/strings.h"
 #include "protocol/log_messages.h"
 
+#define DECIMAL_MAX 16 /* of a uid, with its end */
+
+static void format_owner(const struct job *job, char ret[static DECIMAL_MAX]) {
+        (void) snprintf(ret, DECIMAL_MAX, "%u", job->owner);
+}
+
 /* The cause by its name and the table's sentence: details may hold addresses with secrets in them. */
 static void tell_error(const struct job *job, const char *id) {
         const char *name = error_code_dbus_name(job->error.code), *dot = strrchr(name, '.');
+        char owner[DECIMAL_MAX];
         struct log_field fields[] = {
                 { LOG_FIELD_JOB, id },
                 { LOG_FIELD_JOB_NAME, job->name },
+                { LOG_FIELD_OWNER, owner },
                 { LOG_FIELD_STATE, job_state_name(job->state) },
                 { LOG_FIELD_ERROR, dot ? dot + 1 : name },
         };
 
+        format_owner(job, owner);
         log_structured(&(struct log_line) {
                                .level = job->state == JOB_ERROR ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO,
                                .message_id = LOG_MESSAGE_JOB_ERROR,
                                .fields = fields,
                                .n_fields = ELEMENTSOF(fields),
                        },
-                       "job %.8s is in %s: %s", id, job_state_name(job->state), error_code_text(job->error.code));
+                       "job %.8s of uid %u is in %s: %s", id, job->owner, job_state_name(job->state), error_code_text(job->error.code));
 }
 
 static void tell_transferred(const struct job *job, const char *id) {
-        struct log_field fields[] = { { LOG_FIELD_JOB, id }, { LOG_FIELD_JOB_NAME, job->name } };
+        char owner[DECIMAL_MAX];
+        struct log_field fields[] = { { LOG_FIELD_JOB, id }, { LOG_FIELD_JOB_NAME, job->name }, { LOG_FIELD_OWNER, owner } };
 
+        format_owner(job, owner);
         log_structured(&(struct log_line) {
                                .level = LOG_LEVEL_INFO,
                                .message_id = LOG_MESSAGE_JOB_TRANSFERRED,
                                .fields = fields,
                                .n_fields = ELEMENTSOF(fields),
                        },
-                       "job %.8s is transferred: %zu files", id, job->n_files);
+                       "job %.8s of uid %u is transferred: %zu files", id, job->owner, job->n_files);
 }
 
 static bool is_told(struct observer *observer, const struct job *job) {

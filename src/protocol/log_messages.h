@@ -11,6 +11,7 @@
 /* Their fields. */
 #define LOG_FIELD_JOB "DOSVC_JOB"          /* its id */
 #define LOG_FIELD_JOB_NAME "DOSVC_JOB_NAME"
+#define LOG_FIELD_OWNER "DOSVC_OWNER"      /* uid */
 #define LOG_FIELD_ERROR "DOSVC_ERROR"      /* D-Bus name without the prefix */
 #define LOG_FIELD_STATE "DOSVC_JOB_STATE"
 #define LOG_FIELD_DIRECTORY "DOSVC_STATE_DIRECTORY"

@@ -167,7 +167,8 @@ def test_jobs_that_end_well_or_badly_are_in_the_journal_with_ids_and_fields(orig
     [entry] = [e for e in entries(ids["JOB_ERROR"]) if e["DOSVC_JOB"] == bad]
     assert entry["PRIORITY"] == "4" and entry["SYSLOG_IDENTIFIER"] == "dosvcd" and entry["DOSVC_JOB_STATE"] == "error"
     assert entry["_TRANSPORT"] == "journal" and entry["DOSVC_JOB_NAME"] and entry["DOSVC_ERROR"]
-    assert entry["MESSAGE"].startswith(f"job {bad[:8]} is in error: ")
+    assert entry["MESSAGE"].startswith(f"job {bad[:8]} of uid {os.getuid()} is in error: ")
+    assert entry["DOSVC_OWNER"] == str(os.getuid())
     dosvc("cancel", bad)
 
 
