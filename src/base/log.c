@@ -77,3 +77,18 @@ void log_structured(const struct log_line *line, const char *format, ...) {
         emit(line, format, ap);
         va_end(ap);
 }
+
+bool log_limit_take(struct log_limit *limit, uint64_t now_usec, unsigned *ret_left_out) {
+        if (limit->n == 0 || now_usec - limit->since_usec >= USEC_PER_MINUTE) {
+                limit->since_usec = now_usec;
+                limit->n = 0;
+        }
+        if (limit->n == LOG_LIMIT_LINES) {
+                limit->n_left_out++;
+                return false;
+        }
+        limit->n++;
+        *ret_left_out = limit->n_left_out;
+        limit->n_left_out = 0;
+        return true;
+}

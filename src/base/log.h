@@ -2,6 +2,7 @@
  * Library code never logs above debug; who handles an error logs it, once. */
 #pragma once
 
+#include "base/clock.h"
 #include "base/macros.h"
 
 enum log_level {
@@ -37,6 +38,16 @@ void log_set_sink(log_sink_fn sink);
 void log_message(enum log_level level, const char *format, ...) _printf_(2, 3);
 /* @line: level, message_id and fields; the rest is filled in. */
 void log_structured(const struct log_line *line, const char *format, ...) _printf_(2, 3);
+
+/* Lines that others bring about as often as they like would push everybody's out of the journal: so many in a minute, and no more. */
+#define LOG_LIMIT_LINES 20
+struct log_limit {
+        uint64_t since_usec;
+        unsigned n;          /* lines since then */
+        unsigned n_left_out; /* since the last line */
+};
+/* May a line be written now? Then *ret_left_out says how many were not, since the last one. */
+bool log_limit_take(struct log_limit *limit, uint64_t now_usec, unsigned *ret_left_out);
 
 #define log_error(...) log_message(LOG_LEVEL_ERROR, __VA_ARGS__)
 #define log_warning(...) log_message(LOG_LEVEL_WARNING, __VA_ARGS__)

@@ -374,7 +374,7 @@ static void tell_end(const struct peer *peer, int error) {
                         : error == -EACCES   ? "it said that it were somebody else"
                                              : NULL;
 
-        if (why)
+        if (why && server_may_tell(peer->server))
                 log_notice("client %" PRIu64 " (uid %u, pid %d) is cut off: %s", peer->serial, peer->uid, (int) peer->pid, why);
 }
 

@@ -26,7 +26,8 @@ size_t peer_count_untold(const struct peer *peer) {
 }
 
 static void cut_off(struct peer *peer, const char *why) {
-        log_notice("client %" PRIu64 " (pid %d) is cut off: %s", peer->serial, (int) peer->pid, why);
+        if (server_may_tell(peer->server))
+                log_notice("client %" PRIu64 " (pid %d) is cut off: %s", peer->serial, (int) peer->pid, why);
         peer_drop(peer);
 }
 

@@ -73,7 +73,7 @@ int bus_rate_take(struct peer *peer, uint64_t n_calls, sd_bus_error *error) {
                 rate->parts -= wanted;
                 return 0;
         }
-        if (!rate->told)
+        if (!rate->told && server_may_tell(peer->server))
                 log_notice("uid %u makes more than %" PRIu64 " calls a second: what is more is refused (MaxCallsPerSecond)", peer->uid,
                            config->max_calls_per_second);
         rate->told = true;

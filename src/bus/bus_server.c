@@ -177,24 +177,35 @@ static size_t count_peers_of(const struct bus_server *server, uid_t uid) {
         return n;
 }
 
+bool server_may_tell(struct bus_server *server) {
+        const struct clock *clock = server->config.clock ?: &clock_system;
+        unsigned n_left_out;
+
+        if (!log_limit_take(&server->told, clock_now(clock, CLOCK_ID_MONOTONIC), &n_left_out))
+                return false;
+        if (n_left_out > 0)
+                log_notice("%u more lines about clients were left out", n_left_out);
+        return true;
+}
+
 int server_judge_room(struct bus_server *server, uid_t uid) {
         const struct bus_server_config *config = &server->config;
         const char *why = bus_passed_why_no_more(server, uid);
 
         if (why) {
-                if (!server->told_full_uid)
+                if (!server->told_full_uid && server_may_tell(server))
                         log_notice("a client of uid %u was refused: %s", uid, why);
                 server->told_full_uid = true;
                 return -EUSERS;
         }
         if (count_peers_of(server, uid) >= config->max_clients_per_user) {
-                if (!server->told_full_uid)
+                if (!server->told_full_uid && server_may_tell(server))
                         log_notice("uid %u has %zu clients: one more was refused (MaxClientsPerUser)", uid, config->max_clients_per_user);
                 server->told_full_uid = true;
                 return -EUSERS;
         }
         if (server->n_peers >= config->max_clients) {
-                if (!server->told_full)
+                if (!server->told_full && server_may_tell(server))
                         log_warning("more than %zu clients: new ones are refused (MaxClients)", config->max_clients);
                 server->told_full = true;
                 return -EUSERS;
@@ -213,7 +224,8 @@ int bus_server_add_client(struct bus_server *server, int fd) {
         *peer = (struct peer) { .server = server, .serial = ++server->next_serial, .fd = -EBADF, .pidfd = -EBADF };
         r = peer_who(owned, peer);
         if (r >= 0 && peer->uid != server->config.uid && !server->config.everybody) {
-                log_notice("a connection of uid %u (pid %d) was refused", peer->uid, (int) peer->pid);
+                if (server_may_tell(server))
+                        log_notice("a connection of uid %u (pid %d) was refused", peer->uid, (int) peer->pid);
                 r = -EACCES;
         }
         if (r >= 0)

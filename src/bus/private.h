@@ -7,6 +7,7 @@
 #include <uthash.h>
 #include <utlist.h>
 
+#include "base/log.h"
 #include "bus/bus_server.h"
 #include "bus/path.h"
 
@@ -111,6 +112,7 @@ struct bus_server {
         bool stopping;
         bool told_full; /* the log has it, since a client went last; */
         bool told_full_uid; /* also that one user has too many */
+        struct log_limit told; /* of clients */
         sd_id128_t id;
         sd_event_source *reap_source;
         sd_event_source *accept_source;      /* timer: accept again */
@@ -127,6 +129,8 @@ struct peer *peer_free(struct peer *peer);
 int peer_call(struct peer *peer, sd_bus_message *message, sd_bus_message_handler_t answered, void *userdata, sd_bus_slot **ret_slot);
 bool peer_wants(const struct peer *peer, const struct job *job);
 void server_tell_activity(struct bus_server *server);
+/* May the log have another line about a client? */
+bool server_may_tell(struct bus_server *server);
 /* -EUSERS: there are as many clients as there may be, of this user or at all. */
 int server_judge_room(struct bus_server *server, uid_t uid);
 

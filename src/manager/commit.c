@@ -135,11 +135,19 @@ static void group_finish(struct commit_group *group, int error) {
         free(group);
 }
 
+static void tell_failure(int error, unsigned n_left_out) {
+        if (n_left_out > 0)
+                log_error("the store could not write %u more times", n_left_out);
+        log_error("the store could not write: %s; going back to what it holds", strerror(-error));
+}
+
 static void reload(struct manager *m, int error) {
         struct programs *programs;
+        unsigned n_left_out;
         int r;
 
-        log_error("the store could not write: %s; going back to what it holds", strerror(-error));
+        if (log_limit_take(&m->told_failures, manager_boottime(m), &n_left_out))
+                tell_failure(error, n_left_out);
         m->held_until_boottime = u64_add_saturated(manager_boottime(m), STORE_RETRY_USEC);
         if (m->group)
                 group_finish(TAKE_PTR(m->group), error);

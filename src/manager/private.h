@@ -8,6 +8,7 @@
 #include <uthash.h>
 #include <utlist.h>
 
+#include "base/log.h"
 #include "manager/manager.h"
 #include "schedule/bandwidth.h"
 #include "schedule/lessons.h"
@@ -327,6 +328,7 @@ struct manager {
         unsigned n_commits;             /* submitted, not back */
         int commit_error;               /* of the first of them that failed */
         uint64_t held_until_boottime;   /* after a store failure: nothing is started before */
+        struct log_limit told_failures; /* of the store */
         bool held;                      /* what manager_go_on() has to do waits for that, too */
 
         struct lessons lessons;         /* segments.c: how many connections paid off at which server */

@@ -1,4 +1,5 @@
 """dosvcd as a process: one per state folder, its sockets, how it starts, stops, idles and comes back."""
+import contextlib
 import os
 import signal
 import socket
@@ -454,6 +455,21 @@ def cpu_seconds(pid):
     with open(f"/proc/{pid}/stat", encoding="ascii") as f:
         fields = f.read().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def test_clients_that_talk_rubbish_do_not_push_everybodys_lines_out_of_the_log(service):
+    rubbish = b"\0AUTH EXTERNAL " + str(os.getuid()).encode().hex().encode() + b"\r\nBEGIN\r\n" + b"x" * 64
+    for _ in range(100):
+        with socket.socket(socket.AF_UNIX) as client:
+            client.settimeout(SECONDS)
+            client.connect(service.socket)
+            client.sendall(rubbish)
+            with contextlib.suppress(ConnectionError):
+                while client.recv(1024):
+                    pass
+    log = service.log()
+    assert log.count("is cut off: it sent what is no D-Bus message") == 20, log
+    service.call("/org/dosvc", "Manager1", "GetServiceInfo")
 
 
 def test_without_descriptors_clients_wait_and_the_service_stays_calm(service):

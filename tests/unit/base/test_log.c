@@ -115,12 +115,30 @@ static void only_the_streams_own_device_and_inode_count_as_the_journal(void **st
         assert_string_equal(text, "<3>x\n");
 }
 
+static void what_others_bring_about_is_written_so_often_in_a_minute(void **state) {
+        struct log_limit limit = {};
+        unsigned n_left_out = 7;
+        uint64_t now = USEC_PER_DAY;
+
+        for (unsigned i = 0; i < LOG_LIMIT_LINES; i++) {
+                assert_true(log_limit_take(&limit, now + i, &n_left_out));
+                assert_int_equal(n_left_out, 0);
+        }
+        for (unsigned i = 0; i < 3; i++)
+                assert_false(log_limit_take(&limit, now + USEC_PER_MINUTE - 1, &n_left_out));
+        assert_true(log_limit_take(&limit, now + USEC_PER_MINUTE, &n_left_out));
+        assert_int_equal(n_left_out, 3);
+        assert_true(log_limit_take(&limit, now + USEC_PER_MINUTE + 1, &n_left_out));
+        assert_int_equal(n_left_out, 0);
+}
+
 int main(void) {
         static const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup(the_sink_gets_the_line_with_its_id_and_fields, set_up),
                 cmocka_unit_test_setup(what_is_above_the_level_reaches_nobody, set_up),
                 cmocka_unit_test_setup(a_long_line_is_cut, set_up),
                 cmocka_unit_test_setup(what_the_sink_cannot_take_goes_to_stderr, set_up),
+                cmocka_unit_test(what_others_bring_about_is_written_so_often_in_a_minute),
                 cmocka_unit_test_setup(only_the_streams_own_device_and_inode_count_as_the_journal, set_up),
         };
 
