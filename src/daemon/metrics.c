@@ -49,6 +49,9 @@ static void write_jobs(FILE *f, const struct manager_statistics *now, const stru
         for (int state = 0; state < _JOB_STATE_MAX; state++)
                 if (!job_state_is_final((enum job_state) state))
                         labelled(f, "jobs", "state", job_state_name((enum job_state) state), now->jobs[state]);
+        family(f, "jobs_waiting", "gauge", "Jobs that do not move, by what they wait for.");
+        for (int reason = WAITING_NONE + 1; reason < _WAITING_REASON_MAX; reason++)
+                labelled(f, "jobs_waiting", "reason", waiting_reason_name((enum waiting_reason) reason), now->jobs_waiting[reason]);
         single(f, "jobs_added_total", "counter", "Jobs that were made.", counts->jobs_added);
         family(f, "jobs_ended_total", "counter", "Jobs that ended, by final state.");
         for (int state = 0; state < _JOB_STATE_MAX; state++)

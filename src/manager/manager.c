@@ -337,8 +337,10 @@ void manager_get_statistics(const struct manager *m, struct manager_statistics *
                 .background_rate_limit = rate_limit(m, false),
                 .line_capacity = line_capacity(&m->line),
         };
-        DL_FOREACH(m->jobs, run)
+        DL_FOREACH(m->jobs, run) {
                 ret->jobs[run->job->state]++;
+                ret->jobs_waiting[run->job->waiting]++;
+        }
 }
 
 /* ---- history ---- */

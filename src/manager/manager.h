@@ -125,6 +125,7 @@ size_t manager_count_jobs(const struct manager *manager, size_t *ret_active);
 bool manager_may_own(const struct manager *manager, uid_t uid);
 struct manager_statistics {
         size_t jobs[_JOB_STATE_MAX];
+        size_t jobs_waiting[_WAITING_REASON_MAX];
         size_t n_transfers;             /* files on their way */
         uint64_t bytes_fetched;         /* over the network since the start, kept or not */
         uint64_t n_commits;             /* transactions that are on disk since the start */

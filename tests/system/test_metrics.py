@@ -51,6 +51,7 @@ def test_jobs_bytes_errors_and_commits_are_counted(measured, path, origin, small
     measured.run("get", "--detach", "-o", target / "gone", small.url("status/404"), check=True)
     measured.run("create", "another secret", check=True)
     after = wait_for(path, lambda n: n["dosvc_jobs"]["error"] == 1 and n["dosvc_job_errors_total"])  # counted when it is on disk
+    assert {reason: n for reason, n in after["dosvc_jobs_waiting"].items() if n} == {"resume": 1, "attention": 1}
     assert after["dosvc_jobs"]["suspended"] == 1 and after["dosvc_jobs_added_total"][None] == 3
     assert after["dosvc_jobs_ended_total"] == {"acknowledged": 1, "cancelled": 0}
     assert after["dosvc_job_errors_total"] == {"HTTP_STATUS": 1}
