@@ -246,6 +246,58 @@ def test_a_damaged_database_is_replaced_by_its_backup_and_the_download_goes_on(i
     assert (target / "small").read_text() == "edited since"
 
 
+def empty(folder):
+    shutil.rmtree(folder)
+    os.mkdir(folder, 0o700)
+
+
+def test_a_copy_that_somebody_saved_is_gone_back_to_as_the_manual_says(instance, origin, target, tmp_path):
+    """dosvcd(8), BACKUP."""
+    kept = instance.create("kept", [(origin.url("kept", 1000), str(target / "kept"), {})])
+    (tmp_path / "headers").write_text("Token: a secret")
+    instance.run("set", kept, f"custom_headers@{tmp_path}/headers", check=True)
+    origin.rate = 1 << 16
+    ended = instance.create("ended", [(origin.url("ended", 1 << 20), str(target / "ended"), {})])
+    instance.job_call(ended, "Resume")
+    wait_for(lambda: list(target.glob(".dosvc-*.part")), "it is under way")
+    instance.stop()
+    instance.start()
+    saved = tmp_path / "saved"
+    saved.mkdir()
+    wait_for(lambda: os.path.exists(os.path.join(instance.state, "jobs.sqlite.backup-1")), "there is a backup")
+    for name in ("jobs.sqlite.backup-1", "dosvc.key"):
+        shutil.copy(os.path.join(instance.state, name), saved)
+    instance.job_call(ended, "Cancel")
+    newer = instance.create("newer", [])
+    instance.stop()
+    empty(instance.state)
+    shutil.copytree(saved, instance.state, dirs_exist_ok=True)
+    instance.start()
+    service = instance.json("service")
+    assert service["restored_from"] and set(instance.list_jobs()) == {kept, ended} and newer not in instance.list_jobs()
+    assert instance.get(kept, "CustomHeaders") == "Token: a secret"
+    assert instance.wait_state(ended, ("error",)) == "error" and "backup of the state" in str(instance.get(ended, "Error"))
+    assert not os.path.exists(target / "ended")
+
+
+def test_an_older_version_takes_the_copy_of_its_time(instance):
+    """dosvcd(8), BACKUP: what a newer one made of the database is refused, and what was copied before is there."""
+    kept = instance.create("kept", [])
+    instance.stop()
+    path = os.path.join(instance.state, "jobs.sqlite")
+    shutil.copy(path, path + ".before-v99")
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as db:
+        db.execute("PRAGMA user_version = 99")
+    instance.start(wait=False)
+    assert instance.process.wait(20) == 78
+    shutil.copytree(instance.state, saved := instance.state + "-newer", ignore=shutil.ignore_patterns("bus"))
+    empty(instance.state)
+    shutil.copy(saved + "/jobs.sqlite.before-v99", path + ".backup-1")
+    shutil.copy(saved + "/dosvc.key", instance.state)
+    instance.start()
+    assert instance.json("service")["restored_from"] and instance.get(kept, "State") == "suspended"
+
+
 def test_rows_that_make_no_sense_are_replaced_by_the_backup(instance, origin, target):
     job = instance.create("kept", [(origin.url("small", 1000), str(target / "small"), {})])
     instance.stop()
