@@ -5,6 +5,7 @@
 #include <pwd.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 /* The verbs that look. */
 
@@ -126,7 +127,7 @@ static void print_bytes(const dosvc_job_info *job) {
 }
 
 static int show_job(const dosvc_job_info *job, void *userdata) {
-        _cleanup_(freep) char *failure = NULL, *files = NULL, *switches = NULL;
+        _cleanup_(freep) char *failure = NULL, *files = NULL, *switches = NULL, *owner = NULL;
         bool waits = job->waiting_reason && *job->waiting_reason && strcmp(job->waiting_reason, "none") != 0;
 
         if (userdata) {
@@ -137,6 +138,10 @@ static int show_job(const dosvc_job_info *job, void *userdata) {
         print_field("name", job->name);
         if (job->description && *job->description)
                 print_field("description", job->description);
+        if (job->owner != getuid()) {
+                owner = user_name(job->owner);
+                print_field("owner", owner);
+        }
         print_field("state", job->state);
         print_time("since", job->state_since);
         if (waits) {

@@ -58,6 +58,7 @@ def test_root_sees_and_controls_everybodys_jobs(machine, origin):
         (job, USERS[user][0]) for user, job in jobs.items()}
     assert machine.json("root", "list") == []
     assert "alice" in machine.ok("root", "list", "--all-users")
+    assert "owner: alice" in machine.ok("root", "show", jobs["alice"]) and "owner:" not in machine.ok("alice", "show", jobs["alice"])
     machine.ok("root", "suspend", jobs["alice"])
     assert machine.json("alice", "show", jobs["alice"])[0]["state"] == "suspended"
     machine.ok("root", "resume", jobs["alice"][:8])
