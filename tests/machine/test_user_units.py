@@ -2,6 +2,7 @@
 import json
 import os
 import re
+import socket
 import sqlite3
 import subprocess
 import time
@@ -210,6 +211,19 @@ def test_a_state_of_a_newer_version_is_refused_and_not_tried_again_and_again():
         database.execute(f"PRAGMA user_version = {version}")
     systemctl("reset-failed")
     dosvc("list")
+
+
+def test_a_service_that_was_started_by_hand_is_no_reason_to_start_another_one_for_ever():
+    """It has the state, but not the socket that is systemd's, and looks whether anybody answers there: that starts the unit, for nothing."""
+    process = subprocess.Popen(["dosvcd", "--user"])
+    try:
+        wait_until(lambda: show("ActiveState", "dosvc.socket") == "failed")
+        assert show("NRestarts") == "0" and json.loads(dosvc("service", "--json").stdout)["pid"] == process.pid
+        with socket.socket(socket.AF_UNIX) as client, pytest.raises(ConnectionError):
+            client.connect(SOCKET)  # who waits there for ever is told nothing
+    finally:
+        process.terminate()
+        process.wait(SECONDS)
 
 
 def test_every_kind_of_line_has_a_page_in_the_catalog():
