@@ -251,6 +251,17 @@ int file_run_transferred(struct file_run *run) {
         return r;
 }
 
+/* Only a whole-file digest: nobody knows which bytes are bad. Once anew, then give up (reliability.md 5.5); but first whoever else had a
+ * part in it is left out. What it is says whether somebody mistook a line of a list, or a version. */
+static void file_run_refuse_digest(struct file_run *run, const uint8_t sha256[static 32]) {
+        enum engine_outcome outcome = file_run_blame_sources(run) || run->file->n_restarts == 0 ? ENGINE_RESTART : ENGINE_FAILED;
+        char hex[2 * 32 + 1], text[160];
+
+        hex_encode(sha256, 32, hex);
+        (void) snprintf(text, sizeof(text), "The file's digest is not the one that was given, but %s. Nothing was published.", hex);
+        file_run_result(run, outcome, ERROR_DIGEST_MISMATCH, ERROR_CONTEXT_REMOTE_FILE, 0, false, text);
+}
+
 static void file_run_finished(const struct files_finish_result *result, void *userdata) {
         struct file_run *run = userdata;
         struct job_file *file = run->file;
@@ -258,12 +269,9 @@ static void file_run_finished(const struct files_finish_result *result, void *us
 
         if (!file_run_returned(run))
                 return;
-        if (r == -EBADMSG) {
-                /* Only a whole-file digest: nobody knows which bytes are bad. Once anew, then give up (reliability.md 5.5); but first
-                 * whoever else had a part in it is left out. */
-                file_run_result(run, file_run_blame_sources(run) || file->n_restarts == 0 ? ENGINE_RESTART : ENGINE_FAILED, ERROR_DIGEST_MISMATCH,
-                                ERROR_CONTEXT_REMOTE_FILE, 0, false, error_code_text(ERROR_DIGEST_MISMATCH));
-        } else if (r == -EILSEQ)
+        if (r == -EBADMSG)
+                file_run_refuse_digest(run, result->sha256);
+        else if (r == -EILSEQ)
                 file_run_drop_bad(run, result->bad);
         else if (r == -EMSGSIZE)
                 file_run_result(run, ENGINE_RESTART, ERROR_DESTINATION_CHANGED, ERROR_CONTEXT_LOCAL_FILE, 0, false,

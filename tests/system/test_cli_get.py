@@ -86,6 +86,7 @@ def test_output_and_directory_decide_the_place(instance, origin, target):
 def test_a_right_digest_is_accepted_and_a_wrong_one_shows_no_file(instance, origin, target):
     instance.run("get", "-q", "--sha256", digest("good", MIB), origin.url("good", MIB), cwd=target, check=True)
     result = instance.run("get", "--sha256", "0" * 64, origin.url("bad", MIB), cwd=target)
+    assert digest("bad", MIB) in result.stderr
     assert result.returncode == 8
     assert "0x80D06805" in error_line(result)
     assert not os.path.exists(target / "bad")
