@@ -369,22 +369,35 @@ static int install(struct dosvc *c, struct discovered *found) {
         return r;
 }
 
+/* Under the lock: somebody else is connecting; how that ends. */
+static int await_attempt(struct dosvc *c) {
+        uint64_t attempt = c->n_attempts;
+
+        while (c->connecting && c->n_attempts == attempt)
+                pthread_cond_wait(&c->changed, &c->lock);
+        if (is_open(c))
+                return 0;
+        return c->last_attempt < 0 ? c->last_attempt : -ECONNRESET;
+}
+
 static int ensure_locked(struct dosvc *c, unsigned flags) {
-        unsigned places = c->places | (c->start && !(flags & CALL_NO_START) ? DISCOVER_START : 0);
+        unsigned places;
         struct discovered found;
-        uint64_t attempt;
         int r;
 
         if (is_open(c))
                 return 0;
+        /* What failed before we came says nothing: the service may be there since. What begins from now on is as good as our own. */
+        for (unsigned i = 0; c->connecting; i++) {
+                r = await_attempt(c);
+                if (r == 0)
+                        return 0;
+                if (i > 0 || r == -ETIMEDOUT)
+                        return failure_to_connect(c, r);
+        }
         if (c->bus)
                 drop_bus(c);
-        if (c->connecting) {
-                attempt = c->n_attempts;
-                while (c->connecting && c->n_attempts == attempt)
-                        pthread_cond_wait(&c->changed, &c->lock);
-                return is_open(c) ? 0 : failure_to_connect(c, c->last_attempt < 0 ? c->last_attempt : -ECONNRESET);
-        }
+        places = c->places | (c->start && !(flags & CALL_NO_START) ? DISCOVER_START : 0);
         c->connecting = true;
         pthread_mutex_unlock(&c->lock);
         r = discover(places, flags & CALL_CANCELLABLE ? &c->interrupted : NULL, &found);

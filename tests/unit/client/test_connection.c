@@ -1,11 +1,17 @@
 /* <dosvc.h> against a service that the test commands: connecting, losing, forking, threads, pages, what travels. */
+#include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -686,6 +692,60 @@ static void a_slow_call_holds_up_no_other(void **state) {
         assert_int_equal(slow.hr, 0);
 }
 
+struct caller {
+        struct fixture *f;
+        atomic_bool began;
+        int32_t hr;
+};
+
+static void *list_now(void *arg) {
+        struct caller *caller = arg;
+        size_t n = 0;
+
+        atomic_store(&caller->began, true);
+        caller->hr = dosvc_list_jobs(caller->f->c, NULL, count_jobs, &n);
+        return NULL;
+}
+
+/* Somebody listens, but never answers. */
+static int listen_at(const char *path) {
+        struct sockaddr_un address = { .sun_family = AF_UNIX };
+        int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+        assert_true(fd >= 0);
+        strcpy(address.sun_path, path);
+        (void) unlink(path);
+        assert_int_equal(bind(fd, (struct sockaddr *) &address, sizeof(address)), 0);
+        assert_int_equal(listen(fd, 1), 0);
+        return fd;
+}
+
+/* A thread that waits for another one's attempt to connect is not told of its failure: since that began the service may have come. */
+static void an_attempt_of_before_says_nothing(void **state) {
+        struct fixture *f = *state;
+        struct caller first = { .f = f }, second = { .f = f, .hr = -1 };
+        _cleanup_free_ char *path = strdup(strchr(fake_service_address(f->fake), '=') + 1);
+        struct pollfd listener = { .events = POLLIN };
+        pthread_t threads[2];
+
+        path[strcspn(path, ",")] = 0;
+        fake_service_stop(f->fake);
+        listener.fd = listen_at(path);
+        assert_int_equal(pthread_create(&threads[0], NULL, list_now, &first), 0);
+        assert_int_equal(poll(&listener, 1, -1), 1); /* it is connecting */
+        (void) unlink(path);
+        fake_service_start(f->fake);
+        assert_int_equal(pthread_create(&threads[1], NULL, list_now, &second), 0);
+        while (!atomic_load(&second.began))
+                (void) sched_yield();
+        connection_lock(f->c); /* most likely it waits by now */
+        connection_unlock(f->c);
+        (void) close(listener.fd);
+        for (unsigned i = 0; i < ELEMENTSOF(threads); i++)
+                pthread_join(threads[i], NULL);
+        assert_int_equal(second.hr, 0);
+}
+
 /* ---- fork ---- */
 
 static void a_child_of_fork_has_its_own_connection(void **state) {
@@ -746,6 +806,7 @@ int main(void) {
                 TEST(eight_threads_share_one_connection),
                 TEST(threads_survive_a_service_that_keeps_cutting_them_off),
                 TEST(a_slow_call_holds_up_no_other),
+                TEST(an_attempt_of_before_says_nothing),
                 TEST(a_child_of_fork_has_its_own_connection),
         };
 
