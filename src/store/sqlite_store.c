@@ -172,15 +172,44 @@ static void finish_commits(struct sqlite_store *self, struct commit **list, int 
         }
 }
 
+/* Somebody removed or replaced the file: what is written goes with our descriptor, and nobody would hear of it. */
+static bool is_taken_away(const struct sqlite_store *self) {
+        int moved = 0;
+
+        return sqlite3_file_control(self->db, "main", SQLITE_FCNTL_HAS_MOVED, &moved) == SQLITE_OK && moved;
+}
+
+/* A backup of what nobody else sees any more: the next start takes it if it finds no database. */
+static void rescue(const struct sqlite_store *self) {
+        struct backup *backup = NULL;
+        int r = backup_begin(self->db, self->directory, self->path, &backup);
+
+        if (r == 0)
+                while ((r = backup_step(backup)) > 0)
+                        ;
+        if (r == 0)
+                r = backup_finish(backup, clock_now(&clock_system, CLOCK_ID_REALTIME));
+        if (r < 0)
+                log_debug("store: the database was taken away, and there is no backup of what it had: %s", strerror(-r));
+        backup_free(backup);
+}
+
 /* Lock held on entry and exit. */
 static void write_what_waits(struct sqlite_store *self) {
         struct commit *group = self->queue, *commit;
+        bool has_finisher = self->has_finisher; /* the backup that it ends is as good, and has the name that ours would have */
         int final = 0, r = self->lost;
 
         self->queue = NULL;
         self->writing = true;
         pthread_mutex_unlock(&self->lock);
 
+        if (r == 0 && is_taken_away(self)) {
+                r = final = -ESTALE;
+                self->backup = has_finisher ? self->backup : backup_free(self->backup);
+                if (!has_finisher)
+                        rescue(self);
+        }
         if (r == 0)
                 r = write_group_somehow(self, group, &final);
         /* Large batches are freed here, not on the loop. */

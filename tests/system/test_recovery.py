@@ -18,8 +18,10 @@ import pytest
 
 from conftest import QUICK, Instance
 from origin import digest
+from service import ServiceError
 
 MIB = 1 << 20
+EXIT_RESTART = 75
 SOAK = bool(os.environ.get("DOSVC_SOAK"))
 SIZE = (1024 if SOAK else 128) * MIB
 RATE = 50 * MIB / (6 if SOAK else 1)  # of each connection
@@ -311,6 +313,20 @@ def test_rows_that_make_no_sense_are_replaced_by_the_backup(instance, origin, ta
     assert "makes no sense" in instance.log() and "DAMAGED BEYOND REPAIR" in instance.log()
     assert instance.json("service")["restored_from"]
     assert instance.get(job, "State") == "suspended"
+
+
+def test_a_database_that_is_removed_under_the_service_is_missed_at_once_and_there_again(instance, origin, target):
+    """Before, calls went on being acknowledged, and nothing of it was there after the next start."""
+    kept = instance.create("kept", [(origin.url("small", 1000), str(target / "small"), {})])
+    for name in ("jobs.sqlite", "jobs.sqlite-wal"):
+        os.unlink(os.path.join(instance.state, name))
+    with pytest.raises((ServiceError, ConnectionError)):
+        instance.create("late", [(origin.url("small", 1000), str(target / "late"), {})])
+    assert instance.process.wait(timeout=30) == EXIT_RESTART
+    instance.start()
+    assert [job["name"] for job in instance.jobs()] == ["kept"]
+    instance.job_call(kept, "Resume")
+    assert instance.wait_state(kept, ("transferred", "error")) == "transferred"
 
 
 def test_a_second_service_for_the_same_state_leaves_at_once(instance):

@@ -553,6 +553,40 @@ static void two_damaged_files_in_one_second_are_both_kept(void **state _unused_)
         assert_true(n_logs <= 2);
 }
 
+static void what_a_database_had_that_was_taken_away_is_in_a_backup(void **state _unused_) {
+        _cleanup_free_ char *path = folder_file(folder, "jobs.sqlite");
+        struct job *late = sample_job(7, SAMPLE_DISTINCT, 3);
+        struct store *store;
+        uint64_t usec = 0;
+
+        save_samples(5);
+        store = open_sqlite(folder);
+        assert_int_equal(unlink(path), 0);
+        assert_int_equal(commit_now(store, batch_of(late)), -ESTALE); /* nobody is told that it was kept */
+        assert_int_equal(store_recover(store), -ESTALE);
+        store_free(store);
+        job_free(late);
+        assert_int_equal(open_result(false), -EUCLEAN);
+        assert_int_equal(restore_now(&usec), 1);
+        assert_jobs(5);
+}
+
+static void what_takes_the_place_of_a_database_stays(void **state _unused_) {
+        _cleanup_free_ char *path = folder_file(folder, "jobs.sqlite"), *other = folder_file(folder, "other");
+        struct job *late = sample_job(7, SAMPLE_DISTINCT, 3);
+        struct store *store;
+
+        save_samples(2);
+        assert_int_equal(rename(path, other), 0);
+        save_samples(5);
+        store = open_sqlite(folder);
+        assert_int_equal(rename(other, path), 0);
+        assert_int_equal(commit_now(store, batch_of(late)), -ESTALE);
+        store_free(store);
+        job_free(late);
+        assert_jobs(2);
+}
+
 static void a_missing_table_is_damage(void **state _unused_) {
         save_samples(1);
         raw_sql(folder, "DROP TABLE durable_range");
@@ -817,6 +851,8 @@ int main(void) {
                 TEST(a_backup_whose_rows_make_no_sense_is_not_taken),
                 TEST(without_a_good_backup_the_bad_ones_are_moved_aside_too),
                 TEST(a_database_that_vanished_is_no_empty_one_while_there_is_a_backup),
+                TEST(what_a_database_had_that_was_taken_away_is_in_a_backup),
+                TEST(what_takes_the_place_of_a_database_stays),
                 TEST(a_missing_table_is_damage),
                 TEST(the_quick_check_after_an_unclean_end_finds_a_broken_page),
                 TEST(rows_that_make_no_sense_are_moved_aside_after_an_unclean_end),
