@@ -180,10 +180,12 @@ static bool is_taken_away(const struct sqlite_store *self) {
 }
 
 /* A backup of what nobody else sees any more: the next start takes it if it finds no database. */
-static void rescue(const struct sqlite_store *self) {
+static void rescue(struct sqlite_store *self) {
         struct backup *backup = NULL;
-        int r = backup_begin(self->db, self->directory, self->path, &backup);
+        int r;
 
+        self->backup = backup_free(self->backup); /* half of one, under the same name */
+        r = backup_begin(self->db, self->directory, self->path, &backup);
         if (r == 0)
                 while ((r = backup_step(backup)) > 0)
                         ;
@@ -206,7 +208,6 @@ static void write_what_waits(struct sqlite_store *self) {
 
         if (r == 0 && is_taken_away(self)) {
                 r = final = -ESTALE;
-                self->backup = has_finisher ? self->backup : backup_free(self->backup);
                 if (!has_finisher)
                         rescue(self);
         }

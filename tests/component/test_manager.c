@@ -548,15 +548,19 @@ static size_t count_history(struct harness *h) {
         return n;
 }
 
+static void fetch_and_end(struct harness *h, unsigned number) {
+        char name[16];
+
+        snprintf(name, sizeof(name), "f%u", number);
+        assert_int_equal(harness_create(h, name, true, true), 0);
+        harness_serve(h, harness_request(h, 0), 10);
+}
+
 static void the_history_forgets_what_is_old(void **state) {
         struct harness *h = *state;
 
         for (unsigned i = 0; i < 3; i++) {
-                char name[8];
-
-                snprintf(name, sizeof(name), "f%u", i);
-                assert_int_equal(harness_create(h, name, true, true), 0);
-                harness_serve(h, harness_request(h, 0), 10);
+                fetch_and_end(h, i);
                 harness_advance(h, 40 * USEC_PER_DAY);
         }
         assert_int_equal(count_history(h), 2); /* 120, 80 and 40 days ago; the limit is 90 */
@@ -571,13 +575,8 @@ static void a_history_that_may_keep_less_keeps_less_at_once(void **state) {
         static const size_t numbers[] = { 2, 0, 7 };
         struct harness *h = *state;
 
-        for (unsigned i = 0; i < 3; i++) {
-                char name[8];
-
-                snprintf(name, sizeof(name), "f%u", i);
-                assert_int_equal(harness_create(h, name, true, true), 0);
-                harness_serve(h, harness_request(h, 0), 10);
-        }
+        for (unsigned i = 0; i < 3; i++)
+                fetch_and_end(h, i);
         assert_int_equal(count_history(h), 3);
         for (size_t i = 0; i < ELEMENTSOF(numbers); i++) {
                 h->limits.history_max_entries = numbers[i];
